@@ -1,0 +1,36 @@
+"""Fixtures that more than one test file uses."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The checkout's root, for tests that run commands or read recipes."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data; the test is skipped, with the reason, where it is missing."""
+    folder = Path(os.environ.get("SPHEREFACE_DATA", REPOSITORY / ".." / "shared" / "data")).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"real data not found at {folder}; set SPHEREFACE_DATA to run this test")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seed_and_threads():
+    """Each test starts from the same random state and leaves torch's global settings as it found them."""
+    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
+    torch.manual_seed(0)
+    yield
+    torch.set_default_dtype(dtype)
+    torch.set_num_threads(threads)
