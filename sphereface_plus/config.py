@@ -6,11 +6,12 @@ does not change: the run folder and every checkpoint hold exactly what was valid
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -26,20 +27,20 @@ M = TypeVar("M", bound="Strict")
 
 
 class Strict(BaseModel):
-    # Strict types on the JSON form: "3" is no number, 1.0 is no count, an unknown key is an error, nothing mutates.
+    # Strict types on the JSON form: "3" is no number, 1.5 no count, unknown keys are errors, nothing mutates.
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
 
 
 class InputSpec(Strict):
-    """What a network expects of a crop. It travels with data and checkpoints, so that a mismatch is an error."""
+    """What a network expects of a crop. It travels with data and checkpoints: a mismatch is an error."""
 
     template: str = "sphereface_112x96"
     """Alignment template of the crops (data_prep/alignment.py holds the points)."""
-    height: int = Field(112, gt=0)
+    height: int = Field(default=112, gt=0)
     """Crop height in pixels."""
-    width: int = Field(96, gt=0)
+    width: int = Field(default=96, gt=0)
     """Crop width in pixels."""
     color: Literal["bgr", "rgb"] = "bgr"
     """Channel order that the network sees; SphereFace's released weights expect BGR."""
@@ -60,7 +61,7 @@ class NetworkConfig(Strict):
         "sphereface4", "sphereface10", "sphereface20", "sphereface36", "sphereface64", "sphereface64_released"
     ]
     """Which network; sphereface64_released is the 62-convolution prototxt that was published as 64."""
-    embedding_size: int = Field(512, gt=0)
+    embedding_size: int = Field(default=512, gt=0)
     """D, the length of an embedding."""
     input: InputSpec = InputSpec()
     """What the crops must be."""
@@ -78,23 +79,23 @@ class ASoftmaxConfig(Strict):
     """m, the integer factor on the target angle."""
     gradient: Literal["exact", "caffe", "detached"] = "exact"
     """exact: the derivative; caffe: the released layer's backward; detached: no gradient through psi."""
-    lambda_base: float = Field(1000.0, ge=0)
+    lambda_base: float = Field(default=1000.0, ge=0)
     """Annealing: lambda(t) = max(lambda_min, lambda_base * (1 + lambda_gamma * t) ** -lambda_power)."""
-    lambda_gamma: float = Field(0.12, ge=0)
+    lambda_gamma: float = Field(default=0.12, ge=0)
     """How fast lambda falls."""
-    lambda_power: float = Field(1.0, ge=0)
+    lambda_power: float = Field(default=1.0, ge=0)
     """Exponent of the fall."""
-    lambda_min: float = Field(5.0, ge=0)
+    lambda_min: float = Field(default=5.0, ge=0)
     """Where lambda stops; at 5 the margin enters the target logit with weight 1/6."""
-    lambda_start: int = Field(0, ge=0)
+    lambda_start: int = Field(default=0, ge=0)
     """Added to the step: SphereFace+ fine-tunes from 2000, where lambda has reached lambda_min."""
 
 
 class AMSoftmaxConfig(Strict):
     kind: Literal["am_softmax"]
-    scale: float = Field(30.0, gt=0)
+    scale: float = Field(default=30.0, gt=0)
     """Factor on the cosines."""
-    margin_cosine: float = Field(0.35, ge=0)
+    margin_cosine: float = Field(default=0.35, ge=0)
     """Subtracted from the target cosine."""
 
 
@@ -104,13 +105,13 @@ LossConfig = Annotated[SoftmaxConfig | ASoftmaxConfig | AMSoftmaxConfig, Field(d
 class MHEConfig(Strict):
     """Data-dependent mini-batch MHE on the prototypes, Eq. (8)."""
 
-    weight: float = Field(0.0, ge=0)
+    weight: float = Field(default=0.0, ge=0)
     """lambda_M, the factor on the energy; 0 is SphereFace, above 0 is SphereFace+."""
-    power: float = Field(2.0, ge=0)
+    power: float = Field(default=2.0, ge=0)
     """s of the Riesz kernel; 0 is the logarithmic energy."""
     distance: Literal["euclidean", "angular"] = "euclidean"
     """Euclidean as in Eq. (1), or the angle as in Eq. (5)."""
-    chunk_size: int = Field(4096, gt=0)
+    chunk_size: int = Field(default=4096, gt=0)
     """Prototypes that are in memory at once while the energy streams over them."""
 
 
@@ -119,13 +120,13 @@ class DataConfig(Strict):
     """Training crops: a folder with manifest.csv, a manifest, an identity/image folder, or a list file."""
     root: str | None = None
     """Folder that the paths of a list file are relative to; its own folder if not given."""
-    min_images: int = Field(1, gt=0)
+    min_images: int = Field(default=1, gt=0)
     """Identities with fewer crops are left out."""
     flip: bool = True
     """Mirror each crop with probability one half."""
-    shift: int = Field(0, ge=0)
+    shift: int = Field(default=0, ge=0)
     """Largest random translation in pixels, borders repeated; 0 is SphereFace's own (none)."""
-    workers: int = Field(0, ge=0)
+    workers: int = Field(default=0, ge=0)
     """Processes that read crops; 0 reads in the training process."""
 
 
@@ -134,17 +135,17 @@ class OptimizerConfig(Strict):
 
     learning_rate: float = Field(gt=0)
     """Learning rate before the first milestone."""
-    momentum: float = Field(0.9, ge=0, lt=1)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
     """Momentum."""
-    weight_decay: float = Field(5e-4, ge=0)
+    weight_decay: float = Field(default=5e-4, ge=0)
     """L2 added to the gradient."""
     milestones: tuple[int, ...] = ()
     """Steps at which the learning rate is multiplied by decay."""
-    decay: float = Field(0.1, gt=0, le=1)
+    decay: float = Field(default=0.1, gt=0, le=1)
     """Factor at each milestone."""
-    warmup_steps: int = Field(0, ge=0)
+    warmup_steps: int = Field(default=0, ge=0)
     """Steps over which the learning rate rises linearly from 0."""
-    clip_norm: float | None = Field(None, gt=0)
+    clip_norm: float | None = Field(default=None, gt=0)
     """Largest norm of the whole gradient; off by default, as in the released solvers."""
 
 
@@ -153,7 +154,7 @@ class TrainConfig(Strict):
     """Updates in all."""
     batch_size: int = Field(gt=0)
     """Crops in one update, over all processes and accumulated parts."""
-    accumulate: int = Field(1, gt=0)
+    accumulate: int = Field(default=1, gt=0)
     """Parts that a batch is cut into; the update stays that of the whole batch."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16 runs the network under autocast; losses and energies stay in fp32."""
@@ -163,9 +164,9 @@ class TrainConfig(Strict):
     """torch.compile the network."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto takes CUDA where there is one."""
-    log_every: int = Field(10, gt=0)
+    log_every: int = Field(default=10, gt=0)
     """Steps between lines of the log."""
-    checkpoint_every: int = Field(500, gt=0)
+    checkpoint_every: int = Field(default=500, gt=0)
     """Steps between kept checkpoints; the last one is always written."""
 
 
@@ -174,7 +175,7 @@ class ValidationConfig(Strict):
     """Pairs file (LFW's format, or: path path 0/1)."""
     images: str
     """Crops of the pairs: a folder with manifest.csv, or an identity/image folder."""
-    every: int = Field(1000, gt=0)
+    every: int = Field(default=1000, gt=0)
     """Steps between validations; before the first step and after the last one there is always one."""
 
 
@@ -183,7 +184,7 @@ class Config(Strict):
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
     """Names the run folder, runs/<name>, unless --out is given."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     """Initial weights, order of the crops and augmentation follow from it."""
     data: DataConfig
     network: NetworkConfig
@@ -208,7 +209,8 @@ class Config(Strict):
             raise ValueError(f"optimizer.milestones must increase, got {list(optimizer.milestones)}")
         if optimizer.milestones and optimizer.milestones[-1] >= train.steps:
             raise ValueError(
-                f"optimizer.milestones: {optimizer.milestones[-1]} has no effect, train.steps is {train.steps}"
+                f"optimizer.milestones: {optimizer.milestones[-1]} has no effect, "
+                f"train.steps is {train.steps}"
             )
         if self.reset_head and self.init_from is None:
             raise ValueError("reset_head has no effect without init_from")
@@ -228,7 +230,7 @@ _Loader.add_implicit_resolver(
 
 
 def parse_value(text: str) -> Any:
-    """The value of a `--set key=value`, read as YAML is: `1e-3` is a number, `[1, 2]` a list, `null` is None."""
+    """The value of a `--set key=value`, read as YAML: `1e-3` is a number, `[1, 2]` a list, `null` is None."""
     return yaml.load(text, Loader=_Loader)  # a SafeLoader: builds plain data only
 
 
@@ -236,8 +238,8 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     """The validated config of a recipe.
 
     overrides: strings `a.b=value`, applied in order. Changing a `kind` drops the old kind's settings.
-    Raises ConfigError, with one line a mistake, for a file that cannot be read and for every unknown key, wrong type
-    and contradiction.
+    Raises ConfigError, with one line a mistake, for a file that cannot be read and for every unknown key,
+    wrong type and contradiction.
     """
     path = Path(path)
     try:
@@ -302,13 +304,30 @@ def _validate(model: type[M], tree: Any, origin: str) -> M:
     except TypeError as error:
         raise ConfigError(f"{origin}: {error}") from None
     except ValidationError as error:
-        lines = []
-        for mistake in error.errors():
-            key = ".".join(str(part) for part in mistake["loc"] if part not in _KINDS) or "recipe"
-            message = mistake["msg"].removeprefix("Value error, ")
-            given = "" if mistake["type"] in ("missing", "value_error") else f", got {mistake['input']!r}"
-            lines.append(f"{origin}: {key}: {message}{given}")
+        lines = [f"{origin}: {_sentence(mistake)}" for mistake in error.errors()]
         raise ConfigError("\n".join(lines)) from None
+
+
+def _sentence(mistake: Any) -> str:
+    key = ".".join(str(part) for part in mistake["loc"] if part not in _KINDS)
+    if mistake["type"] == "value_error":  # a contradiction; its message names the keys
+        return mistake["msg"].removeprefix("Value error, ")
+    if mistake["type"] == "missing":
+        return f"{key}: is required and not given"
+    if mistake["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(mistake["loc"][-1]), _every_setting(Config), n=1)
+        return f"{key}: is no setting" + (f"; did you mean {near[0]}?" if near else "")
+    return f"{key or 'recipe'}: {mistake['msg']}, got {mistake['input']!r}"
+
+
+def _every_setting(model: type[Strict]) -> set[str]:
+    """Names of the settings of a model and of all models below it."""
+    names = set(model.model_fields)
+    for field in model.model_fields.values():
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, Strict):
+                names |= _every_setting(part)
+    return names
 
 
 _KINDS = {"softmax", "a_softmax", "am_softmax"}  # a union's tag is no key of the recipe

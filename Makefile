@@ -1,0 +1,37 @@
+# make quickstart         photos -> crops -> SphereFace -> SphereFace+ -> report, on drawn people, a few minutes
+# make quickstart LFW=DIR  the same on the LFW folder (view 1)
+# make check test          what CI runs
+# make bench               every speed figure of the README, measured here
+# Each target sets up .venv first; nothing but Python 3.11 or newer is needed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export SPHEREFACE_DATA ?= ../shared/data
+
+.PHONY: setup quickstart test check bench clean
+
+setup: .venv/installed
+
+.venv/installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+quickstart: setup
+	@BIN=$(BIN) sh configs/face/quickstart.sh $(LFW)
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+bench: setup
+	@for script in tests/benchmarks/bench_*.py; do echo; echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf runs/quickstart .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,140 @@
+import pytest
+
+from sphereface_plus import config
+
+RECIPE = """
+name: tiny
+data: {path: crops}
+network: {name: sphereface4, embedding_size: 16}
+loss: {kind: a_softmax, margin: 4}
+optimizer: {learning_rate: 1e-1, milestones: [3, 6]}
+train: {steps: 10, batch_size: 4}
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(RECIPE)
+    return path
+
+
+def test_a_recipe_is_read_with_defaults_for_what_it_leaves_out(recipe):
+    loaded = config.load(recipe)
+    assert loaded.optimizer.learning_rate == 0.1  # 1e-1 is a number, though YAML 1.1 reads a string
+    assert loaded.optimizer.milestones == (3, 6)
+    assert loaded.loss == config.ASoftmaxConfig(kind="a_softmax", margin=4)
+    assert loaded.mhe.weight == 0.0
+    assert loaded.network.input.color == "bgr"
+
+
+def test_a_config_written_as_plain_data_is_read_back_unchanged(recipe):
+    loaded = config.load(recipe)
+    assert config.from_dict(config.to_dict(loaded)) == loaded
+
+
+def test_overrides_are_applied_in_order(recipe):
+    loaded = config.load(recipe, ["mhe.weight=1e-3", "mhe.weight=2.5", "network.input.color=rgb"])
+    assert loaded.mhe.weight == 2.5
+    assert loaded.network.input.color == "rgb"
+
+
+def test_changing_the_kind_drops_the_old_kinds_settings(recipe):
+    loaded = config.load(recipe, ["loss.kind=am_softmax", "loss.scale=20"])
+    assert loaded.loss == config.AMSoftmaxConfig(kind="am_softmax", scale=20.0)
+
+
+def test_repeating_the_kind_keeps_its_settings(recipe):
+    loaded = config.load(recipe, ["loss.margin=3", "loss.kind=a_softmax"])
+    assert loaded.loss == config.ASoftmaxConfig(kind="a_softmax", margin=3)
+
+
+def test_a_config_cannot_be_changed_after_loading(recipe):
+    with pytest.raises(Exception, match="frozen"):
+        config.load(recipe).seed = 3
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("mhe.wieght=1", r"mhe\.wieght: is no setting; did you mean weight\?"),
+        ("zzzzz=1", r"zzzzz: is no setting$"),
+        ("train.steps=1.5", r"train\.steps: .* got 1\.5"),
+        ("train.steps='10'", r"train\.steps: .* got '10'"),
+        ("train.steps=0", r"train\.steps: .* got 0"),
+        ("optimizer.learning_rate=.nan", r"optimizer\.learning_rate: "),
+        ("loss.margin=7", r"loss\.margin: .*1, 2, 3 or 4, got 7"),
+        ("loss.kind=arcfce", r"loss: .*'arcfce'"),
+        ("train.accumulate=3", r"train\.batch_size 4 is not divisible by train\.accumulate 3"),
+        ("optimizer.milestones=[6, 3]", r"optimizer\.milestones must increase, got \[6, 3\]"),
+        ("optimizer.milestones=[10]", r"optimizer\.milestones: 10 has no effect, train\.steps is 10"),
+        ("reset_head=true", r"reset_head has no effect without init_from"),
+        ("network.input.std=[1, 0, 1]", r"std must be positive"),
+        ("name=a/b", r"name: .* got 'a/b'"),
+        ("seed", r"--set seed: expected key=value"),
+        ("name.a=1", r"--set name\.a=1: name is a value, not a group"),
+        ("name=[", r"--set name=\[: '\[' is not a value"),
+        ("name=2020-01-01", r"not JSON serializable"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_name(recipe, override, sentence):
+    with pytest.raises(config.ConfigError, match=sentence):
+        config.load(recipe, [override])
+
+
+def test_every_mistake_gets_a_line_of_its_own(recipe):
+    with pytest.raises(config.ConfigError) as caught:
+        config.load(recipe, ["train.steps=a", "mhe.weight=-1"])
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_missing_setting_is_named(tmp_path):
+    path = tmp_path / "empty.yaml"
+    path.write_text("name: a\n")
+    with pytest.raises(config.ConfigError, match=r"empty\.yaml: network: is required and not given"):
+        config.load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("- 1\n", "a recipe is a mapping of settings, got list"), ("a: [", "is not a YAML recipe")],
+)
+def test_a_file_that_is_no_recipe_is_refused(tmp_path, text, sentence):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(config.ConfigError, match=sentence):
+        config.load(path)
+
+
+def test_a_missing_recipe_is_named(tmp_path):
+    with pytest.raises(config.ConfigError, match=r"none\.yaml: cannot be read \(No such file"):
+        config.load(tmp_path / "none.yaml")
+
+
+def test_a_recipe_cannot_build_objects(tmp_path):
+    path = tmp_path / "evil.yaml"
+    path.write_text("name: !!python/object/apply:os.getcwd []\n")
+    with pytest.raises(config.ConfigError, match="is not a YAML recipe"):
+        config.load(path)
+
+
+def test_every_setting_has_a_sentence():
+    def undocumented(model):
+        for name, field in model.model_fields.items():
+            nested = field.annotation
+            if isinstance(nested, type) and issubclass(nested, config.Strict):
+                yield from undocumented(nested)
+            elif name not in ("kind", "loss", "validation") and not field.description:
+                yield f"{model.__name__}.{name}"
+
+    models = [config.Config, config.SoftmaxConfig, config.ASoftmaxConfig, config.AMSoftmaxConfig]
+    models.append(config.ValidationConfig)
+    assert [missing for model in models for missing in undocumented(model)] == []
+
+
+def test_an_input_spec_is_read_from_its_own_file(tmp_path):
+    path = tmp_path / "spec.yaml"
+    path.write_text("{template: arcface_112x112, height: 112, width: 112, color: rgb}\n")
+    assert config.load_input_spec(path).width == 112
+    with pytest.raises(config.ConfigError, match=r"none\.yaml: cannot be read"):
+        config.load_input_spec(tmp_path / "none.yaml")
