@@ -1,0 +1,1 @@
+"""Crops on disk, and what training and evaluation read from them."""
