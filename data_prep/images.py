@@ -1,0 +1,100 @@
+"""Photo file -> uint8 (H, W, 3) RGB, whatever its kind; a file that cannot be used is a PhotoError in one sentence.
+
+What becomes of the kinds that are not plain 8-bit RGB:
+
+    grey, black and white, palette    repeated or looked up to three channels
+    16 bits a channel                 the high byte, which is also what Pillow keeps of 16-bit RGB
+    transparency                      composited over white, as viewers show a cut-out person
+    CMYK, YCbCr, LAB, HSV             Pillow's conversion; embedded colour profiles are ignored, as in the data sets
+    EXIF orientation                  applied, so that the person stands upright
+    several frames or pages           the first
+    float pixels                      refused in the kinds that Pillow reads: their range is not known
+"""
+
+from __future__ import annotations
+
+import warnings
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_PIXELS = 150_000_000
+"""Largest photo that is decoded. Cameras reach 100 million pixels; a small file can claim billions."""
+
+_WHITE = (255, 255, 255, 255)
+
+
+class PhotoError(ValueError):
+    """A photo that cannot be used; the message names the file and the reason."""
+
+
+def read_photo(path: str | Path) -> np.ndarray:
+    """The photo as a writable uint8 array (H, W, 3), RGB, upright.
+
+    Raises PhotoError where the file is missing, unreadable, truncated, not an image or larger than MAX_PIXELS.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PhotoError(f"{path}: cannot be read ({error.strerror})") from None
+    if not data:
+        raise PhotoError(f"{path}: is an empty file")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns about odd metadata and about its own, lower size limit. Neither changes the pixels.
+            warnings.simplefilter("ignore")
+            return _decode(data)
+    except UnidentifiedImageError:
+        raise PhotoError(f"{path}: is not an image that Pillow or OpenCV reads") from None
+    except Image.DecompressionBombError:
+        raise PhotoError(f"{path}: {_too_large()}") from None
+    except Exception as error:  # a decoder answers damaged bytes with any exception there is
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PhotoError(f"{path}: cannot be decoded ({reason})") from None
+
+
+def _decode(data: bytes) -> np.ndarray:
+    try:
+        image = Image.open(BytesIO(data))
+    except UnidentifiedImageError:
+        return _decode_with_opencv(data)
+    with image:
+        _check_size(image.width, image.height)
+        image.load()
+        return np.array(_as_rgb(ImageOps.exif_transpose(image)))
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise ValueError("its pixels are floats of unknown range; save it with 8 or 16 bits")
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 0xFFFF:
+            raise ValueError("its pixels have more than 16 bits; save it with 8 or 16 bits")
+        image = Image.fromarray((values >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, _WHITE), image)
+    return image.convert("RGB")
+
+
+def _decode_with_opencv(data: bytes) -> np.ndarray:
+    """For the kinds that only OpenCV reads, such as Radiance HDR; it applies the EXIF orientation itself."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise UnidentifiedImageError
+    _check_size(image.shape[1], image.shape[0])
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise Image.DecompressionBombError
+
+
+def _too_large() -> str:
+    return f"has more than {MAX_PIXELS // 1_000_000} million pixels, the largest that is decoded; scale it down first"
