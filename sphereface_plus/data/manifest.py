@@ -1,0 +1,163 @@
+"""The manifest: one CSV beside the crops, one row a crop, that says whose it is and where it came from.
+
+`pandas.read_csv` reads it as well; `read_manifest` also checks it, and keeps identities such as `0000045`
+as they are. This file is a format: it imports nothing of ours, so that any program can take it along.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas
+
+MANIFEST = "manifest.csv"
+"""Name of the manifest in a folder of crops."""
+
+METHODS = ("detected", "given", "relaxed", "centre")
+"""How landmarks were found: by the detector; read from a file; by the detector with a lower threshold; not at
+all, so that the place where faces usually are was taken."""
+
+
+class ManifestError(ValueError):
+    """A manifest that cannot be used; the message names the file, the row and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class ManifestRow:
+    """One crop. Boxes and landmarks are (x, y) in photo pixels, 0-based; left is the viewer's left."""
+
+    path: str
+    """The crop, relative to the manifest's folder, with `/`."""
+    identity: str
+    source: str
+    """The photo, relative to the folder of photos, with `/`."""
+    method: str
+    """One of METHODS."""
+    template: str
+    """Alignment template."""
+    height: int
+    """Of the crop, pixels."""
+    width: int
+    score: float
+    """The detector's confidence; nan where the landmarks were not detected."""
+    box_left: float
+    """The face in the photo; nan where it was not detected."""
+    box_top: float
+    box_right: float
+    box_bottom: float
+    left_eye_x: float
+    left_eye_y: float
+    right_eye_x: float
+    right_eye_y: float
+    nose_x: float
+    nose_y: float
+    left_mouth_x: float
+    left_mouth_y: float
+    right_mouth_x: float
+    right_mouth_y: float
+
+
+_KINDS = {field.name: str(field.type) for field in fields(ManifestRow)}  # "str", "int" or "float"
+COLUMNS = tuple(_KINDS)
+LANDMARK_COLUMNS = COLUMNS[-10:]
+"""x and y of left eye, right eye, nose tip, left and right mouth corner: `.reshape(5, 2)` gives landmarks."""
+_DETECTION_COLUMNS = COLUMNS[-15:-10]  # score and box: empty where nothing was detected
+
+
+def write_manifest(path: str | Path, rows: Iterable[ManifestRow]) -> None:
+    """Writes the rows in their order; the file appears whole or not at all. nan becomes an empty field."""
+    path = Path(path)
+    unfinished = path.with_name(path.name + ".tmp")
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows([_text(getattr(row, name)) for name in COLUMNS] for row in rows)
+    unfinished.replace(path)
+
+
+def _text(value: str | int | float) -> str:
+    return "" if isinstance(value, float) and math.isnan(value) else str(value)
+
+
+def read_manifest(path: str | Path) -> pandas.DataFrame:
+    """The manifest with COLUMNS in their order, checked; columns that are not ours follow as text.
+
+    Raises ManifestError for a file that cannot be read, a missing column, a value of the wrong kind, a crop
+    that is listed twice, and a path that leads out of the manifest's folder.
+    """
+    import pandas  # half a second, which programs that only write do not need to wait for
+
+    path = Path(path)
+    header, *rows = _read_csv(path)
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise ManifestError(f"{path}: is not a manifest, it lacks the columns {', '.join(missing)}")
+    order = [*COLUMNS, *(name for name in header if name not in COLUMNS)]
+    columns: dict[str, list] = {name: [] for name in order}
+    seen: set[str] = set()
+    for number, row in enumerate(rows, start=1):
+        values = dict(zip(header, row, strict=False))
+        try:
+            if len(row) != len(header):
+                raise ValueError(f"expected {len(header)} fields, got {len(row)}")
+            if values["path"] in seen:
+                raise ValueError("the crop is listed a second time")
+            for name in order:
+                columns[name].append(_value(name, values[name]))
+        except ValueError as error:
+            raise ManifestError(f"{path}, row {number} ({values.get('path')!r}): {error}") from None
+        seen.add(values["path"])
+    kinds = {name: {"int": "int64", "float": "float64"}.get(_KINDS.get(name, ""), "str") for name in order}
+    return pandas.DataFrame(columns, columns=order).astype(kinds)
+
+
+def _value(name: str, text: str) -> str | int | float:
+    kind = _KINDS.get(name)
+    if kind == "int":
+        if not re.fullmatch(r"[1-9]\d{0,8}", text):
+            raise ValueError(f"{name} must be a positive count, got {text!r}")
+        return int(text)
+    if kind == "float":
+        if text == "" and name in _DETECTION_COLUMNS:
+            return math.nan
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise ValueError(f"{name} must be a finite number, got {text!r}")
+        return number
+    if text == "" and kind:
+        raise ValueError(f"{name} is empty")
+    if name == "method" and text not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {text!r}")
+    if name == "path" and leads_outside(text):
+        raise ValueError("the path must stay inside the manifest's folder")
+    return text
+
+
+def _read_csv(path: Path) -> list[list[str]]:
+    try:
+        # utf-8-sig: a spreadsheet that saved the manifest may have put a byte order mark in front.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.reader(file, strict=True) if row]
+    except OSError as error:
+        raise ManifestError(f"{path}: the manifest cannot be read ({error.strerror})") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(f"{path}: is not a CSV file ({error})") from None
+    if not rows:
+        raise ManifestError(f"{path}: the manifest is empty, not even its header is there")
+    return rows
+
+
+def leads_outside(path: str) -> bool:
+    """Whether a relative path, on any system, is none: absolute, on a drive, or climbing by `..`."""
+    windows = PureWindowsPath(path)  # takes both / and \ as separators
+    return PurePosixPath(path).is_absolute() or bool(windows.anchor) or ".." in windows.parts
