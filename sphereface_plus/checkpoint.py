@@ -1,4 +1,4 @@
-"""Checkpoints on disk: whole or not at all when written, plain data only when read."""
+"""Checkpoints on disk: written whole or not at all, read as plain data only."""
 
 from __future__ import annotations
 
@@ -15,73 +15,67 @@ FORMAT = 1
 
 
 class CheckpointError(ValueError):
-    """A file that is no usable checkpoint; the message names it and says what to do."""
+    """A file that is no usable checkpoint; the message names it and says what is wrong."""
 
 
 def save(path: str | Path, payload: dict[str, Any]) -> None:
-    """Writes a checkpoint; whatever happens, `path` then holds the old one whole or the new one whole.
+    """Writes a checkpoint. Whatever happens meanwhile, `path` holds the old one whole or the new one whole.
 
-    payload: tensors and plain data (dict, list, str, numbers); else `load` refuses it. `format` is added.
+    payload: tensors and plain data (dict, list, tuple, str, numbers); `load` refuses anything else.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(
-        f".{path.name}.tmp"
-    )  # in the same folder, as os.replace needs; a kill leaves one at most
+    unfinished = path.with_name(f".{path.name}.tmp")  # same folder: a rename cannot cross file systems
     try:
-        with temporary.open("wb") as file:
+        with unfinished.open("wb") as file:
             torch.save({"format": FORMAT, **payload}, file)
             file.flush()
-            os.fsync(file.fileno())  # else a power cut may leave the new name on an empty file
-        os.replace(temporary, path)
+            os.fsync(file.fileno())  # before the rename, or a power cut could leave the name on missing bytes
+        unfinished.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise
 
 
 def resolve(path: str | Path) -> Path:
-    """The checkpoint file of a run folder (its last one), or the file itself. Raises CheckpointError."""
+    """The checkpoint file of a run folder, its last one, or the file itself. Raises CheckpointError."""
     path = Path(path)
-    file = path / "checkpoints" / "last.pt" if path.is_dir() else path
-    if not file.is_file():
-        what = (
-            "is not a run folder with checkpoints/last.pt" if path.is_dir() else "there is no such checkpoint"
-        )
-        raise CheckpointError(f"{path}: {what}")
-    return file
+    if path.is_dir():
+        file = path / "checkpoints" / "last.pt"
+        if not file.is_file():
+            raise CheckpointError(f"{path}: is not a run folder, it has no checkpoints/last.pt")
+        return file
+    if not path.is_file():
+        raise CheckpointError(f"{path}: there is no such run folder or checkpoint")
+    return path
 
 
 def load(path: str | Path) -> dict[str, Any]:
-    """The payload of a run folder's last checkpoint, or of a checkpoint file, on the CPU. Raises CheckpointError."""
+    """The payload of a checkpoint or of a run folder's last one, on the CPU. Raises CheckpointError."""
     file = resolve(path)
     try:
-        with zipfile.ZipFile(file) as archive:  # torch reads past flipped bits; the archive's checksums tell
-            damaged = archive.testzip()
-        payload = torch.load(file, map_location="cpu", weights_only=True) if damaged is None else None
+        with zipfile.ZipFile(file) as archive:
+            damaged = archive.testzip()  # torch itself does not compare checksums
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"the checksum of {damaged} does not match")
+        payload = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise CheckpointError(
-            f"{file}: holds more than tensors and plain data, and loading that could run its code; refused"
+            f"{file}: holds more than tensors and plain data; refused, as reading that could run its code"
         ) from None
     except (zipfile.BadZipFile, RuntimeError, EOFError, OSError) as error:
-        raise CheckpointError(f"{file}: is cut short, damaged or no checkpoint ({_short(error)})") from None
-    if damaged is not None:
-        raise CheckpointError(
-            f"{file}: is damaged ({damaged} does not match its checksum); take an earlier one"
-        )
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(f"{file}: is damaged, cut short or no checkpoint ({reason})") from None
     if not isinstance(payload, dict) or "format" not in payload:
-        raise CheckpointError(f"{file}: is a torch file, but no checkpoint of sphereface_plus")
+        raise CheckpointError(f"{file}: is a file of torch's, but no checkpoint of sphereface_plus")
     if payload["format"] != FORMAT:
         raise CheckpointError(
-            f"{file}: has checkpoint format {payload['format']}, this version reads {FORMAT}; update sphereface_plus"
+            f"{file}: has format {payload['format']}, this version reads {FORMAT}; take a newer version"
         )
     return payload
 
 
 def sha256(path: str | Path) -> str:
-    """Hash of a file's bytes, in hexadecimal, as `sha256sum` prints it."""
+    """Hash of a file's bytes, in hexadecimal, as the command sha256sum prints it."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _short(error: BaseException) -> str:
-    return str(error).partition("\n")[0][:120]

@@ -1,9 +1,11 @@
-"""From crops to embeddings: a checkpoint, an ONNX file or raw pixels behind one function, which refuses other crops.
+"""From crops to embeddings: a checkpoint, an ONNX file or raw pixels as one function, which refuses other
+crops.
 
-The embedding of the mirrored crop may join (flip fusion), on raw embeddings, before any length is divided out:
-    none    f(crop)                          (D,)
-    sum     f(crop) + f(mirrored crop)       (D,)
-    concat  [f(crop); f(mirrored crop)]      (2 D,)     SphereFace's own evaluation
+The embedding of the mirrored crop may join (flip fusion). Raw embeddings are fused, no length divided out
+before:
+    none     f(crop)                        (D,)
+    sum      f(crop) + f(mirrored crop)     (D,)
+    concat   [f(crop); f(mirrored crop)]    (2D,)    as SphereFace's own evaluation does
 """
 
 from __future__ import annotations
@@ -15,12 +17,13 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sphereface_plus import checkpoint
-from sphereface_plus.config import InputSpec, from_dict, load_input_spec, to_dict
+from sphereface_plus.checkpoint import CheckpointError
+from sphereface_plus.config import InputSpec, NetworkConfig, from_dict, load_input_spec, to_dict
+from sphereface_plus.data.crops import SpecError, check_crops, check_input, normalise, read_crop
 from sphereface_plus.data.embeddings import EmbeddingsError, read_embeddings, write_embeddings
-from sphereface_plus.data.faces import SpecError, check_crops, check_input, normalise, read_crop
 
 __all__ = [
     "Embedder",
@@ -28,6 +31,7 @@ __all__ = [
     "Flip",
     "embed_files",
     "fuse",
+    "load_network",
     "read_embeddings",
     "sidecar",
     "write_embeddings",
@@ -43,48 +47,46 @@ class Embedder:
     kind: Literal["checkpoint", "onnx", "pixels"]
     input: InputSpec
     fingerprint: str
-    """sha256 of the model's file, an ONNX file's outside weights included; "pixels" for the baseline."""
+    """sha256 of the model's file and, for ONNX, of its weight files; `pixels` for the baseline."""
     network: Callable[[Tensor], Tensor]
     """Normalised crops float32 (B, 3, H, W) on `device` -> embeddings (B, D)."""
     device: torch.device
 
     @classmethod
     def load(cls, path: str | Path, *, input: InputSpec | None = None, device: str = "auto") -> Embedder:
-        """The embedder of a run folder, a checkpoint, an ONNX file, or the word `pixels`: grey values, no network.
+        """The embedder of a run folder, a checkpoint or an ONNX file; of the word `pixels`, the grey values.
 
-        input: the spec of an ONNX file that has no sidecar; where a model has its own spec, the two must agree.
+        input: the spec of an ONNX file without a sidecar, or of `pixels`. Given for a model that has its own,
+        the two must be the same.
         device: auto (CUDA where there is one), cpu or cuda.
         Raises CheckpointError, OnnxError, ConfigError or SpecError.
         """
-        name = "cuda" if device != "cpu" and (device == "cuda" or torch.cuda.is_available()) else "cpu"
-        where = torch.device(name)
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
         if str(path) == "pixels":
-            return cls(
-                "pixels", input or InputSpec(), "pixels", lambda crops: crops.mean(1).flatten(1), where
-            )
+            return cls("pixels", input or InputSpec(), "pixels", _grey_values, torch.device(device))
         path = Path(path)
-        return (
-            _from_onnx(path, input, where) if path.suffix == ".onnx" else _from_checkpoint(path, input, where)
-        )
+        if path.suffix == ".onnx":
+            return _from_onnx(path, input, torch.device(device))
+        return _from_checkpoint(path, input, torch.device(device))
 
     def embed(self, crops: np.ndarray, flip: Flip = "none") -> np.ndarray:
-        """Embeddings float32 (B, D), or (B, 2 D) for flip "concat", of uint8 RGB crops (B, H, W, 3), as one batch.
+        """Embeddings float32 (B, D), (B, 2D) for concat, of uint8 RGB crops (B, H, W, 3), run as one batch.
 
-        Raises SpecError for crops that are not of `input`.
+        Raises SpecError for crops of another size.
         """
-        batch = torch.from_numpy(np.ascontiguousarray(crops)).to(self.device)
+        batch = normalise(torch.from_numpy(np.ascontiguousarray(crops)).to(self.device), self.input)
         with torch.inference_mode():
-            inputs = normalise(batch, self.input)
-            embeddings = self.network(inputs).float().cpu().numpy()
+            embeddings = self.network(batch).float().cpu().numpy()
             if flip == "none":
                 return embeddings
-            mirrored = self.network(inputs.flip(3)).float().cpu().numpy()
+            mirrored = self.network(batch.flip(3)).float().cpu().numpy()
         return fuse(embeddings, mirrored, flip)
 
     __call__ = embed
 
     def meta(self, flip: Flip) -> dict[str, Any]:
-        """What a file of embeddings says about where they come from."""
+        """What a file of embeddings says about them."""
         return {
             "kind": self.kind,
             "fingerprint": self.fingerprint,
@@ -94,7 +96,7 @@ class Embedder:
 
 
 def fuse(embeddings: np.ndarray, mirrored: np.ndarray, flip: Flip) -> np.ndarray:
-    """Flip fusion of raw embeddings (B, D) and those of the mirrored crops: (B, D), or (B, 2 D) for concat."""
+    """Flip fusion of embeddings (B, D) and those of the mirrored crops (B, D): (B, D), (B, 2D) for concat."""
     if flip == "none":
         return embeddings
     if flip == "sum":
@@ -110,9 +112,9 @@ def embed_files(
     *,
     flip: Flip = "none",
     batch_size: int = 64,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> np.ndarray:
-    """Embeddings (N, D) of crop files, read a batch at a time; progress is told how many are done.
+    """Embeddings (N, D), (N, 2D) for concat, of crop files; progress is told how many are done.
 
     Raises CropsError for a crop that cannot be read, SpecError for one of another size.
     """
@@ -120,33 +122,44 @@ def embed_files(
     for start in range(0, len(paths), batch_size):
         crops = []
         for path in paths[start : start + batch_size]:
-            crops.append(read_crop(path))
+            crop = read_crop(path)
             try:
-                check_crops(None, crops[-1].shape[:2], embedder.input)
+                check_crops(None, crop.shape[:2], embedder.input)
             except SpecError as error:
                 raise SpecError(f"{path}: {error}") from None
+            crops.append(crop)
         parts.append(embedder.embed(np.stack(crops), flip))
         if progress is not None:
             progress(start + len(crops))
     return np.concatenate(parts)
 
 
-def sidecar(path: str | Path) -> Path:
-    """Where an ONNX file's input spec lies: `<file>.yaml` beside it."""
-    return Path(f"{path}.yaml")
-
-
-def _from_checkpoint(path: Path, given: InputSpec | None, device: torch.device) -> Embedder:
+def load_network(path: str | Path) -> tuple[nn.Module, NetworkConfig]:
+    """The network of a run or checkpoint, on the CPU, for inference. Raises CheckpointError or ConfigError."""
     from sphereface_plus.networks import build_network
 
     file = checkpoint.resolve(path)
     payload = checkpoint.load(file)
-    config = from_dict(payload["config"], origin=str(file)).network
+    try:
+        config = from_dict(payload["config"], origin=str(file)).network
+        network = build_network(config)
+        network.load_state_dict(payload["network"])
+    except (KeyError, RuntimeError) as error:  # RuntimeError: load_state_dict's, for other names or shapes
+        raise CheckpointError(f"{file}: its config and its weights do not go together ({error})") from None
+    return network.eval().requires_grad_(False), config
+
+
+def sidecar(path: str | Path) -> Path:
+    """Where the input spec of an ONNX file lies, if it is not given: `<file>.yaml`."""
+    return Path(f"{path}.yaml")
+
+
+def _from_checkpoint(path: Path, given: InputSpec | None, device: torch.device) -> Embedder:
+    file = checkpoint.resolve(path)
+    network, config = load_network(file)
     if given is not None:
         check_input(given, config.input, origin=str(file))
-    network = build_network(config)
-    network.load_state_dict(payload["network"])
-    network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+    network = network.to(device).to(memory_format=torch.channels_last)
     return Embedder("checkpoint", config.input, checkpoint.sha256(file), network, device)
 
 
@@ -158,14 +171,20 @@ def _from_onnx(path: Path, given: InputSpec | None, device: torch.device) -> Emb
     spec = load_input_spec(sidecar(path)) if sidecar(path).is_file() else given
     if spec is None:
         raise SpecError(
-            f"{path}: an ONNX file does not say what crops it expects; give --input FILE (see configs/input), "
-            f"or put that file beside it as {sidecar(path).name}"
+            f"{path}: an ONNX file does not say which crops it expects; give its input spec by --input FILE, "
+            f"such as configs/input/mobilefacenet.yaml, or lay that beside it as {sidecar(path).name}"
         )
     if given is not None:
         check_input(given, spec, origin=str(path))
     run = load_onnx(path, spec, device.type)
 
     def network(crops: Tensor) -> Tensor:
-        return torch.from_numpy(run(crops.contiguous().cpu().numpy()))
+        return torch.from_numpy(run(crops.cpu().numpy()))
 
     return Embedder("onnx", spec, onnx_fingerprint(path), network, device)
+
+
+def _grey_values(crops: Tensor) -> Tensor:
+    return crops.mean(1).flatten(
+        1
+    )  # (B, H * W), of normalised values: near zero in the mean, as cosines need

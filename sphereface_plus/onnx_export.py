@@ -1,63 +1,67 @@
-"""A checkpoint's network as an ONNX file with a dynamic batch, and its input spec as a sidecar."""
+"""A checkpoint's network as an ONNX file with a dynamic batch, its input spec beside it."""
 
 from __future__ import annotations
 
-import os
 import tempfile
-import warnings
 from pathlib import Path
 
+import onnx
 import torch
 import yaml
+from torch import nn
 
-from sphereface_plus import checkpoint
-from sphereface_plus.config import from_dict, to_dict
-from sphereface_plus.embedding import sidecar
-from sphereface_plus.networks import build_network
+from sphereface_plus.config import InputSpec, to_dict
+from sphereface_plus.embedding import load_network, sidecar
 from sphereface_plus.onnx_import import load_onnx
 
-BATCHES = (1, 2, 7)  # what the parity check runs
+BATCHES = (1, 2, 7)
+"""Batch sizes at which the exported file is compared with torch."""
 
 
 def export_onnx(model: str | Path, out: str | Path) -> float:
-    """Writes a run's or checkpoint's network to `out` (crops (B, 3, H, W), normalised -> embeddings (B, D)).
+    """Writes the network of a run or checkpoint: `crops` (B, 3, H, W), normalised -> `embeddings` (B, D).
 
-    Returns the largest absolute difference between onnxruntime's and torch's embeddings of random crops, in
-    batches of 1, 2 and 7. `out` and its sidecar appear only when all of that has worked.
+    Beside `out` lies `<out>.yaml`, the input spec. Both appear once the file is whole and has run.
+    Returns the largest absolute difference between onnxruntime's and torch's embeddings of random crops.
     Raises CheckpointError or ConfigError.
     """
     out = Path(out)
-    payload = checkpoint.load(model)
-    config = from_dict(payload["config"], origin=str(model)).network
-    network = build_network(config)
-    network.load_state_dict(payload["network"])
-    network.eval()
-    shape = (3, config.input.height, config.input.width)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent) as folder:
-        file = Path(folder) / out.name
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                network,
-                (torch.zeros(2, *shape),),
-                dynamo=True,
-                input_names=["crops"],
-                output_names=["embeddings"],
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
-                verbose=False,
-            )
-        assert program is not None
-        program.save(str(file), external_data=False)
-        run = load_onnx(file, config.input, "cpu")
-        generator = torch.Generator().manual_seed(0)
-        difference = 0.0
-        for batch in BATCHES:
-            crops = torch.rand(batch, *shape, generator=generator) * 2 - 1
-            with torch.inference_mode():
-                expected = network(crops)
-            difference = max(difference, (torch.from_numpy(run(crops.numpy())) - expected).abs().max().item())
-        spec = Path(folder) / "spec.yaml"
+    network, config = load_network(model)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent) as folder:  # one file system
+        file, spec = Path(folder) / out.name, Path(folder) / "input.yaml"
+        onnx.save(_exported(network, config.input), file)
         spec.write_text(yaml.safe_dump(to_dict(config.input), sort_keys=False), encoding="utf-8")
-        os.replace(spec, sidecar(out))
-        os.replace(file, out)
+        difference = _difference(network, file, config.input)
+        spec.replace(sidecar(out))
+        file.replace(out)
     return difference
+
+
+def _exported(network: nn.Module, spec: InputSpec) -> onnx.ModelProto:
+    program = torch.onnx.export(
+        network,
+        (torch.zeros(2, 3, spec.height, spec.width),),  # 2: a batch of 1 would be taken for a constant
+        dynamo=True,
+        input_names=["crops"],
+        output_names=["embeddings"],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        verbose=False,
+    )
+    assert program is not None  # None only with dynamo=False
+    model = program.model_proto
+    for node in model.graph.node:
+        node.ClearField("metadata_props")  # stack traces, with the paths of this machine
+    return model
+
+
+def _difference(network: nn.Module, file: Path, spec: InputSpec) -> float:
+    run = load_onnx(file, spec, "cpu")
+    generator = torch.Generator().manual_seed(0)
+    differences = []
+    for batch in BATCHES:
+        crops = torch.rand(batch, 3, spec.height, spec.width, generator=generator) * 2 - 1
+        with torch.inference_mode():
+            expected = network(crops)
+        differences.append((torch.from_numpy(run(crops.numpy())) - expected).abs().max().item())
+    return max(differences)

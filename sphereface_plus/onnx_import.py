@@ -13,7 +13,7 @@ import torch
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from sphereface_plus.config import InputSpec
-from sphereface_plus.data.faces import SpecError
+from sphereface_plus.data.crops import SpecError
 
 
 class OnnxError(ValueError):
@@ -21,22 +21,21 @@ class OnnxError(ValueError):
 
 
 def load_onnx(path: Path, spec: InputSpec, device: str) -> Callable[[np.ndarray], np.ndarray]:
-    """The function float32 (B, 3, H, W) -> float32 (B, D) of a file, for any B.
+    """The function of a file: float32 (B, 3, H, W) -> float32 (B, D), for any B.
 
-    A file with a fixed batch of n is run n crops at a time, the last time filled up with zeros.
-    Raises OnnxError for what is no such network, SpecError where its height and width are not the spec's.
+    Where the file fixes the batch to n, it runs n crops at a time, the last time filled up with zeros.
+    device: cuda is used where the installed onnxruntime has it.
+    Raises OnnxError for what is no such network, SpecError where it takes other crops than the spec says.
     """
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors: those are raised below, warnings are about the file's maker
+    options.log_severity_level = 4  # what is wrong is raised below; nothing else goes to stderr
     options.intra_op_num_threads = torch.get_num_threads()
-    cuda = device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-    providers = ["CUDAExecutionProvider"] * cuda + ["CPUExecutionProvider"]
+    wanted = {"CPUExecutionProvider"} | ({"CUDAExecutionProvider"} if device == "cuda" else set())
+    providers = [name for name in onnxruntime.get_available_providers() if name in wanted]
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # onnxruntime's own exceptions share no other base
-        raise OnnxError(
-            f"{path}: onnxruntime cannot load it ({str(error).strip().splitlines()[0]})"
-        ) from None
+    except Exception as error:  # onnxruntime's exceptions have no other base in common
+        raise OnnxError(f"{path}: onnxruntime cannot load it ({_first_line(error)})") from None
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if (
         len(inputs) != 1
@@ -44,37 +43,47 @@ def load_onnx(path: Path, spec: InputSpec, device: str) -> Callable[[np.ndarray]
         or len(inputs[0].shape) != 4
         or inputs[0].type != "tensor(float)"
     ):
-        raise OnnxError(
-            f"{path}: a network has one float input (B, 3, H, W) and one output (B, D), this file has inputs "
-            f"{[(i.type, i.shape) for i in inputs]} and outputs {[(o.type, o.shape) for o in outputs]}"
+        described = "; ".join(
+            f"{kind} {value.name} {value.type} {value.shape}"
+            for kind, values in (("input", inputs), ("output", outputs))
+            for value in values
         )
-    batch, *shape = inputs[0].shape
-    expected = (3, spec.height, spec.width)
-    if any(isinstance(size, int) and size != given for size, given in zip(shape, expected, strict=True)):
-        raise SpecError(f"{path}: takes inputs {tuple(shape)}, but its input spec says {expected}")
-    fixed = batch if isinstance(batch, int) else None
-    name = inputs[0].name
+        raise OnnxError(
+            f"{path}: expected one float input (B, 3, H, W) and one output (B, D), got {described}"
+        )
+    name, (batch, *shape) = inputs[0].name, inputs[0].shape
+    expected = [3, spec.height, spec.width]
+    if any(isinstance(size, int) and size != other for size, other in zip(shape, expected, strict=True)):
+        raise SpecError(
+            f"{path}: takes crops {shape} (channels, height, width), its input spec says {expected}"
+        )
 
     def run(crops: np.ndarray) -> np.ndarray:
-        size = fixed or len(crops)
+        size = batch if isinstance(batch, int) else len(crops)
         parts = []
         for start in range(0, len(crops), size):
             part = crops[start : start + size]
-            filled = np.concatenate([part, np.zeros((size - len(part), *part.shape[1:]), part.dtype)])
-            (embeddings,) = session.run(None, {name: filled})
-            parts.append(np.asarray(embeddings)[: len(part)])
+            filled = np.zeros((size, *crops.shape[1:]), np.float32)
+            filled[: len(part)] = part
+            embeddings = np.asarray(session.run(None, {name: filled})[0])
+            if embeddings.ndim != 2 or len(embeddings) != size:
+                raise OnnxError(f"{path}: gives {embeddings.shape} for {size} crops, expected ({size}, D)")
+            parts.append(embeddings[: len(part)])
         return np.concatenate(parts)
 
     return run
 
 
 def onnx_fingerprint(path: Path) -> str:
-    """sha256 of the file, followed by its weight files where it keeps the weights outside of itself."""
+    """sha256 of the file, and then of the files beside it that hold its weights, if there are any."""
     digest = hashlib.sha256(path.read_bytes())
-    model = onnx.load(path, load_external_data=False)
-    outside = {
-        ExternalDataInfo(tensor).location for tensor in model.graph.initializer if uses_external_data(tensor)
-    }
-    for name in sorted(outside):
+    tensors = onnx.load(path, load_external_data=False).graph.initializer
+    for name in sorted(
+        {ExternalDataInfo(tensor).location for tensor in tensors if uses_external_data(tensor)}
+    ):
         digest.update((path.parent / name).read_bytes())
     return digest.hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,6 +1,6 @@
-"""Verification accuracy over folds, in numpy alone: the number that validation in training and reports share.
+"""Verification accuracy over folds, in numpy alone: the number that training's validation and reports share.
 
-A pair is accepted when its score is greater than the threshold. The threshold for a fold comes from the others.
+A pair is accepted when its score exceeds the threshold, and a fold's threshold comes from the other folds.
 """
 
 from __future__ import annotations
@@ -17,22 +17,27 @@ class KFold:
     mean: float
     """Mean of `per_fold`."""
     std: float
-    """Standard deviation of `per_fold`, divided by K (not K - 1), as LFW results are printed."""
+    """Standard deviation of `per_fold`, divided by K (not K - 1), as results on LFW are printed."""
     per_fold: np.ndarray
-    """float64 (K,), in the order of the sorted fold numbers."""
+    """float64 (K,), in the order of the fold numbers."""
     thresholds: np.ndarray
     """float64 (K,)."""
 
 
 def kfold_accuracy(scores: np.ndarray, genuine: np.ndarray, fold: np.ndarray) -> KFold:
-    """Accuracy of each fold at the best threshold of the others. All arguments are (N,); scores: higher = more alike.
+    """Accuracy of each fold at the best threshold of the others; all arguments (N,), a higher score = more
+    alike.
 
-    Raises ValueError for other shapes, non-finite scores, fewer than two folds, or pairs of one kind only.
+    The threshold is the mean of the candidates that decide the most pairs of the other folds rightly.
+    Candidates are the middles between neighbouring distinct scores and one at each end (accept all, accept
+    none): accuracy is constant between neighbours, so no other threshold does better.
+    Raises ValueError for other shapes, scores that are not finite, fewer than two folds, or pairs of one kind
+    only.
     """
     scores, genuine, fold = np.asarray(scores, np.float64), np.asarray(genuine, bool), np.asarray(fold)
-    if not scores.shape == genuine.shape == fold.shape or scores.ndim != 1:
+    if scores.ndim != 1 or not scores.shape == genuine.shape == fold.shape:
         raise ValueError(
-            f"scores, genuine and fold must be (N,), got {scores.shape}, {genuine.shape} and {fold.shape}"
+            f"scores, genuine and fold must be (N,), got {scores.shape}, {genuine.shape}, {fold.shape}"
         )
     if not np.isfinite(scores).all():
         raise ValueError(f"{np.count_nonzero(~np.isfinite(scores))} of {len(scores)} scores are not finite")
@@ -42,51 +47,51 @@ def kfold_accuracy(scores: np.ndarray, genuine: np.ndarray, fold: np.ndarray) ->
         )
     folds = np.unique(fold)
     if len(folds) < 2:
-        raise ValueError("accuracy over folds needs at least two; cut a single list with ten_folds")
-    order = np.argsort(scores, kind="stable")
+        raise ValueError(
+            "accuracy over folds needs at least two folds; cut a list that has none with ten_folds"
+        )
+    order = np.argsort(scores)  # once for all folds: a part of a sorted array is sorted
     scores, genuine, fold = scores[order], genuine[order], fold[order]
-    thresholds = np.array([_best_threshold(scores[fold != f], genuine[fold != f]) for f in folds])
-    per_fold = np.array(
-        [
-            np.mean((scores[fold == f] > t) == genuine[fold == f])
-            for f, t in zip(folds, thresholds, strict=True)
-        ]
-    )
+    thresholds, per_fold = np.empty(len(folds)), np.empty(len(folds))
+    for k, number in enumerate(folds):
+        test = fold == number
+        thresholds[k] = _best_threshold(scores[~test], genuine[~test])
+        per_fold[k] = np.mean((scores[test] > thresholds[k]) == genuine[test])
     return KFold(float(per_fold.mean()), float(per_fold.std()), per_fold, thresholds)
 
 
 def _best_threshold(scores: np.ndarray, genuine: np.ndarray) -> float:
-    """Mean of the candidate thresholds that decide the most pairs rightly; scores ascend.
-
-    Candidates are the middles between neighbouring distinct scores, and one at each end (accept all, accept none):
-    accuracy does not change between neighbouring scores, so no other threshold does better.
-    """
-    last = np.flatnonzero(np.append(scores[1:] > scores[:-1], True))  # last of each run of equal scores
-    below, above = scores[last[:-1]], scores[last[1:]]
+    """The threshold by the rule of `kfold_accuracy`, for ascending scores (N,)."""
+    last = np.flatnonzero(np.append(scores[1:] > scores[:-1], True))  # where each run of equal scores ends
+    distinct = scores[last]
+    middles = (distinct[:-1] + distinct[1:]) / 2
     middles = np.minimum(
-        (below + above) / 2, np.nextafter(above, -np.inf)
-    )  # < above, also for adjacent floats
-    candidates = np.concatenate(([np.nextafter(scores[0], -np.inf)], middles, [scores[-1]]))
-    accepted_genuine = genuine.sum() - np.concatenate(([0], np.cumsum(genuine)[last]))
+        middles, np.nextafter(distinct[1:], -np.inf)
+    )  # rounding must not reach the upper neighbour
+    candidates = np.concatenate(([np.nextafter(distinct[0], -np.inf)], middles, distinct[-1:]))
+    # Candidate j rejects the j lowest distinct scores.
+    rejected_genuine = np.concatenate(([0], np.cumsum(genuine)[last]))
     rejected_impostor = np.concatenate(([0], np.cumsum(~genuine)[last]))
-    correct = accepted_genuine + rejected_impostor
-    return float(candidates[correct == correct.max()].mean())
+    right = genuine.sum() - rejected_genuine + rejected_impostor
+    return float(candidates[right == right.max()].mean())
 
 
 def ten_folds(genuine: np.ndarray) -> np.ndarray:
-    """Folds int64 (N,) for a list that has none: ten stretches of the genuine and ten of the impostor pairs, in order.
+    """Folds 0..9, int64 (N,), for pairs that have none: ten equal stretches of the genuine pairs, ten of the
+    others.
 
-    Stretches, since lists go by name: most of a person's pairs then stay in one fold.
+    Stretches, as lists go by name: a person's pairs then mostly stay in one fold.
     """
     genuine = np.asarray(genuine, bool)
     fold = np.empty(len(genuine), dtype=np.int64)
     for kind in (genuine, ~genuine):
-        fold[kind] = np.arange(kind.sum()) * 10 // max(kind.sum(), 1)
+        number = np.count_nonzero(kind)
+        fold[kind] = np.arange(number) * 10 // max(number, 1)
     return fold
 
 
 def cosine_scores(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Cosines float64 (N,) of the rows of two (N, D) arrays; 0 where a row is zero."""
+    """Cosines float64 (N,) between the rows of two arrays (N, D); 0 where a row is zero."""
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if first.ndim != 2 or first.shape != second.shape:
         raise ValueError(f"embeddings must be two arrays (N, D), got {first.shape} and {second.shape}")

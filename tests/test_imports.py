@@ -22,12 +22,13 @@ ARROWS = {
         "sphereface_plus.checkpoint",
         "sphereface_plus.data",
         "sphereface_plus.networks",
+        "sphereface_plus.onnx_import",
     ],
+    "sphereface_plus.onnx_import": ["sphereface_plus.config", "sphereface_plus.data"],
     "sphereface_plus.onnx_export": [
         "sphereface_plus.config",
-        "sphereface_plus.checkpoint",
         "sphereface_plus.embedding",
-        "sphereface_plus.networks",
+        "sphereface_plus.onnx_import",
     ],
     "sphereface_plus.training": [
         "sphereface_plus.config",

@@ -1,8 +1,8 @@
 """The stream of training crops: batch k is a pure function of (seed, k).
 
-The stream is one permutation of the crops after the other, each a function of (seed, epoch); batches run over the
-epochs' borders, so every batch is full and every crop comes once an epoch. A resumed run starts at its step and
-needs neither a replay nor a stored random state; two processes see the two halves of what one would see.
+The stream is one permutation of the crops after the other, each a function of (seed, epoch). Batches run over
+the epochs' borders, so that each is full and each crop comes once an epoch. A resumed run starts at its step,
+without a replay or a stored random state; two processes together see what one would see.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from sphereface_plus.data.faces import CropDataset
 
 def epoch_order(num_samples: int, seed: int, epoch: int) -> np.ndarray:
     """The order (num_samples,) in which epoch 0, 1, ... visits the crops."""
-    return np.random.default_rng((seed, 0, epoch)).permutation(
-        num_samples
-    )  # 0: apart from augmentation (faces.py)
+    random = np.random.default_rng((seed, 0, epoch))  # 0: not the numbers of the augmentation (faces.py)
+    return random.permutation(num_samples)
 
 
 class BatchSampler(Sampler[list[tuple[int, int]]]):
-    """Endless lists of (index, position) for a DataLoader: this process's share of each batch, in `accumulate` parts.
+    """Endless lists of (index, position) for a DataLoader: one process's parts of each batch.
 
-    Batch k holds the positions k * batch_size ... of the stream. It is cut into `accumulate` parts, and each part
-    among the processes; one update takes `accumulate` lists. Raises ValueError where the cut is not even.
+    Batch k is the stretch k * batch_size .. (k + 1) * batch_size - 1 of the stream. It is cut into
+    `accumulate` parts and each part among the processes, so one update takes `accumulate` lists. The first
+    batch is start_step's.
+    Raises ValueError where the batch cannot be cut evenly.
     """
 
     def __init__(
@@ -44,26 +45,23 @@ class BatchSampler(Sampler[list[tuple[int, int]]]):
         accumulate: int = 1,
     ) -> None:
         if num_samples < 1:
-            raise ValueError(f"there must be at least one crop, got {num_samples}")
+            raise ValueError(f"batches need at least one crop, got {num_samples}")
         if batch_size % (accumulate * world_size):
             raise ValueError(
-                f"a batch of {batch_size} cannot be cut evenly into {accumulate} parts for {world_size} processes"
+                f"a batch of {batch_size} cannot be cut evenly: {accumulate} parts, {world_size} processes"
             )
-        self.num_samples, self.batch_size, self.seed, self.start_step = (
-            num_samples,
-            batch_size,
-            seed,
-            start_step,
-        )
-        self.rank, self.world_size, self.accumulate = rank, world_size, accumulate
-        self.part_size = batch_size // (accumulate * world_size)
+        self.num_samples, self.seed = num_samples, seed
+        self.rank, self.world_size = rank, world_size
+        self.size = batch_size // (accumulate * world_size)
+        """Crops in one list."""
+        self.first_part = start_step * accumulate
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         epoch, order = -1, np.empty(0, dtype=np.int64)
-        for part in count(self.start_step * self.accumulate):
-            first = (part * self.world_size + self.rank) * self.part_size
+        for part in count(self.first_part):
+            start = (part * self.world_size + self.rank) * self.size
             items = []
-            for position in range(first, first + self.part_size):
+            for position in range(start, start + self.size):
                 if position // self.num_samples != epoch:  # positions only grow: one order is kept at a time
                     epoch = position // self.num_samples
                     order = epoch_order(self.num_samples, self.seed, epoch)
@@ -74,19 +72,21 @@ class BatchSampler(Sampler[list[tuple[int, int]]]):
 def loader(
     dataset: CropDataset, sampler: BatchSampler, *, workers: int = 0, pin_memory: bool = False
 ) -> DataLoader:
-    """Batches (crops uint8 RGB (B, H, W, 3), labels (B,)), read here (workers 0) or by that many processes.
+    """Endless batches (crops uint8 RGB (B, H, W, 3), labels int64 (B,)), read by `workers` processes or, at
+    0, here.
 
-    The generator of its own keeps torch's global random state as it was: a DataLoader draws from it otherwise.
+    A DataLoader takes numbers from torch's global random state; the generator given here keeps that as it
+    was.
     """
     return DataLoader(
         dataset,
         batch_sampler=sampler,
         num_workers=workers,
-        collate_fn=_as_it_is,
+        collate_fn=_unchanged,
         pin_memory=pin_memory,
         generator=torch.Generator(),
     )
 
 
-def _as_it_is(batch: Any) -> Any:
+def _unchanged(batch: Any) -> Any:
     return batch  # CropDataset.__getitems__ has stacked it

@@ -1,9 +1,11 @@
-"""Embeddings on disk: an `.npz` with the photo keys, the embeddings and where they come from."""
+"""Embeddings on disk: an `.npz` with photo keys, embeddings, and what they were made with and how.
+
+This file is a format: it imports nothing of ours, so that any program can take it along.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,45 +15,40 @@ import numpy as np
 
 
 class EmbeddingsError(ValueError):
-    """A file of embeddings that cannot be used; the message names it and says what is wrong."""
+    """Embeddings that cannot be used; the message names the file and says what is wrong."""
 
 
 def write_embeddings(
     path: str | Path, keys: Sequence[str], embeddings: np.ndarray, meta: dict[str, Any]
 ) -> None:
-    """Writes keys (N,), embeddings (N, D) and meta (plain data: model, input spec, flip), atomically."""
+    """Writes keys (N,), embeddings (N, D) and meta, plain data; the file appears whole or not at all."""
     path = Path(path)
     _check(path, keys, embeddings)
-    temporary = path.with_name(f".{path.name}.tmp")
+    unfinished = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with unfinished.open("wb") as file:
             np.savez(
-                file,
-                keys=np.array(keys, dtype=np.str_),
-                embeddings=embeddings,
-                meta=np.array(json.dumps(meta)),
+                file, keys=np.array(keys, dtype=str), embeddings=embeddings, meta=np.array(json.dumps(meta))
             )
-        os.replace(temporary, path)
+        unfinished.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise
 
 
 def read_embeddings(path: str | Path) -> tuple[list[str], np.ndarray, dict[str, Any]]:
-    """Keys (N), embeddings (N, D) and meta ({} where the file has none). Raises EmbeddingsError."""
+    """Keys (N), embeddings (N, D) and meta, {} where other programs left it out. Raises EmbeddingsError."""
     path = Path(path)
     try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.removesuffix(".npy") for name in archive.namelist()}
+        if not {"keys", "embeddings"} <= names:
+            raise ValueError(f"it needs arrays `keys` and `embeddings` and has {sorted(names)}")
         with np.load(path, allow_pickle=False) as arrays:
-            if not isinstance(arrays, np.lib.npyio.NpzFile) or not {"keys", "embeddings"} <= set(
-                arrays.files
-            ):
-                raise EmbeddingsError(f"{path}: expected arrays `keys` and `embeddings`, got {arrays.files}")
-            keys, embeddings = arrays["keys"].tolist(), arrays["embeddings"]
-            meta = json.loads(str(arrays["meta"])) if "meta" in arrays.files else {}
-    except EmbeddingsError:
-        raise
-    except (OSError, EOFError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise EmbeddingsError(f"{path}: is no readable .npz of embeddings ({error})") from None
+            keys, embeddings = arrays["keys"].astype(str).tolist(), arrays["embeddings"]
+            meta = json.loads(str(arrays["meta"])) if "meta" in names else {}
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise EmbeddingsError(f"{path}: cannot be read as an .npz of embeddings ({error})") from None
     _check(path, keys, embeddings)
     return keys, embeddings, meta
 
@@ -61,7 +58,7 @@ def _check(path: Path, keys: Sequence[str], embeddings: np.ndarray) -> None:
         raise EmbeddingsError(
             f"{path}: {len(keys)} keys need embeddings ({len(keys)}, D), got {embeddings.shape}"
         )
-    if len(set(keys)) != len(keys):
-        raise EmbeddingsError(f"{path}: {len(keys) - len(set(keys))} of the keys occur twice")
-    if not np.isfinite(embeddings).all():
-        raise EmbeddingsError(f"{path}: some embeddings are not finite")
+    if len(set(keys)) < len(keys):
+        raise EmbeddingsError(f"{path}: keys must differ, {len(keys) - len(set(keys))} of them are repeated")
+    if not (np.issubdtype(embeddings.dtype, np.floating) and np.isfinite(embeddings).all()):
+        raise EmbeddingsError(f"{path}: embeddings must be finite floating-point numbers")

@@ -1,16 +1,13 @@
-"""Aligned crops: where they lie, whose they are, and how they become a network's input.
+"""Sets of aligned crops: where they lie, whose they are, and the data set that training reads.
 
-A crop in memory is always uint8 RGB, (H, W, 3), whatever its file holds; only `normalise` turns crops into what a
-network sees (channel order, mean, scale), on the device, so that the processes that read crops pass on bytes.
+A set is a folder with a manifest, a manifest, an `identity/image` folder, or a list file of `path label`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -18,218 +15,183 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sphereface_plus.config import InputSpec
+from sphereface_plus.data.crops import (
+    CropsError,
+    SpecError,
+    check_crops,
+    check_input,
+    normalise,
+    read_crop,
+)
 from sphereface_plus.data.keys import IMAGE_SUFFIXES, photo_key
+from sphereface_plus.data.manifest import MANIFEST, read_manifest
 
-
-class CropsError(ValueError):
-    """A set of crops that cannot be used; the message names the file or folder and what to do."""
-
-
-class SpecError(ValueError):
-    """Crops that are not what a network expects; the message says what was expected and what came."""
+__all__ = [
+    "CropDataset",
+    "CropsError",
+    "FaceCrops",
+    "SpecError",
+    "check_crops",
+    "check_input",
+    "check_labels",
+    "normalise",
+    "read_crop",
+]
 
 
 @dataclass(frozen=True)
 class FaceCrops:
-    """Crops with their identities, in an order that depends on the names alone."""
+    """Crops with their identities, in an order that depends on names alone."""
 
     paths: list[str]
     """Files, ready to be opened."""
     keys: list[str]
-    """Photo keys, parallel to `paths`."""
+    """Photo keys (data/keys.py), parallel to `paths`."""
     labels: list[int]
     """0 .. len(identities) - 1, parallel to `paths`; every label occurs."""
     identities: list[str]
-    """Names in the order of the labels: sorted, or the numbers of a list file in numeric order."""
+    """Names in the order of the labels: sorted, or a list file's numbers as they are."""
     template: str | None
     """Alignment template that the manifest names; None where nothing names one."""
     size: tuple[int, int]
-    """(H, W) of the manifest, or of the first crop where there is no manifest."""
+    """(H, W) by the manifest, or of the first crop where there is no manifest."""
 
     @classmethod
     def open(cls, path: str | Path, *, root: str | Path | None = None, min_images: int = 1) -> FaceCrops:
-        """Crops of a folder with a manifest, a manifest, an `identity/image` folder, or a list file of `path label`.
+        """The crops of a set in one of the four forms above.
 
         root: what the paths of a list file are relative to, by default its own folder.
-        min_images: identities with fewer crops are left out; the labels of the others stay contiguous.
-        Raises CropsError.
+        min_images: identities with fewer crops are left out; the labels of the others stay without gaps.
+        Raises CropsError or ManifestError.
         """
-        from sphereface_plus.data.manifest import MANIFEST
-
         path = Path(path)
         if path.is_dir() and (path / MANIFEST).is_file():
             path = path / MANIFEST
         if root is not None and (path.is_dir() or path.suffix == ".csv"):
             raise CropsError(
-                f"{path}: root is for list files; the paths of a manifest or folder are relative to it"
+                f"{path}: root is for list files, the paths of this are relative to itself; drop root"
             )
         if path.is_dir():
-            found = _from_folder(path)
+            crops = _from_folder(path)
         elif not path.is_file():
-            raise CropsError(f"{path}: there is no such file or folder of crops")
+            raise CropsError(f"{path}: there is no such folder, manifest or list of crops")
         elif path.suffix == ".csv":
-            found = _from_manifest(path)
+            crops = _from_manifest(path)
         else:
-            found = _from_list(path, Path(root) if root is not None else path.parent)
-        return _number(found, path, min_images)
+            crops = _from_list(path, Path(root) if root is not None else path.parent)
+        return _at_least(min_images, crops, path)
 
 
-@dataclass(frozen=True)
-class _Found:
-    paths: list[str]
-    keys: list[str]
-    names: list[str] | list[int]  # identity of each crop
-    template: str | None = None
-    size: tuple[int, int] | None = None
-
-
-def _from_manifest(path: Path) -> _Found:
-    from sphereface_plus.data.manifest import read_manifest
-
+def _from_manifest(path: Path) -> FaceCrops:
     table = read_manifest(path)
     if table.empty:
-        raise CropsError(
-            f"{path}: the manifest holds no crop; see report.json beside it for what was not found"
-        )
+        raise CropsError(f"{path}: the manifest holds no crop; report.json beside it says what was not found")
     kinds = sorted(set(zip(table["template"], table["height"], table["width"], strict=True)))
     if len(kinds) > 1:
         mixed = ", ".join(f"{template} {height}x{width}" for template, height, width in kinds)
         raise CropsError(
-            f"{path}: crops of one set must have one template and size, this manifest mixes {mixed}"
+            f"{path}: the crops of a set need one template and size, this manifest mixes {mixed}"
         )
     template, height, width = kinds[0]
-    relative = table["path"].astype(str).tolist()
-    return _Found(
-        paths=[str(path.parent / name) for name in relative],
-        keys=[photo_key(name) for name in relative],
-        names=table["identity"].astype(str).tolist(),
-        template=str(template),
-        size=(int(height), int(width)),
+    names = table["path"].tolist()
+    paths = [str(path.parent / name) for name in names]
+    keys = [photo_key(name) for name in names]
+    labels, identities = _number(table["identity"].tolist())
+    return FaceCrops(paths, keys, labels, identities, template, (int(height), int(width)))
+
+
+def _from_folder(path: Path) -> FaceCrops:
+    images = sorted(
+        image
+        for folder in path.iterdir()
+        if folder.is_dir() and not folder.name.startswith(".")
+        for image in folder.iterdir()
+        if image.suffix.lower() in IMAGE_SUFFIXES and not image.name.startswith(".")
     )
+    if not images:
+        raise CropsError(f"{path}: expected {MANIFEST} or images in identity/image folders, found neither")
+    paths = [str(image) for image in images]
+    keys = [photo_key(image.relative_to(path)) for image in images]
+    labels, identities = _number([image.parent.name for image in images])
+    return FaceCrops(paths, keys, labels, identities, None, read_crop(paths[0]).shape[:2])
 
 
-def _from_folder(path: Path) -> _Found:
-    found = _Found([], [], names := [])
-    for identity in sorted(
-        entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")
-    ):
-        for image in sorted(identity.iterdir()):
-            if image.suffix.lower() in IMAGE_SUFFIXES and not image.name.startswith("."):
-                found.paths.append(str(image))
-                found.keys.append(photo_key(image.relative_to(path)))
-                names.append(identity.name)
-    if not found.paths:
-        raise CropsError(
-            f"{path}: expected identity/image folders, or a manifest.csv, and found no such image"
-        )
-    return found
-
-
-def _from_list(path: Path, root: Path) -> _Found:
-    found = _Found([], [], labels := [])
+def _from_list(path: Path, root: Path) -> FaceCrops:
+    names, labels = [], []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CropsError(f"{path}: cannot be read as a list of crops ({error})") from None
+    except (OSError, UnicodeDecodeError):
+        raise CropsError(f"{path}: cannot be read as a list of crops, a text of `path label` lines") from None
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        name, _, label = line.strip().replace("\t", " ").rpartition(" ")  # a path may hold spaces
-        if not name or not label.isdecimal():
+        *name, label = line.rsplit(maxsplit=1)  # a path may hold spaces
+        if not name or not (label.isascii() and label.isdigit()):
             raise CropsError(
-                f"{path}:{number}: expected `path label` with a label 0, 1, ..., got {line.strip()!r}"
+                f"{path}, line {number}: expected `path label`, label 0, 1, 2, ..., got {line!r}"
             )
-        found.paths.append(str(root / name.rstrip()))
-        found.keys.append(photo_key(name.rstrip()))
+        names.append(name[0].strip())
         labels.append(int(label))
-    if not labels:
+    if not names:
         raise CropsError(f"{path}: the list holds no crop")
-    check_labels(labels, len(set(labels)), origin=str(path))
-    return found
+    num_identities = len(set(labels))
+    check_labels(labels, num_identities, origin=str(path))
+    paths = [str(root / name) for name in names]
+    keys = [photo_key(name) for name in names]
+    identities = [str(label) for label in range(num_identities)]
+    return FaceCrops(paths, keys, labels, identities, None, read_crop(paths[0]).shape[:2])
 
 
-def _number(found: _Found, path: Path, min_images: int) -> FaceCrops:
-    counts = Counter(found.names)
-    identities = sorted(name for name, count in counts.items() if count >= min_images)
-    if not identities:
-        raise CropsError(
-            f"{path}: no identity has {min_images} crops, the most is {max(counts.values())}; lower min_images"
-        )
+def _number(names: list[str]) -> tuple[list[int], list[str]]:
+    identities = sorted(set(names))
     label_of = {name: label for label, name in enumerate(identities)}
-    kept = [index for index, name in enumerate(found.names) if name in label_of]
-    paths = [found.paths[index] for index in kept]
-    return FaceCrops(
-        paths=paths,
-        keys=[found.keys[index] for index in kept],
-        labels=[label_of[found.names[index]] for index in kept],
-        identities=[str(name) for name in identities],
-        template=found.template,
-        size=found.size or read_crop(paths[0]).shape[:2],
+    return [label_of[name] for name in names], identities
+
+
+def _at_least(min_images: int, crops: FaceCrops, path: Path) -> FaceCrops:
+    """Without the identities that have fewer crops, the others numbered anew in the same order."""
+    counts = np.bincount(crops.labels)
+    stays = counts >= min_images
+    if not stays.any():
+        raise CropsError(
+            f"{path}: no identity has {min_images} crops (the most is {counts.max()}); lower min_images"
+        )
+    new_label = np.cumsum(stays) - 1
+    kept = [index for index, label in enumerate(crops.labels) if stays[label]]
+    return replace(
+        crops,
+        paths=[crops.paths[index] for index in kept],
+        keys=[crops.keys[index] for index in kept],
+        labels=[int(new_label[crops.labels[index]]) for index in kept],
+        identities=[name for name, stay in zip(crops.identities, stays, strict=True) if stay],
     )
 
 
 def check_labels(labels: Sequence[int], num_identities: int, *, origin: str = "labels") -> None:
-    """Raises CropsError unless the labels are exactly 0 .. num_identities - 1, each at least once."""
-    missing = sorted(set(range(num_identities)) - set(labels))
-    outside = sorted(set(labels) - set(range(num_identities)))
-    if outside or missing:
+    """Raises CropsError unless the labels are 0 .. num_identities - 1, each at least once."""
+    wanted, given = set(range(num_identities)), set(labels)
+    if wanted != given:
+        outside, missing = sorted(given - wanted), sorted(wanted - given)
         raise CropsError(
-            f"{origin}: {num_identities} identities need the labels 0..{num_identities - 1}"
-            + (f"; {_some(outside)} outside" if outside else "")
-            + (f"; {_some(missing)} missing" if missing else "")
-            + "; number the identities without gaps"
+            f"{origin}: {num_identities} identities need the labels 0 to {num_identities - 1} without gaps; "
+            f"not among these: {_first_of(outside)}; missing: {_first_of(missing)}"
         )
 
 
-def _some(labels: list[int]) -> str:
-    return ", ".join(map(str, labels[:5])) + (
-        f" and {len(labels) - 5} more are" if len(labels) > 5 else " is"
+def _first_of(labels: list[int]) -> str:
+    return (
+        ", ".join(map(str, labels[:5])) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
+        or "none"
     )
 
 
-def check_crops(template: str | None, size: tuple[int, int], expected: InputSpec) -> None:
-    """Raises SpecError where crops of a template (None: unknown) and (H, W) are not what a network expects."""
-    if tuple(size) != (expected.height, expected.width) or template not in (None, expected.template):
-        raise SpecError(
-            f"the network expects crops {expected.template} of {expected.height}x{expected.width} (height x width), "
-            f"got {template or 'crops'} of {size[0]}x{size[1]}; align the photos with --template {expected.template}"
-        )
-
-
-def check_input(given: InputSpec, expected: InputSpec, *, origin: str) -> None:
-    """Raises SpecError where one network's input spec is given for another's; names every field that differs.
-
-    Channel order, mean and scale cannot be seen in a crop: comparing specs is what keeps RGB from passing for BGR.
-    """
-    wrong = [name for name in InputSpec.model_fields if getattr(given, name) != getattr(expected, name)]
-    if wrong:
-        says = "; ".join(
-            f"{name}: expected {getattr(expected, name)}, got {getattr(given, name)}" for name in wrong
-        )
-        raise SpecError(
-            f"{origin} was made for another input spec ({says}); give it the spec that it was made for"
-        )
-
-
-def read_crop(path: str | Path) -> np.ndarray:
-    """The crop of a file as uint8 RGB, (H, W, 3). Raises CropsError for what is missing, no image or cut short."""
-    try:
-        data = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise CropsError(f"{path}: crop cannot be read ({error.strerror})") from None
-    crop = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if crop is None:
-        raise CropsError(
-            f"{path}: crop is empty, cut short or no image; make it anew or take it off the list"
-        )
-    return cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
-
-
 class CropDataset(Dataset):
-    """Crops for training. An item is asked for by (index, position): which crop, and where in the stream of crops.
+    """Crops for training, asked for by (index, position): which crop, and where in the stream of crops it
+    stands.
 
-    The augmentation of an item is a pure function of (seed, position), whichever process reads it and whenever.
+    The augmentation is a pure function of (seed, position), whichever process reads the crop and whenever.
+    flip: mirror with probability one half. shift: largest translation in pixels, borders repeated.
+    Raises CropsError where the labels are not those of the identities.
     """
 
     def __init__(self, crops: FaceCrops, *, seed: int = 0, flip: bool = False, shift: int = 0) -> None:
@@ -240,17 +202,19 @@ class CropDataset(Dataset):
         return len(self.crops.paths)
 
     def __getitem__(self, item: tuple[int, int]) -> tuple[np.ndarray, int]:
-        """The augmented crop, uint8 RGB (H, W, 3), and its label."""
+        """The augmented crop, uint8 RGB (H, W, 3), and its label. Raises CropsError or SpecError."""
         index, position = item
-        path = self.crops.paths[index]
+        path, (height, width) = self.crops.paths[index], self.crops.size
         crop = read_crop(path)
-        if crop.shape[:2] != self.crops.size:
-            raise SpecError(f"{path}: crop is {_shape(crop)}, the set's others are {_shape(self.crops.size)}")
+        if crop.shape[:2] != (height, width):
+            raise SpecError(
+                f"{path}: is {crop.shape[0]}x{crop.shape[1]}, the set's crops are {height}x{width}"
+            )
         return self._augment(crop, position), self.crops.labels[index]
 
     def __getitems__(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        """A batch in one go: crops uint8 RGB (B, H, W, 3) and labels int64 (B,)."""
-        crops, labels = zip(*(self[item] for item in items), strict=True)
+        """A batch at once: crops uint8 RGB (B, H, W, 3) and labels int64 (B,)."""
+        crops, labels = zip(*map(self.__getitem__, items), strict=True)
         return torch.from_numpy(np.stack(crops)), torch.tensor(labels)
 
     def _augment(self, crop: np.ndarray, position: int) -> np.ndarray:
@@ -258,34 +222,12 @@ class CropDataset(Dataset):
             return crop
         random = np.random.default_rng(
             (self.seed, 1, position)
-        )  # 1: apart from the epochs' orders (batches.py)
+        )  # 1: not the numbers of the epochs (batches.py)
         mirror = self.flip and random.random() < 0.5
         if self.shift:
-            s, (height, width) = self.shift, crop.shape[:2]
-            top, left = random.integers(0, 2 * s + 1, size=2)
+            (height, width), s = crop.shape[:2], self.shift
+            top, left = random.integers(0, 2 * s, size=2, endpoint=True)
             crop = cv2.copyMakeBorder(crop, s, s, s, s, cv2.BORDER_REPLICATE)[
                 top : top + height, left : left + width
             ]
         return crop[:, ::-1] if mirror else crop
-
-
-def _shape(crop: Any) -> str:
-    height, width = getattr(crop, "shape", crop)[:2]
-    return f"{height}x{width}"
-
-
-def normalise(crops: Tensor, spec: InputSpec) -> Tensor:
-    """What the network sees: uint8 RGB crops (B, H, W, 3) -> float32 (B, 3, H, W), (v - mean) / std per channel.
-
-    Runs on the crops' device. The memory stays that of (B, H, W, 3), which torch calls channels_last.
-    Raises SpecError for crops of another size.
-    """
-    if crops.ndim != 4 or crops.shape[3] != 3 or crops.dtype != torch.uint8:
-        raise SpecError(
-            f"crops must be uint8 RGB of shape (B, H, W, 3), got {crops.dtype} {tuple(crops.shape)}"
-        )
-    check_crops(None, (crops.shape[1], crops.shape[2]), spec)
-    if spec.color == "bgr":
-        crops = crops.flip(3)
-    mean, std = (torch.tensor(values, device=crops.device) for values in (spec.mean, spec.std))
-    return crops.float().sub_(mean).div_(std).permute(0, 3, 1, 2)
