@@ -1,0 +1,190 @@
+"""python -m eval {lfw, verify, compare, seeds}: the command line of the measurements."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+# The names, here as well, so that --help does not wait for numpy and torch; a test compares them.
+PROTOCOLS = ("sphereface", "cosine", "clcarwin", "insightface")
+
+
+class Commands(click.Group):
+    """Bad input is a ValueError with a sentence; it ends in that one line, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError) as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+def main() -> None:
+    """Measures face verification: a model in, a report out.
+
+    MODEL is a run folder, a checkpoint, an ONNX file, an .npz of embeddings, or the word pixels (a baseline:
+    the cosine of grey values).
+    """
+
+
+def _model_options(protocol: str):
+    options = [
+        click.option(
+            "--model", required=True, metavar="MODEL", help="What is measured (see python -m eval --help)."
+        ),
+        click.option(
+            "--protocol",
+            type=click.Choice(PROTOCOLS),
+            default=protocol,
+            help="How scores and thresholds are made.",
+        ),
+        click.option(
+            "--input",
+            "input_file",
+            type=click.Path(path_type=Path),
+            help="Input spec (YAML) of an ONNX file without one beside it, or of pixels.",
+        ),
+        click.option(
+            "--crops",
+            type=click.Path(path_type=Path),
+            help="Where photos are aligned into; reused.  [default: OUT/crops]",
+        ),
+        click.option(
+            "--workers",
+            type=click.IntRange(min=1),
+            help="Processes that align photos.  [default: the number of cores]",
+        ),
+        click.option(
+            "--device",
+            type=click.Choice(["auto", "cpu", "cuda"]),
+            default="auto",
+            help="Where the network runs.",
+        ),
+        click.option("--no-thumbnails", is_flag=True, help="A report without faces, which may be published."),
+        click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the report."),
+    ]
+
+    def decorate(command):
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@main.command()
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="LFW's folder (images/ and the lists), or crops of it."
+)
+@click.option("--pairs", type=click.Path(path_type=Path), help="Pairs list, where DATA does not hold it.")
+@click.option(
+    "--view",
+    type=click.IntRange(1, 2),
+    default=2,
+    help="1: pairsDevTest.txt, for development. 2: pairs.txt, for reporting.",
+)
+@_model_options("sphereface")
+def lfw(data: Path | None, pairs: Path | None, view: int, out: Path, **options) -> None:
+    """Verification on Labeled Faces in the Wild.
+
+    Photos are aligned first, to the model's template, into OUT/crops. No photo may drop out: a face that is
+    not detected is looked for again with lower thresholds, then taken at the photo's centre; the report lists
+    them. An interrupted run goes on where it stopped when it is started again.
+    """
+    from .lfw import pairs_of
+
+    pairs_file, title = pairs_of(data, view, pairs)
+    _verify(title, pairs_file, data, out, **options)
+
+
+@main.command()
+@click.option(
+    "--pairs",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="LFW's format, or lines: path path 1 (same person) or path path 0.",
+)
+@click.option(
+    "--images", type=click.Path(path_type=Path), help="Crops or photos that the paths are relative to."
+)
+@_model_options("cosine")
+def verify(pairs: Path, images: Path | None, out: Path, **options) -> None:
+    """Verification on the pairs of any list.
+
+    Photos are aligned first, as in `lfw`; images of the model's crop size are taken for crops.
+    """
+    _verify(f"Verification on {pairs.stem}", pairs, images, out, **options)
+
+
+def _verify(
+    title: str, pairs_file: Path, images: Path | None, out: Path, no_thumbnails: bool, **options
+) -> None:
+    from .report import read
+    from .verify import verify as run
+
+    page = run(
+        title=title,
+        pairs_file=pairs_file,
+        images=images,
+        out=out,
+        command=shlex.join(["python", "-m", "eval", *sys.argv[1:]]),
+        thumbnails=not no_thumbnails,
+        **options,
+    )
+    numbers = read(out)["results"]
+    low, high = numbers["accuracy_interval"]
+    click.echo(
+        f"accuracy {100 * numbers['accuracy']:.2f} % (95 %: {100 * low:.2f} to {100 * high:.2f}), standard "
+        f"deviation of the folds {100 * numbers['accuracy_std']:.2f} %, EER "
+        f"{100 * numbers['equal_error_rate']:.2f} %, AUC {numbers['auc']:.5f}"
+    )
+    click.echo(f"report: {page}")
+    click.echo(f"next: open it in a browser, or compare it with another: python -m eval compare {out} OTHER")
+
+
+@main.command()
+@click.argument(
+    "reports", nargs=-1, required=True, metavar="REPORT REPORT...", type=click.Path(path_type=Path)
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for compare.json and compare.html.")
+def compare(reports: tuple[Path, ...], out: Path | None) -> None:
+    """Compares models on the same pairs, each with the first.
+
+    REPORT is a report's folder or its report.json. Paired tests: McNemar's, and a bootstrap of the
+    difference.
+    """
+    from . import compare as comparing
+    from .report import read
+
+    if len(reports) < 2:
+        raise click.UsageError("compare needs two reports at least")
+    read_reports = [read(path) for path in reports]
+    comparison = comparing.compare(read_reports, [str(path) for path in reports])
+    click.echo(comparing.table(comparison))
+    click.echo(comparison["test"])
+    if out is not None:
+        click.echo(f"comparison: {comparing.write(comparison, read_reports, out)}")
+
+
+@main.command()
+@click.argument("groups", nargs=-1, required=True, metavar="'GLOB'...")
+@click.option("--against", required=True, metavar="'GLOB'", help="The baseline's reports.")
+def seeds(groups: tuple[str, ...], against: str) -> None:
+    """Mean and spread over seeds, and paired differences to a baseline, as a Markdown table.
+
+    Each GLOB, in quotes, names the reports of one group, which differ in the seed alone:
+
+        python -m eval seeds --against 'runs/sphereface_seed*/lfw' 'runs/sphereface_plus_seed*/lfw'
+    """
+    from .seeds import table
+
+    click.echo(table(groups, against))
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m eval")

@@ -1,0 +1,152 @@
+"""Several models on the same pairs: each against the first, pair by pair."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .plots import interval_plot, roc_plot
+from .report import ReportError, render, write_text
+from .verification import RESAMPLES, paired_difference, roc
+
+TEST = (
+    f"Difference: accuracy minus that of the first model, with a 95 % paired bootstrap interval over pairs "
+    f"within folds ({RESAMPLES:,} resamples). p: McNemar's exact test, two-sided, on the pairs that only one "
+    "of the two has right."
+)
+
+
+def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """The comparison as plain data.
+
+    reports: the contents of report.json files, the first of which is the base; names: where they lie.
+    Raises ReportError where two reports are not on the same pairs.
+    """
+    base = reports[0]
+    for report, name in zip(reports[1:], names[1:], strict=True):
+        if report["pairs"]["sha256"] != base["pairs"]["sha256"]:
+            raise ReportError(
+                f"{name} and {names[0]} are on different pairs (sha256 {report['pairs']['sha256'][:12]}... "
+                f"and {base['pairs']['sha256'][:12]}...); a paired test needs one list, so measure both "
+                "models on it"
+            )
+    fold = np.array(base["per_pair"]["fold"])
+    correct = [np.array(report["per_pair"]["correct"], dtype=bool) for report in reports]
+    models = []
+    for report, name, label, right in zip(reports, names, _labels(reports, names), correct, strict=True):
+        numbers = report["results"]
+        models.append(
+            {
+                "label": label,
+                "report": name,
+                "sha256": report["model"]["sha256"],
+                "protocol": report["protocol"]["name"],
+                "flip": report["model"]["flip"],
+                "accuracy": numbers["accuracy"],
+                "accuracy_interval": numbers["accuracy_interval"],
+                "accuracy_std": numbers["accuracy_std"],
+                "equal_error_rate": numbers["equal_error_rate"],
+                "auc": numbers["auc"],
+                "tar_at_far": numbers["tar_at_far"],
+                "against_first": None
+                if report is base
+                else asdict(paired_difference(correct[0], right, fold)),
+            }
+        )
+    protocols = sorted({model["protocol"] for model in models})
+    return {
+        "format": 1,
+        "title": base["title"],
+        "pairs": base["pairs"],
+        "test": TEST,
+        "protocols": protocols,
+        "models": models,
+    }
+
+
+def table(comparison: Mapping[str, Any]) -> str:
+    """The comparison as a Markdown table, which reads well in a terminal too."""
+    rows = [["model", "protocol", "accuracy %", "95 % interval", "EER %", "difference", "95 % interval", "p"]]
+    for model in comparison["models"]:
+        low, high = model["accuracy_interval"]
+        row = [
+            model["label"],
+            model["protocol"],
+            f"{100 * model['accuracy']:.2f}",
+            f"{100 * low:.2f} .. {100 * high:.2f}",
+            f"{100 * model['equal_error_rate']:.2f}",
+        ]
+        if against := model["against_first"]:
+            low, high = against["interval"]
+            row += [
+                f"{100 * against['difference']:+.2f}",
+                f"{100 * low:+.2f} .. {100 * high:+.2f}",
+                p_text(against["p_value"]),
+            ]
+        rows.append(row + [""] * (8 - len(row)))
+    return markdown(rows)
+
+
+def write(comparison: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], out: Path) -> Path:
+    """Writes compare.json and compare.html into `out` and returns the page's path."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / "compare.json", json.dumps(comparison, indent=1) + "\n")
+    models = comparison["models"]
+    curves = [
+        (model["label"], roc(np.array(pairs["score"]), np.array(pairs["genuine"], dtype=bool)))
+        for model, pairs in zip(models, (report["per_pair"] for report in reports), strict=True)
+    ]
+    accuracies = [
+        (model["label"], 100 * model["accuracy"], tuple(100 * edge for edge in model["accuracy_interval"]))
+        for model in models
+    ]
+    names = ", ".join(model["label"] for model in models)
+    page = render(
+        "compare.html.j2",
+        comparison=comparison,
+        p_text=p_text,
+        roc=roc_plot("roc", curves, comparison["pairs"]["impostor"], f"ROC curves of {names}"),
+        accuracies=interval_plot(
+            "accuracies",
+            accuracies,
+            "accuracy in %, with 95 % interval",
+            "Accuracies: " + ", ".join(f"{label} {value:.2f} %" for label, value, _ in accuracies),
+        ),
+    )
+    write_text(out / "compare.html", page)
+    return out / "compare.html"
+
+
+def p_text(p: float) -> str:
+    """A p-value with the digits that mean something."""
+    return "< 0.0001" if p < 1e-4 else f"{p:.4f}" if p < 0.1 else f"{p:.2f}"
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Rows, the first of them the header, as an aligned Markdown table; the first column is text."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "| "
+        + " | ".join(
+            cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        + " |"
+        for row in rows
+    ]
+    rule = "|" + "|".join("-" * (w + 1) + ("-" if not i else ":") for i, w in enumerate(widths)) + "|"
+    return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def _labels(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    """The models' labels; where one occurs twice, with the report's place."""
+    labels = [report["model"]["label"] for report in reports]
+    often = Counter(labels)
+    return [
+        label if often[label] == 1 else f"{label} ({name})" for label, name in zip(labels, names, strict=True)
+    ]

@@ -1,0 +1,158 @@
+"""From a model and crops to embeddings, each photo once, stored so that an interrupted run goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sphereface_plus import checkpoint
+from sphereface_plus.data.embeddings import EmbeddingsError, read_embeddings, write_embeddings
+
+from .photos import Images, fingerprint
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from sphereface_plus.embedding import Embedder, Flip
+
+CHUNK = 64
+SAVE_EVERY_S = 30.0
+
+
+def stored_embeddings(path: Path, keys: Sequence[str], flip: Flip) -> tuple[np.ndarray, dict[str, Any]]:
+    """Embeddings (N, D) of the keys from an .npz, and the model's record. Raises EmbeddingsError.
+
+    flip: the protocol's; a file that states another one is refused, a file that states none is taken at its
+    word.
+    """
+    found, embeddings, meta = read_embeddings(path)
+    row_of = {key: row for row, key in enumerate(found)}
+    missing = [key for key in keys if key not in row_of]
+    if missing:
+        raise EmbeddingsError(
+            f"{path}: has no embedding of {len(missing):,} of the {len(keys):,} photos of the pairs "
+            f"({missing[0]}, ...)"
+        )
+    stated = meta.get("flip")
+    if stated not in (None, flip):
+        raise EmbeddingsError(
+            f"{path}: holds embeddings of flip fusion {stated}, the protocol needs {flip}; "
+            f"make them anew with --flip {flip} or choose another protocol"
+        )
+    record = {
+        "name": str(path),
+        "label": path.stem,
+        "kind": "embeddings",
+        "sha256": checkpoint.sha256(path),
+        "flip": stated or f"as in the file, which does not state it; the protocol asks for {flip}",
+        "input": meta.get("input"),
+        "provenance": {"from model": meta["fingerprint"]} if "fingerprint" in meta else {},
+    }
+    return embeddings[[row_of[key] for key in keys]], record
+
+
+def computed_embeddings(
+    embedder: Embedder, images: Images, keys: Sequence[str], flip: Flip, store: Path
+) -> np.ndarray:
+    """Embeddings (N, D) of the keys' crops; `store` keeps what is done, and is taken up if it fits.
+
+    Raises EmbeddingsError for an embedding that is not finite, CropsError and SpecError for crops that do not
+    serve.
+    """
+    from sphereface_plus.embedding import embed_files
+
+    meta = {**embedder.meta(flip), "crops": fingerprint(images)}
+    done, rows = _taken_up(store, meta)
+    left = [key for key in keys if key not in done]
+    saved_at = time.monotonic()
+    try:
+        with _progress(len(keys)) as progress:
+            progress(len(keys) - len(left))
+            for start in range(0, len(left), CHUNK):
+                chunk = left[start : start + CHUNK]
+                embeddings = embed_files(embedder, [images.files[key] for key in chunk], flip=flip)
+                finite = np.isfinite(embeddings).all(axis=1)
+                if not finite.all():
+                    key = chunk[int(np.argmin(finite))]
+                    raise EmbeddingsError(
+                        f"{images.files[key]}: its embedding is not finite; the model is broken"
+                    )
+                rows.append(embeddings)
+                done.extend(chunk)
+                progress(len(keys) - len(left) + start + len(chunk))
+                if time.monotonic() - saved_at > SAVE_EVERY_S:
+                    write_embeddings(store, done, np.concatenate(rows), meta)
+                    saved_at = time.monotonic()
+    finally:  # also when interrupted: the next run takes it up
+        if left and rows:
+            write_embeddings(store, done, np.concatenate(rows), meta)
+    row_of = {key: row for row, key in enumerate(done)}
+    return np.concatenate(rows)[[row_of[key] for key in keys]]
+
+
+def model_record(embedder: Embedder, model: str, flip: Flip) -> dict[str, Any]:
+    """What the report says about the model."""
+    from sphereface_plus.config import to_dict
+
+    label, provenance = Path(model).stem, {}
+    if embedder.kind == "checkpoint":
+        payload = checkpoint.load(model)
+        label = payload["config"]["name"]
+        provenance = {
+            "recipe": label,
+            "seed": payload["config"]["seed"],
+            "step": payload["step"],
+            "identities": len(payload["identities"]),
+        }
+    return {
+        "name": model,
+        "label": "raw pixels" if embedder.kind == "pixels" else label,
+        "kind": embedder.kind,
+        "sha256": embedder.fingerprint,
+        "flip": flip,
+        "input": to_dict(embedder.input),
+        "provenance": provenance,
+    }
+
+
+def _taken_up(store: Path, meta: dict[str, Any]) -> tuple[list[str], list[np.ndarray]]:
+    """Keys and embeddings of an earlier run, if it was of the same model, fusion and crops."""
+    if not store.is_file():
+        return [], []
+    try:
+        keys, embeddings, stored = read_embeddings(store)
+    except EmbeddingsError:  # cut short by what interrupted that run
+        return [], []
+    return (keys, [embeddings]) if stored == meta else ([], [])
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Any]:
+    """A live line with rate and time left; yields a function that takes how many are done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("embedding"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task: TaskID = bar.add_task("embedding", total=total, rate="")
+        started, first = time.monotonic(), None
+
+        def advance(done: int) -> None:
+            nonlocal first
+            first = done if first is None else first
+            elapsed = time.monotonic() - started
+            rate = f"{(done - first) / elapsed:.0f} crops/s" if done > first else ""
+            bar.update(task, completed=done, rate=rate)
+
+        yield advance

@@ -1,0 +1,25 @@
+"""LFW verification: which pairs list of a folder is meant, and where its photos are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .photos import PhotosError
+
+# View 1 is for development (its people do not occur in peopleDevTrain), view 2 for reporting.
+LISTS = {1: "pairsDevTest.txt", 2: "pairs.txt"}
+
+
+def pairs_of(data: Path | None, view: int, pairs: Path | None) -> tuple[Path, str]:
+    """The pairs file and the report's title. Raises PhotosError where DATA does not hold the view's list."""
+    if pairs is not None:
+        known = {name: number for number, name in LISTS.items()}
+        return pairs, f"LFW view {known[pairs.name]}" if pairs.name in known else f"LFW, {pairs.name}"
+    if data is None:
+        raise PhotosError("either --data (LFW's folder) or --pairs (a list) is needed to know the pairs")
+    path = data / LISTS[view]
+    if not path.is_file():
+        raise PhotosError(
+            f"{data}: does not hold {path.name}, the pairs of LFW's view {view}; name the list with --pairs"
+        )
+    return path, f"LFW view {view}"

@@ -1,0 +1,143 @@
+"""From the photo keys of a pairs list to aligned crops: those there are, or photos that are aligned first."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sphereface_plus.config import InputSpec
+from sphereface_plus.data.crops import check_crops, read_crop
+from sphereface_plus.data.keys import IMAGE_SUFFIXES, photo_key
+from sphereface_plus.data.manifest import MANIFEST, read_manifest
+
+
+class PhotosError(ValueError):
+    """Photos or crops that do not serve the pairs; the message names the folder and what to do."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Image files by photo key, and what a manifest says about them."""
+
+    folder: Path
+    files: dict[str, Path]
+    template: str | None = None
+    """Alignment template; None where no manifest names one."""
+    methods: dict[str, str] = field(default_factory=dict)
+    """How each crop's landmarks were found, by key; empty without a manifest."""
+
+    def only(self, keys: Sequence[str]) -> Images:
+        """Those of `keys`, all of which must be there. Raises PhotosError."""
+        missing = [key for key in keys if key not in self.files]
+        if missing:
+            few = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+            cause = (
+                "; prepare them with a fallback for faces that are not detected, or give the photos instead"
+                if self.template
+                else "; the pairs belong to other photos, or the folder is not the one their paths start from"
+            )
+            raise PhotosError(
+                f"{self.folder}: has no image of {len(missing):,} of the {len(keys):,} photos of the pairs "
+                f"({few}){cause}"
+            )
+        files = {key: self.files[key] for key in keys}
+        return Images(
+            self.folder, files, self.template, {k: self.methods[k] for k in keys if k in self.methods}
+        )
+
+
+def find_images(folder: Path) -> Images:
+    """The crops of a manifest, or else every image of the folder (of its images/, where it has one).
+
+    Raises PhotosError, and ManifestError for a manifest that cannot be used.
+    """
+    if not folder.is_dir():
+        raise PhotosError(f"{folder}: there is no such folder of photos or crops")
+    if (folder / MANIFEST).is_file():
+        table = read_manifest(folder / MANIFEST)
+        keys = [photo_key(path) for path in table["path"]]
+        templates = sorted(set(table["template"]))
+        if len(templates) != 1:
+            raise PhotosError(f"{folder}: crops of one template are needed, its manifest names {templates}")
+        files = dict(zip(keys, (folder / path for path in table["path"]), strict=True))
+        return Images(folder, files, templates[0], dict(zip(keys, table["method"], strict=True)))
+    root = folder / "images" if (folder / "images").is_dir() else folder
+    files: dict[str, Path] = {}
+    for path in sorted(root.rglob("*")):
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            key = photo_key(path.relative_to(root))
+            if key in files:
+                raise PhotosError(
+                    f"{root}: {files[key].name} and {path.name} are one photo to a pairs list; remove one"
+                )
+            files[key] = path
+    if not files:
+        raise PhotosError(f"{root}: holds no image")
+    return Images(root, files)
+
+
+def crops_for(
+    keys: Sequence[str], folder: Path, spec: InputSpec, *, crops: Path, workers: int | None = None
+) -> tuple[Images, dict[str, Any]]:
+    """Crops of the keys that fit a network's input spec, and what the report says about them.
+
+    folder: crops, or photos, which are aligned into `crops`; an interrupted alignment goes on where it
+    stopped. A face that is not detected is looked for with lower thresholds, then taken at the photo's
+    centre: a protocol's pairs are fixed, so no photo may drop out.
+    Raises PhotosError, and SpecError for crops of another template or size.
+    """
+    images = find_images(folder).only(keys)
+    size = read_crop(images.files[keys[0]]).shape[:2]
+    if images.template is None and size != (spec.height, spec.width):
+        images = _align(images, keys, spec.template, crops, workers)
+        size = (spec.height, spec.width)
+    check_crops(images.template, size, spec)
+    return images, _record(images)
+
+
+def fingerprint(images: Images) -> str:
+    """Hash of which files these are, to tell whether stored embeddings still belong to them."""
+    digest = hashlib.sha256()
+    for key, path in sorted(images.files.items()):
+        stat = path.stat()
+        digest.update(f"{key}\t{stat.st_size}\t{stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _align(images: Images, keys: Sequence[str], template: str, crops: Path, workers: int | None) -> Images:
+    raise NotImplementedError
+
+
+def _record(images: Images) -> dict[str, Any]:
+    """What became of the photos, in words and in numbers."""
+    if not images.methods:
+        return {
+            "words": f"Crops of {images.folder.name}, used as they are; no manifest says how they were made.",
+            "methods": {},
+            "not_detected": [],
+        }
+    counts = Counter(images.methods.values())
+    not_detected = [
+        {"photo": key, "method": method}
+        for key, method in sorted(images.methods.items())
+        if method not in ("detected", "given")
+    ]
+    parts = [
+        f"{counts[method]:,} {words}"
+        for method, words in (
+            ("detected", "were detected"),
+            ("given", "have given landmarks"),
+            ("relaxed", "were found only with lower thresholds of the detector"),
+            ("centre", "were not found, and the place where faces usually are was taken"),
+        )
+        if counts[method]
+    ]
+    return {
+        "words": f"Of {len(images.methods):,} faces, " + ", ".join(parts) + f". Template {images.template}.",
+        "methods": dict(counts),
+        "not_detected": not_detected,
+    }

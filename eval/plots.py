@@ -1,0 +1,112 @@
+"""Plots as SVG text that goes into a page as it is: no script, no file beside it, no reference outside."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .verification import Roc
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+GENUINE, IMPOSTOR = "#1f5f8b", "#d1662b"  # told apart with any colour vision
+MODELS = ("#5f6b76", "#1f5f8b", "#d1662b", "#3a8f6d", "#8a5a9e", "#b59a2f", "#b03a5b", "#2aa1b3")
+"""Line colours of models side by side; a ninth model takes the first again, with its own dashes."""
+_INK, _FAINT = "#30363d", "#d8dde2"
+
+
+def roc_plot(name: str, curves: Sequence[tuple[str, Roc]], num_impostors: int, description: str) -> str:
+    """TAR over FAR, logarithmic, from the smallest FAR above 0 that the number of impostor pairs can show."""
+    figure, axes = _figure()
+    floor = 1.0
+    for index, (label, curve) in enumerate(curves):
+        seen = curve.far >= 1 / num_impostors
+        # The curve is a staircase: it enters the plot at the TAR that it has without any false accept.
+        far = np.concatenate([[1 / num_impostors], curve.far[seen]])
+        tar = np.concatenate([[curve.tar[~seen][-1]], curve.tar[seen]])
+        floor = min(floor, float(tar[0]))
+        dashes = "--" if index >= len(MODELS) else "-"
+        color = MODELS[index % len(MODELS)] if len(curves) > 1 else GENUINE
+        axes.plot(far, tar, dashes, color=color, label=label, drawstyle="steps-post", linewidth=1.6)
+    axes.set_xscale("log")
+    axes.set_xlim(1 / num_impostors, 1)
+    bottom = max(0.0, np.floor(floor * 20 - 1) / 20)
+    axes.set_ylim(bottom, 1 + 0.02 * (1 - bottom))
+    axes.set_xlabel("FAR, share of impostor pairs accepted")
+    axes.set_ylabel("TAR, share of genuine pairs accepted")
+    axes.grid(True, color=_FAINT, linewidth=0.6)
+    if len(curves) > 1:
+        axes.legend(loc="lower right", frameon=False)
+    return _svg(figure, name, description)
+
+
+def score_histograms(
+    name: str, scores: np.ndarray, genuine: np.ndarray, threshold: float, description: str
+) -> str:
+    """Distribution of the genuine and of the impostor pairs' scores, with the mean threshold between them."""
+    figure, axes = _figure()
+    edges = np.linspace(scores.min(), scores.max() + 1e-9, 61)
+    for kind, color, label in ((~genuine, IMPOSTOR, "impostor"), (genuine, GENUINE, "genuine")):
+        share = np.histogram(scores[kind], edges)[0] / kind.sum()
+        axes.stairs(share, edges, fill=True, color=color, alpha=0.25)
+        axes.stairs(share, edges, color=color, linewidth=1.4, label=label)
+    axes.axvline(threshold, color=_INK, linestyle="--", linewidth=1, label="mean threshold")
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("score (cosine)")
+    axes.set_ylabel("share of the kind's pairs in each of 60 bins")
+    axes.legend(frameon=False)
+    return _svg(figure, name, description)
+
+
+def interval_plot(
+    name: str, rows: Sequence[tuple[str, float, tuple[float, float]]], label: str, description: str
+) -> str:
+    """One line a row: a value with its interval."""
+    figure, axes = _figure(height=0.9 + 0.42 * len(rows))
+    for index, (_, value, (low, high)) in enumerate(rows):
+        color = MODELS[index % len(MODELS)]
+        axes.plot([low, high], [index, index], color=color, linewidth=2.2, solid_capstyle="round")
+        axes.plot([value], [index], "o", color=color, markersize=7)
+    axes.set_yticks(range(len(rows)), [row[0] for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlabel(label)
+    axes.grid(True, axis="x", color=_FAINT, linewidth=0.6)
+    return _svg(figure, name, description)
+
+
+def _figure(height: float = 3.9) -> tuple[object, Axes]:
+    from matplotlib.figure import Figure  # without pyplot: no window system, no state shared between plots
+
+    figure = Figure(figsize=(5.6, height), layout="constrained")
+    axes = figure.add_subplot()
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(_INK)
+    axes.tick_params(colors=_INK)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _svg(figure: object, name: str, description: str) -> str:
+    """The figure as one <svg>, deterministic, with what it shows in words for those who do not see it."""
+    from matplotlib import rc_context
+
+    buffer = io.StringIO()
+    # Text stays text. The salt names clip paths per figure, as one page holds several figures.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        nothing = dict.fromkeys(["Date", "Creator", "Format", "Type"])
+        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)  # type: ignore[attr-defined]
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    referenced = set(re.findall(r"#([\w-]+)", svg))
+    svg = re.sub(r' id="([\w-]+)"', lambda found: found[0] if found[1] in referenced else "", svg)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(description)}" ', 1)

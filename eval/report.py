@@ -1,0 +1,226 @@
+"""The report of one model on one list of pairs: `report.json` for programs, `report.html` for people.
+
+Both say the same. The page is one file without script and without any reference outside it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .plots import roc_plot, score_histograms
+from .protocols import Outcome, Protocol
+from .verification import (
+    FARS,
+    RESAMPLES,
+    accuracy_interval,
+    area_under_curve,
+    cosine_to_l2,
+    equal_error_rate,
+    roc,
+    tar_at_far,
+)
+
+if TYPE_CHECKING:
+    from sphereface_plus.data.pairs import Pairs
+
+FORMAT = 1
+NUM_WORST = 8
+INTERVAL = (
+    f"95 % percentile bootstrap over pairs within folds, {RESAMPLES:,} resamples, thresholds kept; pairs "
+    "that share a photo count as independent."
+)
+
+
+class ReportError(ValueError):
+    """A report.json that cannot be used; the message names the file."""
+
+
+def results(outcome: Outcome, genuine: np.ndarray, fold: np.ndarray) -> dict[str, Any]:
+    """Every number of a report, from the protocol's outcome on P pairs; genuine (P,) bool, fold (P,) int."""
+    curve, num_impostors = roc(outcome.scores, genuine), int(np.sum(~genuine))
+    points = [tar_at_far(curve, far, num_impostors) for far in FARS]
+    std = float(outcome.per_fold.std())  # divided by F, as LFW results are printed
+    return {
+        "accuracy": float(outcome.per_fold.mean()),
+        "accuracy_std": std,
+        "accuracy_standard_error": std / float(np.sqrt(len(outcome.per_fold) - 1)),
+        "accuracy_interval": accuracy_interval(outcome.correct, fold),
+        "accuracy_interval_is": INTERVAL,
+        "errors": int(np.sum(~outcome.correct)),
+        "per_fold": outcome.per_fold.tolist(),
+        "thresholds_cosine": outcome.thresholds.tolist(),
+        "thresholds_l2": [cosine_to_l2(threshold) for threshold in outcome.thresholds],
+        "auc": area_under_curve(curve),
+        "equal_error_rate": equal_error_rate(curve),
+        "tar_at_far": [
+            {
+                "far": point.far,
+                "tar": point.tar,
+                "false_accepts": point.false_accepts,
+                "threshold_cosine": point.threshold,
+                "threshold_l2": None if point.threshold is None else cosine_to_l2(point.threshold),
+                "resolution": point.resolution,
+            }
+            for point in points
+        ],
+    }
+
+
+def build(
+    *,
+    title: str,
+    created: str,
+    command: str,
+    model: Mapping[str, Any],
+    pairs: Pairs,
+    pairs_record: Mapping[str, Any],
+    fold: np.ndarray,
+    protocol: Protocol,
+    outcome: Outcome,
+    preparation: Mapping[str, Any],
+    environment: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The whole report as plain data."""
+    return {
+        "format": FORMAT,
+        "title": title,
+        "created": created,
+        "command": command,
+        "model": dict(model),
+        "pairs": dict(pairs_record),
+        "protocol": {"name": protocol.name, "flip": protocol.flip, "words": protocol.words},
+        "results": results(outcome, pairs.genuine, fold),
+        "preparation": dict(preparation),
+        "environment": dict(environment),
+        "per_pair": {
+            "first": pairs.first,
+            "second": pairs.second,
+            "genuine": pairs.genuine.astype(int).tolist(),
+            "fold": (fold + 1).tolist(),
+            "score": outcome.scores.tolist(),
+            "correct": outcome.correct.astype(int).tolist(),
+        },
+    }
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """A report.json, or the one in a report's folder. Raises ReportError."""
+    path = Path(path)
+    path = path / "report.json" if path.is_dir() else path
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReportError(f"{path}: the report cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise ReportError(f"{path}: is no JSON ({error})") from None
+    if not isinstance(report, dict) or report.get("format") != FORMAT or "per_pair" not in report:
+        raise ReportError(
+            f"{path}: is no verification report of format {FORMAT}; make it with python -m eval"
+        )
+    return report
+
+
+def write(report: Mapping[str, Any], out: Path, images: Mapping[str, Path] | None) -> Path:
+    """Writes report.json and report.html into `out` and returns the page's path.
+
+    images: photo key -> image, for thumbnails of the worst pairs; None for a page without faces.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    # One line a part: a person reads the numbers, and 6,000 pairs do not become 36,000 lines.
+    parts = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in report.items())
+    write_text(out / "report.json", "{\n" + parts + "\n}\n")
+    scores = np.array(report["per_pair"]["score"])
+    genuine = np.array(report["per_pair"]["genuine"], dtype=bool)
+    numbers = report["results"]
+    name, label = report["protocol"]["name"], report["model"]["label"]
+    page = render(
+        "report.html.j2",
+        report=report,
+        worst=_worst(report, images),
+        roc=roc_plot(
+            "roc",
+            [(label, roc(scores, genuine))],
+            int(np.sum(~genuine)),
+            f"ROC curve of {label}, area under the curve {numbers['auc']:.5f}",
+        ),
+        histograms=score_histograms(
+            "scores",
+            scores,
+            genuine,
+            float(np.mean(numbers["thresholds_cosine"])),
+            f"Histograms of genuine scores (mean {scores[genuine].mean():.3f}) and impostor scores "
+            f"(mean {scores[~genuine].mean():.3f}), protocol {name}",
+        ),
+    )
+    write_text(out / "report.html", page)
+    return out / "report.html"
+
+
+def render(template: str, **values: Any) -> str:
+    """A page from eval/templates; everything is escaped but the plots."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = lambda share, digits=2: f"{100 * share:.{digits}f} %"
+    environment.filters["count"] = lambda number: f"{number:,}"
+    return environment.get_template(template).render(**values)
+
+
+def write_text(path: Path, text: str) -> None:
+    """The file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _worst(report: Mapping[str, Any], images: Mapping[str, Path] | None) -> list[dict[str, Any]]:
+    """The genuine pairs of the lowest scores and the impostor pairs of the highest, worst first."""
+    pairs = report["per_pair"]
+    scores, genuine = np.array(pairs["score"]), np.array(pairs["genuine"], dtype=bool)
+    order = np.argsort(scores, kind="stable")
+    groups = []
+    for kind, indices in (("genuine", order[genuine[order]]), ("impostor", order[~genuine[order]][::-1])):
+        entries = [
+            {
+                "photos": [{"name": _name(key), "thumbnail": _thumbnail(key, images)} for key in keys],
+                "score": scores[index],
+                "correct": bool(pairs["correct"][index]),
+            }
+            for index in indices[:NUM_WORST]
+            for keys in [(pairs["first"][index], pairs["second"][index])]
+        ]
+        groups.append({"kind": kind, "pairs": entries})
+    return groups
+
+
+def _name(key: str) -> str:
+    """LFW's `Name/Name_0001` without the folder, which says it twice; any other key whole."""
+    folder, _, name = key.rpartition("/")
+    return name if name.startswith(f"{folder}_") else key
+
+
+def _thumbnail(key: str, images: Mapping[str, Path] | None) -> str | None:
+    """A JPEG of 112 pixels' height as a data URI; None where the image is not at hand."""
+    import cv2
+
+    from sphereface_plus.data.crops import read_crop
+
+    if images is None or key not in images:
+        return None
+    image = read_crop(images[key])
+    scale = 112 / image.shape[0]
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()

@@ -1,0 +1,191 @@
+"""Verification statistics, pure: scores and labels in, numbers out.
+
+Shapes: P pairs, F folds, T operating points. A score is higher for pairs that are more alike; `genuine` (P,)
+is True for two photos of one identity. FAR is the share of impostor pairs that are accepted, TAR that of
+genuine pairs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+RESAMPLES = 10_000
+FARS = (1e-1, 1e-2, 1e-3, 1e-4)
+
+Resolution = Literal["resolved", "coarse", "unresolved"]
+
+
+@dataclass(frozen=True)
+class Roc:
+    """Operating points from strict to lenient; a pair is accepted if its score >= threshold."""
+
+    threshold: np.ndarray
+    """(T,) every distinct score, descending; the first one, +inf, accepts nothing."""
+    far: np.ndarray
+    """(T,) from 0 to 1."""
+    tar: np.ndarray
+    """(T,) from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What a system does that may accept at most the share `far` of the impostor pairs."""
+
+    far: float
+    """The target."""
+    tar: float
+    false_accepts: int
+    """Impostor pairs accepted at the threshold."""
+    threshold: float | None
+    """Accept at this score and above; None where even the best genuine score would break the target."""
+    resolution: Resolution
+    """Whether there are enough impostor pairs to see such a FAR at all."""
+
+
+def roc(scores: np.ndarray, genuine: np.ndarray) -> Roc:
+    """The whole curve from one sort. scores (P,), genuine (P,) bool.
+
+    Raises ValueError if a score is not finite or one of the two kinds of pairs is missing.
+    """
+    scores, genuine = _checked(scores, genuine)
+    order = np.argsort(-scores, kind="stable")
+    descending, is_genuine = scores[order], genuine[order]
+    # Pairs of one score are accepted together: a point at the last pair of each run of equal scores.
+    ends = np.append(np.flatnonzero(np.diff(descending)), len(descending) - 1)
+    genuine_accepted = np.cumsum(is_genuine)[ends]
+    impostor_accepted = ends + 1 - genuine_accepted
+    return Roc(
+        threshold=np.append(np.inf, descending[ends]),
+        far=np.append(0.0, impostor_accepted / np.sum(~genuine)),
+        tar=np.append(0.0, genuine_accepted / np.sum(genuine)),
+    )
+
+
+def area_under_curve(curve: Roc) -> float:
+    """AUC by trapezoids: the chance that a genuine pair scores above an impostor pair, ties counted half."""
+    return float(np.sum(np.diff(curve.far) * (curve.tar[1:] + curve.tar[:-1])) / 2)
+
+
+def equal_error_rate(curve: Roc) -> float:
+    """Where the curve, its points joined by straight lines, has FAR = 1 - TAR."""
+    excess = curve.far + curve.tar - 1  # rises from -1 to 1
+    after = int(np.argmax(excess >= 0))
+    share = -excess[after - 1] / (excess[after] - excess[after - 1])
+    return float(curve.far[after - 1] + share * (curve.far[after] - curve.far[after - 1]))
+
+
+def resolution(far: float, num_impostors: int) -> Resolution:
+    """Whether FAR can be seen: below one expected false accept it cannot, below ten it is coarse."""
+    expected = far * num_impostors
+    return "unresolved" if expected < 1 else "coarse" if expected < 10 else "resolved"
+
+
+def tar_at_far(curve: Roc, far: float, num_impostors: int) -> OperatingPoint:
+    """The most lenient point whose FAR is at most `far`; an unresolved FAR allows no false accept at all."""
+    point = int(np.searchsorted(curve.far, far, side="right")) - 1
+    threshold = float(curve.threshold[point])
+    return OperatingPoint(
+        far=far,
+        tar=float(curve.tar[point]),
+        false_accepts=round(float(curve.far[point]) * num_impostors),
+        threshold=threshold if np.isfinite(threshold) else None,
+        resolution=resolution(far, num_impostors),
+    )
+
+
+def cosine_to_l2(cosine: float) -> float:
+    """Euclidean distance between two unit embeddings at this cosine: L2^2 = 2 - 2 cos."""
+    return float(np.sqrt(max(0.0, 2 - 2 * cosine)))
+
+
+def accuracy_interval(
+    correct: np.ndarray, fold: np.ndarray, *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean of the folds' accuracies; correct (P,) bool, fold (P,) int.
+
+    Resampled are the pairs, with replacement, within each fold; thresholds stay as they were chosen. Pairs
+    that share a photo count as independent. The number right among n resampled pairs is binomial, so it is
+    drawn as such.
+    """
+    means = np.zeros(resamples)
+    generator = np.random.default_rng(seed)
+    folds = np.unique(fold)
+    for index in folds:
+        inside = correct[fold == index]
+        means += generator.binomial(len(inside), inside.mean(), size=resamples) / len(inside)
+    return _percentiles(means / len(folds), level)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Accuracy of `other` minus accuracy of `base`, on the same pairs."""
+
+    difference: float
+    interval: tuple[float, float]
+    """Paired bootstrap."""
+    only_base: int
+    """Pairs that only `base` has right."""
+    only_other: int
+    """Pairs that only `other` has right."""
+    p_value: float
+    """McNemar's exact test, two-sided."""
+
+
+def mcnemar(only_base: int, only_other: int) -> float:
+    """Exact two-sided p-value: pairs on which two models disagree fall either way with chance one half."""
+    from scipy.special import bdtr  # the binomial distribution function
+
+    disagreements = only_base + only_other
+    return min(1.0, 2 * float(bdtr(min(only_base, only_other), disagreements, 0.5)))
+
+
+def paired_difference(
+    base: np.ndarray,
+    other: np.ndarray,
+    fold: np.ndarray,
+    *,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Difference:
+    """Two models' correctness (P,) bool on the same pairs, compared pair by pair.
+
+    The bootstrap is `accuracy_interval`'s on the differences: pairs are resampled within each fold, and how
+    many of them are right for the one, for both or neither, or for the other model is multinomial.
+    """
+    generator = np.random.default_rng(seed)
+    folds = np.unique(fold)
+    means, difference = np.zeros(resamples), 0.0
+    for index in folds:
+        gain = other[fold == index].astype(int) - base[fold == index].astype(int)  # -1, 0 or 1
+        shares = [np.mean(gain == value) for value in (-1, 0, 1)]
+        counts = generator.multinomial(len(gain), shares, size=resamples)  # (resamples, 3)
+        means += (counts[:, 2] - counts[:, 0]) / len(gain)
+        difference += gain.mean()
+    only_base, only_other = int(np.sum(base & ~other)), int(np.sum(other & ~base))
+    return Difference(
+        difference=float(difference / len(folds)),
+        interval=_percentiles(means / len(folds), level),
+        only_base=only_base,
+        only_other=only_other,
+        p_value=mcnemar(only_base, only_other),
+    )
+
+
+def _percentiles(values: np.ndarray, level: float) -> tuple[float, float]:
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _checked(scores: np.ndarray, genuine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    scores, genuine = np.asarray(scores, dtype=np.float64), np.asarray(genuine, dtype=bool)
+    if scores.ndim != 1 or scores.shape != genuine.shape:
+        raise ValueError(f"scores {scores.shape} and genuine {genuine.shape} must be two lists of one length")
+    if not np.isfinite(scores).all():
+        raise ValueError(f"{np.sum(~np.isfinite(scores))} of {len(scores)} scores are not finite")
+    if genuine.all() or not genuine.any():
+        raise ValueError("verification needs genuine and impostor pairs; all pairs are of one kind")
+    return scores, genuine

@@ -1,0 +1,111 @@
+"""One model on one list of pairs: embeddings, protocol, report. The commands `lfw` and `verify` are this."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from sphereface_plus.data.pairs import Pairs, PairsError, pairs_hash, read_pairs
+from sphereface_plus.verification import ten_folds
+
+from . import report as reports
+from .embeddings import computed_embeddings, model_record, stored_embeddings
+from .environment import record
+from .photos import PhotosError, crops_for, find_images
+from .protocols import PROTOCOLS
+
+MIN_PAIRS = 10
+
+
+def verify(
+    *,
+    title: str,
+    model: str,
+    pairs_file: Path,
+    images: Path | None,
+    out: Path,
+    protocol: str,
+    command: str,
+    input_file: Path | None = None,
+    crops: Path | None = None,
+    workers: int | None = None,
+    device: str = "auto",
+    thumbnails: bool = True,
+) -> Path:
+    """Measures a model, writes OUT/{report.json,report.html,embeddings.npz} and returns the page's path.
+
+    model: a run folder, a checkpoint, an ONNX file, an .npz of embeddings, or the word pixels.
+    images: crops or photos of the pairs; for an .npz only thumbnails need them.
+    crops: where photos are aligned into, by default OUT/crops.
+    Raises ValueError (its subclasses) with a sentence for anything that cannot be used.
+    """
+    pairs = read_pairs(pairs_file)
+    fold, folds_are = _folds(pairs, pairs_file)
+    keys = pairs.photos
+    chosen = PROTOCOLS[protocol]
+    if model.endswith(".npz"):
+        embeddings, of_model = stored_embeddings(Path(model), keys, chosen.flip)
+        files = find_images(images).files if images else None
+        preparation = {"words": "Embeddings came from a file.", "methods": {}, "not_detected": []}
+    else:
+        from sphereface_plus.config import load_input_spec
+        from sphereface_plus.embedding import Embedder
+
+        if images is None:
+            raise PhotosError(
+                "photos or crops are needed unless the model is an .npz of embeddings; name their folder"
+            )
+        spec = load_input_spec(input_file) if input_file else None
+        embedder = Embedder.load(model, input=spec, device=device)
+        of_model = model_record(embedder, model, chosen.flip)
+        found, preparation = crops_for(
+            keys, images, embedder.input, crops=crops or out / "crops", workers=workers
+        )
+        files = found.files
+        out.mkdir(parents=True, exist_ok=True)
+        embeddings = computed_embeddings(embedder, found, keys, chosen.flip, out / "embeddings.npz")
+    row_of = {key: row for row, key in enumerate(keys)}
+    first = embeddings[[row_of[key] for key in pairs.first]]
+    second = embeddings[[row_of[key] for key in pairs.second]]
+    report = reports.build(
+        title=title,
+        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        command=command,
+        model=of_model,
+        pairs=pairs,
+        pairs_record={
+            "file": str(pairs_file),
+            "sha256": pairs_hash(pairs),
+            "count": len(pairs),
+            "genuine": int(pairs.genuine.sum()),
+            "impostor": int((~pairs.genuine).sum()),
+            "photos": len(keys),
+            "folds": int(fold.max()) + 1,
+            "folds_are": folds_are,
+        },
+        fold=fold,
+        protocol=chosen,
+        outcome=chosen.evaluate(first, second, pairs.genuine, fold),
+        preparation=preparation,
+        environment=record(),
+    )
+    return reports.write(report, out, files if thumbnails else None)
+
+
+def _folds(pairs: Pairs, pairs_file: Path) -> tuple[np.ndarray, str]:
+    """The list's folds, or ten of a list that has none, and which of the two in words."""
+    count = int(pairs.fold.max()) + 1
+    if count > 1:
+        return pairs.fold, f"The {count} folds are those of the list."
+    genuine, impostor = int(pairs.genuine.sum()), int((~pairs.genuine).sum())
+    if min(genuine, impostor) < MIN_PAIRS:
+        raise PairsError(
+            f"{pairs_file}: ten folds need at least {MIN_PAIRS} genuine and {MIN_PAIRS} impostor pairs, "
+            f"the list has {genuine} and {impostor}"
+        )
+    return ten_folds(pairs.genuine), (
+        "The list has no folds; its genuine and its impostor pairs were each cut into ten stretches, in "
+        "their order."
+    )
