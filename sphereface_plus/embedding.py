@@ -135,7 +135,7 @@ def embed_files(
 
 
 def load_network(path: str | Path) -> tuple[nn.Module, NetworkConfig]:
-    """The network of a run or checkpoint, on the CPU, for inference. Raises CheckpointError or ConfigError."""
+    """The network of a run or checkpoint, for inference on the CPU. Raises CheckpointError, ConfigError."""
     from sphereface_plus.networks import build_network
 
     file = checkpoint.resolve(path)

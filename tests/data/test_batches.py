@@ -1,0 +1,96 @@
+from itertools import islice
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sphereface_plus.data.batches import BatchSampler, epoch_order, loader
+from sphereface_plus.data.faces import CropDataset, FaceCrops
+
+
+def take(sampler, number):
+    return list(islice(sampler, number))
+
+
+def test_each_epoch_visits_each_crop_once_and_epochs_differ():
+    items = [item for batch in take(BatchSampler(10, 4, seed=0), 10) for item in batch]
+    assert [position for _, position in items] == list(range(40))
+    epochs = [[index for index, _ in items[start : start + 10]] for start in range(0, 40, 10)]
+    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 4
+
+
+def test_the_order_depends_on_seed_and_epoch_alone():
+    assert epoch_order(50, 1, 2).tolist() == epoch_order(50, 1, 2).tolist()
+    assert epoch_order(50, 1, 2).tolist() != epoch_order(50, 2, 1).tolist()
+
+
+@given(
+    num_samples=st.integers(1, 30),
+    parts=st.integers(1, 3),
+    processes=st.integers(1, 3),
+    size=st.integers(1, 5),
+    step=st.integers(0, 20),
+    seed=st.integers(0, 2**31),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_cut_into_processes_and_parts_and_any_start_gives_the_same_batches(
+    num_samples, parts, processes, size, step, seed
+):
+    batch_size = parts * processes * size
+    plain = take(BatchSampler(num_samples, batch_size, seed), step + 3)[step:]
+    shares = [
+        take(
+            BatchSampler(
+                num_samples,
+                batch_size,
+                seed,
+                start_step=step,
+                rank=rank,
+                world_size=processes,
+                accumulate=parts,
+            ),
+            3 * parts,
+        )
+        for rank in range(processes)
+    ]
+    assert all(len(items) == size for share in shares for items in share)
+    together = [item for part in zip(*shares, strict=True) for items in part for item in items]
+    assert together == [item for batch in plain for item in batch]
+
+
+def test_a_sampler_can_be_iterated_anew_from_its_first_step():
+    sampler = BatchSampler(10, 4, seed=0, start_step=3)
+    assert take(sampler, 4) == take(sampler, 4)
+
+
+@pytest.mark.parametrize(("accumulate", "world_size"), [(3, 1), (1, 3), (2, 2)])
+def test_a_batch_that_cannot_be_cut_evenly_is_refused(accumulate, world_size):
+    message = f"a batch of 10 cannot be cut evenly: {accumulate} parts, {world_size} processes"
+    with pytest.raises(ValueError, match=message):
+        BatchSampler(100, 10, 0, accumulate=accumulate, world_size=world_size)
+
+
+def test_an_empty_set_is_refused():
+    with pytest.raises(ValueError, match="batches need at least one crop, got 0"):
+        BatchSampler(0, 4, 0)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_resumed_loader_repeats_the_uninterrupted_one_augmentation_included(crops_folder, workers):
+    dataset = CropDataset(FaceCrops.open(crops_folder), seed=5, flip=True, shift=2)
+    whole = take(loader(dataset, BatchSampler(len(dataset), 4, seed=5)), 8)
+    resumed = take(loader(dataset, BatchSampler(len(dataset), 4, seed=5, start_step=5), workers=workers), 3)
+    for (crops, labels), (crops_again, labels_again) in zip(whole[5:], resumed, strict=True):
+        assert crops.shape == (4, 12, 10, 3)
+        assert torch.equal(crops, crops_again)
+        assert torch.equal(labels, labels_again)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_loading_leaves_torchs_random_state_alone(crops_folder, workers):
+    dataset = CropDataset(FaceCrops.open(crops_folder), flip=True)
+    before = torch.get_rng_state()
+    take(loader(dataset, BatchSampler(len(dataset), 4, seed=0), workers=workers), 2)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from sphereface_plus.data.embeddings import EmbeddingsError, read_embeddings, write_embeddings
+
+KEYS = ["Ann/Ann_0001", "Bjørk/Bjørk_0002", "Cem/Cem_0003"]
+META = {"flip": "concat", "input": {"template": "sphereface_112x96", "mean": [127.5, 127.5, 127.5]}}
+
+
+@pytest.fixture
+def embeddings():
+    return np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+
+
+def test_what_was_written_is_read_back(tmp_path, embeddings):
+    write_embeddings(tmp_path / "e.npz", KEYS, embeddings, META)
+    keys, again, meta = read_embeddings(tmp_path / "e.npz")
+    assert keys == KEYS
+    assert np.array_equal(again, embeddings)
+    assert again.dtype == np.float32
+    assert meta == META
+    assert [path.name for path in tmp_path.iterdir()] == ["e.npz"]
+
+
+def test_a_file_of_another_program_needs_keys_and_embeddings_only(tmp_path, embeddings):
+    np.savez_compressed(tmp_path / "e.npz", keys=np.array(KEYS), embeddings=embeddings)
+    keys, again, meta = read_embeddings(tmp_path / "e.npz")
+    assert (keys, meta) == (KEYS, {})
+    assert np.array_equal(again, embeddings)
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path, embeddings):
+    write_embeddings(tmp_path / "e.npz", KEYS, embeddings, META)
+    with pytest.raises(TypeError):
+        write_embeddings(tmp_path / "e.npz", KEYS, embeddings + 1, {"meta": object()})
+    assert np.array_equal(read_embeddings(tmp_path / "e.npz")[1], embeddings)
+    assert [path.name for path in tmp_path.iterdir()] == ["e.npz"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "shape", "message"),
+    [
+        (KEYS, (2, 4), r"3 keys need embeddings \(3, D\), got \(2, 4\)"),
+        (KEYS, (3,), r"3 keys need embeddings \(3, D\), got \(3,\)"),
+        (["a", "b", "a"], (3, 4), "keys must differ, 1 of them are repeated"),
+    ],
+)
+def test_keys_and_embeddings_that_do_not_match_are_refused_by_writer_and_reader(
+    tmp_path, keys, shape, message
+):
+    with pytest.raises(EmbeddingsError, match=message):
+        write_embeddings(tmp_path / "e.npz", keys, np.zeros(shape), {})
+    np.savez(tmp_path / "e.npz", keys=np.array(keys), embeddings=np.zeros(shape))
+    with pytest.raises(EmbeddingsError, match=message):
+        read_embeddings(tmp_path / "e.npz")
+
+
+@pytest.mark.parametrize("value", [np.full((3, 4), np.nan), np.zeros((3, 4), dtype=int)])
+def test_embeddings_that_are_no_finite_numbers_are_refused(tmp_path, value):
+    with pytest.raises(EmbeddingsError, match="embeddings must be finite floating-point numbers"):
+        write_embeddings(tmp_path / "e.npz", KEYS, value, {})
+
+
+def test_an_npz_of_something_else_is_refused_with_what_it_has(tmp_path):
+    np.savez(tmp_path / "e.npz", features=np.zeros((3, 4)))
+    with pytest.raises(EmbeddingsError, match=r"needs arrays `keys` and `embeddings` and has \['features'\]"):
+        read_embeddings(tmp_path / "e.npz")
+
+
+def test_pickled_objects_are_never_loaded(tmp_path, embeddings):
+    np.savez(tmp_path / "e.npz", keys=np.array([*KEYS], dtype=object), embeddings=embeddings)
+    with pytest.raises(EmbeddingsError, match="Object arrays cannot be loaded"):
+        read_embeddings(tmp_path / "e.npz")
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", None])
+def test_a_missing_cut_or_foreign_file_is_refused(tmp_path, embeddings, content):
+    write_embeddings(tmp_path / "e.npz", KEYS, embeddings, META)
+    whole = (tmp_path / "e.npz").read_bytes()
+    (tmp_path / "bad.npz").write_bytes(whole[: len(whole) // 2] if content is None else content)
+    for name in ("bad.npz", "missing.npz"):
+        with pytest.raises(EmbeddingsError, match=rf"{name}: cannot be read as an \.npz of embeddings \("):
+            read_embeddings(tmp_path / name)

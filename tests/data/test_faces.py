@@ -1,0 +1,209 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from sphereface_plus.data.crops import CropsError, SpecError, read_crop
+from sphereface_plus.data.faces import CropDataset, FaceCrops, check_labels
+from sphereface_plus.data.manifest import LANDMARK_COLUMNS, ManifestRow, write_manifest
+
+
+def row(path, identity, **changes):
+    landmarks = dict.fromkeys(LANDMARK_COLUMNS, 1.0)
+    box = dict.fromkeys(("score", "box_left", "box_top", "box_right", "box_bottom"), float("nan"))
+    values = {"source": path, "method": "given", "template": "arcface_112x112", "height": 12, "width": 10}
+    return ManifestRow(path=path, identity=identity, **{**values, **box, **landmarks, **changes})
+
+
+def write_rows(folder, rows):
+    write_manifest(folder / "manifest.csv", rows)
+
+
+def test_a_folder_gives_sorted_identities_and_labels_without_gaps(crops_folder):
+    crops = FaceCrops.open(crops_folder)
+    assert crops.identities == ["Ann", "Cem", "bob"]
+    assert crops.labels == [0] * 5 + [1] + [2] * 3
+    assert crops.keys[0] == "Ann/Ann_0000"
+    assert crops.keys[-1] == "bob/bob_0002"
+    assert crops.paths[0] == str(crops_folder / "Ann" / "Ann_0000.png")
+    assert (crops.template, crops.size) == (None, (12, 10))
+
+
+def test_the_same_folder_gives_the_same_set_every_time(crops_folder):
+    assert FaceCrops.open(crops_folder) == FaceCrops.open(str(crops_folder))
+
+
+def test_identities_with_too_few_crops_are_left_out_and_the_others_numbered_anew(crops_folder):
+    crops = FaceCrops.open(crops_folder, min_images=2)
+    assert crops.identities == ["Ann", "bob"]
+    assert crops.labels == [0] * 5 + [1] * 3
+    assert crops.keys[5:] == ["bob/bob_0000", "bob/bob_0001", "bob/bob_0002"]
+    with pytest.raises(CropsError, match=r"no identity has 6 crops \(the most is 5\); lower min_images"):
+        FaceCrops.open(crops_folder, min_images=6)
+
+
+def test_a_folder_without_identities_is_refused(tmp_path, write_crop):
+    write_crop(tmp_path / "loose.png", np.random.default_rng(0))
+    with pytest.raises(
+        CropsError, match=r"expected manifest\.csv or images in identity/image folders, found neither"
+    ):
+        FaceCrops.open(tmp_path)
+
+
+def test_a_set_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(CropsError, match="nowhere: there is no such folder, manifest or list of crops"):
+        FaceCrops.open(tmp_path / "nowhere")
+
+
+def test_a_manifest_says_template_size_and_identities_and_is_found_in_its_folder(crops_folder):
+    # The manifest's word counts, not the folders': `ann` holds another identity's crop.
+    write_rows(crops_folder, [row("bob/bob_0001.png", "0000045"), row("Ann/Ann_0000.png", "0000007")])
+    crops = FaceCrops.open(crops_folder)
+    assert crops == FaceCrops.open(crops_folder / "manifest.csv")
+    assert crops.identities == ["0000007", "0000045"]
+    assert crops.labels == [1, 0]
+    assert crops.keys == ["bob/bob_0001", "Ann/Ann_0000"]
+    assert crops.paths[0] == str(crops_folder / "bob" / "bob_0001.png")
+    assert (crops.template, crops.size) == ("arcface_112x112", (12, 10))
+
+
+def test_a_manifest_of_mixed_templates_is_refused(crops_folder):
+    write_rows(crops_folder, [row("a.png", "a"), row("b.png", "b", template="other", width=8)])
+    with pytest.raises(CropsError, match="this manifest mixes arcface_112x112 12x10, other 12x8"):
+        FaceCrops.open(crops_folder)
+
+
+def test_an_empty_manifest_is_refused(tmp_path):
+    write_rows(tmp_path, [])
+    with pytest.raises(CropsError, match=r"the manifest holds no crop; report\.json beside it says"):
+        FaceCrops.open(tmp_path)
+
+
+def test_a_list_may_have_spaces_or_tabs_and_is_relative_to_its_folder_or_a_root(crops_folder, write_crop):
+    write_crop(crops_folder / "a name" / "a 1.png", np.random.default_rng(1))
+    lines = ["bob/bob_0000.png 1", "", "a name/a 1.png\t2", "Ann/Ann_0000.png\t0", "bob/bob_0001.png  1"]
+    (crops_folder / "list.txt").write_text("\n".join(lines))
+    crops = FaceCrops.open(crops_folder / "list.txt")
+    assert crops.labels == [1, 2, 0, 1]
+    assert crops.identities == ["0", "1", "2"]
+    assert crops.keys == ["bob/bob_0000", "a name/a 1", "Ann/Ann_0000", "bob/bob_0001"]
+    assert (crops.template, crops.size) == (None, (12, 10))
+    elsewhere = crops_folder.parent / "list.txt"
+    elsewhere.write_text("\n".join(lines))
+    assert FaceCrops.open(elsewhere, root=crops_folder) == crops
+
+
+def test_list_identities_keep_their_numeric_order_beyond_ten(crops_folder):
+    lines = [f"bob/bob_0000.png {label}" for label in range(12)]
+    (crops_folder / "list.txt").write_text("\n".join(lines))
+    crops = FaceCrops.open(crops_folder / "list.txt")
+    assert crops.labels == list(range(12))
+    assert crops.identities == [str(label) for label in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, 1, 3], "3 identities need the labels 0 to 2 without gaps; not among these: 3; missing: 2"),
+        ([1, 2], "2 identities need the labels 0 to 1 without gaps; not among these: 2; missing: 0"),
+        (range(7, 14), "not among these: 7, 8, 9, 10, 11 and 2 more; missing: 0, 1, 2, 3, 4 and 2 more"),
+    ],
+)
+def test_a_list_whose_labels_have_gaps_is_refused(tmp_path, labels, message):
+    (tmp_path / "list.txt").write_text("\n".join(f"a.png {label}" for label in labels))
+    with pytest.raises(CropsError, match=message):
+        FaceCrops.open(tmp_path / "list.txt")
+
+
+@pytest.mark.parametrize("line", ["a.png", "a.png one", "a.png -1", "a.png 1.0", "a.png ²"])
+def test_a_bad_line_of_a_list_is_named_by_number(tmp_path, line):
+    (tmp_path / "list.txt").write_text(f"a.png 0\n{line}\n")
+    with pytest.raises(
+        CropsError, match=r"list\.txt, line 2: expected `path label`, label 0, 1, 2, \.\.\., got"
+    ):
+        FaceCrops.open(tmp_path / "list.txt")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"\n", "the list holds no crop"), (b"\xff\xfe", "cannot be read")]
+)
+def test_an_empty_or_binary_list_is_refused(tmp_path, content, message):
+    (tmp_path / "list.txt").write_bytes(content)
+    with pytest.raises(CropsError, match=message):
+        FaceCrops.open(tmp_path / "list.txt")
+
+
+def test_a_root_for_a_folder_is_refused(crops_folder):
+    with pytest.raises(CropsError, match="root is for list files"):
+        FaceCrops.open(crops_folder, root=crops_folder)
+
+
+def test_labels_are_checked_against_the_number_of_identities():
+    check_labels([2, 0, 1, 1], 3)
+    with pytest.raises(
+        ValueError, match="2 identities need the labels 0 to 1 without gaps; not among these: 5"
+    ):
+        check_labels([0, 1, 5], 2)
+    with pytest.raises(ValueError, match="not among these: none; missing: 2"):
+        check_labels([0, 1], 3)
+
+
+def test_a_data_set_refuses_labels_beyond_its_identities(crops_folder):
+    crops = dataclasses.replace(FaceCrops.open(crops_folder), identities=["Ann", "bob"])
+    with pytest.raises(ValueError, match="2 identities need the labels 0 to 1"):
+        CropDataset(crops)
+
+
+def test_without_augmentation_an_item_is_the_crop_at_every_position(crops_folder):
+    crops = FaceCrops.open(crops_folder)
+    dataset = CropDataset(crops)
+    assert len(dataset) == 9
+    for position in (0, 5, 10**9):
+        crop, label = dataset[7, position]
+        assert np.array_equal(crop, read_crop(crops.paths[7]))
+        assert label == crops.labels[7]
+
+
+def test_a_batch_holds_uint8_crops_and_int64_labels(crops_folder):
+    dataset = CropDataset(FaceCrops.open(crops_folder))
+    crops, labels = dataset.__getitems__([(8, 0), (0, 1), (5, 2)])
+    assert (crops.shape, crops.dtype) == ((3, 12, 10, 3), torch.uint8)
+    assert (labels.tolist(), labels.dtype) == ([2, 0, 1], torch.int64)
+    assert np.array_equal(crops[1].numpy(), dataset[0, 1][0])
+
+
+def test_augmentation_is_a_function_of_seed_and_position_alone(crops_folder):
+    crops = FaceCrops.open(crops_folder)
+    dataset, again = (CropDataset(crops, seed=3, flip=True, shift=2) for _ in range(2))
+    positions = list(range(40))
+    first = [dataset[0, position][0] for position in positions]
+    second = [again[0, position][0] for position in reversed(positions)][::-1]
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    other_seed = CropDataset(crops, seed=4, flip=True, shift=2)
+    assert any(not np.array_equal(a, other_seed[0, p][0]) for a, p in zip(first, positions, strict=True))
+    assert len({a.tobytes() for a in first}) > 20
+
+
+def test_about_half_of_the_crops_are_mirrored_and_the_others_are_as_they_were(crops_folder):
+    dataset = CropDataset(FaceCrops.open(crops_folder), flip=True)
+    crop = read_crop(dataset.crops.paths[0])
+    augmented = [dataset[0, position][0] for position in range(400)]
+    mirrored = sum(np.array_equal(a, crop[:, ::-1]) for a in augmented)
+    assert 160 < mirrored < 240  # 4 standard deviations
+    assert mirrored + sum(np.array_equal(a, crop) for a in augmented) == 400
+
+
+def test_a_shift_moves_the_crop_by_up_to_that_many_pixels_and_repeats_its_border(crops_folder):
+    dataset = CropDataset(FaceCrops.open(crops_folder), shift=1)
+    crop = read_crop(dataset.crops.paths[0])
+    padded = np.pad(crop, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    expected = {padded[top : top + 12, left : left + 10].tobytes() for top in range(3) for left in range(3)}
+    assert {dataset[0, position][0].tobytes() for position in range(200)} == expected
+
+
+def test_a_crop_of_another_size_than_the_others_is_named(crops_folder, write_crop):
+    write_crop(crops_folder / "bob" / "bob_0001.png", np.random.default_rng(0), height=14)
+    dataset = CropDataset(FaceCrops.open(crops_folder))
+    with pytest.raises(SpecError, match=r"bob_0001\.png: is 14x10, the set's crops are 12x10"):
+        dataset[7, 0]
