@@ -1,0 +1,26 @@
+"""Softmax cross-entropy over a linear layer: the loss without any margin."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sphereface_plus.losses.output import LossOutput
+from sphereface_plus.losses.prototypes import new_prototypes
+
+
+class SoftmaxLoss(nn.Module):
+    """Softmax cross-entropy over z_j = w_j x + b_j, the bias only if asked for; nothing is normalised."""
+
+    def __init__(self, num_identities: int, embedding_size: int, *, bias: bool = False) -> None:
+        super().__init__()
+        self.prototypes = new_prototypes(num_identities, embedding_size)
+        self.bias = nn.Parameter(torch.zeros(num_identities)) if bias else None
+
+    def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput:
+        """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""
+        with torch.autocast(embeddings.device.type, enabled=False):
+            logits = F.linear(embeddings.to(self.prototypes.dtype), self.prototypes, self.bias)
+            loss = F.cross_entropy(logits, labels)
+        return LossOutput(loss, {}, logits.detach(), logits.detach())
