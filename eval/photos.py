@@ -75,8 +75,6 @@ def find_images(folder: Path) -> Images:
                     f"{root}: {files[key].name} and {path.name} are one photo to a pairs list; remove one"
                 )
             files[key] = path
-    if not files:
-        raise PhotosError(f"{root}: holds no image")
     return Images(root, files)
 
 

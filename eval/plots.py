@@ -108,5 +108,5 @@ def _svg(figure: object, name: str, description: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     referenced = set(re.findall(r"#([\w-]+)", svg))
-    svg = re.sub(r' id="([\w-]+)"', lambda found: found[0] if found[1] in referenced else "", svg)
+    svg = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in referenced else "", svg)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(description)}" ', 1)

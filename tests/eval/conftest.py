@@ -1,0 +1,68 @@
+"""A small LFW: ten folds of pairs, and embeddings that tell people apart more or less well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from eval.__main__ import main
+from sphereface_plus.data.embeddings import write_embeddings
+from sphereface_plus.data.pairs import read_pairs
+
+FOLDS, PAIRS = 10, 6
+
+
+@pytest.fixture
+def lfw_lists(tmp_path) -> Path:
+    """A folder with pairs.txt (view 2: 10 folds of 6 + 6) and pairsDevTest.txt (view 1: 40 + 40)."""
+    folder = tmp_path / "lfw"
+    folder.mkdir()
+
+    def lines(fold: int, count: int) -> list[str]:
+        names = [f"Person_{fold}{letter}" for letter in "ABCDEFGH"]
+        genuine = [f"{names[k % 8]}\t{k // 8 + 1}\t{k // 8 + 2}" for k in range(count)]
+        impostor = [f"{names[k % 8]}\t{k // 8 + 1}\t{names[(k + 1) % 8]}\t{k // 8 + 1}" for k in range(count)]
+        return genuine + impostor
+
+    view2 = [f"{FOLDS}\t{PAIRS}", *(line for fold in range(FOLDS) for line in lines(fold, PAIRS))]
+    (folder / "pairs.txt").write_text("\n".join(view2) + "\n")
+    (folder / "pairsDevTest.txt").write_text("\n".join(["40", *lines(0, 40)]) + "\n")
+    return folder
+
+
+@pytest.fixture
+def embeddings_file(tmp_path):
+    """A function that writes an .npz of embeddings for a pairs list: people's directions plus noise."""
+
+    def write(pairs: Path, name: str = "model", noise: float = 0.8, seed: int = 0, **meta) -> Path:
+        keys = read_pairs(pairs).photos
+        generator = np.random.default_rng(seed)
+        people = {key.split("/")[0] for key in keys}
+        directions = {person: np.random.default_rng(hash_of(person)).normal(size=16) for person in people}
+        embeddings = np.stack(
+            [directions[key.split("/")[0]] + noise * generator.normal(size=16) for key in keys]
+        )
+        path = tmp_path / f"{name}.npz"
+        write_embeddings(path, keys, embeddings.astype(np.float32), meta)
+        return path
+
+    return write
+
+
+def hash_of(text: str) -> int:
+    return int.from_bytes(text.encode()[-8:], "big")
+
+
+@pytest.fixture
+def run_eval():
+    """A function that runs `python -m eval` in this process and returns click's result."""
+
+    def run(*arguments: object, code: int = 0):
+        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        assert result.exit_code == code, result.output + repr(result.exception)
+        return result
+
+    return run

@@ -1,0 +1,73 @@
+"""The pages as a browser builds them: all there, nothing refused, no word on the console."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def open_page(tmp_path):
+    """A function from a page's path to (the document as the browser built it, lines on its console)."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("no Chromium found; apt-get install chromium to run this test")
+    quiet = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--host-resolver-rules=MAP * ~NOTFOUND",  # whatever the browser itself would fetch
+    ]
+
+    def open_it(page) -> tuple[str, list[str]]:
+        command = [
+            browser,
+            *quiet,
+            f"--user-data-dir={tmp_path / 'browser'}",
+            "--enable-logging=stderr",
+            "--dump-dom",
+            page.resolve().as_uri(),
+        ]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        return result.stdout, [line for line in result.stderr.splitlines() if "CONSOLE" in line]
+
+    return open_it
+
+
+def test_report_and_comparison_open_without_a_complaint(
+    lfw_lists, embeddings_file, run_eval, tmp_path, open_page
+):
+    outs = []
+    for name, noise in (("plain", 1.2), ("better", 0.6)):
+        model = embeddings_file(lfw_lists / "pairs.txt", name, noise, flip="concat")
+        outs.append(tmp_path / name)
+        run_eval("lfw", "--model", model, "--data", lfw_lists, "--no-thumbnails", "--out", outs[-1])
+    run_eval("compare", *outs, "--out", tmp_path / "compare")
+    for page, words in (
+        (outs[0] / "report.html", ["LFW view 2: plain", "TAR at FAR", "How this was measured", "</html>"]),
+        (tmp_path / "compare" / "compare.html", ["2 models on the same pairs", "Against plain", "</html>"]),
+    ):
+        document, console = open_page(page)
+        assert console == []
+        assert all(word in document for word in words)
+        assert document.count("<svg") == 2
+
+
+def test_a_page_that_refers_outside_is_caught_by_the_browser(
+    lfw_lists, embeddings_file, run_eval, tmp_path, open_page
+):
+    model = embeddings_file(lfw_lists / "pairs.txt")
+    run_eval("lfw", "--model", model, "--data", lfw_lists, "--no-thumbnails", "--out", tmp_path)
+    page = tmp_path / "report.html"
+    page.write_text(page.read_text().replace("<main>", '<main><img src="https://example.org/x.png">'))
+    _, console = open_page(page)
+    assert "Content Security Policy" in console[0]

@@ -1,0 +1,106 @@
+"""The commands: what they accept, what they say, and how they fail."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from eval import __main__ as command_line
+from eval import report as reports
+from eval.protocols import PROTOCOLS
+
+
+def test_commands_offer_exactly_the_protocols_there_are():
+    assert tuple(PROTOCOLS) == command_line.PROTOCOLS
+
+
+@pytest.mark.parametrize("command", ["lfw", "verify", "compare", "seeds"])
+def test_every_option_has_a_sentence_of_help(command, run_eval):
+    assert run_eval(command, "--help").output.startswith("Usage")
+    options = [p for p in command_line.main.commands[command].params if p.param_type_name == "option"]
+    assert [option.name for option in options if not option.help] == []
+
+
+def test_help_waits_for_no_heavy_package(repository):
+    code = "import sys, eval.__main__; print({'torch', 'numpy', 'matplotlib', 'pandas'} & set(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=repository
+    )
+    assert result.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_lfw_measures_a_file_of_embeddings_under_each_protocol(
+    protocol, lfw_lists, embeddings_file, run_eval, tmp_path
+):
+    model = embeddings_file(lfw_lists / "pairs.txt", flip=PROTOCOLS[protocol].flip)
+    out = tmp_path / "out"
+    result = run_eval(
+        "lfw", "--model", model, "--data", lfw_lists, "--protocol", protocol, "--no-thumbnails", "--out", out
+    )
+    report = reports.read(out)
+    assert report["protocol"]["name"] == protocol
+    assert report["title"] == "LFW view 2"
+    assert 0.6 < report["results"]["accuracy"] < 1
+    assert f"accuracy {100 * report['results']['accuracy']:.2f} %" in result.output
+    assert f"report: {out / 'report.html'}" in result.output
+    assert "next: " in result.output
+
+
+def test_view_1_is_cut_into_ten_folds_and_says_so(lfw_lists, embeddings_file, run_eval, tmp_path):
+    model = embeddings_file(lfw_lists / "pairsDevTest.txt", flip="concat")
+    run_eval("lfw", "--model", model, "--data", lfw_lists, "--view", 1, "--no-thumbnails", "--out", tmp_path)
+    report = reports.read(tmp_path)
+    assert report["title"] == "LFW view 1"
+    fold, genuine = np.array(report["per_pair"]["fold"]), np.array(report["per_pair"]["genuine"])
+    assert [(genuine[fold == k].sum(), (1 - genuine)[fold == k].sum()) for k in range(1, 11)] == [(4, 4)] * 10
+    assert "cut into ten stretches" in report["pairs"]["folds_are"]
+
+
+def test_verify_reads_a_list_of_paths(lfw_lists, embeddings_file, run_eval, tmp_path):
+    pairs = tmp_path / "mine.txt"
+    lines = [f"a/{k}.jpg b/{k}.jpg {k % 2}" for k in range(40)]
+    pairs.write_text("\n".join(lines) + "\n")
+    model = embeddings_file(pairs)
+    run_eval("verify", "--model", model, "--pairs", pairs, "--no-thumbnails", "--out", tmp_path / "out")
+    report = reports.read(tmp_path / "out")
+    assert report["protocol"]["name"] == "cosine"
+    assert report["per_pair"]["first"][3] == "a/3"
+    assert "does not state it; the protocol asks for none" in report["model"]["flip"]
+
+
+def test_bad_input_ends_in_one_sentence(lfw_lists, embeddings_file, run_eval, tmp_path):
+    pairs, out = lfw_lists / "pairs.txt", tmp_path / "out"
+    model = embeddings_file(pairs, flip="none")
+    few, foreign = tmp_path / "few.txt", tmp_path / "foreign.txt"
+    few.write_text("a b 1\na c 0\n")
+    foreign.write_text("".join(f"x/{k} y/{k} {k % 2}\n" for k in range(40)))
+    for arguments, message in (
+        (("--model", model), "either --data (LFW's folder) or --pairs (a list) is needed"),
+        (("--model", model, "--data", tmp_path), "does not hold pairs.txt"),
+        (("--model", model, "--pairs", tmp_path / "none.txt"), "pairs file cannot be read"),
+        (
+            ("--model", model, "--pairs", few),
+            "at least 10 genuine and 10 impostor pairs, the list has 1 and 1",
+        ),
+        (("--model", model, "--pairs", pairs), "flip fusion none, the protocol needs concat"),
+        (("--model", model, "--pairs", foreign), "has no embedding of 80 of the 80 photos"),
+        (("--model", tmp_path / "no.npz", "--pairs", pairs), "no.npz: "),
+        (("--model", tmp_path / "no.onnx", "--data", lfw_lists), "no.onnx: "),
+        (("--model", tmp_path / "no.pt", "--data", lfw_lists), "no.pt: "),
+        (("--model", "pixels", "--pairs", pairs), "photos or crops are needed"),
+        (("--model", "pixels", "--data", lfw_lists), "has no image of 130 of the 130 photos of the pairs"),
+    ):
+        output = run_eval("lfw", *arguments, "--out", out, code=1).output
+        assert output.startswith("error: "), output
+        assert message in output
+        assert output.count("\n") == 1
+    assert not out.exists()
+
+
+def test_a_wrong_protocol_is_a_usage_error(run_eval, tmp_path):
+    output = run_eval("lfw", "--model", "pixels", "--protocol", "lfw", "--out", tmp_path, code=2).output
+    assert "'sphereface', 'cosine', 'clcarwin', 'insightface'" in output

@@ -1,0 +1,100 @@
+"""Which images serve a pairs list, and what is said about how they were made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from eval import photos
+from sphereface_plus.config import InputSpec
+from sphereface_plus.data.crops import SpecError
+from sphereface_plus.data.manifest import MANIFEST, ManifestRow, write_manifest
+
+SPEC = InputSpec()
+
+
+def image(path: Path, height: int = 112, width: int = 96) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((height, width, 3), 90, np.uint8))
+    return path
+
+
+def crop_row(path: str, method: str = "detected", template: str = "sphereface_112x96") -> ManifestRow:
+    identity = path.split("/")[0]
+    return ManifestRow(path, identity, path, method, template, 112, 96, 0.9, *range(14))
+
+
+@pytest.fixture
+def crops(tmp_path) -> Path:
+    """A folder of three crops with a manifest: detected, relaxed, centre."""
+    rows = [
+        crop_row(f"A/A_{k:04d}.png", method) for k, method in enumerate(("detected", "relaxed", "centre"))
+    ]
+    for row in rows:
+        image(tmp_path / row.path)
+    write_manifest(tmp_path / MANIFEST, rows)
+    return tmp_path
+
+
+def test_crops_of_a_manifest_tell_what_was_not_detected(crops):
+    keys = ["A/A_0000", "A/A_0001", "A/A_0002"]
+    images, record = photos.crops_for(keys, crops, SPEC, crops=crops / "none")
+    assert list(images.files) == keys
+    assert record["methods"] == {"detected": 1, "relaxed": 1, "centre": 1}
+    assert record["not_detected"] == [
+        {"photo": "A/A_0001", "method": "relaxed"},
+        {"photo": "A/A_0002", "method": "centre"},
+    ]
+    assert "1 were found only with lower thresholds" in record["words"]
+    assert "1 were not found" in record["words"]
+
+
+def test_only_the_photos_of_the_pairs_are_counted(crops):
+    record = photos.crops_for(["A/A_0000"], crops, SPEC, crops=crops / "none")[1]
+    assert record["methods"] == {"detected": 1}
+    assert record["not_detected"] == []
+
+
+def test_images_of_the_networks_size_are_taken_as_crops(tmp_path):
+    image(tmp_path / "images" / "deep" / "er" / "x.png")
+    images, record = photos.crops_for(["deep/er/x"], tmp_path, SPEC, crops=tmp_path / "none")
+    assert images.files["deep/er/x"] == tmp_path / "images" / "deep" / "er" / "x.png"
+    assert "no manifest says how they were made" in record["words"]
+    assert not (tmp_path / "none").exists()
+
+
+def test_crops_of_another_template_are_refused(crops):
+    spec = InputSpec(template="arcface_112x112", width=112)
+    with pytest.raises(SpecError, match=r"expected arcface_112x112.*got sphereface_112x96"):
+        photos.crops_for(["A/A_0000"], crops, spec, crops=crops / "none")
+
+
+def test_missing_photos_are_counted_and_named(crops, tmp_path_factory):
+    with pytest.raises(photos.PhotosError, match=r"2 of the 3 photos of the pairs \(B/B_0001, B/B_0002\)"):
+        photos.find_images(crops).only(["A/A_0000", "B/B_0001", "B/B_0002"])
+    with pytest.raises(photos.PhotosError, match="there is no such folder"):
+        photos.find_images(crops / "elsewhere")
+
+
+def test_two_files_of_one_photo_are_refused(tmp_path):
+    image(tmp_path / "a.png")
+    image(tmp_path / "a.jpg")
+    with pytest.raises(photos.PhotosError, match=r"a\.jpg and a\.png are one photo to a pairs list"):
+        photos.find_images(tmp_path)
+
+
+def test_a_manifest_of_two_templates_is_refused(tmp_path):
+    rows = [crop_row("A/1.png"), crop_row("A/2.png", template="arcface_112x112")]
+    write_manifest(tmp_path / MANIFEST, rows)
+    with pytest.raises(photos.PhotosError, match="crops of one template are needed"):
+        photos.find_images(tmp_path)
+
+
+def test_fingerprint_changes_with_a_file_and_not_with_the_folders_place(crops, tmp_path):
+    before = photos.fingerprint(photos.find_images(crops))
+    assert photos.fingerprint(photos.find_images(crops)) == before
+    image(crops / "A" / "A_0000.png", height=111)
+    assert photos.fingerprint(photos.find_images(crops)) != before
