@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,7 @@ def literal_kfold(scores, genuine, fold):
         training = [(s, g) for s, g, f in zip(scores, genuine, fold, strict=True) if f != number]
         distinct = sorted({s for s, _ in training})
         candidates = [np.nextafter(distinct[0], -np.inf), distinct[-1]]
-        candidates += [(a + b) / 2 for a, b in zip(distinct, distinct[1:], strict=False)]
+        candidates += [(a + b) / 2 for a, b in pairwise(distinct)]
         right = [sum((s > t) == g for s, g in training) for t in candidates]
         threshold = np.mean([t for t, r in zip(candidates, right, strict=True) if r == max(right)])
         test = [(s > threshold) == g for s, g, f in zip(scores, genuine, fold, strict=True) if f == number]

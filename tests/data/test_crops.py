@@ -75,7 +75,7 @@ def test_crops_of_another_template_are_refused_even_at_the_same_size():
     check_crops("arcface_112x112", (4, 5), RGB)
     check_crops(None, (4, 5), RGB)
     with pytest.raises(
-        SpecError, match="expected arcface_112x112 crops of 4x5 .*, got other_4x5 crops of 4x5"
+        SpecError, match=r"expected arcface_112x112 crops of 4x5 .*, got other_4x5 crops of 4x5"
     ):
         check_crops("other_4x5", (4, 5), RGB)
 

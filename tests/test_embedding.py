@@ -1,0 +1,273 @@
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from sphereface_plus import checkpoint
+from sphereface_plus.checkpoint import CheckpointError
+from sphereface_plus.config import ConfigError, InputSpec, from_dict, load_input_spec, to_dict
+from sphereface_plus.data.crops import CropsError, SpecError, normalise
+from sphereface_plus.embedding import Embedder, embed_files, fuse, load_network, sidecar
+from sphereface_plus.networks import build_network
+from sphereface_plus.onnx_import import OnnxError
+
+SPEC = InputSpec(template="small_48x32", height=48, width=32)
+CONFIG = from_dict(
+    {
+        "name": "test",
+        "data": {"path": "crops"},
+        "network": {"name": "sphereface4", "embedding_size": 8, "input": to_dict(SPEC)},
+        "loss": {"kind": "softmax"},
+        "optimizer": {"learning_rate": 0.1},
+        "train": {"steps": 1, "batch_size": 2},
+    }
+)
+
+
+@pytest.fixture
+def crops():
+    return np.random.default_rng(0).integers(0, 256, (5, 48, 32, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def network():
+    return build_network(CONFIG.network).eval()
+
+
+@pytest.fixture
+def run_folder(tmp_path, network):
+    payload = {"config": to_dict(CONFIG), "network": network.state_dict()}
+    checkpoint.save(tmp_path / "run" / "checkpoints" / "last.pt", payload)
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def linear_onnx(tmp_path):
+    """(batch, outside): an ONNX file that multiplies the flat input with a matrix, and that matrix."""
+
+    def write(batch="batch", *, outside=False, output=(8,), outputs=1):
+        weight = np.random.default_rng(1).normal(size=(3 * 48 * 32, 8)).astype(np.float32)
+        names = [f"embeddings{number}" for number in range(outputs)]
+        nodes = [helper.make_node("Flatten", ["crops"], ["flat"])]
+        nodes += [helper.make_node("MatMul", ["flat", "weight"], [f"product{n}"]) for n in range(outputs)]
+        nodes += [helper.make_node("Reshape", [f"product{n}", "shape"], [names[n]]) for n in range(outputs)]
+        graph = helper.make_graph(
+            nodes,
+            "linear",
+            [helper.make_tensor_value_info("crops", TensorProto.FLOAT, [batch, 3, 48, 32])],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, *output]) for name in names],
+            [
+                numpy_helper.from_array(weight, "weight"),
+                numpy_helper.from_array(np.array([-1, *output]), "shape"),
+            ],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        onnx.save(model, tmp_path / "model.onnx", save_as_external_data=outside, location="model.onnx.data")
+        return tmp_path / "model.onnx", weight
+
+    return write
+
+
+def test_a_checkpoints_embeddings_are_those_of_its_network(run_folder, network, crops):
+    with torch.inference_mode():
+        expected = network(normalise(torch.from_numpy(crops), SPEC)).numpy()
+    for path in (run_folder, str(run_folder / "checkpoints" / "last.pt")):
+        embedder = Embedder.load(path, device="cpu")
+        np.testing.assert_allclose(embedder(crops), expected, rtol=0, atol=1e-6)
+        assert (embedder.kind, embedder.input) == ("checkpoint", SPEC)
+        assert embedder.fingerprint == checkpoint.sha256(run_folder / "checkpoints" / "last.pt")
+    assert embedder(crops).dtype == np.float32
+
+
+def test_the_mirrored_crops_join_by_sum_or_concatenation_of_raw_embeddings(run_folder, crops):
+    embedder = Embedder.load(run_folder, device="cpu")
+    plain, mirrored = embedder(crops), embedder(crops[:, :, ::-1])
+    np.testing.assert_allclose(embedder(crops, "sum"), plain + mirrored, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(
+        embedder.embed(crops, flip="concat"), np.concatenate([plain, mirrored], axis=1), rtol=0, atol=1e-6
+    )
+    assert np.abs(plain - mirrored).max() > 1e-3
+
+
+def test_flip_fusion_is_by_name():
+    embeddings, mirrored = np.array([[1.0, 2.0]]), np.array([[3.0, 5.0]])
+    assert fuse(embeddings, mirrored, "none").tolist() == [[1, 2]]
+    assert fuse(embeddings, mirrored, "sum").tolist() == [[4, 7]]
+    assert fuse(embeddings, mirrored, "concat").tolist() == [[1, 2, 3, 5]]
+    with pytest.raises(ValueError, match="flip must be none, sum or concat, got 'mean'"):
+        fuse(embeddings, mirrored, "mean")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("batch", [1, 4, "batch"])
+@pytest.mark.parametrize("outside", [False, True])
+def test_an_onnx_file_of_any_batch_embeds_any_number_of_crops(linear_onnx, crops, batch, outside):
+    path, weight = linear_onnx(batch, outside=outside)
+    assert (path.parent / "model.onnx.data").is_file() == outside
+    embedder = Embedder.load(path, input=SPEC, device="cpu")
+    inputs = normalise(torch.from_numpy(crops), SPEC).numpy()
+    np.testing.assert_allclose(embedder(crops), inputs.reshape(5, -1) @ weight, rtol=1e-5, atol=1e-3)
+    assert embedder(crops[:1]).shape == (1, 8)
+    assert embedder(crops, "concat").shape == (5, 16)
+    assert embedder.kind == "onnx"
+
+
+def test_an_onnx_files_fingerprint_is_its_hash_or_covers_its_weight_file_too(linear_onnx):
+    path, _ = linear_onnx()
+    assert Embedder.load(path, input=SPEC).fingerprint == checkpoint.sha256(path)
+    path, _ = linear_onnx(outside=True)
+    before = Embedder.load(path, input=SPEC).fingerprint
+    data = bytearray((path.parent / "model.onnx.data").read_bytes())
+    data[100] ^= 1
+    (path.parent / "model.onnx.data").write_bytes(data)
+    assert Embedder.load(path, input=SPEC).fingerprint != before
+
+
+def test_an_onnx_file_takes_its_input_spec_from_the_sidecar(linear_onnx, crops):
+    path, _ = linear_onnx()
+    sidecar(path).write_text("template: small_48x32\nheight: 48\nwidth: 32\n")
+    assert sidecar(path).name == "model.onnx.yaml"
+    embedder = Embedder.load(path, device="cpu")
+    assert embedder.input == SPEC
+    np.testing.assert_array_equal(
+        embedder(crops), Embedder.load(path, input=embedder.input, device="cpu")(crops)
+    )
+
+
+def test_an_onnx_file_without_an_input_spec_says_how_to_give_one(linear_onnx):
+    path, _ = linear_onnx()
+    with pytest.raises(
+        SpecError, match=r"does not say which crops it expects; give its input spec by --input"
+    ):
+        Embedder.load(path)
+    sidecar(path).write_text("height: tall\n")
+    with pytest.raises(ConfigError, match="height"):
+        Embedder.load(path)
+
+
+def test_another_colour_order_than_the_models_own_is_refused(linear_onnx, run_folder):
+    path, _ = linear_onnx()
+    sidecar(path).write_text("template: small_48x32\nheight: 48\nwidth: 32\n")
+    rgb = SPEC.model_copy(update={"color": "rgb"})
+    for model in (path, run_folder):
+        Embedder.load(model, input=SPEC)
+        with pytest.raises(SpecError, match="expects another input: color bgr, got rgb"):
+            Embedder.load(model, input=rgb)
+
+
+def test_an_onnx_file_of_another_size_than_its_spec_is_refused(linear_onnx):
+    path, _ = linear_onnx()
+    with pytest.raises(SpecError, match=r"takes crops \[3, 48, 32\] .*, its input spec says \[3, 112, 96\]"):
+        Embedder.load(path, input=InputSpec())
+
+
+def test_onnx_files_that_are_no_network_are_refused(linear_onnx, tmp_path, crops):
+    with pytest.raises(OnnxError, match=r"none\.onnx: there is no such ONNX file"):
+        Embedder.load(tmp_path / "none.onnx", input=SPEC)
+    (tmp_path / "bad.onnx").write_bytes(b"no model")
+    with pytest.raises(OnnxError, match=r"bad\.onnx: onnxruntime cannot load it \("):
+        Embedder.load(tmp_path / "bad.onnx", input=SPEC)
+    path, _ = linear_onnx(outputs=2)
+    with pytest.raises(OnnxError, match=r"expected one float input .* output embeddings1 tensor\(float\)"):
+        Embedder.load(path, input=SPEC)
+    path, _ = linear_onnx(output=(4, 2))
+    with pytest.raises(OnnxError, match=r"gives \(5, 4, 2\) for 5 crops, expected \(5, D\)"):
+        Embedder.load(path, input=SPEC)(crops)
+    path, _ = linear_onnx(outside=True)
+    (tmp_path / "model.onnx.data").unlink()
+    with pytest.raises(OnnxError, match="onnxruntime cannot load it"):
+        Embedder.load(path, input=SPEC)
+
+
+def test_pixels_are_the_grey_values_that_a_network_would_see(crops):
+    embedder = Embedder.load("pixels", input=SPEC)
+    embeddings = embedder(crops)
+    assert (embedder.kind, embedder.fingerprint) == ("pixels", "pixels")
+    assert embeddings.shape == (5, 48 * 32)
+    np.testing.assert_allclose(embeddings[2, 33], (crops[2, 1, 1].mean() - 127.5) / 128, rtol=1e-4)
+    assert Embedder.load("pixels").input == InputSpec()
+
+
+def test_crops_of_another_size_are_refused(run_folder, crops):
+    embedder = Embedder.load(run_folder)
+    with pytest.raises(SpecError, match=r"expected small_48x32 crops of 48x32 .*, got crops of 48x31"):
+        embedder(crops[:, :, 1:])
+    with pytest.raises(SpecError, match="expected crops uint8 RGB"):
+        embedder(crops.astype(np.float32))
+
+
+def test_files_are_embedded_in_batches_and_progress_counts_them(run_folder, crops, tmp_path):
+    paths = [tmp_path / f"{number}.png" for number in range(5)]
+    for path, crop in zip(paths, crops, strict=True):
+        cv2.imwrite(str(path), crop[..., ::-1])
+    embedder, done = Embedder.load(run_folder, device="cpu"), []
+    embeddings = embed_files(embedder, paths, flip="concat", batch_size=2, progress=done.append)
+    np.testing.assert_allclose(embeddings, embedder(crops, "concat"), rtol=0, atol=1e-6)
+    assert done == [2, 4, 5]
+    cv2.imwrite(str(paths[3]), crops[3, 1:])
+    with pytest.raises(
+        SpecError, match=r"3\.png: expected small_48x32 crops of 48x32 .*, got crops of 47x32"
+    ):
+        embed_files(embedder, paths)
+    paths[3].unlink()
+    with pytest.raises(CropsError, match=r"3\.png: the crop cannot be read"):
+        embed_files(embedder, paths)
+
+
+def test_what_is_stored_beside_embeddings_names_model_input_and_flip(run_folder):
+    embedder = Embedder.load(run_folder)
+    assert embedder.meta("sum") == {
+        "kind": "checkpoint",
+        "fingerprint": embedder.fingerprint,
+        "input": to_dict(SPEC),
+        "flip": "sum",
+    }
+
+
+def test_a_checkpoint_whose_weights_are_of_another_network_is_refused(tmp_path, network):
+    config = to_dict(CONFIG)
+    config["network"]["embedding_size"] = 9
+    checkpoint.save(tmp_path / "a.pt", {"config": config, "network": network.state_dict()})
+    checkpoint.save(tmp_path / "b.pt", {"config": to_dict(CONFIG)})
+    for name in ("a.pt", "b.pt"):
+        with pytest.raises(CheckpointError, match="its config and its weights do not go together"):
+            Embedder.load(tmp_path / name)
+
+
+def test_a_missing_model_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match="nowhere: there is no such run folder or checkpoint"):
+        Embedder.load(tmp_path / "nowhere")
+
+
+def test_a_loaded_network_is_for_inference(run_folder):
+    network, config = load_network(run_folder)
+    assert not network.training
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    assert config == CONFIG.network
+
+
+def test_onnxruntime_is_imported_only_for_an_onnx_file():
+    code = "import sys, sphereface_plus.embedding; print('onnxruntime' in sys.modules, 'onnx' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False False"
+
+
+@pytest.mark.real_data
+def test_a_real_network_of_somebody_else_tells_two_photos_of_one_person_from_another(shared_data, repository):
+    spec = load_input_spec(repository / "configs" / "input" / "mobilefacenet.yaml")
+    embedder = Embedder.load(shared_data / "weights" / "MobileFaceNet.onnx", input=spec)
+    crops = []
+    for name in ("George_W_Bush_0001", "George_W_Bush_0002", "Serena_Williams_0001", "Serena_Williams_0002"):
+        photo = cv2.imread(str(shared_data / "lfw" / "images" / name[:-5] / f"{name}.jpg"))
+        assert photo is not None
+        # A face fills about the middle 112 of LFW's 250 pixels; eyes at about y 112: roughly aligned.
+        crops.append(cv2.resize(photo[58:190, 59:191, ::-1], (112, 112)))
+    embeddings = embedder(np.stack(crops), "concat")
+    assert embeddings.shape == (4, 256)
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    cosines = unit @ unit.T
+    assert min(cosines[0, 1], cosines[2, 3]) > cosines[:2, 2:].max() + 0.1

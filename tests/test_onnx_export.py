@@ -1,0 +1,71 @@
+import numpy as np
+import onnx
+import pytest
+
+from sphereface_plus import checkpoint, onnx_export
+from sphereface_plus.checkpoint import CheckpointError
+from sphereface_plus.config import InputSpec, from_dict, to_dict
+from sphereface_plus.embedding import Embedder
+from sphereface_plus.networks import build_network
+from sphereface_plus.onnx_export import export_onnx
+
+SPEC = InputSpec(template="small_48x32", height=48, width=32, color="rgb", mean=(120.0, 110.0, 100.0))
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    config = from_dict(
+        {
+            "name": "test",
+            "data": {"path": "crops"},
+            "network": {"name": "sphereface4", "embedding_size": 8, "input": to_dict(SPEC)},
+            "loss": {"kind": "softmax"},
+            "optimizer": {"learning_rate": 0.1},
+            "train": {"steps": 1, "batch_size": 2},
+        }
+    )
+    folder = tmp_path_factory.mktemp("run")
+    network = build_network(config.network)
+    checkpoint.save(
+        folder / "checkpoints" / "last.pt", {"config": to_dict(config), "network": network.state_dict()}
+    )
+    return folder
+
+
+@pytest.mark.slow
+def test_an_exported_network_is_the_checkpoints_in_any_batch_and_brings_its_input_spec(run_folder, tmp_path):
+    out = tmp_path / "new" / "model.onnx"
+    assert export_onnx(run_folder, out) < 1e-5
+    assert sorted(path.name for path in out.parent.iterdir()) == ["model.onnx", "model.onnx.yaml"]
+    exported, original = Embedder.load(out, device="cpu"), Embedder.load(run_folder, device="cpu")
+    assert exported.input == original.input == SPEC
+    crops = np.random.default_rng(0).integers(0, 256, (9, 48, 32, 3), dtype=np.uint8)
+    for batch in (1, 2, 9):
+        np.testing.assert_allclose(
+            exported(crops[:batch], "concat"), original(crops[:batch], "concat"), rtol=0, atol=1e-5
+        )
+    # The exporter puts stack traces, and with them this machine's paths, into every node.
+    assert b".py" not in out.read_bytes()
+    (crops_input,) = onnx.load(out).graph.input
+    dimensions = crops_input.type.tensor_type.shape.dim
+    assert (crops_input.name, dimensions[0].dim_param) == ("crops", "batch")
+    assert [dimension.dim_value for dimension in dimensions[1:]] == [3, 48, 32]
+
+
+def test_a_failed_export_leaves_what_was_there(run_folder, tmp_path, monkeypatch):
+    out = tmp_path / "model.onnx"
+    out.write_bytes(b"the old one")
+
+    def fails(*_):
+        raise RuntimeError("disk full")
+
+    monkeypatch.setattr(onnx_export, "_exported", fails)
+    with pytest.raises(RuntimeError, match="disk full"):
+        export_onnx(run_folder, out)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+    assert out.read_bytes() == b"the old one"
+
+
+def test_a_missing_run_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match="nowhere: there is no such run folder or checkpoint"):
+        export_onnx(tmp_path / "nowhere", tmp_path / "model.onnx")
