@@ -15,11 +15,10 @@ from sphereface_plus.data.pairs import read_pairs
 FOLDS, PAIRS = 10, 6
 
 
-@pytest.fixture
-def lfw_lists(tmp_path) -> Path:
+@pytest.fixture(scope="session")
+def lfw_lists(tmp_path_factory) -> Path:
     """A folder with pairs.txt (view 2: 10 folds of 6 + 6) and pairsDevTest.txt (view 1: 40 + 40)."""
-    folder = tmp_path / "lfw"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("lfw")
 
     def lines(fold: int, count: int) -> list[str]:
         names = [f"Person_{fold}{letter}" for letter in "ABCDEFGH"]
@@ -33,8 +32,8 @@ def lfw_lists(tmp_path) -> Path:
     return folder
 
 
-@pytest.fixture
-def embeddings_file(tmp_path):
+@pytest.fixture(scope="session")
+def embeddings_file(tmp_path_factory):
     """A function that writes an .npz of embeddings for a pairs list: people's directions plus noise."""
 
     def write(pairs: Path, name: str = "model", noise: float = 0.8, seed: int = 0, **meta) -> Path:
@@ -45,7 +44,7 @@ def embeddings_file(tmp_path):
         embeddings = np.stack(
             [directions[key.split("/")[0]] + noise * generator.normal(size=16) for key in keys]
         )
-        path = tmp_path / f"{name}.npz"
+        path = tmp_path_factory.mktemp("embeddings") / f"{name}.npz"
         write_embeddings(path, keys, embeddings.astype(np.float32), meta)
         return path
 
@@ -56,7 +55,7 @@ def hash_of(text: str) -> int:
     return int.from_bytes(text.encode()[-8:], "big")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run_eval():
     """A function that runs `python -m eval` in this process and returns click's result."""
 

@@ -12,12 +12,12 @@ from eval.compare import compare, markdown, p_text, table
 from eval.verification import mcnemar
 
 
-@pytest.fixture
-def three(lfw_lists, embeddings_file, run_eval, tmp_path):
+@pytest.fixture(scope="module")
+def three(lfw_lists, embeddings_file, run_eval, tmp_path_factory):
     """Folders of reports: a poor model, a good one, and the good one again."""
     outs = []
     for name, noise in (("poor", 1.3), ("good", 0.6), ("again", 0.6)):
-        outs.append(tmp_path / f"{name}_report")
+        outs.append(tmp_path_factory.mktemp(name))
         model = embeddings_file(lfw_lists / "pairs.txt", name, noise, flip="concat")
         run_eval("lfw", "--model", model, "--data", lfw_lists, "--no-thumbnails", "--out", outs[-1])
     return outs

@@ -48,16 +48,18 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-@pytest.fixture
-def measured(lfw_lists, embeddings_file, run_eval, tmp_path):
+@pytest.fixture(scope="module")
+def measured(lfw_lists, embeddings_file, run_eval, tmp_path_factory):
     """Folder of a report with thumbnails, the model's file, and the pairs."""
-    for key in read_pairs(lfw_lists / "pairs.txt").photos:
-        path = lfw_lists / "images" / f"{key}.png"
+    pairs, folder = read_pairs(lfw_lists / "pairs.txt"), tmp_path_factory.mktemp("measured")
+    for number, key in enumerate(pairs.photos):
+        path = folder / "images" / f"{key}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), np.full((112, 96, 3), hash(key) % 256, np.uint8))
+        cv2.imwrite(str(path), np.full((112, 96, 3), number, np.uint8))
     model = embeddings_file(lfw_lists / "pairs.txt", flip="concat", fingerprint="0123abcd")
-    run_eval("lfw", "--model", model, "--data", lfw_lists, "--out", tmp_path / "out")
-    return tmp_path / "out", model, read_pairs(lfw_lists / "pairs.txt")
+    arguments = ("--pairs", lfw_lists / "pairs.txt", "--data", folder, "--out", folder / "out")
+    run_eval("lfw", "--model", model, *arguments)
+    return folder / "out", model, pairs
 
 
 def test_report_json_holds_every_pair_and_what_was_compared(measured):
