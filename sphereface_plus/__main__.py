@@ -1,0 +1,217 @@
+"""The command line: sphereface-plus, or python -m sphereface_plus (also under torchrun)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from sphereface_plus import __version__
+
+# torch and what needs it are imported inside the commands: --help and a wrong option answer at once.
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="sphereface-plus")
+def cli() -> None:
+    """Train face-recognition networks with angular margins and minimum hyperspherical energy (MHE).
+
+    Crops are made by `python -m data_prep align`, reports by `python -m eval`.
+    """
+
+
+class WithSettings(click.Command):
+    """A command whose help ends with every setting of a recipe."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from sphereface_plus.settings_help import settings_help
+
+        formatter.write("\nSettings of a recipe, for --set:\n\n" + settings_help() + "\n")
+
+
+def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option(
+            "--resume", is_flag=True, help="Go on with the run in that folder, exactly where it stands."
+        ),
+        click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/<name>]"),
+        click.option(
+            "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting; repeatable."
+        ),
+        click.argument("recipe", type=click.Path(path_type=Path)),
+    ):
+        command = option(command)
+    return command
+
+
+@cli.command(cls=WithSettings)
+@training_options
+def train(recipe: Path, overrides: tuple[str, ...], out: Path | None, resume: bool) -> int:
+    """Train what RECIPE (a YAML file of configs/) describes.
+
+    Ctrl-C or SIGTERM saves and stops; --resume repeats the uninterrupted run exactly. With --resume,
+    train.steps and data.workers may differ from before, and nothing else.
+
+    \b
+    sphereface-plus train configs/face/sphereface20_casia.yaml --set data.path=crops/casia
+    torchrun --nproc-per-node 4 -m sphereface_plus train RECIPE
+    """
+    return _train(recipe, overrides, out, resume)
+
+
+@cli.command(cls=WithSettings)
+@training_options
+@click.option("--init-from", type=click.Path(path_type=Path), help="Run folder or checkpoint to start from.")
+@click.option("--reset-head", is_flag=True, help="Begin with new prototypes, for other identities.")
+def finetune(
+    recipe: Path,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    resume: bool,
+    init_from: Path | None,
+    reset_head: bool,
+) -> int:
+    """Train RECIPE from the weights of another run: the paper's way from SphereFace to SphereFace+.
+
+    What was loaded, missing and mismatched is printed and kept in load_report.json of the run. Optimizer and
+    step begin anew.
+
+    \b
+    sphereface-plus finetune configs/face/sphereface_plus20_casia.yaml --init-from runs/sphereface20_casia
+    """
+    if init_from is not None:
+        overrides = (*overrides, f"init_from={json.dumps(str(init_from))}")
+    if reset_head:
+        overrides = (*overrides, "reset_head=true")
+    return _train(recipe, overrides, out, resume, needs_start=True)
+
+
+@cli.command()
+def settings() -> None:
+    """Print every setting of a recipe: type, default and what it means."""
+    from sphereface_plus.settings_help import settings_help
+
+    click.echo(settings_help())
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("images", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--flip",
+    type=click.Choice(["none", "sum", "concat"]),
+    default="none",
+    show_default=True,
+    help="How the mirrored crop's embedding joins.",
+)
+@click.option(
+    "--input", "spec", type=click.Path(path_type=Path), help="Input spec (YAML) of an ONNX file without one."
+)
+@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+def embed(
+    model: Path, images: Path, out: Path, flip: Any, spec: Path | None, batch_size: int, device: str
+) -> None:
+    """Write the embeddings of crops to OUT (.npz: keys, embeddings, meta).
+
+    MODEL is a run folder, a checkpoint or an ONNX file. IMAGES is a folder with manifest.csv, a manifest, an
+    identity/image folder or a list file.
+    """
+    from sphereface_plus.config import load_input_spec
+    from sphereface_plus.data.crops import check_crops
+    from sphereface_plus.data.faces import FaceCrops
+    from sphereface_plus.embedding import Embedder, embed_files, write_embeddings
+    from sphereface_plus.progress import progress
+
+    embedder = Embedder.load(model, input=load_input_spec(spec) if spec else None, device=device)
+    crops = FaceCrops.open(images)
+    check_crops(crops.template, crops.size, embedder.input)
+    with progress("crops", len(crops.paths)) as done:
+        embeddings = embed_files(embedder, crops.paths, flip=flip, batch_size=batch_size, progress=done)
+    write_embeddings(out, crops.keys, embeddings, embedder.meta(flip))
+    click.echo(f"{out}: {len(embeddings)} embeddings of {embeddings.shape[1]} numbers")
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+def export(model: Path, out: Path) -> None:
+    """Write the network of a run or checkpoint as an ONNX file with a dynamic batch, input spec beside it."""
+    from sphereface_plus.onnx_export import export_onnx
+
+    difference = export_onnx(model, out)
+    click.echo(f"{out} and {out}.yaml: onnxruntime agrees with torch to {difference:.1e}")
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+def show(model: Path) -> None:
+    """Describe a run or checkpoint: layers, input spec, energy of the prototypes, where it comes from."""
+    from sphereface_plus.describe import describe
+
+    click.echo(describe(model))
+
+
+def _train(
+    recipe: Path, overrides: tuple[str, ...], out: Path | None, resume: bool, *, needs_start: bool = False
+) -> int:
+    from sphereface_plus import config as configuration
+    from sphereface_plus.training.run import train as train_run
+
+    config = configuration.load(recipe, overrides)
+    if needs_start and config.init_from is None:
+        raise configuration.ConfigError(
+            f"{recipe}: a fine-tuning needs --init-from, or init_from in the recipe"
+        )
+    outcome = train_run(config, out, resume=resume)
+    if os.environ.get("RANK", "0") != "0":
+        return _exit_code(outcome.signal)
+    if outcome.was_finished:
+        click.echo(
+            f"{outcome.folder}: finished already, at step {outcome.step}; raise train.steps to train on"
+        )
+    elif outcome.signal is not None:
+        again = [argument for argument in sys.argv[1:] if argument != "--resume"]
+        click.echo(
+            f"{outcome.folder}: stopped and saved at step {outcome.step} of {outcome.last_step}; go on with"
+        )
+        click.echo(f"  sphereface-plus {shlex.join(again)} --resume")
+    else:
+        click.echo(
+            f"{outcome.folder}: trained, {outcome.step} steps; checkpoints/last.pt, log.jsonl, tensorboard"
+        )
+    return _exit_code(outcome.signal)
+
+
+def _exit_code(signal: int | None) -> int:
+    return 0 if signal is None else 128 + signal  # as a shell reports a signal: 130 Ctrl-C, 143 SIGTERM
+
+
+def main() -> NoReturn:
+    """Entry point: one sentence and a non-zero exit code for whatever the user can put right."""
+    try:
+        code = cli.main(prog_name="sphereface-plus", standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except (ValueError, OSError) as error:
+        click.echo(f"error: {error}", err=True)
+        code = 1
+    if "WORLD_SIZE" in os.environ and "torch" in sys.modules:
+        from sphereface_plus.training.distributed import leave
+
+        leave(code)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""A checkpoint described for a person: layers, the crops it expects, its prototypes, where it comes from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sphereface_plus import checkpoint
+from sphereface_plus.config import Config, from_dict, to_dict
+from sphereface_plus.mhe import classifier_energy, smallest_angle
+from sphereface_plus.networks import build_network
+
+
+def describe(model: str | Path) -> str:
+    """Lines about a run's last checkpoint, or a checkpoint file. Raises CheckpointError or ConfigError."""
+    file = checkpoint.resolve(model)
+    payload = checkpoint.load(file)
+    config = from_dict(payload["config"], origin=str(file))
+    return "\n".join(
+        [
+            *_provenance(file, payload, config),
+            "",
+            *_layers(payload["network"], config),
+            "",
+            "input spec",
+            *(f"  {name:<10} {value}" for name, value in to_dict(config.network.input).items()),
+            "",
+            *_prototypes(payload["loss"]["prototypes"], config),
+        ]
+    )
+
+
+def _provenance(file: Path, payload: dict[str, Any], config: Config) -> Iterator[str]:
+    yield f"{file}"
+    yield f"  sha256     {checkpoint.sha256(file)}"
+    yield f"  recipe     {config.name}, step {payload['step']} of {config.train.steps}, seed {config.seed}"
+    identities = len(payload["identities"])
+    yield f"  data       {config.data.path}: {payload['num_crops']} crops of {identities} identities"
+    yield f"  loss       {config.loss.kind}, MHE weight {config.mhe.weight:g}"
+    if start := payload["start"]:
+        yield f"  started    from {start['source']}, step {start['step']}, sha256 {start['sha256']}"
+    if best := payload["best"]:
+        yield f"  best       validation accuracy {best['accuracy']:.2%} at step {best['step']}"
+
+
+def _layers(weights: dict[str, Tensor], config: Config) -> Iterator[str]:
+    network = build_network(config.network)
+    network.load_state_dict(weights)
+    yield f"network {config.network.name}: {sum(p.numel() for p in network.parameters()):,} parameters"
+    for name, module in network.named_modules():
+        own = list(module.parameters(recurse=False))
+        if own:
+            shape = " x ".join(str(size) for size in own[0].shape)
+            yield f"  {name:<24} {type(module).__name__:<8} {shape:<20} {sum(p.numel() for p in own):>12,}"
+
+
+@torch.inference_mode()
+def _prototypes(prototypes: Tensor, config: Config) -> Iterator[str]:
+    identities, size = prototypes.shape
+    # Eq. (8) with every label once is the mean over all ordered pairs, and it streams.
+    energy = classifier_energy(
+        prototypes,
+        torch.arange(identities),
+        power=config.mhe.power,
+        distance=config.mhe.distance,
+        chunk_size=config.mhe.chunk_size,
+    )
+    angle = math.degrees(float(smallest_angle(prototypes)))
+    yield f"prototypes {identities} x {size}"
+    yield f"  energy          {float(energy):.6f}  (power {config.mhe.power:g}, {config.mhe.distance})"
+    yield f"  smallest angle  {angle:.2f} degrees"

@@ -1,0 +1,206 @@
+"""The classifier's learner: embeddings, a loss on the cosines to prototypes, MHE on the prototypes, SGD.
+
+    total = classification loss + mhe.weight * energy        (Eq. (8) of the paper, arXiv:1805.09298)
+
+A batch comes in parts of equal size, [(crops, labels), ...]. Loss and energy are means over images, so the
+mean of the parts' gradients is the whole batch's gradient; so is the mean over processes, which DDP takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from sphereface_plus.config import MHEConfig, OptimizerConfig
+from sphereface_plus.mhe import classifier_energy
+from sphereface_plus.networks import parameter_groups
+from sphereface_plus.training.distributed import Processes
+from sphereface_plus.training.failures import NonFiniteError
+from sphereface_plus.training.measures import FREQUENT_ANGLE_IDENTITIES, measure
+from sphereface_plus.training.schedules import learning_rate
+
+Batch = Sequence[tuple[Tensor, Tensor]]
+
+
+class Output(NamedTuple):
+    """One part of a batch, forward."""
+
+    total: Tensor  # scalar, differentiated
+    classification: Tensor  # scalar
+    terms: dict[str, Tensor]  # the loss's own scalars
+    embeddings: Tensor  # (B, D) float32, detached
+
+
+class Model(nn.Module):
+    """Network, loss and energy in one forward, so that DDP averages the prototypes' gradients too."""
+
+    def __init__(
+        self, network: nn.Module, loss: nn.Module, mhe: MHEConfig, autocast: Callable[[], Any]
+    ) -> None:
+        super().__init__()
+        self.network, self.loss, self.weight, self.autocast = network, loss, mhe.weight, autocast
+        self.energy_of = partial(
+            classifier_energy, power=mhe.power, distance=mhe.distance, chunk_size=mhe.chunk_size
+        )
+
+    def forward(self, images: Tensor, labels: Tensor, step: int) -> Output:
+        with self.autocast():
+            embeddings = self.network(images)  # (B, D)
+        embeddings = embeddings.float()  # losses and energies are fp32 whatever the network's precision
+        output = self.loss(embeddings, labels, step)
+        total = output.loss
+        if self.weight > 0:
+            total = total + self.weight * self.energy(labels)
+        return Output(total, output.loss.detach(), output.terms, embeddings.detach())
+
+    def energy(self, labels: Tensor) -> Tensor:
+        """Eq. (8), unweighted: mean energy between the prototypes of the batch's labels and all others."""
+        return self.energy_of(self.loss.get_parameter("prototypes"), labels)
+
+
+class ClassifierLearner:
+    """Trains a network and the prototypes of its loss by SGD with momentum.
+
+    network: images (B, ...) -> embeddings (B, D).
+    loss: (embeddings, labels, step) -> LossOutput; has `prototypes` (C, D).
+    prepare: what turns a batch's crops, on the device, into images.
+    measure_every: steps between those whose update also measures the prototypes (the log steps).
+    precision bf16 runs the network under autocast. channels_last and compile change speed only.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: nn.Module,
+        *,
+        prepare: Callable[[Tensor], Tensor],
+        optimizer: OptimizerConfig,
+        mhe: MHEConfig,
+        processes: Processes,
+        measure_every: int,
+        precision: str = "fp32",
+        channels_last: bool = False,
+        compile: bool = False,
+    ) -> None:
+        device = processes.device
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        network.to(device).to(memory_format=self.layout)
+        if compile:
+            network.compile()  # in place: the names in the state dict stay
+        autocast = partial(torch.autocast, device.type, torch.bfloat16, enabled=precision == "bf16")
+        self.model = Model(network, loss.to(device), mhe, autocast)
+        self.replica = (
+            DistributedDataParallel(self.model) if processes.world_size > 1 else self.model
+        )  # what makes the gradients
+        self.parameters = list(self.model.parameters())
+        self.optimizer = torch.optim.SGD(
+            [
+                group
+                for module in (network, loss)
+                for group in parameter_groups(
+                    module, learning_rate=optimizer.learning_rate, weight_decay=optimizer.weight_decay
+                )
+            ],
+            lr=optimizer.learning_rate,
+            momentum=optimizer.momentum,
+        )
+        self.rate = partial(
+            learning_rate,
+            base=optimizer.learning_rate,
+            milestones=optimizer.milestones,
+            decay=optimizer.decay,
+            warmup_steps=optimizer.warmup_steps,
+        )
+        self.clip_norm = optimizer.clip_norm
+        self.prepare, self.processes, self.measure_every = prepare, processes, measure_every
+
+    def update(self, batch: Batch, step: int) -> Mapping[str, float | Tensor]:
+        """One SGD step. Raises NonFiniteError, in every process, before it would change the weights."""
+        rate = self.rate(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["lr_multiplier"]
+        self.optimizer.zero_grad(set_to_none=True)
+        device = self.processes.device
+        parts = [(crops.to(device, non_blocking=True), labels.to(device)) for crops, labels in batch]
+        outputs: list[Output] = []
+        for number, (crops, labels) in enumerate(parts, start=1):
+            with self._averaging(number == len(parts)):
+                output = self.replica(self._images(crops), labels, step)
+                (output.total / len(parts)).backward()
+            outputs.append(output)
+        total = _mean([output.total.detach() for output in outputs])
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        self._refuse_non_finite(step, total, norm)
+        scalars = {"loss": self.processes.mean(total), "learning_rate": rate, "gradient_norm": norm}
+        if step % self.measure_every == 0:
+            scalars |= self._measure(outputs, torch.cat([labels for _, labels in parts]), step)
+        if self.clip_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(self.parameters, self.clip_norm, norm)
+        self.optimizer.step()
+        return scalars
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Embeddings (B, D) float32 of prepared images, for validation: in the precision of the training."""
+        self.model.eval()
+        with torch.no_grad(), self.model.autocast():
+            embeddings = self.model.network(images.contiguous(memory_format=self.layout)).float()
+        self.model.train()
+        return embeddings
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "network": self.model.network.state_dict(),
+            "loss": self.model.loss.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.model.network.load_state_dict(state["network"])
+        self.model.loss.load_state_dict(state["loss"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def _images(self, crops: Tensor) -> Tensor:
+        return self.prepare(crops).contiguous(memory_format=self.layout)
+
+    def _averaging(self, last_part: bool) -> Any:
+        """DDP averages the accumulated gradients once, with the last part."""
+        if isinstance(self.replica, DistributedDataParallel) and not last_part:
+            return self.replica.no_sync()
+        return nullcontext()
+
+    def _refuse_non_finite(self, step: int, total: Tensor, norm: Tensor) -> None:
+        # Reading waits for the GPU once a step; for that, a bad step never reaches the weights.
+        loss_is_bad = not bool(torch.isfinite(total))
+        if self.processes.any(loss_is_bad or not bool(torch.isfinite(norm))):
+            raise NonFiniteError(step, "loss" if self.processes.any(loss_is_bad) else "gradient")
+
+    def _measure(self, outputs: list[Output], labels: Tensor, step: int) -> dict[str, Tensor]:
+        scalars = {
+            name: self.processes.mean(_mean([output.terms[name].to(labels.device) for output in outputs]))
+            for name in outputs[0].terms
+        }
+        classification = _mean([output.classification for output in outputs])
+        frequent = len(self.model.loss.get_parameter("prototypes")) <= FREQUENT_ANGLE_IDENTITIES
+        return (
+            {"classification_loss": self.processes.mean(classification)}
+            | scalars
+            | measure(
+                self.model.loss,
+                torch.cat([output.embeddings for output in outputs]),
+                labels,
+                step,
+                energy=self.model.energy,
+                mean=self.processes.mean,
+                with_angle=frequent or step % (10 * self.measure_every) == 0,
+            )
+        )
+
+
+def _mean(values: list[Tensor]) -> Tensor:
+    return torch.stack(values).mean()

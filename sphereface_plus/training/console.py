@@ -1,0 +1,127 @@
+"""What a person sees of a running training: a live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from time import monotonic
+from typing import Protocol
+
+SECONDS_BETWEEN_PLAIN_LINES = 10.0
+
+
+class Console(Protocol):
+    """Where a run speaks to its user."""
+
+    def step(self, updates: int) -> None:
+        """So many updates were made."""
+        ...
+
+    def show(self, step: int, scalars: dict[str, float]) -> None:
+        """A line of the log."""
+        ...
+
+    def say(self, message: str) -> None:
+        """A sentence that stays."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_console(*, first_step: int, last_step: int, is_main: bool) -> Console:
+    """A live line if stderr is a terminal, else plain lines; only the main process speaks."""
+    if not is_main:
+        return Silent()
+    if sys.stderr.isatty():
+        return LiveLine(first_step, last_step)
+    return PlainLines(first_step, last_step)
+
+
+class Silent:
+    def step(self, updates: int) -> None: ...
+
+    def show(self, step: int, scalars: dict[str, float]) -> None: ...
+
+    def say(self, message: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class PlainLines:
+    """One line at most every ten seconds, and one for each validation."""
+
+    def __init__(self, first_step: int, last_step: int) -> None:
+        self._first, self._last, self._updates = first_step, last_step, first_step
+        self._start = monotonic()
+        self._due = self._start
+
+    def step(self, updates: int) -> None:
+        self._updates = updates
+
+    def show(self, step: int, scalars: dict[str, float]) -> None:
+        now = monotonic()
+        if not is_validation(scalars) and now < self._due:
+            return
+        line = f"step {step}/{self._last}  {summary(scalars)}"
+        if not is_validation(scalars):
+            self._due = now + SECONDS_BETWEEN_PLAIN_LINES
+            made = self._updates - self._first
+            left = (now - self._start) / max(made, 1) * (self._last - self._updates)
+            line += f"  left {timedelta(seconds=round(left))}"
+        self.say(line)
+
+    def say(self, message: str) -> None:
+        print(message, file=sys.stderr, flush=True)
+
+    def close(self) -> None: ...
+
+
+class LiveLine:
+    """A progress line that moves with each step and carries the last log line's numbers."""
+
+    def __init__(self, first_step: int, last_step: int) -> None:
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(
+            MofNCompleteColumn(),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[numbers]}"),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=RichConsole(stderr=True, highlight=False),
+            speed_estimate_period=300,
+        )
+        self._task = self._progress.add_task("train", total=last_step, completed=first_step, numbers="")
+        self._progress.start()
+
+    def step(self, updates: int) -> None:
+        self._progress.update(self._task, completed=updates)
+
+    def show(self, step: int, scalars: dict[str, float]) -> None:
+        if is_validation(scalars):
+            self.say(f"step {step}  {summary(scalars)}")
+        else:
+            self._progress.update(self._task, numbers=summary(scalars))
+
+    def say(self, message: str) -> None:
+        self._progress.console.print(message, markup=False, soft_wrap=True)
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+def is_validation(scalars: dict[str, float]) -> bool:
+    return any(name.startswith("validation/") for name in scalars)
+
+
+def summary(scalars: dict[str, float]) -> str:
+    """The few numbers of a log line that a person watches."""
+    wanted = {
+        "loss": "loss {:.3f}",
+        "accuracy_without_margin": "accuracy {:.1%}",
+        "images_per_second": "{:.0f} images/s",
+        "data_wait_share": "data wait {:.0%}",
+        "validation/accuracy": "validation accuracy {:.2%}",
+    }
+    return "  ".join(text.format(scalars[name]) for name, text in wanted.items() if name in scalars)

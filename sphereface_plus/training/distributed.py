@@ -1,0 +1,83 @@
+"""The processes of one run: one alone, or those that torchrun started (gloo on CPU, NCCL on GPU)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import NoReturn
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+class DeviceError(ValueError):
+    """A device that is not there."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those of the run. Every method but `is_main` is called by all of them together."""
+
+    rank: int
+    world_size: int
+    device: torch.device
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes files and speaks to the user."""
+        return self.rank == 0
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean of a tensor over the processes, the same bits in each."""
+        if self.world_size == 1:
+            return value
+        total = value.detach().clone()
+        dist.all_reduce(total)
+        return total / self.world_size
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is up in one of the processes."""
+        if self.world_size == 1:
+            return flag
+        flags = torch.tensor([float(flag)], device=self.device)
+        dist.all_reduce(flags, op=dist.ReduceOp.MAX)
+        return bool(flags.item())
+
+    def wait_for_all(self) -> None:
+        self.any(False)
+
+
+def start(device: str) -> Processes:
+    """Joins the processes that torchrun started, if it did, and picks the device: `auto`, `cpu` or `cuda`."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(
+            "train.device is cuda, and torch finds no CUDA device here; set train.device=auto or cpu"
+        )
+    cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    if cuda and local_rank >= torch.cuda.device_count():
+        raise DeviceError(
+            f"process {local_rank} has no GPU of its own, there are {torch.cuda.device_count()}; "
+            f"start torchrun with --nproc-per-node {torch.cuda.device_count()}"
+        )
+    place = torch.device("cuda", local_rank) if cuda else torch.device("cpu")
+    if cuda:
+        torch.cuda.set_device(place)
+    if world_size > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if cuda else "gloo")
+    return Processes(dist.get_rank() if world_size > 1 else 0, world_size, place)
+
+
+def leave(code: int) -> NoReturn:
+    """Ends a process that torchrun started.
+
+    Not by sys.exit: gloo's threads abort at the interpreter's end now and then (pytorch issue 190489).
+    """
+    if code == 0 and dist.is_initialized():
+        dist.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,91 @@
+"""A run's folder: who may write into it, and its checkpoints.
+
+config.yaml  log.jsonl  tensorboard/  load_report.json  checkpoints/{last,best,step_00000500}.pt  failure/
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sphereface_plus import checkpoint
+from sphereface_plus.config import Config, to_dict
+
+# What may change when a run goes on: no update that was made, or will be made, depends on these.
+MAY_CHANGE = {"train.steps", "data.workers"}
+
+
+class RunError(ValueError):
+    """A run that cannot begin or go on; the message says what to do."""
+
+
+class RunFolder:
+    """The files of one run."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.yaml"
+        self.log = self.path / "log.jsonl"
+        self.tensorboard = self.path / "tensorboard"
+        self.load_report = self.path / "load_report.json"
+        self.failure = self.path / "failure"
+        self.last = self.path / "checkpoints" / "last.pt"
+        self.best = self.path / "checkpoints" / "best.pt"
+
+    def at_step(self, step: int) -> Path:
+        return self.path / "checkpoints" / f"step_{step:08d}.pt"
+
+    def refuse_existing(self) -> None:
+        """Raises RunError if something is where a new run would write."""
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise RunError(
+                f"{self.path} exists: continue it with --resume, "
+                "or name another folder with --out or --set name=..."
+            )
+
+    def refuse_another(self, config: Config) -> None:
+        """Raises RunError unless the run here is the one that `config` describes, naming what differs.
+
+        train.steps may be raised, to train on: the steps made stay what they are. data.workers may change.
+        """
+        if not self.config.is_file():
+            raise RunError(
+                f"{self.path}: there is no run to resume (no config.yaml); start it without --resume"
+            )
+        before = flatten(yaml.safe_load(self.config.read_text(encoding="utf-8")))
+        now = flatten(to_dict(config))
+        differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+        if refused := [key for key in differing if key not in MAY_CHANGE]:
+            changes = ", ".join(f"{key} (was {before.get(key)}, now {now.get(key)})" for key in refused)
+            raise RunError(
+                f"{self.path}: --resume continues the same run, but the recipe differs: {changes}; "
+                "start a new run with --out, or undo the change"
+            )
+
+    def write_config(self, config: Config) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text(self.config, yaml.safe_dump(to_dict(config), sort_keys=False))
+
+    def resume_point(self) -> dict[str, Any] | None:
+        """The last checkpoint's payload; None where the run was ended before it wrote one."""
+        return checkpoint.load(self.last) if self.last.is_file() else None
+
+
+def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} as {"a.b": 1}: the names that --set uses."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

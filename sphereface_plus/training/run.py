@@ -1,0 +1,213 @@
+"""A training run in three storeys: `train` sets it up, `build` makes its parts, `fit` runs the loop."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sphereface_plus import checkpoint
+from sphereface_plus.config import Config
+from sphereface_plus.data.batches import loader
+from sphereface_plus.data.crops import CropsError, SpecError, check_crops, normalise
+from sphereface_plus.data.faces import CropDataset, FaceCrops
+from sphereface_plus.losses import build_loss
+from sphereface_plus.networks import build_network
+from sphereface_plus.training import distributed, loop
+from sphereface_plus.training.classifier import Batch, ClassifierLearner
+from sphereface_plus.training.console import open_console
+from sphereface_plus.training.distributed import Processes
+from sphereface_plus.training.failures import ChanceLevel, NonFiniteError
+from sphereface_plus.training.finetune import load_start
+from sphereface_plus.training.folder import RunError, RunFolder, write_text
+from sphereface_plus.training.logs import RunLog
+from sphereface_plus.training.pace import Pace
+from sphereface_plus.training.signals import left_to_main, stop_on_signals
+from sphereface_plus.training.state import Run, keep_failure, restore, sampler, save, state
+from sphereface_plus.training.validation import PairsValidation
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call of `train` ended."""
+
+    folder: Path
+    step: int
+    last_step: int
+    signal: int | None = None
+    """What stopped it, or None."""
+    was_finished: bool = False
+    """Whether there was nothing left to do."""
+
+
+def train(config: Config, out: str | Path | None = None, *, resume: bool = False) -> Outcome:
+    """Trains what the config describes, in the folder `out` (runs/<name> if not given).
+
+    resume: go on where the run in that folder stands; its numbers are those of a run that was never stopped.
+    Raises RunError and the errors of the parts, all ValueErrors with a sentence for the user.
+    """
+    folder = RunFolder(out if out is not None else Path("runs") / config.name)
+    processes = distributed.start(config.train.device)
+    if processes.is_main:  # the others would find what the main process has just made
+        folder.refuse_another(config) if resume else folder.refuse_existing()
+    point = folder.resume_point() if resume else None
+    last_step = config.train.steps
+    if point is not None and point["step"] > last_step:
+        raise RunError(f"{folder.path}: the run is at step {point['step']}, past train.steps {last_step}")
+    if point is not None and point["step"] == last_step:
+        return Outcome(folder.path, last_step, last_step, was_finished=True)
+    run = build(config, folder, processes, point)
+    processes.wait_for_all()
+    if processes.is_main:
+        folder.write_config(config)
+        if run.start is not None:
+            write_text(folder.load_report, json.dumps(run.start, indent=2) + "\n")
+    return fit(run)
+
+
+def build(config: Config, folder: RunFolder, processes: Processes, point: dict[str, Any] | None) -> Run:
+    """Data, network, loss, learner and validation, with the weights of the resume point or fine-tuning."""
+    crops = open_crops(config)
+    torch.manual_seed(config.seed)
+    network = build_network(config.network)
+    loss = build_loss(
+        config.loss, num_identities=len(crops.identities), embedding_size=config.network.embedding_size
+    )
+    start = None
+    if config.init_from is not None and point is None:
+        report = load_start(
+            config.init_from,
+            network,
+            loss,
+            spec=config.network.input,
+            identities=crops.identities,
+            reset_head=config.reset_head,
+        )
+        start = report.to_dict()
+        if processes.is_main:
+            print(report, file=sys.stderr)
+    learner = ClassifierLearner(
+        network,
+        loss,
+        prepare=partial(normalise, spec=config.network.input),
+        optimizer=config.optimizer,
+        mhe=config.mhe,
+        processes=processes,
+        measure_every=config.train.log_every,
+        precision=config.train.precision,
+        channels_last=config.train.channels_last,
+        compile=config.train.compile,
+    )
+    validation = None
+    if config.validation is not None and processes.is_main:
+        validation = PairsValidation(config.validation, config.network.input, processes.device)
+    run = Run(config, folder, processes, crops, learner, validation, start)
+    if point is not None:
+        restore(run, point)
+    return run
+
+
+def open_crops(config: Config) -> FaceCrops:
+    """The training set. Raises CropsError or SpecError if this network cannot be trained with it."""
+    data = config.data
+    crops = FaceCrops.open(data.path, root=data.root, min_images=data.min_images)
+    check_crops(crops.template, crops.size, config.network.input)
+    if len(crops.identities) < 2:
+        raise CropsError(
+            f"{data.path}: holds one identity only ({crops.identities[0]}); a classifier needs two"
+        )
+    return crops
+
+
+def fit(run: Run) -> Outcome:
+    """The loop, from where the run stands to its last step, a signal or a failure."""
+    settings = run.config.train
+    console = open_console(first_step=run.first_step, last_step=settings.steps, is_main=run.processes.is_main)
+    run_log = (
+        RunLog(run.folder.log, run.folder.tensorboard, first_step=run.first_step)
+        if run.processes.is_main
+        else None
+    )
+    chance = ChanceLevel(len(run.crops.identities))
+
+    def log(step: int, scalars: dict[str, float]) -> None:
+        if run_log is None or not scalars:
+            return
+        run_log.write(step, scalars)
+        console.show(step, scalars)
+        cross_entropy = scalars.get("cross_entropy_without_margin")  # a validation has none
+        if cross_entropy is not None and (warning := chance.warning(step, cross_entropy)):
+            console.say(warning)
+
+    batches = read_batches(run)
+    with stop_on_signals() as stop:
+        try:
+            reached = loop.train(
+                run.learner,
+                batches,
+                first_step=run.first_step,
+                last_step=settings.steps,
+                log=log,
+                log_every=settings.log_every,
+                validate=partial(validate, run),
+                validate_every=run.config.validation.every if run.config.validation else settings.steps,
+                save=partial(save, run),
+                save_every=settings.checkpoint_every,
+                should_stop=lambda: run.processes.any(bool(stop)),
+                pace=Pace(settings.batch_size, console.step),
+            )
+        except NonFiniteError as error:
+            raise RunError(f"{error}; {keep_failure(run, error.step)}") from None
+        finally:
+            batches.close()
+            console.close()
+            if run_log is not None:
+                run_log.close()
+        return Outcome(
+            run.folder.path, reached, settings.steps, stop.signal if reached < settings.steps else None
+        )
+
+
+def read_batches(run: Run) -> Generator[Batch, None, None]:
+    """Batches from the run's first step on, each in its parts.
+
+    Raises CropsError or SpecError for a bad crop, with its sentence alone also from a reading process.
+    """
+    data = run.config.data
+    dataset = CropDataset(run.crops, seed=run.config.seed, flip=data.flip, shift=data.shift)
+    parts = loader(
+        dataset,
+        sampler(run, run.first_step),
+        workers=data.workers,
+        pin_memory=run.processes.device.type == "cuda",
+    )
+    parts.worker_init_fn = left_to_main
+    reading = iter(parts)
+    try:
+        while batch := list(islice(reading, run.config.train.accumulate)):
+            yield batch
+    except (CropsError, SpecError) as error:
+        # A DataLoader puts the traceback of the reading process before the sentence.
+        sentence = str(error).strip().rpartition(f"{type(error).__name__}: ")[2]
+        raise type(error)(sentence) from None
+    finally:
+        del reading  # ends the reading processes now, not at exit
+
+
+def validate(run: Run, step: int) -> dict[str, float]:
+    """Verification accuracy, in the main process; keeps the weights if they are the best so far."""
+    if run.validation is None:
+        return {}
+    scalars = run.validation(run.learner.embed)
+    accuracy = scalars["validation/accuracy"]
+    if accuracy > run.best.get("accuracy", -1.0):
+        run.best = {"step": step, "accuracy": accuracy}
+        checkpoint.save(run.folder.best, state(run, step))
+    return scalars

@@ -1,0 +1,54 @@
+"""Ctrl-C and SIGTERM ask a run to save and stop; asked twice, the process ends at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from types import FrameType
+
+
+class StopRequest:
+    """Whether somebody asked the run to stop, and by which signal."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopRequest]:
+    """While inside, a first SIGINT or SIGTERM sets the request, and only a second one ends the process."""
+    request = StopRequest()
+    first_at = 0.0
+    # torchrun passes on a Ctrl-C that the terminal has sent to its processes already: one request, not two.
+    echo_seconds = 1.0 if "TORCHELASTIC_RUN_ID" in os.environ else 0.0
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal first_at
+        if request:
+            if monotonic() - first_at >= echo_seconds:
+                signal.signal(number, signal.SIG_DFL)
+                signal.raise_signal(number)
+            return
+        request.signal, first_at = number, monotonic()
+        if os.environ.get("RANK", "0") == "0":
+            # os.write, as print may be what the signal interrupted
+            os.write(2, b"\nstopping after this step, then saving; once more stops at once\n")
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def left_to_main(worker: int) -> None:
+    """worker_init_fn of a DataLoader: a terminal signals readers too, but the main process ends them."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

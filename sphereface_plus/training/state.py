@@ -1,0 +1,114 @@
+"""A run's parts, and what of them goes to disk: checkpoints to go on from, and the remains of a failure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import torch
+
+from sphereface_plus import checkpoint
+from sphereface_plus.config import Config, to_dict
+from sphereface_plus.data.batches import BatchSampler
+from sphereface_plus.data.faces import FaceCrops
+from sphereface_plus.training.classifier import ClassifierLearner
+from sphereface_plus.training.distributed import Processes
+from sphereface_plus.training.folder import RunError, RunFolder, write_text
+from sphereface_plus.training.validation import PairsValidation
+
+
+@dataclass
+class Run:
+    """The parts of a run, and where it stands."""
+
+    config: Config
+    folder: RunFolder
+    processes: Processes
+    crops: FaceCrops
+    learner: ClassifierLearner
+    validation: PairsValidation | None
+    start: dict[str, Any] | None = None
+    """The load report of a fine-tuning."""
+    first_step: int = 0
+    best: dict[str, float] = field(default_factory=dict)
+    """Step and accuracy of the best validation so far."""
+
+
+def sampler(run: Run, step: int) -> BatchSampler:
+    """This process's parts of the batches from `step` on."""
+    settings = run.config.train
+    return BatchSampler(
+        len(run.crops.paths),
+        settings.batch_size,
+        run.config.seed,
+        start_step=step,
+        rank=run.processes.rank,
+        world_size=run.processes.world_size,
+        accumulate=settings.accumulate,
+    )
+
+
+def save(run: Run, step: int) -> None:
+    """last.pt, and a checkpoint of its own at every train.checkpoint_every."""
+    if not run.processes.is_main:
+        return
+    payload = state(run, step)
+    if step % run.config.train.checkpoint_every == 0:
+        checkpoint.save(run.folder.at_step(step), payload)
+    checkpoint.save(run.folder.last, payload)
+
+
+def state(run: Run, step: int) -> dict[str, Any]:
+    """A checkpoint's payload: how the weights were made, how to feed them, how to go on."""
+    random = {"cpu": torch.get_rng_state()}
+    if run.processes.device.type == "cuda":
+        random["cuda"] = torch.cuda.get_rng_state()
+    return {
+        **run.learner.state_dict(),
+        "config": to_dict(run.config),
+        "identities": run.crops.identities,
+        "num_crops": len(run.crops.paths),
+        "step": step,
+        "random": random,
+        "best": run.best,
+        "start": run.start,
+    }
+
+
+def restore(run: Run, point: dict[str, Any]) -> None:
+    """Puts a run where a checkpoint was taken. Raises RunError if the training set is another one by now."""
+    if (point["identities"], point["num_crops"]) != (run.crops.identities, len(run.crops.paths)):
+        raise RunError(
+            f"{run.config.data.path}: the training set has changed since the run began: then "
+            f"{point['num_crops']} crops of {len(point['identities'])} identities, "
+            f"now {len(run.crops.paths)} of {len(run.crops.identities)}; "
+            "put it back, or start a new run with --out"
+        )
+    run.learner.load_state_dict(point)
+    torch.set_rng_state(point["random"]["cpu"])
+    if "cuda" in point["random"] and run.processes.device.type == "cuda":
+        torch.cuda.set_rng_state(point["random"]["cuda"])
+    run.first_step, run.best, run.start = point["step"], point["best"], point["start"]
+
+
+def keep_failure(run: Run, step: int) -> str:
+    """Saves the batch that failed and the state before it; returns what to tell the user."""
+    items = [item for part in islice(sampler(run, step), run.config.train.accumulate) for item in part]
+    batch = {
+        "step": step,
+        "paths": [run.crops.paths[index] for index, _ in items],
+        "labels": [run.crops.labels[index] for index, _ in items],
+        "positions": [position for _, position in items],
+    }
+    run.folder.failure.mkdir(exist_ok=True)
+    write_text(
+        run.folder.failure / f"batch_rank{run.processes.rank}.json", json.dumps(batch, indent=2) + "\n"
+    )
+    if run.processes.is_main:
+        checkpoint.save(run.folder.failure / "state.pt", state(run, step))
+    return (
+        f"its batch (paths, labels) and the state before it are in {run.folder.failure}; try a lower "
+        "optimizer.learning_rate, optimizer.clip_norm, a smaller mhe.weight or a larger loss.lambda_min"
+    )

@@ -1,0 +1,198 @@
+"""The learner on the tiny network: an update is SGD on loss + weight * energy, however the batch is cut."""
+
+import copy
+from functools import partial
+
+import pytest
+import torch
+
+from sphereface_plus import config
+from sphereface_plus.data.crops import normalise
+from sphereface_plus.losses import build_loss
+from sphereface_plus.mhe import classifier_energy
+from sphereface_plus.networks import build_network
+from sphereface_plus.training.classifier import ClassifierLearner
+from sphereface_plus.training.distributed import Processes
+from sphereface_plus.training.failures import NonFiniteError
+
+IDENTITIES, BATCH = 6, 8
+ALONE = Processes(0, 1, torch.device("cpu"))
+
+
+def batch(parts=1):
+    generator = torch.Generator().manual_seed(1)
+    crops = torch.randint(0, 256, (BATCH, 32, 32, 3), dtype=torch.uint8, generator=generator)
+    labels = torch.randint(0, IDENTITIES, (BATCH,), generator=generator)
+    return list(zip(crops.chunk(parts), labels.chunk(parts), strict=True))
+
+
+@pytest.fixture
+def build(tiny):
+    """build(**changed settings) -> a learner with the same initial weights each time."""
+
+    def make(processes=ALONE, **changes) -> ClassifierLearner:
+        settings: config.Config = tiny(**changes)
+        torch.manual_seed(0)
+        network = build_network(settings.network)
+        loss = build_loss(
+            settings.loss, num_identities=IDENTITIES, embedding_size=settings.network.embedding_size
+        )
+        return ClassifierLearner(
+            network,
+            loss,
+            prepare=partial(normalise, spec=settings.network.input),
+            optimizer=settings.optimizer,
+            mhe=settings.mhe,
+            processes=processes,
+            measure_every=settings.train.log_every,
+            precision=settings.train.precision,
+            channels_last=settings.train.channels_last,
+            compile=settings.train.compile,
+        )
+
+    return make
+
+
+def weights(learner):
+    return {name: value.clone() for name, value in learner.model.state_dict().items()}
+
+
+def largest_difference(first, second):
+    return max((first[name] - second[name]).abs().max().item() for name in first)
+
+
+def test_an_update_is_sgd_with_caffes_multipliers_on_loss_plus_weighted_energy(build):
+    learner = build(**{"mhe.weight": 3.0, "optimizer.momentum": 0.0, "optimizer.weight_decay": 0.01})
+    reference = copy.deepcopy(learner.model)
+    [(crops, labels)] = batch()
+    learner.update([(crops, labels)], step=0)
+    embeddings = reference.network(normalise(crops, config.InputSpec(height=32, width=32)))
+    total = reference.loss(embeddings, labels, 0).loss + 3.0 * classifier_energy(
+        reference.loss.prototypes, labels
+    )
+    total.backward()
+    after = learner.model.state_dict()
+    for name, parameter in reference.named_parameters():
+        rate, decay = (0.02, 0.0) if name.endswith("bias") else (0.01, 0.01)
+        expected = parameter - rate * (parameter.grad + decay * parameter)
+        assert torch.allclose(after[name], expected, atol=1e-6), name
+
+
+def test_logged_loss_is_the_weighted_sum_and_the_energy_is_logged_unweighted(build):
+    learner = build(**{"mhe.weight": 3.0})
+    prototypes = learner.model.loss.prototypes.detach().clone()
+    scalars = learner.update(batch(), step=0)
+    energy = classifier_energy(prototypes, batch()[0][1])
+    assert float(scalars["mhe/energy"]) == pytest.approx(float(energy))
+    assert float(scalars["loss"]) == pytest.approx(
+        float(scalars["classification_loss"]) + 3.0 * float(energy), rel=1e-6
+    )
+
+
+def test_energy_is_logged_without_mhe_too_and_changes_nothing_there(build):
+    scalars = build(**{"mhe.weight": 0.0}).update(batch(), step=0)
+    assert float(scalars["loss"]) == float(scalars["classification_loss"])
+    assert float(scalars["mhe/energy"]) > 0
+
+
+def test_measuring_does_not_change_the_update(build):
+    measured, plain = build(**{"train.log_every": 1}), build(**{"train.log_every": 2})
+    assert "mhe/energy" in measured.update(batch(), step=1)
+    assert "mhe/energy" not in plain.update(batch(), step=1)
+    assert largest_difference(weights(measured), weights(plain)) == 0
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_accumulated_parts_make_the_update_of_the_whole_batch(build, parts):
+    whole, cut = build(), build()
+    for step in range(3):
+        whole_scalars = whole.update(batch(), step)
+        cut_scalars = cut.update(batch(parts), step)
+    assert largest_difference(weights(whole), weights(cut)) < 1e-6
+    for name, value in whole_scalars.items():
+        assert float(cut_scalars[name]) == pytest.approx(float(value), rel=1e-4, abs=1e-6), name
+
+
+def test_learning_rate_of_every_group_follows_the_schedule(build):
+    learner = build(**{"optimizer.milestones": [5]})
+    for step, rate in ((4, 0.01), (5, 0.001)):
+        assert learner.update(batch(), step)["learning_rate"] == pytest.approx(rate)
+        for group in learner.optimizer.param_groups:
+            assert group["lr"] == pytest.approx(rate * group["lr_multiplier"])
+
+
+def test_clipping_scales_the_whole_gradient_to_the_norm(build):
+    settings = {"optimizer.momentum": 0.0, "optimizer.weight_decay": 0.0, "optimizer.learning_rate": 1.0}
+    learner = build(**settings, **{"optimizer.clip_norm": 0.01})
+    scalars = learner.update(batch(), step=0)
+    assert float(scalars["gradient_norm"]) > 0.01  # as it was before clipping
+    gradient = torch.cat([parameter.grad.flatten() for parameter in learner.parameters])
+    assert float(gradient.norm()) == pytest.approx(0.01, rel=1e-4)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_bf16_runs_the_network_under_autocast_and_the_loss_in_fp32(build, channels_last):
+    settings = {"train.channels_last": channels_last}
+    exact, rounded = build(**settings), build(**settings, **{"train.precision": "bf16"})
+    seen = {}
+    rounded.model.network.stages[0].down.register_forward_hook(
+        lambda module, inputs, output: seen.update(network=output.dtype)
+    )
+    rounded.model.loss.register_forward_pre_hook(
+        lambda module, inputs: seen.update(loss=inputs[0].dtype, autocast=torch.is_autocast_enabled("cpu"))
+    )
+    expected, got = exact.update(batch(), 0), rounded.update(batch(), 0)
+    assert seen == {"network": torch.bfloat16, "loss": torch.float32, "autocast": False}
+    assert float(got["loss"]) == pytest.approx(float(expected["loss"]), rel=1e-2)
+    assert float(got["loss"]) != float(expected["loss"])
+
+
+def test_memory_layout_changes_no_number_beyond_rounding(build):
+    first, second = build(**{"train.channels_last": False}), build(**{"train.channels_last": True})
+    for step in range(3):
+        first.update(batch(), step)
+        second.update(batch(), step)
+    assert largest_difference(weights(first), weights(second)) < 1e-5
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_non_finite_numbers_stop_before_the_weights_change(build, where):
+    learner = build()
+    before = weights(learner)
+    if where == "loss":
+        learner.prepare = lambda crops: torch.full((len(crops), 3, 32, 32), float("nan"))
+    else:
+        parameter = learner.model.network.embed.weight
+        parameter.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(NonFiniteError, match=f"step 4: the {where} is not finite"):
+        learner.update(batch(), step=4)
+    assert largest_difference(before, weights(learner)) == 0
+
+
+def test_state_dict_carries_momentum(build):
+    whole, first, second = build(), build(), build()
+    for step in range(4):
+        whole.update(batch(), step)
+    for step in range(2):
+        first.update(batch(), step)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    for step in range(2, 4):
+        second.update(batch(), step)
+    assert largest_difference(weights(whole), weights(second)) == 0
+
+
+def test_embedding_for_validation_leaves_the_network_in_training_mode(build):
+    learner = build()
+    with torch.inference_mode():
+        embeddings = learner.embed(learner.prepare(batch()[0][0]))
+    assert embeddings.shape == (BATCH, 16)
+    assert learner.model.training
+
+
+@pytest.mark.slow
+def test_compiled_network_makes_the_same_update_under_the_same_names(build):
+    plain, compiled = build(), build(**{"train.compile": True})
+    plain.update(batch(), 0)
+    compiled.update(batch(), 0)
+    assert list(plain.state_dict()["network"]) == list(compiled.state_dict()["network"])
+    assert largest_difference(weights(plain), weights(compiled)) < 1e-5

@@ -1,0 +1,50 @@
+import sys
+
+from sphereface_plus.training.console import LiveLine, PlainLines, Silent, open_console, summary
+
+LINE = {"loss": 5.1234, "accuracy_without_margin": 0.25, "images_per_second": 63.4, "data_wait_share": 0.02}
+
+
+def test_summary_shows_what_a_person_watches():
+    assert summary(LINE | {"lambda": 5.0}) == "loss 5.123  accuracy 25.0%  63 images/s  data wait 2%"
+
+
+def test_plain_lines_come_at_most_every_ten_seconds_and_say_the_time_left(capsys):
+    console = PlainLines(first_step=0, last_step=100)
+    console.step(1)
+    console.show(0, LINE)
+    console.show(10, LINE)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("step 0/100  loss 5.123  accuracy 25.0%  63 images/s  data wait 2%  left 0:0")
+
+
+def test_every_validation_is_shown(capsys):
+    console = PlainLines(first_step=0, last_step=100)
+    for step in (0, 50):
+        console.show(step, {"validation/accuracy": 0.875})
+    assert capsys.readouterr().err.splitlines() == [
+        "step 0/100  validation accuracy 87.50%",
+        "step 50/100  validation accuracy 87.50%",
+    ]
+
+
+def test_only_the_main_process_speaks(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
+    assert isinstance(open_console(first_step=0, last_step=1, is_main=False), Silent)
+    assert isinstance(open_console(first_step=0, last_step=1, is_main=True), PlainLines)
+
+
+def test_live_line_carries_numbers_progress_and_time_left(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich draws as on a terminal
+    console = LiveLine(first_step=0, last_step=4)
+    console.step(2)
+    console.show(1, LINE)
+    console.say("a sentence [in brackets]")
+    console.close()
+    drawn = capsys.readouterr().err
+    assert "2/4" in drawn
+    assert "loss 5.123  accuracy 25.0%  63 images/s  data wait 2%" in drawn
+    assert "left" in drawn
+    assert "a sentence [in brackets]" in drawn

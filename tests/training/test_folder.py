@@ -1,0 +1,67 @@
+import pytest
+import yaml
+
+from sphereface_plus import config
+from sphereface_plus.training.folder import RunError, RunFolder, flatten
+
+RECIPE = {
+    "name": "test",
+    "data": {"path": "crops"},
+    "network": {"name": "sphereface4"},
+    "loss": {"kind": "softmax"},
+    "optimizer": {"learning_rate": 0.1},
+    "train": {"steps": 10, "batch_size": 4},
+}
+
+
+def recipe(**changes):
+    return config.from_dict(RECIPE | changes)
+
+
+def test_flatten_names_settings_as_set_does():
+    assert flatten({"a": {"b": {"c": 1}, "d": [2]}, "e": None}) == {"a.b.c": 1, "a.d": [2], "e": None}
+
+
+def test_folder_with_a_run_is_refused_for_a_new_one(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.refuse_existing()
+    folder.write_config(recipe())
+    with pytest.raises(RunError, match=r"run exists: continue it with --resume, or name another folder"):
+        folder.refuse_existing()
+
+
+def test_an_empty_folder_may_be_used(tmp_path):
+    RunFolder(tmp_path).refuse_existing()
+
+
+def test_written_config_is_the_resolved_recipe(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.write_config(recipe())
+    stored = yaml.safe_load(folder.config.read_text())
+    assert config.from_dict(stored) == recipe()
+    assert stored["optimizer"]["momentum"] == 0.9
+
+
+def test_resume_without_a_run_is_refused(tmp_path):
+    with pytest.raises(RunError, match="there is no run to resume"):
+        RunFolder(tmp_path).refuse_another(recipe())
+
+
+def test_resume_with_another_config_names_each_differing_key(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.write_config(recipe())
+    with pytest.raises(RunError, match=r"mhe\.weight \(was 0\.0, now 1\.0\), seed \(was 0, now 1\)"):
+        folder.refuse_another(recipe(mhe={"weight": 1.0}, seed=1))
+
+
+def test_resume_refuses_a_validation_that_was_not_there(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.write_config(recipe())
+    with pytest.raises(RunError, match=r"validation\.pairs \(was None, now pairs\.txt\)"):
+        folder.refuse_another(recipe(validation={"pairs": "pairs.txt", "images": "crops"}))
+
+
+def test_steps_and_workers_may_change_on_resume(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.write_config(recipe())
+    folder.refuse_another(recipe(train={"steps": 20, "batch_size": 4}, data={"path": "crops", "workers": 2}))

@@ -1,0 +1,86 @@
+"""What is logged about prototypes, against literal formulas."""
+
+import math
+
+import pytest
+import torch
+
+from sphereface_plus.config import ASoftmaxConfig, SoftmaxConfig
+from sphereface_plus.losses import build_loss
+from sphereface_plus.mhe import classifier_energy
+from sphereface_plus.training.measures import measure
+
+C, D, B = 7, 5, 12
+
+
+@pytest.fixture(
+    params=[SoftmaxConfig(kind="softmax"), ASoftmaxConfig(kind="a_softmax")], ids=lambda c: c.kind
+)
+def measured(request):
+    """The loss, embeddings (B, D), labels (B,), and what is measured of them."""
+    loss = build_loss(request.param, num_identities=C, embedding_size=D)
+    embeddings, labels = torch.randn(B, D), torch.arange(B) % C
+    scalars = measure(
+        loss,
+        embeddings,
+        labels,
+        0,
+        energy=lambda labels: classifier_energy(loss.prototypes, labels),
+        mean=lambda value: value,
+        with_angle=True,
+    )
+    return loss, embeddings, labels, scalars
+
+
+def literal_tangential_norm(gradient, prototypes):
+    rows = []
+    for g, w in zip(gradient, prototypes, strict=True):
+        unit = w / w.norm()
+        rows.append(g - (g @ unit) * unit)
+    return float(torch.stack(rows).norm())
+
+
+def test_energy_gradient_is_the_tangential_part_of_the_literal_formula(measured):
+    loss, _, labels, scalars = measured
+    prototypes = loss.prototypes.detach().clone().requires_grad_()
+    unit = prototypes / prototypes.norm(dim=1, keepdim=True)
+    energy = sum((unit[y] - unit[j]).norm() ** -2 for y in labels.tolist() for j in range(C) if j != y) / (
+        B * (C - 1)
+    )
+    (gradient,) = torch.autograd.grad(energy, prototypes)
+    assert float(scalars["mhe/energy"]) == pytest.approx(float(energy.detach()), rel=1e-5)
+    assert float(scalars["mhe/tangential_gradient"]) == pytest.approx(
+        literal_tangential_norm(gradient, prototypes.detach()), rel=1e-4
+    )
+
+
+def test_classification_gradient_is_the_tangential_part_of_autograds(measured):
+    loss, embeddings, labels, scalars = measured
+    (gradient,) = torch.autograd.grad(loss(embeddings, labels, 0).loss, loss.prototypes)
+    expected = literal_tangential_norm(gradient, loss.prototypes.detach())
+    assert float(scalars["mhe/classification_tangential_gradient"]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_accuracy_and_cross_entropy_are_those_of_the_logits_without_margin(measured):
+    loss, embeddings, labels, scalars = measured
+    logits = loss(embeddings, labels, 0).plain_logits.detach()
+    right = sum(int(row.argmax() == label) for row, label in zip(logits, labels, strict=True))
+    assert float(scalars["accuracy_without_margin"]) == pytest.approx(right / B)
+    probabilities = logits.exp() / logits.exp().sum(dim=1, keepdim=True)
+    cross_entropy = -probabilities[torch.arange(B), labels].log().mean()
+    assert float(scalars["cross_entropy_without_margin"]) == pytest.approx(float(cross_entropy), rel=1e-5)
+
+
+def test_smallest_angle_is_in_degrees_over_all_pairs(measured):
+    loss, _, _, scalars = measured
+    w = loss.prototypes.detach()
+    angles = [
+        math.degrees(math.acos(float(w[i] @ w[j] / (w[i].norm() * w[j].norm()))))
+        for i in range(C)
+        for j in range(i)
+    ]
+    assert float(scalars["mhe/smallest_angle_degrees"]) == pytest.approx(min(angles), rel=1e-4)
+
+
+def test_nothing_is_left_behind_in_the_gradients(measured):
+    assert measured[0].prototypes.grad is None

@@ -1,0 +1,266 @@
+"""Whole runs of the tiny recipe, in this process."""
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+import yaml
+
+from sphereface_plus import checkpoint, config
+from sphereface_plus.data.crops import CropsError, SpecError
+from sphereface_plus.training import run as run_module
+from sphereface_plus.training.folder import RunError, RunFolder
+from sphereface_plus.training.logs import read_log
+from sphereface_plus.training.run import train
+
+TIMINGS = {"images_per_second", "data_wait_share"}
+
+
+def numbers(folder):
+    """The log without what differs from run to run."""
+    return [
+        {name: value for name, value in line.items() if name not in TIMINGS}
+        for line in read_log(folder / "log.jsonl")
+    ]
+
+
+def test_run_folder_holds_config_log_events_and_checkpoints(tiny, tmp_path):
+    folder = tmp_path / "run"
+    outcome = train(tiny(), folder)
+    assert (outcome.step, outcome.signal) == (8, None)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "checkpoints",
+        "config.yaml",
+        "log.jsonl",
+        "tensorboard",
+    ]
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == [
+        "last.pt",
+        "step_00000003.pt",
+        "step_00000006.pt",
+    ]
+    assert config.from_dict(yaml.safe_load((folder / "config.yaml").read_text())) == tiny()
+    payload = checkpoint.load(folder)
+    assert payload["step"] == 8
+    assert payload["identities"] == [f"person_{number}" for number in range(6)]
+    assert config.from_dict(payload["config"]) == tiny()
+
+
+def test_log_names_what_a_face_run_must_show(tiny, tmp_path):
+    train(tiny(), tmp_path / "run")
+    lines = read_log(tmp_path / "run" / "log.jsonl")
+    assert [line["step"] for line in lines] == list(range(8))
+    assert set(lines[0]) == {
+        "step",
+        "loss",
+        "classification_loss",
+        "accuracy_without_margin",
+        "cross_entropy_without_margin",
+        "lambda",
+        "learning_rate",
+        "gradient_norm",
+        "mhe/energy",
+        "mhe/tangential_gradient",
+        "mhe/classification_tangential_gradient",
+        "mhe/smallest_angle_degrees",
+        *TIMINGS,
+    }
+
+
+def test_training_learns_the_tiny_set(tiny, tmp_path):
+    train(
+        tiny(**{"train.steps": 40, "optimizer.milestones": [], "loss": {"kind": "softmax"}}), tmp_path / "run"
+    )
+    lines = read_log(tmp_path / "run" / "log.jsonl")
+    assert lines[-1]["cross_entropy_without_margin"] < 0.5 * lines[0]["cross_entropy_without_margin"]
+
+
+def test_same_seed_makes_the_same_run_and_another_seed_another(tiny, tmp_path):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        train(tiny(seed=seed), tmp_path / name)
+    assert numbers(tmp_path / "a") == numbers(tmp_path / "b")
+    assert numbers(tmp_path / "a") != numbers(tmp_path / "c")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_stops_and_resume_repeats_the_uninterrupted_run(
+    tiny, tmp_path, number, monkeypatch
+):
+    settings = tiny(**{"train.accumulate": 2})
+    train(settings, tmp_path / "whole")
+    update = run_module.ClassifierLearner.update
+
+    def interrupted(learner, batch, step):
+        if step == 4:
+            os.kill(os.getpid(), number)
+        return update(learner, batch, step)
+
+    monkeypatch.setattr(run_module.ClassifierLearner, "update", interrupted)
+    outcome = train(settings, tmp_path / "parts")
+    monkeypatch.undo()
+    assert (outcome.step, outcome.signal) == (5, number)
+    assert train(settings, tmp_path / "parts", resume=True).step == 8
+    assert numbers(tmp_path / "parts") == numbers(tmp_path / "whole")
+    whole, parts = checkpoint.load(tmp_path / "whole"), checkpoint.load(tmp_path / "parts")
+    for part in ("network", "loss"):
+        assert all(torch.equal(whole[part][name], parts[part][name]) for name in whole[part])
+
+
+def test_raised_steps_continue_as_a_longer_run(tiny, tmp_path):
+    train(tiny(**{"train.steps": 12}), tmp_path / "whole")
+    train(tiny(), tmp_path / "raised")
+    train(tiny(**{"train.steps": 12}), tmp_path / "raised", resume=True)
+    assert numbers(tmp_path / "raised") == numbers(tmp_path / "whole")
+    assert yaml.safe_load((tmp_path / "raised" / "config.yaml").read_text())["train"]["steps"] == 12
+
+
+def test_resume_of_a_finished_run_says_so_and_changes_nothing(tiny, tmp_path):
+    train(tiny(), tmp_path / "run")
+    before = (tmp_path / "run" / "log.jsonl").read_bytes()
+    assert train(tiny(), tmp_path / "run", resume=True).was_finished
+    assert (tmp_path / "run" / "log.jsonl").read_bytes() == before
+
+
+def test_resume_past_the_last_step_is_refused(tiny, tmp_path):
+    train(tiny(), tmp_path / "run")
+    with pytest.raises(RunError, match=r"the run is at step 8, past train\.steps 6"):
+        train(tiny(**{"train.steps": 6}), tmp_path / "run", resume=True)
+
+
+def test_resume_of_a_run_that_saved_nothing_begins_anew(tiny, tmp_path):
+    train(tiny(), tmp_path / "whole")
+    RunFolder(tmp_path / "run").write_config(tiny())
+    assert train(tiny(), tmp_path / "run", resume=True).step == 8
+    assert numbers(tmp_path / "run") == numbers(tmp_path / "whole")
+
+
+def test_existing_run_without_resume_is_refused(tiny, tmp_path):
+    train(tiny(), tmp_path / "run")
+    with pytest.raises(RunError, match="continue it with --resume"):
+        train(tiny(), tmp_path / "run")
+
+
+def test_resume_with_other_crops_is_refused(tiny, tmp_path, make_crops):
+    folder = make_crops("crops", identities=3)
+    train(tiny(**{"data.path": str(folder)}), tmp_path / "run")
+    (folder / "person_2" / "person_2_0002.png").unlink()
+    with pytest.raises(RunError, match="then 6 crops of 3 identities, now 5 of 3"):
+        train(tiny(**{"data.path": str(folder), "train.steps": 9}), tmp_path / "run", resume=True)
+
+
+def test_a_refused_training_set_leaves_no_folder(tiny, tmp_path):
+    with pytest.raises(CropsError):
+        train(tiny(**{"data.path": str(tmp_path / "nowhere")}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_crops_of_another_size_are_refused(tiny, tmp_path, make_crops):
+    with pytest.raises(SpecError, match=r"32x32.*got crops of 48x48"):
+        train(tiny(**{"data.path": str(make_crops("crops", size=48))}), tmp_path / "run")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_one_crop_of_another_size_is_named(tiny, tmp_path, make_crops, workers):
+    folder = make_crops("crops")
+    wrong = make_crops("wrong", size=16) / "person_0" / "person_0_0001.png"
+    (folder / "person_1" / "person_1_0002.png").write_bytes(wrong.read_bytes())
+    with pytest.raises(SpecError, match=r"^\S*person_1_0002.png: is 16x16, .*32x32$"):
+        train(tiny(**{"data.path": str(folder), "data.workers": workers}), tmp_path / "run")
+
+
+def test_one_identity_is_refused(tiny, tmp_path, make_crops):
+    with pytest.raises(CropsError, match=r"holds one identity only \(person_0\); a classifier needs two"):
+        train(tiny(**{"data.path": str(make_crops("crops", identities=1))}), tmp_path / "run")
+
+
+def test_non_finite_loss_stops_with_batch_and_state_saved(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module, "normalise", poisoned_after(5))
+    with pytest.raises(RunError, match=r"step 5: the loss is not finite; its batch .* are in .*failure; try"):
+        train(tiny(), tmp_path / "run")
+    failure = tmp_path / "run" / "failure"
+    batch = json.loads((failure / "batch_rank0.json").read_text())
+    assert batch["step"] == 5
+    assert len(batch["paths"]) == len(batch["labels"]) == 8
+    assert all(
+        f"person_{label}/" in path for path, label in zip(batch["paths"], batch["labels"], strict=True)
+    )
+    state = checkpoint.load(failure / "state.pt")
+    assert state["step"] == 5
+    assert all(torch.isfinite(value).all() for value in state["network"].values())
+
+
+def poisoned_after(steps):
+    """normalise that yields NaN from its call `steps` (counted from 0) on."""
+    calls = []
+
+    def poisoned(crops, spec):
+        calls.append(None)
+        factor = float("nan") if len(calls) > steps else 1.0
+        return run_module_normalise(crops, spec) * factor
+
+    return poisoned
+
+
+run_module_normalise = run_module.normalise
+
+
+def test_chance_level_is_said_once(tiny, tmp_path, capsys):
+    settings = {
+        "optimizer.learning_rate": 1e-12,
+        "train.steps": 230,
+        "train.log_every": 20,
+        "train.batch_size": 2,
+    }
+    learner_of = run_module.build_network
+
+    def silent_network(network_config):
+        network = learner_of(network_config)
+        torch.nn.init.zeros_(network.embed.weight)  # every embedding is zero: all logits are equal
+        return network
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "build_network", silent_network)
+        train(tiny(**settings), tmp_path / "run")
+    assert capsys.readouterr().err.count("chance level: since step 0 the loss has been ln(6) = 1.792") == 1
+
+
+def test_best_checkpoint_is_the_first_with_the_highest_accuracy(tiny, tmp_path, crops):
+    settings = tiny(
+        **{
+            "validation.pairs": str(write_pairs(tmp_path)),
+            "validation.images": str(crops),
+            "validation.every": 2,
+        }
+    )
+    train(settings, tmp_path / "run")
+    lines = [line for line in read_log(tmp_path / "run" / "log.jsonl") if "validation/accuracy" in line]
+    assert [line["step"] for line in lines] == [0, 2, 4, 6, 8]
+    accuracies = [line["validation/accuracy"] for line in lines]
+    best = checkpoint.load(tmp_path / "run" / "checkpoints" / "best.pt")
+    assert best["best"] == {"step": best["step"], "accuracy": max(accuracies)}
+    assert best["step"] == lines[accuracies.index(max(accuracies))]["step"]
+
+
+def write_pairs(folder):
+    lines = []
+    for person in range(5):
+        key = f"person_{person}/person_{person}"
+        lines.append(f"{key}_0001 {key}_0002 1")
+        lines.append(f"{key}_0003 {key}_0004 1")
+        lines.append(f"{key}_0001 person_{person + 1}/person_{person + 1}_0002 0")
+        lines.append(f"{key}_0003 person_{person + 1}/person_{person + 1}_0004 0")
+    path = folder / "pairs.txt"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_build_refuses_pairs_without_crops_before_the_first_step(tiny, tmp_path, crops):
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text("person_0/person_0_0001 nobody/nobody_0001 0\n")
+    with pytest.raises(
+        ValueError, match=r"1 of 2 photos have no crop in .*, the first is nobody/nobody_0001"
+    ):
+        train(tiny(**{"validation.pairs": str(pairs), "validation.images": str(crops)}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,33 @@
+import os
+import signal
+import subprocess
+import sys
+
+from sphereface_plus.training.signals import stop_on_signals
+
+TWICE = """
+import os, signal
+from sphereface_plus.training.signals import stop_on_signals
+with stop_on_signals() as stop:
+    os.kill(os.getpid(), signal.SIGTERM)
+    print("first survived", stop.signal, flush=True)
+    os.kill(os.getpid(), signal.SIGINT)
+    print("second survived", flush=True)
+"""
+
+
+def test_first_signal_is_a_request_and_handlers_come_back(capfd):
+    before = signal.getsignal(signal.SIGTERM)
+    with stop_on_signals() as stop:
+        assert not stop
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop
+        assert stop.signal == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert "stopping after this step, then saving" in capfd.readouterr().err
+
+
+def test_second_signal_ends_the_process_at_once():
+    result = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True, timeout=60)
+    assert result.stdout == f"first survived {int(signal.SIGTERM)}\n"
+    assert result.returncode == -signal.SIGINT
