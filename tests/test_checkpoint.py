@@ -12,6 +12,9 @@ import torch
 from sphereface_plus import checkpoint
 from sphereface_plus.checkpoint import CheckpointError
 
+# Python 3.12 warns of a fork in a process with threads, which torch has; here it makes starting fast.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
 
 @pytest.fixture
 def payload():

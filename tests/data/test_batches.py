@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 from sphereface_plus.data.batches import BatchSampler, epoch_order, loader
 from sphereface_plus.data.faces import CropDataset, FaceCrops
 
+# Python 3.12 warns of any fork in a process with threads, which torch has; a DataLoader's workers are forks.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
 
 def take(sampler, number):
     return list(islice(sampler, number))

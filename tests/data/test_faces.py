@@ -56,8 +56,17 @@ def test_a_set_that_is_not_there_is_named(tmp_path):
         FaceCrops.open(tmp_path / "nowhere")
 
 
+@pytest.mark.real_data
+def test_lfw_is_an_identity_image_folder_of_5749_people_1680_of_them_with_two_photos(shared_data):
+    crops = FaceCrops.open(shared_data / "lfw" / "images")
+    assert (len(crops.paths), len(crops.identities)) == (13_233, 5_749)
+    assert crops.size == (250, 250)
+    crops = FaceCrops.open(shared_data / "lfw" / "images", min_images=2)
+    assert (len(crops.paths), len(crops.identities)) == (9_164, 1_680)
+
+
 def test_a_manifest_says_template_size_and_identities_and_is_found_in_its_folder(crops_folder):
-    # The manifest's word counts, not the folders': `ann` holds another identity's crop.
+    # The manifest's word counts, not the folders'.
     write_rows(crops_folder, [row("bob/bob_0001.png", "0000045"), row("Ann/Ann_0000.png", "0000007")])
     crops = FaceCrops.open(crops_folder)
     assert crops == FaceCrops.open(crops_folder / "manifest.csv")
