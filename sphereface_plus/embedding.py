@@ -59,10 +59,12 @@ class Embedder:
         input: the spec of an ONNX file without a sidecar, or of `pixels`. Given for a model that has its own,
         the two must be the same.
         device: auto (CUDA where there is one), cpu or cuda.
-        Raises CheckpointError, OnnxError, ConfigError or SpecError.
+        Raises CheckpointError, OnnxError, ConfigError or SpecError, ValueError for cuda where there is none.
         """
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
+        elif device == "cuda" and not torch.cuda.is_available():
+            raise ValueError("device cuda: torch finds no CUDA device here; take auto or cpu")
         if str(path) == "pixels":
             return cls("pixels", input or InputSpec(), "pixels", _grey_values, torch.device(device))
         path = Path(path)

@@ -243,6 +243,13 @@ def test_a_missing_model_is_named(tmp_path):
         Embedder.load(tmp_path / "nowhere")
 
 
+def test_cuda_is_refused_where_there_is_none_and_auto_then_takes_the_cpu(run_folder, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert Embedder.load(run_folder, device="auto").device == torch.device("cpu")
+    with pytest.raises(ValueError, match="device cuda: torch finds no CUDA device here; take auto or cpu"):
+        Embedder.load(run_folder, device="cuda")
+
+
 def test_a_loaded_network_is_for_inference(run_folder):
     network, config = load_network(run_folder)
     assert not network.training
