@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from data_prep.progress import show_progress
 from sphereface_plus import checkpoint
 from sphereface_plus.data.embeddings import EmbeddingsError, read_embeddings, write_embeddings
 
 from .photos import Images, fingerprint
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
-
     from sphereface_plus.embedding import Embedder, Flip
 
 CHUNK = 64
@@ -71,8 +69,8 @@ def computed_embeddings(
     left = [key for key in keys if key not in done]
     saved_at = time.monotonic()
     try:
-        with _progress(len(keys)) as progress:
-            progress(len(keys) - len(left))
+        with show_progress("crops embedded") as progress:
+            progress(len(keys) - len(left), len(keys), 0)
             for start in range(0, len(left), CHUNK):
                 chunk = left[start : start + CHUNK]
                 embeddings = embed_files(embedder, [images.files[key] for key in chunk], flip=flip)
@@ -84,7 +82,7 @@ def computed_embeddings(
                     )
                 rows.append(embeddings)
                 done.extend(chunk)
-                progress(len(keys) - len(left) + start + len(chunk))
+                progress(len(keys) - len(left) + start + len(chunk), len(keys), 0)
                 if time.monotonic() - saved_at > SAVE_EVERY_S:
                     write_embeddings(store, done, np.concatenate(rows), meta)
                     saved_at = time.monotonic()
@@ -129,30 +127,3 @@ def _taken_up(store: Path, meta: dict[str, Any]) -> tuple[list[str], list[np.nda
     except EmbeddingsError:  # cut short by what interrupted that run
         return [], []
     return (keys, [embeddings]) if stored == meta else ([], [])
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Any]:
-    """A live line with rate and time left; yields a function that takes how many are done."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("embedding"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task: TaskID = bar.add_task("embedding", total=total, rate="")
-        started, first = time.monotonic(), None
-
-        def advance(done: int) -> None:
-            nonlocal first
-            first = done if first is None else first
-            elapsed = time.monotonic() - started
-            rate = f"{(done - first) / elapsed:.0f} crops/s" if done > first else ""
-            bar.update(task, completed=done, rate=rate)
-
-        yield advance

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sphereface_plus.config import InputSpec
-from sphereface_plus.data.crops import check_crops, read_crop
+from sphereface_plus.data.crops import check_crops
 from sphereface_plus.data.keys import IMAGE_SUFFIXES, photo_key
 from sphereface_plus.data.manifest import MANIFEST, read_manifest
 
@@ -36,7 +37,7 @@ class Images:
         if missing:
             few = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
             cause = (
-                "; prepare them with a fallback for faces that are not detected, or give the photos instead"
+                "; its report.json says why, and data_prep's --fallback centre leaves no photo without a crop"
                 if self.template
                 else "; the pairs belong to other photos, or the folder is not the one their paths start from"
             )
@@ -88,8 +89,10 @@ def crops_for(
     centre: a protocol's pairs are fixed, so no photo may drop out.
     Raises PhotosError, and SpecError for crops of another template or size.
     """
+    from data_prep.images import read_photo
+
     images = find_images(folder).only(keys)
-    size = read_crop(images.files[keys[0]]).shape[:2]
+    size = read_photo(images.files[keys[0]]).shape[:2]
     if images.template is None and size != (spec.height, spec.width):
         images = _align(images, keys, spec.template, crops, workers)
         size = (spec.height, spec.width)
@@ -107,7 +110,20 @@ def fingerprint(images: Images) -> str:
 
 
 def _align(images: Images, keys: Sequence[str], template: str, crops: Path, workers: int | None) -> Images:
-    raise NotImplementedError
+    from data_prep.align import align_folder
+    from data_prep.progress import show_progress
+
+    with show_progress("photos aligned") as progress:
+        align_folder(
+            images.folder,
+            crops,
+            selection=keys,
+            template=template,
+            fallback="centre",
+            workers=workers,
+            progress=progress,
+        )
+    return find_images(crops).only(keys)
 
 
 def _record(images: Images) -> dict[str, Any]:
@@ -117,6 +133,7 @@ def _record(images: Images) -> dict[str, Any]:
             "words": f"Crops of {images.folder.name}, used as they are; no manifest says how they were made.",
             "methods": {},
             "not_detected": [],
+            "settings": {},
         }
     counts = Counter(images.methods.values())
     not_detected = [
@@ -138,4 +155,14 @@ def _record(images: Images) -> dict[str, Any]:
         "words": f"Of {len(images.methods):,} faces, " + ", ".join(parts) + f". Template {images.template}.",
         "methods": dict(counts),
         "not_detected": not_detected,
+        "settings": _settings(images.folder),
     }
+
+
+def _settings(crops: Path) -> dict[str, Any]:
+    """How data_prep made the crops: detector, similarity transform, fallback; {} where it left no report."""
+    try:
+        settings = json.loads((crops / "report.json").read_text(encoding="utf-8"))["settings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {name: value for name, value in settings.items() if name != "photos"}  # a place on somebody's disk

@@ -48,7 +48,12 @@ def verify(
     if model.endswith(".npz"):
         embeddings, of_model = stored_embeddings(Path(model), keys, chosen.flip)
         files = find_images(images).files if images else None
-        preparation = {"words": "Embeddings came from a file.", "methods": {}, "not_detected": []}
+        preparation = {
+            "words": "Embeddings came from a file.",
+            "methods": {},
+            "not_detected": [],
+            "settings": {},
+        }
     else:
         from sphereface_plus.config import load_input_spec
         from sphereface_plus.embedding import Embedder
