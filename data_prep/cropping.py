@@ -1,0 +1,185 @@
+"""One photo's way: file -> faces -> landmarks -> crops on the disk and their manifest rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+import torch
+
+from sphereface_plus.data.manifest import ManifestRow
+
+from .alignment import ALIGNMENT_TEMPLATES, Fit, align
+from .detection import RULES, Rule, pick
+from .errors import PrepError
+from .images import PhotoError, read_photo
+from .journal import Crop, Done
+from .layouts import Photo, crop_stem
+from .mtcnn import MTCNN
+
+Fallback = Literal["none", "relaxed", "centre"]
+Format = Literal["png", "jpg"]
+RELAXED_THRESHOLD = 0.5
+"""Last threshold of the detector's second try."""
+
+# Where faces are in LFW's 250x250 photos: the mean of the landmarks found there.
+_CENTRE_SIDE = 250
+_CENTRE = np.array([(105, 112), (145, 112), (125, 136), (108, 157), (144, 157)], dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Cropping:
+    """How a photo becomes crops: every setting that changes a crop's pixels, name or number."""
+
+    template: str = "sphereface_112x96"
+    """Alignment template."""
+    fit: Fit = "inverse"
+    """Which least squares the similarity transform is (alignment.py)."""
+    face: Rule = "centre"
+    """Which of several faces is meant (detection.py)."""
+    fallback: Fallback = "none"
+    """For a photo without a face: leave it out; try again with RELAXED_THRESHOLD; then take the usual place."""
+    format: Format = "png"
+    quality: int = 95
+    """Of jpg."""
+    min_face: float = 20
+    """Side of the smallest face, pixels."""
+    factor: float = 0.85
+    """Between the sizes at which the detector looks at a photo."""
+    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.9)
+    """Of the detector's three stages."""
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("template", tuple(ALIGNMENT_TEMPLATES)),
+            ("fit", get_args(Fit)),
+            ("face", RULES),
+            ("fallback", get_args(Fallback)),
+            ("format", get_args(Format)),
+        ):
+            if getattr(self, name) not in choices:
+                raise PrepError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        if not 1 <= self.quality <= 100:
+            raise PrepError(f"quality must be 1 to 100, got {self.quality}")
+
+    def detector(self, *, relaxed: bool = False) -> MTCNN:
+        """The detector, or that of the second try. Raises PrepError for settings that it cannot work with."""
+        first, second, last = self.thresholds
+        thresholds = (first, second, min(last, RELAXED_THRESHOLD) if relaxed else last)
+        try:
+            return MTCNN(min_face=self.min_face, factor=self.factor, thresholds=thresholds)
+        except ValueError as error:
+            raise PrepError(str(error)) from None
+
+
+class Cropper:
+    """Photo -> Done, with the crops written below `out`."""
+
+    def __init__(
+        self, root: Path, out: Path, cropping: Cropping, landmarks: dict[str, np.ndarray] | None
+    ) -> None:
+        """landmarks (5, 2) by photo path replace detection."""
+        self._root, self._out, self._cropping, self._landmarks = root, out, cropping, landmarks
+        self._template = ALIGNMENT_TEMPLATES[cropping.template]
+        torch.set_num_threads(1)  # several processes with one thread each are faster than the reverse
+        cv2.setNumThreads(1)
+        self._detector = cropping.detector() if landmarks is None else None
+        tries_again = self._detector is not None and cropping.fallback != "none"
+        self._relaxed = cropping.detector(relaxed=True) if tries_again else None
+
+    def __call__(self, photo: Photo) -> Done:
+        path = self._root / photo.path
+        try:
+            status = path.stat()
+        except OSError:
+            return Done(photo.path, photo.identity, -1, 0, "no such file", "", ())
+        done = Done(photo.path, photo.identity, status.st_size, status.st_mtime_ns, "", "", ())
+        if self._landmarks is not None and photo.path not in self._landmarks:
+            return replace(done, problem="no landmarks given")
+        try:
+            pixels = read_photo(path)
+        except PhotoError as error:
+            return replace(done, problem="unreadable", detail=str(error).removeprefix(f"{path}: "))
+        faces = self._faces(photo, pixels)
+        if not faces:
+            return replace(done, problem="no face found")
+        try:
+            # From the landmarks as the manifest has them, so that anybody can make the same crops from it.
+            faces = [replace(face, landmarks=np.round(face.landmarks, 3)) for face in faces]
+            crops = [align(pixels, face.landmarks, self._template, self._cropping.fit) for face in faces]
+        except ValueError as error:
+            return replace(done, problem="landmarks of no face", detail=str(error))
+        several = self._cropping.face == "all" and self._landmarks is None
+        written = []
+        for index, (face, crop) in enumerate(zip(faces, crops, strict=True)):
+            name = f"{crop_stem(photo.path)}{f'_{index}' if several else ''}.{self._cropping.format}"
+            written.append(Crop(self._row(name, photo, face), self._write(self._out / name, crop)))
+        return replace(done, crops=tuple(written))
+
+    def _faces(self, photo: Photo, pixels: np.ndarray) -> list[_Face]:
+        if self._landmarks is not None:
+            return [_Face("given", self._landmarks[photo.path])]
+        for method, detector in (("detected", self._detector), ("relaxed", self._relaxed)):
+            if detector is not None:
+                (found,) = detector.detect([pixels])
+                chosen = pick(found, pixels.shape, self._cropping.face)
+                if len(chosen):
+                    return [
+                        _Face(method, found.landmarks[i], found.scores[i], tuple(found.boxes[i]))
+                        for i in chosen
+                    ]
+        if self._cropping.fallback == "centre":
+            return [_Face("centre", centre_landmarks(*pixels.shape[:2]))]
+        return []
+
+    def _row(self, path: str, photo: Photo, face: _Face) -> ManifestRow:
+        template = self._template
+        size = (template.height, template.width)
+        places = [float(round(value, 3)) for value in (*face.box, *face.landmarks.flat)]
+        score = round(float(face.score), 6)
+        return ManifestRow(
+            path, photo.identity, photo.path, face.method, template.name, *size, score, *places
+        )
+
+    def _write(self, path: Path, crop: np.ndarray) -> int:
+        """Writes the crop, whole or not at all; returns the size of its file."""
+        options = [cv2.IMWRITE_JPEG_QUALITY, self._cropping.quality] if self._cropping.format == "jpg" else []
+        encoded, data = cv2.imencode(path.suffix, cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), options)
+        assert encoded, f"OpenCV could not encode {path.suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(path.name + ".tmp")
+        unfinished.write_bytes(data)
+        unfinished.replace(path)
+        return len(data)
+
+
+@dataclass(frozen=True, eq=False)
+class _Face:
+    method: str
+    landmarks: np.ndarray  # (5, 2)
+    score: float = math.nan
+    box: tuple[float, ...] = (math.nan,) * 4
+
+
+def centre_landmarks(height: int, width: int) -> np.ndarray:
+    """Landmarks (5, 2) of a face where LFW's faces are: in the middle, as large for the photo's shorter side."""
+    scale = min(height, width) / _CENTRE_SIDE
+    middle = np.array([width - 1, height - 1]) / 2
+    return middle + scale * (_CENTRE - (_CENTRE_SIDE - 1) / 2)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """A Cropper sets torch and OpenCV to one thread; afterwards both are as they were."""
+    torch_threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(torch_threads)
+        cv2.setNumThreads(cv2_threads)

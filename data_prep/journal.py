@@ -1,0 +1,116 @@
+"""What is done already: one JSON line a photo, so that an interrupted run continues where it stopped.
+
+The first line holds the settings. A run with others is refused: half of the crops would be of one kind, half of
+another. A photo's line is written after its crops, so that what the journal names is on the disk.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from sphereface_plus.data.manifest import ManifestRow
+
+from .errors import PrepError
+
+JOURNAL = "progress.jsonl"
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A written crop."""
+
+    row: ManifestRow
+    num_bytes: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a photo."""
+
+    source: str
+    identity: str
+    num_bytes: int
+    """Size of the photo's file; -1 where there is none."""
+    modified_ns: int
+    problem: str
+    """Why there is no crop, in a word or two for counting; empty if there is one."""
+    detail: str
+    """The same in a sentence, where there is more to say."""
+    crops: tuple[Crop, ...]
+
+
+class Journal:
+    """The journal of a folder of crops. Reads on construction, writes inside its `with` block."""
+
+    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+        """Raises PrepError where other settings were used, or the folder holds something else than crops of ours."""
+        self._path, self._settings = folder / JOURNAL, settings
+        self._file: TextIO | None = None
+        self.done: dict[str, Done] = {}
+        """By source."""
+        if self._path.exists():
+            self._read()
+        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise PrepError(f"{folder}: is not empty and holds no crops of this program; give a new folder")
+
+    def __enter__(self) -> Journal:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._rewrite()  # without what was dropped, and without a half-written line
+        self._file = self._path.open("a", encoding="utf-8")
+        return self
+
+    def add(self, done: Done) -> None:
+        """Appends a line; after that the photo counts as done, even if this process is killed."""
+        assert self._file is not None, "add() belongs into the with block"
+        self.done[done.source] = done
+        self._file.write(_line(asdict(done)))
+        self._file.flush()
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        assert self._file is not None
+        self._file.close()
+        if kind is None:
+            self._rewrite()
+
+    def _rewrite(self) -> None:
+        """Writes all lines in the order of the photos: a finished journal does not tell which worker was first."""
+        self.done = dict(sorted(self.done.items()))
+        unfinished = self._path.with_name(JOURNAL + ".tmp")
+        with unfinished.open("w", encoding="utf-8") as file:
+            file.write(_line({"settings": self._settings}))
+            file.writelines(_line(asdict(photo)) for photo in self.done.values())
+        unfinished.replace(self._path)
+
+    def _read(self) -> None:
+        first, *lines = self._path.read_text(encoding="utf-8").splitlines() or [""]
+        try:
+            before = json.loads(first)["settings"]
+        except (ValueError, KeyError, TypeError):
+            raise PrepError(f"{self._path}: is no journal of this program; give a new folder") from None
+        names = sorted({*before, *self._settings})
+        other = [name for name in names if before.get(name) != self._settings.get(name)]
+        if other:
+            changes = "; ".join(
+                f"{name} was {before.get(name)}, now {self._settings.get(name)}" for name in other
+            )
+            raise PrepError(
+                f"{self._path.parent}: was begun with other settings ({changes}); give a new folder"
+            )
+        for line in lines:
+            try:
+                photo = _done(json.loads(line))
+            except (ValueError, KeyError, TypeError):
+                continue  # the last line of a run that was killed while it wrote
+            self.done[photo.source] = photo
+
+
+def _line(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=True) + "\n"
+
+
+def _done(value: dict[str, Any]) -> Done:
+    crops = tuple(Crop(ManifestRow(**crop["row"]), crop["num_bytes"]) for crop in value.pop("crops"))
+    return Done(crops=crops, **value)

@@ -1,0 +1,232 @@
+"""Which photos there are and whose they are, for the known layouts of face data sets.
+
+folder          identity/photo
+list            a file of lines `path label`
+lfw-devtrain    LFW view 1: all photos of the people in peopleDevTrain.txt
+lfw-devtest     LFW view 1: the photos in pairsDevTest.txt
+lfw-view2       LFW view 2: the photos in pairs.txt
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from sphereface_plus.data.keys import IMAGE_SUFFIXES
+from sphereface_plus.data.manifest import leads_outside
+from sphereface_plus.data.pairs import PairsError, read_pairs
+
+from .errors import PrepError
+
+LAYOUTS = ("folder", "list", "lfw-devtrain", "lfw-devtest", "lfw-view2")
+PHOTO_SUFFIXES = IMAGE_SUFFIXES | {".jpe", ".jp2", ".gif", ".pbm", ".pnm", ".tga", ".hdr", ".exr"}
+_LFW_FOLDERS = ("", "images", "lfw", "lfw-deepfunneled", "lfw_funneled", "lfw-funneled")
+_LFW_LISTS = {
+    "lfw-devtrain": "peopleDevTrain.txt",
+    "lfw-devtest": "pairsDevTest.txt",
+    "lfw-view2": "pairs.txt",
+}
+
+
+@dataclass(frozen=True, order=True)
+class Photo:
+    path: str
+    """Relative to the photos' root, with `/`."""
+    identity: str
+
+
+@dataclass(frozen=True)
+class Photos:
+    root: Path
+    photos: list[Photo]
+    """Sorted by path, each path once. Those that a list names need not exist."""
+    ignored: dict[str, int]
+    """What lies in a folder and is no photo of an identity: how many of each kind."""
+
+
+def find_photos(
+    root: Path, layout: str = "folder", *, list_file: Path | None = None, min_images: int = 1
+) -> Photos:
+    """The photos below root; list_file goes with the layout `list`. Identities with fewer photos are left out.
+
+    Raises PrepError where there is none, and for lists that are missing or wrong.
+    """
+    _require_folder(root)
+    if layout not in LAYOUTS:
+        raise PrepError(f"the layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
+    if (layout == "list") != (list_file is not None):
+        raise PrepError("the layout list needs a list file, and no other layout takes one")
+    if list_file is not None:
+        found = Photos(root, _read_list(list_file), {})
+    else:
+        found = _folder(root) if layout == "folder" else _lfw(root, layout)
+    counts = Counter(photo.identity for photo in found.photos)
+    if max(counts.values()) < min_images:
+        raise PrepError(
+            f"{root}: no identity has {min_images} photos, the most is {max(counts.values())}; lower --min-images"
+        )
+    photos = [photo for photo in found.photos if counts[photo.identity] >= min_images]
+    return replace(found, photos=_sorted(photos))
+
+
+def select_photos(root: Path, keys: Iterable[str]) -> Photos:
+    """The photos of keys such as `Name/Name_0001`, with or without suffix; the identity is the key's folder.
+
+    They may lie in root or in one of the folders that LFW is usually unpacked to. A key without a photo stays, so
+    that it is counted as missing. Raises PrepError for keys that lead out of root.
+    """
+    _require_folder(root)
+    keys = set(keys)
+    for key in keys:
+        _refuse_outside(key, "the list of photos")
+    folders = {PurePosixPath(key).parent.as_posix() for key in keys}
+    root = _lfw_folder(root, folders)
+    paths: dict[str, str] = {}
+    for folder in folders:
+        for entry in _entries(root / folder) if (root / folder).is_dir() else ():
+            if _is_photo(entry.name):
+                path = (PurePosixPath(folder) / entry.name).as_posix()
+                paths[path] = path
+                paths.setdefault(crop_stem(path), path)
+    photos = [Photo(paths.get(key, key), PurePosixPath(key).parent.as_posix()) for key in keys]
+    return Photos(root, _sorted(photos), {})
+
+
+def crop_stem(path: str) -> str:
+    """A photo's path without its suffix, which is what its crop is called. Names may hold other dots."""
+    pure = PurePosixPath(path)
+    return (pure.with_suffix("") if _is_photo(pure.name) else pure).as_posix()
+
+
+def _folder(root: Path) -> Photos:
+    photos: list[Photo] = []
+    ignored: Counter[str] = Counter()
+    deeper = None
+    for identity in _entries(root):
+        if not identity.is_dir():
+            ignored["photo beside the identities" if _is_photo(identity.name) else _kind(identity.name)] += 1
+            continue
+        for entry in _entries(Path(identity.path)):
+            if entry.is_dir():
+                deeper = deeper or f"{identity.name}/{entry.name}"
+                ignored["folder in an identity's folder"] += 1
+            elif _is_photo(entry.name):
+                photos.append(Photo(f"{identity.name}/{entry.name}", identity.name))
+            else:
+                ignored[_kind(entry.name)] += 1
+    if photos:
+        return Photos(root, photos, dict(ignored))
+    if deeper:
+        raise PrepError(
+            f"{root}: expected identity/photo, but there are folders in the folders ({deeper}); "
+            "give the folder that holds the identities"
+        )
+    if "photo beside the identities" in ignored:
+        raise PrepError(
+            f"{root}: the photos lie directly in the folder, so nothing says whose they are; put each person's "
+            "photos into a folder of its own, or give a list file"
+        )
+    kinds = ", ".join(sorted(ignored)) or "nothing"
+    raise PrepError(f"{root}: there is no photo in identity/photo folders, found: {kinds}")
+
+
+def _read_list(path: Path) -> list[Photo]:
+    photos = []
+    for number, line in enumerate(_lines(path), start=1):
+        if not line.strip():
+            continue
+        name, _, label = line.strip().replace("\t", " ").rpartition(" ")  # a path may hold spaces
+        if not name.strip():
+            raise PrepError(f"{path}:{number}: expected `path label`, got {line.strip()!r}")
+        _refuse_outside(name.strip(), f"{path}:{number}")
+        photos.append(Photo(PurePosixPath(name.strip()).as_posix(), label))
+    if not photos:
+        raise PrepError(f"{path}: the list is empty")
+    return photos
+
+
+def _lfw(root: Path, layout: str) -> Photos:
+    name = _LFW_LISTS[layout]
+    path = next((folder / name for folder in (root, root.parent) if (folder / name).is_file()), None)
+    if path is None:
+        raise PrepError(f"{root}: the layout {layout} needs LFW's {name} in this folder or beside it")
+    if layout == "lfw-devtrain":
+        keys = [
+            f"{person}/{person}_{number:04d}"
+            for person, count in _people(path)
+            for number in range(1, count + 1)
+        ]
+    else:
+        try:
+            keys = read_pairs(path).photos
+        except PairsError as error:
+            raise PrepError(str(error)) from None
+    return select_photos(root, (f"{key}.jpg" for key in keys))
+
+
+def _people(path: Path) -> Iterator[tuple[str, int]]:
+    """(name, number of photos) of the lines of LFW's people files; the first line counts the others."""
+    for number, line in enumerate(_lines(path)[1:], start=2):
+        name, _, count = line.strip().partition("\t")
+        if not name or not count.isdecimal():
+            raise PrepError(f"{path}:{number}: expected a name, a tab and a count, got {line!r}")
+        yield name, int(count)
+
+
+def _lfw_folder(root: Path, folders: Iterable[str]) -> Path:
+    """Where the first of the folders is found: root itself or what LFW is usually unpacked to; else root."""
+    first = min(folders, default="")
+    return next((root / name for name in _LFW_FOLDERS if (root / name / first).is_dir()), root)
+
+
+def _sorted(photos: list[Photo]) -> list[Photo]:
+    """Sorted; refuses photos whose crops would have one name, and a photo with two identities."""
+    photos = sorted(set(photos))
+    taken: dict[str, Photo] = {}
+    for photo in photos:
+        other = taken.setdefault(crop_stem(photo.path), photo)
+        if other.path != photo.path:
+            raise PrepError(
+                f"{photo.path} and {other.path} would become the same crop: rename or remove one of them"
+            )
+        if other.identity != photo.identity:
+            raise PrepError(
+                f"{photo.path} is listed for two identities, {other.identity} and {photo.identity}"
+            )
+    return photos
+
+
+def _require_folder(root: Path) -> None:
+    if not root.is_dir():
+        raise PrepError(f"{root}: there is no such folder of photos")
+
+
+def _refuse_outside(path: str, where: str) -> None:
+    if leads_outside(path):
+        raise PrepError(f"{where}: {path!r} leads out of the folder of photos; paths must be relative to it")
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise PrepError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise PrepError(f"{path}: is not a text file") from None
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What a folder holds, sorted, without hidden files."""
+    with os.scandir(folder) as entries:
+        return sorted((e for e in entries if not e.name.startswith(".")), key=lambda entry: entry.name)
+
+
+def _is_photo(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES
+
+
+def _kind(name: str) -> str:
+    return f"{PurePosixPath(name).suffix.lower() or 'other'} file"

@@ -1,0 +1,122 @@
+"""The same work over many items in several processes, which end with their parent, however that ends."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from typing import TypeVar
+
+from .errors import PrepError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def usable_cpus() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def work(
+    prepare: Callable[[], Callable[[Item], Result]], items: Iterable[Item], workers: int
+) -> Iterator[tuple[Item, Result]]:
+    """Yields (item, result) in the order in which they are done.
+
+    Each of the workers calls `prepare()` once, and what that returns for each of its items. One worker is this process
+    itself: nothing to start, and nothing to import a second time. Closing the generator ends the workers.
+    An exception in a worker is raised here. Raises PrepError where a worker is killed.
+    """
+    if workers == 1:
+        handle = prepare()
+        for item in items:
+            yield item, handle(item)
+        return
+    crew: dict[Connection, multiprocessing.process.BaseProcess] = {}
+    try:
+        with _interrupts_for_parent_only():
+            for _ in range(workers):
+                _hire(crew, prepare)
+        queue = iter(items)
+        busy: dict[Connection, Item] = {}
+        _feed(list(crew), queue, busy)
+        while busy:
+            for connection in wait(list(busy)):
+                assert isinstance(connection, Connection)
+                try:
+                    result, error = connection.recv()
+                except EOFError:
+                    raise PrepError(
+                        "a worker process was killed, perhaps for lack of memory: "
+                        "the same command with fewer --workers continues"
+                    ) from None
+                if error is not None:
+                    raise error
+                item = busy.pop(connection)
+                _feed(
+                    [connection], queue, busy
+                )  # first of all, so that the worker does not wait for our caller
+                yield item, result
+    finally:
+        for process in crew.values():
+            process.terminate()
+        for process in crew.values():
+            process.join()
+
+
+def _hire(crew: dict, prepare: Callable) -> None:
+    # spawn: a forked copy of a process that has used torch's threads can hang. A spawned one inherits no other
+    # worker's connection, so that each sees the end of its own as soon as the parent is gone.
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, prepare), daemon=True)
+    process.start()
+    theirs.close()
+    crew[ours] = process
+
+
+def _feed(connections: list[Connection], queue: Iterator[Item], busy: dict[Connection, Item]) -> None:
+    for connection, item in zip(connections, queue, strict=False):
+        busy[connection] = item
+        try:
+            connection.send(item)
+        except BrokenPipeError:
+            pass  # the worker is dead, which the next wait() sees
+
+
+def _serve(connection: Connection, prepare: Callable) -> None:
+    """A worker's life: it ends when the parent closes the connection or is gone."""
+    handle = None
+    while True:
+        try:
+            item = connection.recv()
+        except EOFError:
+            return
+        try:
+            handle = handle or prepare()
+            answer = handle(item), None
+        except Exception as error:
+            error.add_note(traceback.format_exc())
+            answer = None, error
+        try:
+            connection.send(answer)
+        except BrokenPipeError:
+            return
+
+
+@contextmanager
+def _interrupts_for_parent_only() -> Iterator[None]:
+    """Ctrl-C reaches every process of a terminal; workers that start in this block inherit that they ignore it."""
+    try:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:  # not the main thread: whoever started it handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
