@@ -37,9 +37,7 @@ class WithSettings(click.Command):
 
 def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        click.option(
-            "--resume", is_flag=True, help="Go on with the run in that folder, exactly where it stands."
-        ),
+        click.option("--resume", is_flag=True, help="Go on with the run in that folder, if there is one."),
         click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/<name>]"),
         click.option(
             "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting; repeatable."

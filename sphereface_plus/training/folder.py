@@ -40,20 +40,21 @@ class RunFolder:
     def refuse_existing(self) -> None:
         """Raises RunError if something is where a new run would write."""
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise RunError(
-                f"{self.path} exists: continue it with --resume, "
-                "or name another folder with --out or --set name=..."
-            )
+            what = "continue it with --resume, or name" if self.config.is_file() else "it is no run; name"
+            raise RunError(f"{self.path} exists: {what} another folder with --out or --set name=...")
+
+    def holds_run(self) -> bool:
+        """Whether a run has begun here. Raises RunError if something else is here."""
+        if not self.config.is_file():
+            self.refuse_existing()
+            return False
+        return True
 
     def refuse_another(self, config: Config) -> None:
         """Raises RunError unless the run here is the one that `config` describes, naming what differs.
 
         train.steps may be raised, to train on: the steps made stay what they are. data.workers may change.
         """
-        if not self.config.is_file():
-            raise RunError(
-                f"{self.path}: there is no run to resume (no config.yaml); start it without --resume"
-            )
         before = flatten(yaml.safe_load(self.config.read_text(encoding="utf-8")))
         now = flatten(to_dict(config))
         differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))

@@ -31,7 +31,7 @@ def measure(
 ) -> dict[str, Tensor]:
     """Named scalars of one batch, at the weights as they are.
 
-    embeddings (B, D) and labels (B,) are this process's share; mean: over processes; energy: of labels, Eq. (8).
+    embeddings (B, D), labels (B,): this process's share; mean: over processes; energy: of labels, Eq. (8).
     The two gradients are those of the unweighted energy and of the classification loss with respect to the
     prototypes, without their radial parts; what MHE adds to an update is mhe.weight times the first.
     """

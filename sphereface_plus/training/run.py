@@ -50,13 +50,17 @@ class Outcome:
 def train(config: Config, out: str | Path | None = None, *, resume: bool = False) -> Outcome:
     """Trains what the config describes, in the folder `out` (runs/<name> if not given).
 
-    resume: go on where the run in that folder stands; its numbers are those of a run that was never stopped.
+    resume: go on where the run in that folder stands, or begin if there is none; the numbers are those of a
+    run that was never stopped.
     Raises RunError and the errors of the parts, all ValueErrors with a sentence for the user.
     """
     folder = RunFolder(out if out is not None else Path("runs") / config.name)
     processes = distributed.start(config.train.device)
     if processes.is_main:  # the others would find what the main process has just made
-        folder.refuse_another(config) if resume else folder.refuse_existing()
+        if resume and folder.holds_run():
+            folder.refuse_another(config)
+        else:
+            folder.refuse_existing()
     point = folder.resume_point() if resume else None
     last_step = config.train.steps
     if point is not None and point["step"] > last_step:

@@ -63,6 +63,6 @@ def test_alone_nothing_is_exchanged():
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_without_a_device_is_refused():
     with pytest.raises(
-        distributed.DeviceError, match="torch finds no CUDA device here; set train.device=auto"
+        distributed.DeviceError, match=r"torch finds no CUDA device here; set train\.device=auto"
     ):
         distributed.start("cuda")

@@ -42,9 +42,11 @@ def test_written_config_is_the_resolved_recipe(tmp_path):
     assert stored["optimizer"]["momentum"] == 0.9
 
 
-def test_resume_without_a_run_is_refused(tmp_path):
-    with pytest.raises(RunError, match="there is no run to resume"):
-        RunFolder(tmp_path).refuse_another(recipe())
+def test_a_folder_of_something_else_is_no_run(tmp_path):
+    assert not RunFolder(tmp_path / "new").holds_run()
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(RunError, match="exists: it is no run; name another folder with --out"):
+        RunFolder(tmp_path).holds_run()
 
 
 def test_resume_with_another_config_names_each_differing_key(tmp_path):

@@ -136,6 +136,10 @@ def test_resume_of_a_run_that_saved_nothing_begins_anew(tiny, tmp_path):
     assert numbers(tmp_path / "run") == numbers(tmp_path / "whole")
 
 
+def test_resume_without_a_run_begins_one(tiny, tmp_path):
+    assert train(tiny(), tmp_path / "run", resume=True).step == 8
+
+
 def test_existing_run_without_resume_is_refused(tiny, tmp_path):
     train(tiny(), tmp_path / "run")
     with pytest.raises(RunError, match="continue it with --resume"):

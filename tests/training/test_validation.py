@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+import torch
+
+from sphereface_plus.config import InputSpec, ValidationConfig
+from sphereface_plus.data.crops import SpecError
+from sphereface_plus.data.pairs import PairsError
+from sphereface_plus.training.validation import PairsValidation
+
+SPEC = InputSpec(template="test_32x32", height=32, width=32)
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    lines = []
+    for n in range(5):
+        for first, second in ((1, 2), (3, 4)):
+            lines.append(f"person_{n}/person_{n}_000{first} person_{n}/person_{n}_000{second} 1")
+            lines.append(f"person_{n}/person_{n}_000{first} person_{n + 1}/person_{n + 1}_000{second} 0")
+    path = tmp_path / "pairs.txt"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def validation(pairs, images, spec=SPEC):
+    return PairsValidation(ValidationConfig(pairs=str(pairs), images=str(images)), spec, torch.device("cpu"))
+
+
+def test_a_network_that_tells_all_people_apart_has_accuracy_one(pairs, crops):
+    # the crops of a person share a coarse pattern; its 4x4 means tell all six people apart
+    def network(images):
+        coarse = torch.nn.functional.avg_pool2d(images, 8).flatten(1)
+        return coarse - coarse.mean(dim=1, keepdim=True)
+
+    assert validation(pairs, crops)(network)["validation/accuracy"] == 1.0
+
+
+def test_a_network_that_sees_nothing_guesses(pairs, crops):
+    scalars = validation(pairs, crops)(lambda images: torch.ones(len(images), 4))
+    assert scalars["validation/accuracy"] == pytest.approx(0.5, abs=0.11)
+
+
+def test_the_network_sees_each_photo_once_in_its_input_spec(pairs, crops):
+    seen = []
+
+    def network(images):
+        seen.append(images)
+        return images.flatten(1)
+
+    validation(pairs, crops)(network)
+    images = torch.cat(seen)
+    assert images.shape == (22, 3, 32, 32)  # four photos of five people, two of the sixth
+    assert images.dtype == torch.float32
+    assert float(images.abs().max()) <= 1
+
+
+def test_pairs_without_crops_are_named(tmp_path, crops):
+    path = tmp_path / "pairs.txt"
+    path.write_text("person_0/person_0_0001 nobody/nobody_0001 0\n")
+    with pytest.raises(PairsError, match=r"1 of 2 photos have no crop in .* the first is nobody/nobody_0001"):
+        validation(path, crops)
+
+
+def test_crops_of_another_size_are_refused(pairs, crops):
+    with pytest.raises(SpecError, match="112x96"):
+        validation(pairs, crops, InputSpec())
+
+
+def test_folds_of_the_pairs_file_are_used(tmp_path, crops):
+    lines = ["2\t1"]
+    lines += ["person_0\t1\t2", "person_0\t1\tperson_1\t1"]
+    lines += ["person_2\t1\t2", "person_2\t1\tperson_3\t1"]
+    path = tmp_path / "pairs.txt"
+    path.write_text("\n".join(lines))
+    scalars = validation(path, crops)(lambda images: images.flatten(1))
+    assert scalars["validation/accuracy"] * 4 == pytest.approx(np.round(scalars["validation/accuracy"] * 4))
