@@ -6,8 +6,8 @@
     OUT/contact_sheet.jpg         some crops with their landmarks
     OUT/progress.jsonl            what is done, so that the same call continues
 
-All but the report's `this_run` depends on the photos and the settings alone, not on the number of workers, nor on
-interruptions.
+All but the report's `this_run` depends on the photos and the settings alone, not on the number of workers,
+nor on interruptions.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from typing import Any
 from sphereface_plus.data.manifest import MANIFEST, write_manifest
 
 from .aligned import find_alignment
-from .contact_sheet import CONTACT_SHEET, write_contact_sheet
-from .cropping import RELAXED_THRESHOLD, Cropper, Cropping, one_thread
+from .contact_sheet import write_contact_sheet
+from .cropping import Cropper, make_detector, one_thread
 from .errors import PrepError
 from .given import read_landmarks
-from .journal import JOURNAL, Done, Journal
+from .journal import Done, Journal
 from .layouts import Photo, Photos, find_photos, select_photos
+from .settings import RELAXED_THRESHOLD, Cropping
 from .workers import usable_cpus, work
 
 REPORT = "report.json"
@@ -100,7 +101,7 @@ def align_folder(
         list_path = Path(list_file) if list_file is not None else None
         found = find_photos(root, layout, list_file=list_path, min_images=min_images)
     given = read_landmarks(Path(landmarks)) if landmarks is not None else None
-    detector = settings.detector() if given is None else None
+    detector = make_detector(settings) if given is None else None
     record = {
         "photos": str(root.resolve()),
         **asdict(settings),

@@ -14,8 +14,8 @@ from .images import PhotoError, read_photo
 from .layouts import Photo, Photos
 
 _SAMPLE = 24
-# A face is no exact similarity of the template: after alignment the landmarks lie 3 pixels from it in the median,
-# 5 at the 90th percentile (root mean square over the five, LFW), and a second detection differs a little.
+# No face is an exact similarity of the template. After alignment the landmarks lie 3 pixels from it in the
+# median and 5 at the 90th percentile (root mean square, LFW), and a second detection differs a little.
 _TOLERANCE = 7.0
 
 
@@ -24,8 +24,8 @@ def find_alignment(
 ) -> str | None:
     """Why the photos are taken for aligned already, as the rest of a sentence; None where they are not.
 
-    A manifest beside them says so. Else some of the photos are looked at: if most have a template's size, and the
-    landmarks (those given, or detected ones) lie on the template, they are aligned.
+    A manifest beside them says so. Else some of the photos are looked at: if most have a template's size, and
+    the landmarks (those given, or detected ones) lie on the template, they are aligned.
     """
     if (found.root / MANIFEST).exists():
         return f"the folder holds a {MANIFEST} of aligned crops"

@@ -1,4 +1,4 @@
-"""One picture of some crops with their landmarks, so that a person sees at once whether alignment is right."""
+"""Some crops with their landmarks in one picture: a person sees at once whether alignment is right."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ _FOUND, _TEMPLATE, _FALLBACK = (0, 230, 90), (255, 60, 60), (200, 80, 0)
 def write_contact_sheet(folder: Path, rows: Sequence[ManifestRow], fit: Fit) -> None:
     """Writes folder/contact_sheet.jpg with up to 48 crops of the manifest's rows.
 
-    A quarter is kept for faces that were not simply detected, as they deserve the look; all are evenly spread over
-    their rows. Green dots: the photo's landmarks, carried into the crop. Red crosses: the alignment template.
+    A quarter is kept for faces that were not simply detected, as they deserve the look; all are evenly spread
+    over their rows. Green dots: the photo's landmarks, carried into the crop. Red crosses: the alignment
+    template.
     """
     shown = _choose(rows)
     template = ALIGNMENT_TEMPLATES[rows[0].template]
@@ -80,7 +81,7 @@ def _spread(rows: list[ManifestRow], count: int) -> list[ManifestRow]:
 
 
 def _on_sheet(points: np.ndarray, left: int, top: int) -> list[tuple[float, float]]:
-    """Points (5, 2) of a crop -> the sheet; a crop's pixel (0, 0) is _ZOOM pixels wide there, centred on 0.5."""
+    """Points (5, 2) of a crop -> the sheet, where a pixel of the crop is _ZOOM pixels wide."""
     return [(left + (x + 0.5) * _ZOOM - 0.5, top + (y + 0.5) * _ZOOM - 0.5) for x, y in points]
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -15,67 +14,18 @@ import torch
 
 from sphereface_plus.data.manifest import ManifestRow
 
-from .alignment import ALIGNMENT_TEMPLATES, Fit, align
-from .detection import RULES, Rule, pick
+from .alignment import ALIGNMENT_TEMPLATES, align
+from .detection import pick
 from .errors import PrepError
 from .images import PhotoError, read_photo
 from .journal import Crop, Done
 from .layouts import Photo, crop_stem
 from .mtcnn import MTCNN
-
-Fallback = Literal["none", "relaxed", "centre"]
-Format = Literal["png", "jpg"]
-RELAXED_THRESHOLD = 0.5
-"""Last threshold of the detector's second try."""
+from .settings import RELAXED_THRESHOLD, Cropping
 
 # Where faces are in LFW's 250x250 photos: the mean of the landmarks found there.
 _CENTRE_SIDE = 250
 _CENTRE = np.array([(105, 112), (145, 112), (125, 136), (108, 157), (144, 157)], dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class Cropping:
-    """How a photo becomes crops: every setting that changes a crop's pixels, name or number."""
-
-    template: str = "sphereface_112x96"
-    """Alignment template."""
-    fit: Fit = "inverse"
-    """Which least squares the similarity transform is (alignment.py)."""
-    face: Rule = "centre"
-    """Which of several faces is meant (detection.py)."""
-    fallback: Fallback = "none"
-    """For a photo without a face: leave it out; try again with RELAXED_THRESHOLD; then take the usual place."""
-    format: Format = "png"
-    quality: int = 95
-    """Of jpg."""
-    min_face: float = 20
-    """Side of the smallest face, pixels."""
-    factor: float = 0.85
-    """Between the sizes at which the detector looks at a photo."""
-    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.9)
-    """Of the detector's three stages."""
-
-    def __post_init__(self) -> None:
-        for name, choices in (
-            ("template", tuple(ALIGNMENT_TEMPLATES)),
-            ("fit", get_args(Fit)),
-            ("face", RULES),
-            ("fallback", get_args(Fallback)),
-            ("format", get_args(Format)),
-        ):
-            if getattr(self, name) not in choices:
-                raise PrepError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
-        if not 1 <= self.quality <= 100:
-            raise PrepError(f"quality must be 1 to 100, got {self.quality}")
-
-    def detector(self, *, relaxed: bool = False) -> MTCNN:
-        """The detector, or that of the second try. Raises PrepError for settings that it cannot work with."""
-        first, second, last = self.thresholds
-        thresholds = (first, second, min(last, RELAXED_THRESHOLD) if relaxed else last)
-        try:
-            return MTCNN(min_face=self.min_face, factor=self.factor, thresholds=thresholds)
-        except ValueError as error:
-            raise PrepError(str(error)) from None
 
 
 class Cropper:
@@ -89,9 +39,9 @@ class Cropper:
         self._template = ALIGNMENT_TEMPLATES[cropping.template]
         torch.set_num_threads(1)  # several processes with one thread each are faster than the reverse
         cv2.setNumThreads(1)
-        self._detector = cropping.detector() if landmarks is None else None
+        self._detector = make_detector(cropping) if landmarks is None else None
         tries_again = self._detector is not None and cropping.fallback != "none"
-        self._relaxed = cropping.detector(relaxed=True) if tries_again else None
+        self._relaxed = make_detector(cropping, relaxed=True) if tries_again else None
 
     def __call__(self, photo: Photo) -> Done:
         path = self._root / photo.path
@@ -131,7 +81,7 @@ class Cropper:
                 chosen = pick(found, pixels.shape, self._cropping.face)
                 if len(chosen):
                     return [
-                        _Face(method, found.landmarks[i], found.scores[i], tuple(found.boxes[i]))
+                        _Face(method, found.landmarks[i], float(found.scores[i]), tuple(found.boxes[i]))
                         for i in chosen
                     ]
         if self._cropping.fallback == "centre":
@@ -142,7 +92,7 @@ class Cropper:
         template = self._template
         size = (template.height, template.width)
         places = [float(round(value, 3)) for value in (*face.box, *face.landmarks.flat)]
-        score = round(float(face.score), 6)
+        score = round(face.score, 6)
         return ManifestRow(
             path, photo.identity, photo.path, face.method, template.name, *size, score, *places
         )
@@ -154,7 +104,7 @@ class Cropper:
         assert encoded, f"OpenCV could not encode {path.suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(path.name + ".tmp")
-        unfinished.write_bytes(data)
+        unfinished.write_bytes(data.tobytes())
         unfinished.replace(path)
         return len(data)
 
@@ -167,8 +117,18 @@ class _Face:
     box: tuple[float, ...] = (math.nan,) * 4
 
 
+def make_detector(cropping: Cropping, *, relaxed: bool = False) -> MTCNN:
+    """The detector, or that of the second try. Raises PrepError for settings that it cannot work with."""
+    first, second, last = cropping.thresholds
+    thresholds = (first, second, min(last, RELAXED_THRESHOLD) if relaxed else last)
+    try:
+        return MTCNN(min_face=cropping.min_face, factor=cropping.factor, thresholds=thresholds)
+    except ValueError as error:
+        raise PrepError(str(error)) from None
+
+
 def centre_landmarks(height: int, width: int) -> np.ndarray:
-    """Landmarks (5, 2) of a face where LFW's faces are: in the middle, as large for the photo's shorter side."""
+    """Landmarks (5, 2) where LFW's faces have them: in the middle, scaled to the photo's shorter side."""
     scale = min(height, width) / _CENTRE_SIDE
     middle = np.array([width - 1, height - 1]) / 2
     return middle + scale * (_CENTRE - (_CENTRE_SIDE - 1) / 2)

@@ -2,12 +2,12 @@
 
     OUT/train/<person>/<person>_0001.jpg ...    people to train on
     OUT/test/<person>/...                       other people
-    OUT/pairs.txt                               pairs of the test people in LFW's view 2 format, ten folds, no person
-                                                in two of them
+    OUT/pairs.txt                               pairs of the test people in LFW's format of view 2:
+                                                ten folds, no person in two of them
     OUT/drawn.json                              what was asked for
 
-Each photo is a pure function of (seed, person, photo): a set can be continued, and made larger by new people or
-photos without changing the others. How people and photos are drawn is in drawing/.
+Each photo is a pure function of (seed, person, photo): a set depends on no number of workers and no
+interruption. How people and photos are drawn is in drawing/.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class DrawnSet:
         genuine, impostor = (len(pairs) for pairs in self._possible(0))
         if self.pairs > min(genuine, impostor):
             raise PrepError(
-                f"a fold of {self.test_people // FOLDS} people with {self.test_photos} photos has only {genuine} "
-                f"genuine pairs, asked for {self.pairs}: give more test photos or fewer pairs"
+                f"a fold of {self.test_people // FOLDS} people with {self.test_photos} photos has only "
+                f"{genuine} genuine pairs, asked for {self.pairs}: give more test photos or fewer pairs"
             )
 
     def _possible(self, fold: int) -> tuple[list, list]:

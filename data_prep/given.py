@@ -12,8 +12,8 @@ from .errors import PrepError
 def read_landmarks(path: Path) -> dict[str, np.ndarray]:
     """Landmarks (5, 2) of each photo, by the photo's path.
 
-    A line is a path, a tab and ten numbers, x and y of the five points in 0-based photo pixels; one more field between
-    path and numbers (clcarwin's class label) is skipped. Raises PrepError with file and line.
+    A line is a path, a tab and ten numbers, x and y of the five points in 0-based photo pixels; one more
+    field between path and numbers (clcarwin's class label) is skipped. Raises PrepError with file and line.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -1,7 +1,7 @@
 """What is done already: one JSON line a photo, so that an interrupted run continues where it stopped.
 
-The first line holds the settings. A run with others is refused: half of the crops would be of one kind, half of
-another. A photo's line is written after its crops, so that what the journal names is on the disk.
+The first line holds the settings. A run with others is refused: half of the crops would be of one kind, half
+of another. A photo's line is written after its crops, so that what the journal names is on the disk.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Journal:
     """The journal of a folder of crops. Reads on construction, writes inside its `with` block."""
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
-        """Raises PrepError where other settings were used, or the folder holds something else than crops of ours."""
+        """Raises PrepError where other settings were used, or the folder holds something that is not ours."""
         self._path, self._settings = folder / JOURNAL, settings
         self._file: TextIO | None = None
         self.done: dict[str, Done] = {}
@@ -76,7 +76,7 @@ class Journal:
             self._rewrite()
 
     def _rewrite(self) -> None:
-        """Writes all lines in the order of the photos: a finished journal does not tell which worker was first."""
+        """Writes all lines in the photos' order: a finished journal does not tell which worker was first."""
         self.done = dict(sorted(self.done.items()))
         unfinished = self._path.with_name(JOURNAL + ".tmp")
         with unfinished.open("w", encoding="utf-8") as file:

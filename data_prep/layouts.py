@@ -50,7 +50,7 @@ class Photos:
 def find_photos(
     root: Path, layout: str = "folder", *, list_file: Path | None = None, min_images: int = 1
 ) -> Photos:
-    """The photos below root; list_file goes with the layout `list`. Identities with fewer photos are left out.
+    """The photos below root. list_file goes with the layout `list`; smaller identities are left out.
 
     Raises PrepError where there is none, and for lists that are missing or wrong.
     """
@@ -66,7 +66,8 @@ def find_photos(
     counts = Counter(photo.identity for photo in found.photos)
     if max(counts.values()) < min_images:
         raise PrepError(
-            f"{root}: no identity has {min_images} photos, the most is {max(counts.values())}; lower --min-images"
+            f"{root}: no identity has {min_images} photos, the most is {max(counts.values())}; "
+            "lower --min-images"
         )
     photos = [photo for photo in found.photos if counts[photo.identity] >= min_images]
     return replace(found, photos=_sorted(photos))
@@ -75,8 +76,8 @@ def find_photos(
 def select_photos(root: Path, keys: Iterable[str]) -> Photos:
     """The photos of keys such as `Name/Name_0001`, with or without suffix; the identity is the key's folder.
 
-    They may lie in root or in one of the folders that LFW is usually unpacked to. A key without a photo stays, so
-    that it is counted as missing. Raises PrepError for keys that lead out of root.
+    They may lie in root or in one of the folders that LFW is usually unpacked to. A key without a photo
+    stays, so that it is counted as missing. Raises PrepError for keys that lead out of root.
     """
     _require_folder(root)
     keys = set(keys)
@@ -126,8 +127,8 @@ def _folder(root: Path) -> Photos:
         )
     if "photo beside the identities" in ignored:
         raise PrepError(
-            f"{root}: the photos lie directly in the folder, so nothing says whose they are; put each person's "
-            "photos into a folder of its own, or give a list file"
+            f"{root}: the photos lie directly in the folder, so nothing says whose they are; put each "
+            "person's photos into a folder of its own, or give a list file"
         )
     kinds = ", ".join(sorted(ignored)) or "nothing"
     raise PrepError(f"{root}: there is no photo in identity/photo folders, found: {kinds}")

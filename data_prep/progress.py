@@ -14,10 +14,10 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 @contextmanager
 def show_progress(unit: str, failure: str = "") -> Iterator[Callable[[int, int, int], None]]:
-    """Gives progress(done, total, failed). Rate and time left count from its first call: what was done before that
-    is no work of this run.
+    """Gives progress(done, total, failed) to call after each item.
 
-    unit: what is counted, such as "photos"; failure: what the failed ones are, such as "without a face".
+    Rate and time left count from its first call: what was done before that is no work of this run.
+    unit: what is counted, such as "photos"; failure: what the failed ones are, such as "without a crop".
     """
     console = Console(stderr=True)
     bar = Progress(

@@ -6,9 +6,10 @@ import multiprocessing
 import os
 import signal
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 from .errors import PrepError
@@ -24,19 +25,19 @@ def usable_cpus() -> int:
 
 def work(
     prepare: Callable[[], Callable[[Item], Result]], items: Iterable[Item], workers: int
-) -> Iterator[tuple[Item, Result]]:
+) -> Generator[tuple[Item, Result]]:
     """Yields (item, result) in the order in which they are done.
 
-    Each of the workers calls `prepare()` once, and what that returns for each of its items. One worker is this process
-    itself: nothing to start, and nothing to import a second time. Closing the generator ends the workers.
-    An exception in a worker is raised here. Raises PrepError where a worker is killed.
+    Each of the workers calls `prepare()` once, and what that returns for each of its items. One worker is
+    this process itself: nothing to start, and nothing to import a second time. Closing the generator ends
+    the workers. An exception in a worker is raised here. Raises PrepError where a worker is killed.
     """
     if workers == 1:
         handle = prepare()
         for item in items:
             yield item, handle(item)
         return
-    crew: dict[Connection, multiprocessing.process.BaseProcess] = {}
+    crew: dict[Connection, BaseProcess] = {}
     try:
         with _interrupts_for_parent_only():
             for _ in range(workers):
@@ -68,9 +69,9 @@ def work(
             process.join()
 
 
-def _hire(crew: dict, prepare: Callable) -> None:
-    # spawn: a forked copy of a process that has used torch's threads can hang. A spawned one inherits no other
-    # worker's connection, so that each sees the end of its own as soon as the parent is gone.
+def _hire(crew: dict[Connection, BaseProcess], prepare: Callable) -> None:
+    # spawn: a forked copy of a process that has used torch's threads can hang. A spawned one inherits no
+    # other worker's connection, so that each sees the end of its own as soon as the parent is gone.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, prepare), daemon=True)
@@ -82,10 +83,8 @@ def _hire(crew: dict, prepare: Callable) -> None:
 def _feed(connections: list[Connection], queue: Iterator[Item], busy: dict[Connection, Item]) -> None:
     for connection, item in zip(connections, queue, strict=False):
         busy[connection] = item
-        try:
+        with suppress(BrokenPipeError):  # the worker is dead, which the next wait() sees
             connection.send(item)
-        except BrokenPipeError:
-            pass  # the worker is dead, which the next wait() sees
 
 
 def _serve(connection: Connection, prepare: Callable) -> None:
@@ -110,7 +109,7 @@ def _serve(connection: Connection, prepare: Callable) -> None:
 
 @contextmanager
 def _interrupts_for_parent_only() -> Iterator[None]:
-    """Ctrl-C reaches every process of a terminal; workers that start in this block inherit that they ignore it."""
+    """Ctrl-C reaches all processes of a terminal; workers that start in this block inherit to ignore it."""
     try:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     except ValueError:  # not the main thread: whoever started it handles signals

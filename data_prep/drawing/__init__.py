@@ -1,1 +1,1 @@
-"""How a person is drawn: looks and circumstances, a canvas in the head's frame, features, light and camera."""
+"""How a person is drawn: looks and circumstances, a canvas around the head, features, light and camera."""

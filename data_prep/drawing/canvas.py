@@ -1,7 +1,7 @@
-"""Painting in the head's frame: antialiased shapes on a turned head, and the smooth curves that they are made of.
+"""Painting in the head's frame: antialiased shapes on a turned head, and the curves that they are made of.
 
-The head's frame: x to the viewer's right, y down, z towards the viewer; half the width of the face is 1 and the
-origin is the head's centre. A point seen from in front is (x, y); it lies on the head's surface at z = depth(x, y).
+The head's frame: x to the viewer's right, y down, z towards the viewer; half the width of the face is 1 and
+the origin is the head's centre. What is seen from in front at (x, y) lies on the head at z = depth(x, y).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Canvas:
     def __init__(
         self, backdrop: np.ndarray, turn: np.ndarray, scale: float, centre: tuple[float, float]
     ) -> None:
-        """backdrop uint8 (SIZE, SIZE, 3); turn (3, 3) rotates the head; scale is pixels per unit; centre in pixels."""
+        """backdrop is uint8 (SIZE, SIZE, 3), turn (3, 3) rotates the head, scale is in pixels per unit."""
         self._fine = cv2.resize(backdrop, None, fx=_FINE, fy=_FINE, interpolation=cv2.INTER_LINEAR)
         self.turn, self.scale, self.centre = turn, scale, np.array(centre)
         self.head = np.zeros((SIZE, SIZE), np.uint8)
@@ -37,7 +37,7 @@ class Canvas:
         return cv2.resize(self._fine, (SIZE, SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
 
     def project(self, points: ArrayLike) -> np.ndarray:
-        """Points (N, 3), or (N, 2) on the head -> (N, 2) in pixels. What is near is a little larger, as in a lens."""
+        """Points (N, 3), or (N, 2) on the head -> (N, 2) pixels; what is near is a little larger."""
         points = np.asarray(points, dtype=np.float64)
         if points.shape[1] == 2:
             points = on_head(points)
@@ -119,7 +119,7 @@ def on_head(points: ArrayLike, lift: float = 0.0) -> np.ndarray:
 
 
 def curve(points: ArrayLike, *, closed: bool = False, steps: int = 6) -> np.ndarray:
-    """A smooth curve (Catmull-Rom) through points (N, d), with `steps` straight pieces between two of them."""
+    """A smooth curve (Catmull-Rom) through points (N, d), with `steps` straight pieces between two."""
     points = np.asarray(points, dtype=np.float64)
     if closed:
         points = np.vstack([points[-1:], points, points[:2]])

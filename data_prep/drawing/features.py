@@ -100,18 +100,21 @@ def draw_mouth(canvas: Canvas, person: Person, shot: Shot) -> None:
     bow = [(-1, corner), (-0.5, -0.8 * upper), (-0.16, -1.25 * upper), (0, -upper)]
     bow += [(0.16, -1.25 * upper), (0.5, -0.8 * upper), (1, corner)]
     bottom = [(0.55, gap + 0.85 * lower), (0, gap + 1.15 * lower), (-0.55, gap + 0.85 * lower)]
-    canvas.fill(place(curve(bow + bottom, closed=True)), lips)
+    canvas.fill(place(curve([*bow, *bottom], closed=True)), lips)
     between = [(-0.92, corner), (-0.4, 0), (0, 0.012), (0.4, 0), (0.92, corner)]
     if gap > 0.02:
         jaw = [(0.5, 0.85 * gap), (0, gap), (-0.5, 0.85 * gap)]
-        canvas.fill(place(curve(between + jaw, closed=True)), _THROAT)
+        canvas.fill(place(curve([*between, *jaw], closed=True)), _THROAT)
         row = curve(between[1:4]) * (0.92, 1)
-        canvas.fill(place(np.vstack([row + (0, 0.01), row[::-1] + (0, min(0.1, 0.6 * gap))])), _TEETH)
+        canvas.fill(
+            place(np.vstack([row + np.array((0, 0.01)), row[::-1] + np.array((0, min(0.1, 0.6 * gap)))])),
+            _TEETH,
+        )
     else:
         canvas.line(place(curve(between)), lips * 0.42, 0.03)
     shine = np.array([(-0.3, gap + 0.5 * lower), (0.3, gap + 0.5 * lower)])
     canvas.line(place(shine), lips * 1.3 + 15, 0.03, 0.4)
-    chin = np.array([(-0.2, 0.24), (0, 0.21), (0.2, 0.24)]) + (0, person.mouth_y + gap)
+    chin = np.array([(-0.2, 0.24), (0, 0.21), (0.2, 0.24)]) + np.array((0, person.mouth_y + gap))
     canvas.line(curve(chin), person.skin * 0.66, 0.05, 0.4)
 
 
@@ -150,7 +153,7 @@ def draw_glasses(canvas: Canvas, person: Person) -> None:
     rim = np.sign(around) * np.abs(around) ** power * (width, width * height)
     centre = 1.02 * person.eye_distance
     for side in (-1, 1):
-        lens = on_head(rim + (side * centre, y), 0.12)
+        lens = on_head(rim + np.array((side * centre, y)), 0.12)
         canvas.fill(lens, _LENS, 0.1)
         canvas.line(np.vstack([lens, lens[:1]]), person.glasses_colour, person.glasses_rim)
         canvas.line(

@@ -30,14 +30,14 @@ def draw_hair_behind(canvas: Canvas, person: Person, shot: Shot) -> None:
 
 
 def draw_hair_in_front(canvas: Canvas, person: Person, shot: Shot) -> None:
-    """From the crown to the hairline, with strands or curls of other shades; all of it but the wind is the person's."""
+    """From the crown to the hairline, with strands or curls of other shades."""
     tall, volume, part = person.face_height, person.hair_volume, person.parting
     side = [
         (1 + 0.4 * volume, -0.15, 0),
         (0.99 + 0.9 * volume, -0.75 * tall, 0),
         (0.74, -1.42 * tall - 0.9 * volume, 0.1),
     ]
-    crown = curve([*(np.array(side) * (-1, 1, 1)), (0, -1.64 * tall - volume, 0.1), *side[::-1]])
+    crown = curve(np.vstack([np.array(side) * (-1, 1, 1), (0, -1.64 * tall - volume, 0.1), side[::-1]]))
     x = np.array([0.97, 0.86, 0.72, 0.36, 0, -0.36, -0.72, -0.86, -0.97])
     y = person.hairline + np.array([0, 0, 0.12, 0.01, 0, 0.01, 0.12, 0, 0])
     y += person.hair_peak * np.exp(-np.square(x / 0.3)) - 0.12 * np.exp(-np.square((x - part) / 0.3))
@@ -59,18 +59,15 @@ def draw_hair_in_front(canvas: Canvas, person: Person, shot: Shot) -> None:
         else:
             top = (0.6 * start + 0.3 * part, -1.5 * tall - 0.6 * volume, 0.2)
             middle = (start, (low - 1.4) / 2 - 0.1, depth(0.9 * start, -0.9) + 0.05)
-            canvas.line(
-                curve([top, middle, (end, low, depth(0.95 * end, low) + 0.03)]),
-                (shade + person.hair) / 2,
-                0.012,
-            )
+            tip = (end, low, depth(0.95 * end, low) + 0.03)
+            canvas.line(curve(np.array([top, middle, tip])), (shade + person.hair) / 2, 0.012)
 
 
 def draw_cap(canvas: Canvas, person: Person, shot: Shot) -> None:
     """A cap with a brim, down to the middle of the forehead."""
     tall, volume = person.face_height, person.hair_volume
     side = [(1.06 + volume, -0.75 * tall, 0.1), (0.75, -1.55 * tall - volume, 0.1)]
-    top = [*(np.array(side) * (-1, 1, 1)), (0, -1.8 * tall - volume, 0.1), *side[::-1]]
+    top = np.vstack([np.array(side) * (-1, 1, 1), (0, -1.8 * tall - volume, 0.1), side[::-1]])
     brim = np.array([(0.6, -0.72 * tall, 0.9), (0, -0.68 * tall, 1.1), (-0.6, -0.72 * tall, 0.9)])
-    canvas.fill(curve([*top, *brim], closed=True), shot.cap_colour, head=True)
-    canvas.line(curve([side[0], *brim, np.array(side[0]) * (-1, 1, 1)]), shot.cap_colour * 0.6, 0.09)
+    canvas.fill(curve(np.vstack([top, brim]), closed=True), shot.cap_colour, head=True)
+    canvas.line(curve(np.vstack([side[0], brim, top[0]])), shot.cap_colour * 0.6, 0.09)

@@ -1,4 +1,4 @@
-"""Around the head: the backdrop that it stands in front of, the light on its relief, and the camera's faults."""
+"""Around the head: the backdrop behind it, the light on its relief, and the camera's faults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _COARSE = 2  # light varies slowly: it is computed on every second pixel
 
 
 def draw_backdrop(random: np.random.Generator) -> np.ndarray:
-    """uint8 (SIZE, SIZE, 3): one colour runs into another, some shapes before them, all more or less out of focus."""
+    """uint8 (SIZE, SIZE, 3): one colour runs into another, shapes before them, more or less out of focus."""
     first, second = muted_colour(random), muted_colour(random)
     ramp = np.linspace(-0.5, 0.5, SIZE)
     mix = 0.5 + ramp[:, None] * random.uniform(-1, 1) + ramp[None, :] * random.uniform(-1, 1)
@@ -29,13 +29,13 @@ def draw_backdrop(random: np.random.Generator) -> np.ndarray:
                 thickness = int(random.integers(1, 8))
                 cv2.line(image, (x, y), (x + 2 * width, y + height), colour, thickness, cv2.LINE_AA)
             case _:
-                corners = random.uniform(-60, 60, (3, 2)) + (x, y)
+                corners = random.uniform(-60, 60, (3, 2)) + np.array((x, y))
                 cv2.fillPoly(image, [corners.astype(np.int32)], colour, cv2.LINE_AA)
     return cv2.GaussianBlur(image, (0, 0), random.uniform(0.8, 6))
 
 
 def light_on(canvas: Canvas, person: Person, shot: Shot) -> np.ndarray:
-    """The factor of brightness, float32 (SIZE, SIZE, 1): matt light (Lambert) on the head, a slope on all else."""
+    """The factor of brightness, float32 (SIZE, SIZE, 1): Lambert's on the head, a slope on all else."""
     grid = np.arange(0, SIZE, _COARSE, dtype=np.float32) + (_COARSE - 1) / 2
     across, down = (grid - shot.centre[0]) / shot.scale, (grid - shot.centre[1]) / shot.scale
     relief = _relief(canvas, person, shot, across[None, :], down[:, None])

@@ -1,7 +1,7 @@
-"""What is drawn: a person's looks, the same in each photo, and a shot's circumstances, other ones in each photo.
+"""What is drawn: a person's looks, the same in all photos, and a shot's circumstances, new in each.
 
-Lengths are in the head's frame (canvas.py), where half the width of the face is 1. The spreads set how hard it is to
-tell the people apart: pixels alone must not do it, so light, pose and expression vary more than most looks do.
+Lengths are in the head's frame (canvas.py), where half the width of the face is 1. The spreads set how hard
+it is to tell the people apart. Pixels must not do it: light, pose and expression vary more than most looks.
 """
 
 from __future__ import annotations
