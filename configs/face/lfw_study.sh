@@ -1,0 +1,39 @@
+#!/bin/sh
+# Does MHE help on LFW view 1? SphereFace against SphereFace+ from the same start, with the same number of steps:
+# three seeds, MHE weights 0 (the control), 1, 10 and 100, embeddings of 512 and of 32 dimensions.
+#
+#   make quickstart LFW=DIR && sh configs/face/lfw_study.sh DIR
+#
+# Takes the crops of `make quickstart LFW=DIR`. Trains 6 starts and 24 fine-tunings, and ends with a table for each
+# dimension. It may be interrupted and called again. The measure is the last step's, never the best checkpoint's.
+set -eu
+LFW=${1:?usage: sh configs/face/lfw_study.sh LFW}
+PATH="${BIN:+$(cd "$BIN" && pwd):}$PATH"
+CROPS=runs/quickstart_lfw/crops
+OUT=runs/lfw_study
+
+for dimensions in 512 32; do
+    for seed in 0 1 2; do
+        start=$OUT/d$dimensions/start_seed$seed
+        settings="--resume --set data.path=$CROPS/train --set seed=$seed --set network.embedding_size=$dimensions
+            --set validation=null"
+        # shellcheck disable=SC2086 # the settings are words
+        sphereface-plus train configs/face/lfw.yaml --out "$start" $settings
+        for weight in 0 1 10 100; do
+            run=$OUT/d$dimensions/mhe${weight}_seed$seed
+            # shellcheck disable=SC2086
+            sphereface-plus finetune configs/face/lfw_plus.yaml --init-from "$start" --out "$run" $settings \
+                --set mhe.weight=$weight
+            python -m eval verify --model "$run" --pairs "$LFW/pairsDevTest.txt" --images $CROPS/test \
+                --out "$run/report" --no-thumbnails
+        done
+    done
+done
+
+for dimensions in 512 32; do
+    echo
+    echo "$dimensions dimensions"
+    python -m eval seeds --against "$OUT/d$dimensions/mhe0_seed*/report" \
+        "$OUT/d$dimensions/mhe1_seed*/report" "$OUT/d$dimensions/mhe10_seed*/report" \
+        "$OUT/d$dimensions/mhe100_seed*/report"
+done
