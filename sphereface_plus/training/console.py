@@ -28,23 +28,11 @@ class Console(Protocol):
     def close(self) -> None: ...
 
 
-def open_console(*, first_step: int, last_step: int, is_main: bool) -> Console:
-    """A live line if stderr is a terminal, else plain lines; only the main process speaks."""
-    if not is_main:
-        return Silent()
+def open_console(*, first_step: int, last_step: int) -> Console:
+    """A live line if stderr is a terminal, else plain lines."""
     if sys.stderr.isatty():
         return LiveLine(first_step, last_step)
     return PlainLines(first_step, last_step)
-
-
-class Silent:
-    def step(self, updates: int) -> None: ...
-
-    def show(self, step: int, scalars: dict[str, float]) -> None: ...
-
-    def say(self, message: str) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class PlainLines:

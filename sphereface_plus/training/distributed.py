@@ -66,6 +66,7 @@ def start(device: str) -> Processes:
     place = torch.device("cuda", local_rank) if cuda else torch.device("cpu")
     if cuda:
         torch.cuda.set_device(place)
+        torch.backends.cudnn.deterministic = True  # a resumed run repeats the uninterrupted one
     if world_size > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if cuda else "gloo")
     return Processes(dist.get_rank() if world_size > 1 else 0, world_size, place)

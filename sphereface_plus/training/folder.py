@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from sphereface_plus import checkpoint
-from sphereface_plus.config import Config, to_dict
+from sphereface_plus.config import Config, load, to_dict
 
 # What may change when a run goes on: no update that was made, or will be made, depends on these.
 MAY_CHANGE = {"train.steps", "data.workers"}
@@ -55,10 +55,9 @@ class RunFolder:
 
         train.steps may be raised, to train on: the steps made stay what they are. data.workers may change.
         """
-        before = flatten(yaml.safe_load(self.config.read_text(encoding="utf-8")))
-        now = flatten(to_dict(config))
-        differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-        if refused := [key for key in differing if key not in MAY_CHANGE]:
+        before, now = flatten(to_dict(load(self.config))), flatten(to_dict(config))
+        differing = {key for key in before.keys() | now.keys() if before.get(key) != now.get(key)}
+        if refused := sorted(differing - MAY_CHANGE):
             changes = ", ".join(f"{key} (was {before.get(key)}, now {now.get(key)})" for key in refused)
             raise RunError(
                 f"{self.path}: --resume continues the same run, but the recipe differs: {changes}; "

@@ -35,7 +35,7 @@ def train(
     log: Callable[[int, dict[str, float]], None],
     log_every: int,
     validate: Callable[[int], dict[str, float]],
-    validate_every: int,
+    validate_every: int | None,
     save: Callable[[int], None],
     save_every: int,
     should_stop: Callable[[], bool],
@@ -44,12 +44,12 @@ def train(
     """Makes the updates first_step .. last_step - 1; returns the step reached, last_step unless stopped.
 
     batches yields batch first_step first. There is a validation before update 0, every `validate_every` steps
-    and after the last update; a checkpoint every `save_every` steps and wherever the loop ends.
+    and after the last update, or none at all; a checkpoint every `save_every` steps and where the loop ends.
     """
     step = first_step
     while True:
         with pace.paused():
-            if step % validate_every == 0 or step == last_step:
+            if validate_every and (step % validate_every == 0 or step == last_step):
                 log(step, validate(step))
             ends = step == last_step or should_stop()
             if ends or (step % save_every == 0 and step > first_step):

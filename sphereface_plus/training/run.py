@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.data import DataLoader
 
 from sphereface_plus import checkpoint
 from sphereface_plus.config import Config
@@ -22,13 +24,12 @@ from sphereface_plus.losses import build_loss
 from sphereface_plus.networks import build_network
 from sphereface_plus.training import distributed, loop
 from sphereface_plus.training.classifier import Batch, ClassifierLearner
-from sphereface_plus.training.console import open_console
 from sphereface_plus.training.distributed import Processes
-from sphereface_plus.training.failures import ChanceLevel, NonFiniteError
+from sphereface_plus.training.failures import NonFiniteError
 from sphereface_plus.training.finetune import load_start
 from sphereface_plus.training.folder import RunError, RunFolder, write_text
-from sphereface_plus.training.logs import RunLog
 from sphereface_plus.training.pace import Pace
+from sphereface_plus.training.reporting import Reporter, Silent
 from sphereface_plus.training.signals import left_to_main, stop_on_signals
 from sphereface_plus.training.state import Run, keep_failure, restore, sampler, save, state
 from sphereface_plus.training.validation import PairsValidation
@@ -78,7 +79,9 @@ def train(config: Config, out: str | Path | None = None, *, resume: bool = False
 
 def build(config: Config, folder: RunFolder, processes: Processes, point: dict[str, Any] | None) -> Run:
     """Data, network, loss, learner and validation, with the weights of the resume point or fine-tuning."""
+    data = config.data
     crops = open_crops(config)
+    dataset = CropDataset(crops, seed=config.seed, flip=data.flip, shift=data.shift)
     torch.manual_seed(config.seed)
     network = build_network(config.network)
     loss = build_loss(
@@ -112,7 +115,7 @@ def build(config: Config, folder: RunFolder, processes: Processes, point: dict[s
     validation = None
     if config.validation is not None and processes.is_main:
         validation = PairsValidation(config.validation, config.network.input, processes.device)
-    run = Run(config, folder, processes, crops, learner, validation, start)
+    run = Run(config, folder, processes, dataset, learner, validation, start)
     if point is not None:
         restore(run, point)
     return run
@@ -132,51 +135,31 @@ def open_crops(config: Config) -> FaceCrops:
 
 def fit(run: Run) -> Outcome:
     """The loop, from where the run stands to its last step, a signal or a failure."""
-    settings = run.config.train
-    console = open_console(first_step=run.first_step, last_step=settings.steps, is_main=run.processes.is_main)
-    run_log = (
-        RunLog(run.folder.log, run.folder.tensorboard, first_step=run.first_step)
-        if run.processes.is_main
-        else None
-    )
-    chance = ChanceLevel(len(run.crops.identities))
-
-    def log(step: int, scalars: dict[str, float]) -> None:
-        if run_log is None or not scalars:
-            return
-        run_log.write(step, scalars)
-        console.show(step, scalars)
-        cross_entropy = scalars.get("cross_entropy_without_margin")  # a validation has none
-        if cross_entropy is not None and (warning := chance.warning(step, cross_entropy)):
-            console.say(warning)
-
-    batches = read_batches(run)
-    with stop_on_signals() as stop:
+    settings, validation = run.config.train, run.config.validation
+    with (
+        stop_on_signals() as stop,
+        closing(read_batches(run)) as batches,
+        closing(Reporter(run) if run.processes.is_main else Silent()) as reporter,
+    ):
         try:
             reached = loop.train(
                 run.learner,
                 batches,
                 first_step=run.first_step,
                 last_step=settings.steps,
-                log=log,
+                log=reporter.log,
                 log_every=settings.log_every,
                 validate=partial(validate, run),
-                validate_every=run.config.validation.every if run.config.validation else settings.steps,
+                validate_every=validation.every if validation else None,
                 save=partial(save, run),
                 save_every=settings.checkpoint_every,
                 should_stop=lambda: run.processes.any(bool(stop)),
-                pace=Pace(settings.batch_size, console.step),
+                pace=Pace(settings.batch_size, reporter.step),
             )
         except NonFiniteError as error:
             raise RunError(f"{error}; {keep_failure(run, error.step)}") from None
-        finally:
-            batches.close()
-            console.close()
-            if run_log is not None:
-                run_log.close()
-        return Outcome(
-            run.folder.path, reached, settings.steps, stop.signal if reached < settings.steps else None
-        )
+        stopped_by = stop.signal if reached < settings.steps else None
+        return Outcome(run.folder.path, reached, settings.steps, stopped_by)
 
 
 def read_batches(run: Run) -> Generator[Batch, None, None]:
@@ -184,18 +167,20 @@ def read_batches(run: Run) -> Generator[Batch, None, None]:
 
     Raises CropsError or SpecError for a bad crop, with its sentence alone also from a reading process.
     """
-    data = run.config.data
-    dataset = CropDataset(run.crops, seed=run.config.seed, flip=data.flip, shift=data.shift)
     parts = loader(
-        dataset,
+        run.dataset,
         sampler(run, run.first_step),
-        workers=data.workers,
+        workers=run.config.data.workers,
         pin_memory=run.processes.device.type == "cuda",
     )
     parts.worker_init_fn = left_to_main
+    return _whole(parts, run.config.train.accumulate)
+
+
+def _whole(parts: DataLoader, accumulate: int) -> Generator[Batch, None, None]:
     reading = iter(parts)
     try:
-        while batch := list(islice(reading, run.config.train.accumulate)):
+        while batch := list(islice(reading, accumulate)):
             yield batch
     except (CropsError, SpecError) as error:
         # A DataLoader puts the traceback of the reading process before the sentence.
@@ -206,8 +191,8 @@ def read_batches(run: Run) -> Generator[Batch, None, None]:
 
 
 def validate(run: Run, step: int) -> dict[str, float]:
-    """Verification accuracy, in the main process; keeps the weights if they are the best so far."""
-    if run.validation is None:
+    """Verification accuracy, measured by the main process; keeps the weights if they are the best so far."""
+    if run.validation is None:  # not the main process, which the others wait for at the next update
         return {}
     scalars = run.validation(run.learner.embed)
     accuracy = scalars["validation/accuracy"]

@@ -12,7 +12,7 @@ import torch
 from sphereface_plus import checkpoint
 from sphereface_plus.config import Config, to_dict
 from sphereface_plus.data.batches import BatchSampler
-from sphereface_plus.data.faces import FaceCrops
+from sphereface_plus.data.faces import CropDataset, FaceCrops
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.folder import RunError, RunFolder, write_text
@@ -26,7 +26,7 @@ class Run:
     config: Config
     folder: RunFolder
     processes: Processes
-    crops: FaceCrops
+    dataset: CropDataset
     learner: ClassifierLearner
     validation: PairsValidation | None
     start: dict[str, Any] | None = None
@@ -34,6 +34,10 @@ class Run:
     first_step: int = 0
     best: dict[str, float] = field(default_factory=dict)
     """Step and accuracy of the best validation so far."""
+
+    @property
+    def crops(self) -> FaceCrops:
+        return self.dataset.crops
 
 
 def sampler(run: Run, step: int) -> BatchSampler:

@@ -1,6 +1,6 @@
 import sys
 
-from sphereface_plus.training.console import LiveLine, PlainLines, Silent, open_console, summary
+from sphereface_plus.training.console import LiveLine, PlainLines, open_console, summary
 
 LINE = {"loss": 5.1234, "accuracy_without_margin": 0.25, "images_per_second": 63.4, "data_wait_share": 0.02}
 
@@ -29,10 +29,13 @@ def test_every_validation_is_shown(capsys):
     ]
 
 
-def test_only_the_main_process_speaks(capsys, monkeypatch):
+def test_a_terminal_gets_the_live_line_and_a_file_plain_lines(monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
-    assert isinstance(open_console(first_step=0, last_step=1, is_main=False), Silent)
-    assert isinstance(open_console(first_step=0, last_step=1, is_main=True), PlainLines)
+    assert isinstance(open_console(first_step=0, last_step=1), PlainLines)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    live = open_console(first_step=0, last_step=1)
+    live.close()
+    assert isinstance(live, LiveLine)
 
 
 def test_live_line_carries_numbers_progress_and_time_left(monkeypatch, capsys):

@@ -97,3 +97,9 @@ def test_a_stopped_and_resumed_run_makes_the_updates_of_an_uninterrupted_one():
     second.run(first_step=reached)
     assert first.steps("update") + second.steps("update") == whole.steps("update")
     assert second.steps("save") == [6]
+
+
+def test_without_validation_there_is_none():
+    recorder = Recorder()
+    recorder.run(validate_every=None)
+    assert all("loss" in event[2] for event in recorder.events if event[0] == "log")

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from functools import partial
 
 import pytest
 import torch
@@ -10,7 +11,9 @@ import yaml
 
 from sphereface_plus import checkpoint, config
 from sphereface_plus.data.crops import CropsError, SpecError
+from sphereface_plus.training import reporting
 from sphereface_plus.training import run as run_module
+from sphereface_plus.training.failures import ChanceLevel
 from sphereface_plus.training.folder import RunError, RunFolder
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.run import train
@@ -180,7 +183,12 @@ def test_one_identity_is_refused(tiny, tmp_path, make_crops):
 
 
 def test_non_finite_loss_stops_with_batch_and_state_saved(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(run_module, "normalise", poisoned_after(5))
+    normalise, calls = run_module.normalise, iter(range(100))
+
+    def poisoned(crops, spec):
+        return normalise(crops, spec) * (float("nan") if next(calls) == 5 else 1.0)
+
+    monkeypatch.setattr(run_module, "normalise", poisoned)
     with pytest.raises(RunError, match=r"step 5: the loss is not finite; its batch .* are in .*failure; try"):
         train(tiny(), tmp_path / "run")
     failure = tmp_path / "run" / "failure"
@@ -195,38 +203,16 @@ def test_non_finite_loss_stops_with_batch_and_state_saved(tiny, tmp_path, monkey
     assert all(torch.isfinite(value).all() for value in state["network"].values())
 
 
-def poisoned_after(steps):
-    """normalise that yields NaN from its call `steps` (counted from 0) on."""
-    calls = []
-
-    def poisoned(crops, spec):
-        calls.append(None)
-        factor = float("nan") if len(calls) > steps else 1.0
-        return run_module_normalise(crops, spec) * factor
-
-    return poisoned
-
-
-run_module_normalise = run_module.normalise
-
-
-def test_chance_level_is_said_once(tiny, tmp_path, capsys):
-    settings = {
-        "optimizer.learning_rate": 1e-12,
-        "train.steps": 230,
-        "train.log_every": 20,
-        "train.batch_size": 2,
-    }
-    learner_of = run_module.build_network
-
-    def silent_network(network_config):
-        network = learner_of(network_config)
+def test_chance_level_is_said_once(tiny, tmp_path, capsys, monkeypatch):
+    def blind_network(network_config):
+        network = build_network(network_config)
         torch.nn.init.zeros_(network.embed.weight)  # every embedding is zero: all logits are equal
         return network
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "build_network", silent_network)
-        train(tiny(**settings), tmp_path / "run")
+    build_network = run_module.build_network
+    monkeypatch.setattr(run_module, "build_network", blind_network)
+    monkeypatch.setattr(reporting, "ChanceLevel", partial(ChanceLevel, steps=5))
+    train(tiny(**{"optimizer.learning_rate": 1e-12}), tmp_path / "run")
     assert capsys.readouterr().err.count("chance level: since step 0 the loss has been ln(6) = 1.792") == 1
 
 

@@ -1,0 +1,44 @@
+"""Where the loop's numbers go: the log on disk, the user's terminal, and a warning when nothing is learnt."""
+
+from __future__ import annotations
+
+from sphereface_plus.training.console import open_console
+from sphereface_plus.training.failures import ChanceLevel
+from sphereface_plus.training.logs import RunLog
+from sphereface_plus.training.state import Run
+
+
+class Reporter:
+    """Reports a run from its first step on; the main process has one."""
+
+    def __init__(self, run: Run) -> None:
+        self._log = RunLog(run.folder.log, run.folder.tensorboard, first_step=run.first_step)
+        self._chance = ChanceLevel(len(run.crops.identities))
+        self._console = open_console(first_step=run.first_step, last_step=run.config.train.steps)
+
+    def step(self, updates: int) -> None:
+        """So many updates were made."""
+        self._console.step(updates)
+
+    def log(self, step: int, scalars: dict[str, float]) -> None:
+        """The named numbers of a step: an update's, or a validation's."""
+        self._log.write(step, scalars)
+        self._console.show(step, scalars)
+        if "cross_entropy_without_margin" in scalars:
+            warning = self._chance.warning(step, scalars["cross_entropy_without_margin"])
+            if warning is not None:
+                self._console.say(warning)
+
+    def close(self) -> None:
+        self._console.close()
+        self._log.close()
+
+
+class Silent:
+    """The other processes' reporter: they compute the same numbers."""
+
+    def step(self, updates: int) -> None: ...
+
+    def log(self, step: int, scalars: dict[str, float]) -> None: ...
+
+    def close(self) -> None: ...
