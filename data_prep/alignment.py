@@ -1,21 +1,22 @@
-"""Five landmarks -> similarity transform -> crop. The only place that knows where the landmarks belong in a crop.
+"""Five landmarks -> similarity transform -> crop: the only place that knows where landmarks belong in a crop.
 
-Coordinates here are 0-based everywhere: (0, 0) is the centre of the top left pixel, x goes right, y goes down.
+Coordinates are 0-based everywhere: (0, 0) is the centre of the top left pixel, x goes right and y down.
 
-The transform has four degrees of freedom (scale, rotation, translation) and never reflects. With points as complex
-numbers, x + iy, it is z -> c z + d, and c, d are a least-squares fit of one complex unknown each:
+The transform has four degrees of freedom (scale, rotation, translation) and never reflects. With a point as
+the complex number x + iy it is z -> c z + d, and fitting c and d is least squares with one complex unknown
+each:
 
-    inverse   template -> photo is fitted, in photo pixels, and then inverted: Matlab's cp2tform, which SphereFace uses
-    forward   photo -> template is fitted, in crop pixels: Umeyama's, skimage's and insightface's way
+    inverse   template -> photo is fitted, in photo pixels, and inverted: Matlab's cp2tform, SphereFace's way
+    forward   photo -> template is fitted, in crop pixels: the way of Umeyama, skimage and insightface
 
-Both agree on landmarks that are an exact similarity of the template. On others the inverse fit's scale is 1 / r^2
-times the forward fit's, where r is the correlation of the two sets of points: 2.4 % more in the mean over LFW.
+Both agree where the landmarks are an exact similarity of the template. Elsewhere the inverse fit's scale is
+1 / r^2 times the forward fit's, where r is the correlation of the two sets of points: over LFW 2.4 % more.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -33,95 +34,76 @@ class AlignmentTemplate:
     points: np.ndarray
 
 
-def _template(name: str, height: int, width: int, points: list[tuple[float, float]]) -> AlignmentTemplate:
-    array = np.array(points, dtype=np.float64)
-    array.setflags(write=False)
-    return AlignmentTemplate(name, height, width, array)
-
-
 # Left eye, right eye, nose tip, left mouth corner, right mouth corner; left is the viewer's left.
+# SphereFace publishes 30.2946, 51.6963, ... for Matlab, whose coordinates begin at 1: each is one less here.
+_SPHEREFACE_112X96 = [
+    (29.2946, 50.6963),
+    (64.5318, 50.5014),
+    (47.0252, 70.7366),
+    (32.5493, 91.3655),
+    (61.7299, 91.2041),
+]
+# insightface adds 8 to SphereFace's published x and takes the sums as 0-based, and so have the networks that
+# were trained on its crops. Nothing is subtracted here: the face lies 9 pixels further right than above, 1
+# further down.
+_ARCFACE_112X112 = [
+    (38.2946, 51.6963),
+    (73.5318, 51.5014),
+    (56.0252, 71.7366),
+    (41.5493, 92.3655),
+    (70.7299, 92.2041),
+]
+
 ALIGNMENT_TEMPLATES = {
     template.name: template
     for template in (
-        # SphereFace publishes 30.2946, 51.6963, ...: Matlab coordinates, which begin at 1. Here less 1.
-        _template(
-            "sphereface_112x96",
-            112,
-            96,
-            [
-                (29.2946, 50.6963),
-                (64.5318, 50.5014),
-                (47.0252, 70.7366),
-                (32.5493, 91.3655),
-                (61.7299, 91.2041),
-            ],
-        ),
-        # insightface adds 8 to SphereFace's published x and uses the sums with OpenCV, whose coordinates begin at 0.
-        # Networks trained on its crops have seen just that, so nothing is subtracted: against sphereface_112x96
-        # the face lies 9 pixels further right and 1 further down.
-        _template(
-            "arcface_112x112",
-            112,
-            112,
-            [
-                (38.2946, 51.6963),
-                (73.5318, 51.5014),
-                (56.0252, 71.7366),
-                (41.5493, 92.3655),
-                (70.7299, 92.2041),
-            ],
-        ),
+        AlignmentTemplate("sphereface_112x96", 112, 96, np.array(_SPHEREFACE_112X96)),
+        AlignmentTemplate("arcface_112x112", 112, 112, np.array(_ARCFACE_112X112)),
     )
 }
 
 
 def similarity(landmarks: np.ndarray, template_points: np.ndarray, fit: Fit = "inverse") -> np.ndarray:
-    """The similarity transform photo -> crop, float64 (2, 3), that takes landmarks (5, 2) to template_points (5, 2).
+    """The similarity transform photo -> crop, float64 (2, 3), that takes landmarks (5, 2) to template_points.
 
-    Raises ValueError for landmarks that determine no transform: not five finite points, all in one place, or so
+    Raises ValueError for landmarks that determine none: not five finite points, all in one place, or so
     unlike a face that the best fit has no size.
     """
+    if fit not in get_args(Fit):
+        raise ValueError(f"fit must be inverse or forward, got {fit!r}")
     landmarks = np.asarray(landmarks, dtype=np.float64)
     if landmarks.shape != (5, 2) or not np.isfinite(landmarks).all():
-        raise ValueError(f"landmarks must be five finite (x, y) points, got {landmarks.tolist()}")
-    photo, crop = landmarks @ [1, 1j], np.asarray(template_points, dtype=np.float64) @ [1, 1j]
+        raise ValueError(f"landmarks must be five finite points (x, y), got {landmarks.tolist()}")
+    photo, crop = landmarks @ [1, 1j], template_points @ [1, 1j]  # (5,) complex
     photo_centre, crop_centre = photo.mean(), crop.mean()
     photo, crop = photo - photo_centre, crop - crop_centre
-    photo_square, crop_square = (abs(photo) ** 2).sum(), (abs(crop) ** 2).sum()
+    photo_spread, crop_spread = (abs(photo) ** 2).sum(), (abs(crop) ** 2).sum()
     product = (photo.conj() * crop).sum()
-    if (
-        abs(product) ** 2 <= 1e-6 * photo_square * crop_square
-    ):  # r^2, the share of the spread that a similarity explains
+    if abs(product) ** 2 <= 1e-6 * photo_spread * crop_spread:  # r^2 is about 0.97 for faces
         raise ValueError(f"no similarity transform takes the landmarks {landmarks.tolist()} to a face")
-    if fit == "inverse":
-        c = crop_square / product.conj()  # crop -> photo has conj(product) / crop_square
-    elif fit == "forward":
-        c = product / photo_square
-    else:
-        raise ValueError(f"fit must be 'inverse' or 'forward', got {fit!r}")
+    # Forward, c minimises |c photo - crop|^2; inverse, 1 / c minimises |crop / c - photo|^2.
+    c = product / photo_spread if fit == "forward" else crop_spread / product.conj()
     d = crop_centre - c * photo_centre
     return np.array([[c.real, -c.imag, d.real], [c.imag, c.real, d.imag]])
 
 
 def warp(photo: np.ndarray, matrix: np.ndarray, template: AlignmentTemplate) -> np.ndarray:
-    """The crop uint8 (height, width, 3): photo seen through matrix (2, 3), bilinear, black outside of the photo.
+    """The crop uint8 (height, width, 3): photo seen through matrix (2, 3), bilinear, black outside the photo.
 
-    Without antialiasing, as Matlab's imtransform: a face larger than the template is sampled, not averaged.
+    No antialiasing, as in Matlab's imtransform: a face larger than the template is sampled, not averaged.
     """
-    # OpenCV takes sources of less than 32,768 pixels a side, so only the part that the crop sees is handed over.
-    corners = [(x, y) for x in (0, template.width - 1) for y in (0, template.height - 1)]
-    seen = cv2.invertAffineTransform(matrix) @ np.vstack(
-        [np.transpose(corners), np.ones(4)]
-    )  # (2, 4) photo pixels
-    height, width = photo.shape[:2]
-    left, top = np.clip(np.floor(seen.min(axis=1)) - 1, 0, (width, height)).astype(int)
-    right, bottom = np.clip(np.ceil(seen.max(axis=1)) + 2, 0, (width, height)).astype(int)
-    if left == right or top == bottom:
+    # OpenCV warps sources of less than 32,768 pixels a side: hand over the part that the crop sees, and a
+    # border.
+    corners = [(x, y, 1) for x in (0, template.width - 1) for y in (0, template.height - 1)]
+    seen = corners @ cv2.invertAffineTransform(matrix).T  # (4, 2) photo pixels
+    size = photo.shape[1], photo.shape[0]
+    left, top = np.clip(np.floor(seen.min(axis=0)) - 1, 0, size).astype(int)
+    right, bottom = np.clip(np.ceil(seen.max(axis=0)) + 2, 0, size).astype(int)
+    if left == right or top == bottom:  # the face lies outside the photo
         return np.zeros((template.height, template.width, 3), np.uint8)
-    shifted = matrix.copy()
-    shifted[:, 2] += matrix[:, :2] @ (left, top)
-    part = np.ascontiguousarray(photo[top:bottom, left:right])
-    return cv2.warpAffine(part, shifted, (template.width, template.height), flags=cv2.INTER_LINEAR)
+    matrix = np.hstack([matrix[:, :2], matrix @ [[left], [top], [1]]])
+    part = photo[top:bottom, left:right]
+    return cv2.warpAffine(part, matrix, (template.width, template.height), flags=cv2.INTER_LINEAR)
 
 
 def align(
@@ -132,6 +114,5 @@ def align(
 
 
 def is_aligned(landmarks: np.ndarray, template: AlignmentTemplate, tolerance: float) -> bool:
-    """Whether landmarks (5, 2) lie on the template already: root mean square distance of at most tolerance pixels."""
-    distances = np.linalg.norm(np.asarray(landmarks, dtype=np.float64) - template.points, axis=1)
-    return bool(np.sqrt((distances**2).mean()) <= tolerance)
+    """Whether landmarks (5, 2) lie on the template as they are: root mean square distance <= tolerance."""
+    return bool(np.sqrt(((landmarks - template.points) ** 2).sum(axis=1).mean()) <= tolerance)

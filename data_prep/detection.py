@@ -21,7 +21,7 @@ class Faces:
     scores: np.ndarray
     """(N,): the detector's confidence, 0 to 1."""
     landmarks: np.ndarray
-    """(N, 5, 2): (x, y) of left eye, right eye, nose tip, left and right mouth corner; left is the viewer's left."""
+    """(N, 5, 2): (x, y) of left eye, right eye, nose tip, mouth corners; left as one sees it."""
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -44,15 +44,14 @@ class Detector(Protocol):
 
 
 def pick(faces: Faces, photo_shape: tuple[int, ...], rule: Rule = "centre") -> np.ndarray:
-    """Indices (K,) of the faces that are meant in a photo of photo_shape (H, W, ...); none for a photo without faces.
+    """Indices (K,) of the faces that are meant in a photo of photo_shape (H, W, ...).
 
-    centre      the box centre nearest to the photo's centre (squared distance), as SphereFace does: size and score
-                play no role
+    centre      the box centre nearest to the photo's centre, as in SphereFace: size and score play no role
     largest     the largest box area
     confident   the highest score
     all         each face
 
-    Of equals the first is taken. Raises ValueError for another rule.
+    Of equals the first is taken; without faces the result is empty. Raises ValueError for another rule.
     """
     if rule not in RULES:
         raise ValueError(f"the rule for several faces must be one of {', '.join(RULES)}, got {rule!r}")

@@ -1,14 +1,15 @@
-"""Photo file -> uint8 (H, W, 3) RGB, whatever its kind; a file that cannot be used is a PhotoError in one sentence.
+"""Photo file -> uint8 (H, W, 3) RGB, whatever its kind; what cannot be used is a PhotoError of one sentence.
 
-What becomes of the kinds that are not plain 8-bit RGB:
+What becomes of photos that are not plain 8-bit RGB:
 
-    grey, black and white, palette    repeated or looked up to three channels
-    16 bits a channel                 the high byte, which is also what Pillow keeps of 16-bit RGB
-    transparency                      composited over white, as viewers show a cut-out person
-    CMYK, YCbCr, LAB, HSV             Pillow's conversion; embedded colour profiles are ignored, as in the data sets
-    EXIF orientation                  applied, so that the person stands upright
-    several frames or pages           the first
-    float pixels                      refused in the kinds that Pillow reads: their range is not known
+    grey, black and white, palette   repeated, or looked up, to three channels
+    16 bits a channel                the high byte, which is also what Pillow keeps of 16-bit RGB
+    transparency                     composited over white, as viewers show a cut-out person
+    CMYK, YCbCr, LAB, HSV            Pillow's conversion; embedded colour profiles are ignored
+    EXIF orientation                 applied, so that the person stands upright
+    several frames or pages          the first one
+    float pixels                     refused in kinds that Pillow reads, as their range is not known;
+                                     what only OpenCV reads, as Radiance HDR, is clipped to 0..1 by OpenCV
 """
 
 from __future__ import annotations
@@ -22,9 +23,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 150_000_000
-"""Largest photo that is decoded. Cameras reach 100 million pixels; a small file can claim billions."""
-
-_WHITE = (255, 255, 255, 255)
+"""Largest photo that is decoded: cameras reach 100 million pixels, but a small file can claim billions."""
 
 
 class PhotoError(ValueError):
@@ -34,7 +33,7 @@ class PhotoError(ValueError):
 def read_photo(path: str | Path) -> np.ndarray:
     """The photo as a writable uint8 array (H, W, 3), RGB, upright.
 
-    Raises PhotoError where the file is missing, unreadable, truncated, not an image or larger than MAX_PIXELS.
+    Raises PhotoError for a file that is missing, unreadable, truncated, no image, or of more than MAX_PIXELS.
     """
     path = Path(path)
     try:
@@ -45,23 +44,25 @@ def read_photo(path: str | Path) -> np.ndarray:
         raise PhotoError(f"{path}: is an empty file")
     try:
         with warnings.catch_warnings():
-            # Pillow warns about odd metadata and about its own, lower size limit. Neither changes the pixels.
+            # Pillow warns of odd metadata, and of its own, lower size limit: neither changes the pixels.
             warnings.simplefilter("ignore")
-            return _decode(data)
+            return _decoded(data)
     except UnidentifiedImageError:
-        raise PhotoError(f"{path}: is not an image that Pillow or OpenCV reads") from None
+        raise PhotoError(f"{path}: is no image that Pillow or OpenCV reads") from None
     except Image.DecompressionBombError:
-        raise PhotoError(f"{path}: {_too_large()}") from None
+        raise PhotoError(
+            f"{path}: has more than {MAX_PIXELS // 10**6} million pixels; scale it down before using it"
+        ) from None
     except Exception as error:  # a decoder answers damaged bytes with any exception there is
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise PhotoError(f"{path}: cannot be decoded ({reason})") from None
+        raise PhotoError(f"{path}: cannot be decoded: {reason}") from None
 
 
-def _decode(data: bytes) -> np.ndarray:
+def _decoded(data: bytes) -> np.ndarray:
     try:
         image = Image.open(BytesIO(data))
     except UnidentifiedImageError:
-        return _decode_with_opencv(data)
+        return _decoded_by_opencv(data)
     with image:
         _check_size(image.width, image.height)
         image.load()
@@ -72,19 +73,23 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise ValueError("its pixels are floats of unknown range; save it with 8 or 16 bits")
     if image.mode == "I" or image.mode.startswith("I;16"):
-        values = np.asarray(image).astype(np.int64)
+        values = np.asarray(image)
         if values.min() < 0 or values.max() > 0xFFFF:
             raise ValueError("its pixels have more than 16 bits; save it with 8 or 16 bits")
         image = Image.fromarray((values >> 8).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, _WHITE), image)
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
     return image.convert("RGB")
 
 
-def _decode_with_opencv(data: bytes) -> np.ndarray:
-    """For the kinds that only OpenCV reads, such as Radiance HDR; it applies the EXIF orientation itself."""
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+def _decoded_by_opencv(data: bytes) -> np.ndarray:
+    log_level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the error says it once
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    finally:
+        cv2.utils.logging.setLogLevel(log_level)
     if image is None:
         raise UnidentifiedImageError
     _check_size(image.shape[1], image.shape[0])
@@ -94,7 +99,3 @@ def _decode_with_opencv(data: bytes) -> np.ndarray:
 def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise Image.DecompressionBombError
-
-
-def _too_large() -> str:
-    return f"has more than {MAX_PIXELS // 1_000_000} million pixels, the largest that is decoded; scale it down first"

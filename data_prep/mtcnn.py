@@ -1,15 +1,20 @@
 """MTCNN face detection (Zhang et al. 2016, https://arxiv.org/abs/1604.02878), on facenet-pytorch's weights.
 
-Three networks, each looking closer than the one before: P-Net slides over a pyramid of the photo and proposes boxes;
-R-Net (24 x 24) and O-Net (48 x 48) look at each box, reject or refine it; O-Net gives the landmarks.
+Three networks, each looking closer than the one before: P-Net slides over a pyramid of the photo and proposes
+boxes, R-Net (24 x 24) and O-Net (48 x 48) look at each and reject or refine it, O-Net gives the landmarks.
 
-It finds what `facenet_pytorch.MTCNN.detect` finds, several times faster: resizing is done from one summed-area table
-(area.py), and the networks run in channels_last (mtcnn_networks.py). The reference is facenet-pytorch 2.5.3. From the
-authors' Matlab code, which SphereFace used, both differ: levels and crops are area means instead of bilinear samples,
-crops are cut at the photo's border instead of padded with black, overlaps are computed without the extra pixel except
-in the last suppression, and O-Net's landmarks are not averaged with those of the mirrored crop.
+Boxes and scores are those of `facenet_pytorch.MTCNN.detect`, version 2.5.3, found in less than half the time:
+one summed-area table does all the resizing (area.py), and the networks run in channels_last
+(mtcnn_networks.py). facenet-pytorch in turn differs from the authors' Matlab code, which SphereFace used:
+levels and crops are area means instead of bilinear samples, crops are cut at the photo's border instead of
+padded with black, boxes are not truncated between the networks, overlaps count no extra pixel except in the
+last suppression, and landmarks are not averaged with those of the mirrored crop.
 
-A photo is processed alone, whatever else is in the call, so its faces are the same bit for bit in any batch.
+The landmarks are placed where O-Net saw them. facenet-pytorch places them as if the crop had not been
+truncated to whole pixels and cut at the photo's border: 1 pixel too far right and down in the median over LFW
+(measured by mirroring and by enlarging the photos), and up to 50 pixels off where a face touches the border.
+
+A photo is processed alone, whatever else is in the call: its faces are the same bit for bit in any batch.
 """
 
 from __future__ import annotations
@@ -18,29 +23,28 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
-from torch import nn
-from torchvision.ops import nms
 
 from .area import AreaTable
 from .detection import Faces
-from .mtcnn_networks import load_networks
+from .mtcnn_networks import Layer, load_networks
 
-CELL = 12  # pixels that a P-Net cell sees; the next one lies STRIDE further
+CELL = 12  # pixels of a level that a P-Net cell sees; its neighbours' views lie STRIDE further
 STRIDE = 2
-STRIP_PIXELS = 1 << 20  # P-Net looks at that much of a level at once, for the memory of very large photos
-CROPS_AT_ONCE = 512  # and at that many crops, likewise
+STRIP_PIXELS = 1 << 20  # of a level, seen by P-Net at once: bounds the memory for very large photos
+CROPS_AT_ONCE = 512  # likewise for R-Net and O-Net
 
 
 class MTCNN:
-    """The detector with SphereFace's settings as default.
+    """The detector, with SphereFace's settings as default.
 
     min_face: side in pixels of the smallest face that is looked for
-    factor: ratio of a pyramid level's size to that of the level before
-    thresholds: what P-Net's, R-Net's and O-Net's scores must reach
+    factor: size of a pyramid level as a share of the one before
+    thresholds: scores that a box must have from P-Net, R-Net and O-Net
 
-    settings is the record of what determines the result. Raises ValueError for settings that make no pyramid.
+    `settings` is the record of what determines the faces. Raises ValueError for settings out of range.
     """
 
     def __init__(
@@ -67,28 +71,23 @@ class MTCNN:
 
     @torch.inference_mode()
     def detect(self, photos: Sequence[np.ndarray]) -> list[Faces]:
-        """The faces of each photo, most confident first; photos are uint8 (H, W, 3) RGB and may differ in size."""
+        """The faces of each photo, best first; photos are uint8 (H, W, 3) RGB and may differ in size."""
         return [self._detect(photo) for photo in photos]
 
     def _detect(self, photo: np.ndarray) -> Faces:
         table = AreaTable(photo)
         boxes = self._proposed(table)
 
-        boxes, score, refinement, _ = _looked_at(
-            self._networks.rnet, self._thresholds[1], table, boxes, side=24
-        )
-        boxes, refinement = _only(_suppressed(boxes, score, 0.7), boxes, refinement)
-        boxes = _square(_refined(boxes, refinement, 1))
+        boxes, _, score, outputs = _passed(self._networks.rnet, self._thresholds[1], table, boxes, 24)
+        best = _suppressed(boxes, score, 0.7)
+        boxes = _square(_refined(boxes[best], outputs[best, 2:6], 1))
 
-        boxes, score, refinement, points = _looked_at(
-            self._networks.onet, self._thresholds[2], table, boxes, side=48
-        )
-        # O-Net gives five x, then five y, as shares of the box. Boxes count pixels from 1, landmarks from 0.
-        size = boxes[:, None, 2:] - boxes[:, None, :2] + 1
-        landmarks = points.reshape(-1, 2, 5).swapaxes(1, 2) * size + boxes[:, None, :2] - 1
-        boxes = _refined(boxes, refinement, 1)
-        kept = _suppressed_within(boxes, score, 0.7)
-        return Faces(*(x.astype(np.float64) for x in _only(kept, boxes, score, landmarks)))
+        boxes, cut, score, outputs = _passed(self._networks.onet, self._thresholds[2], table, boxes, 48)
+        boxes = _refined(boxes, outputs[:, 2:6], 1)
+        best = _suppressed_within(boxes, score, 0.7)
+        boxes, cut, score, outputs = _only(best, boxes, cut, score, outputs)
+        landmarks = _landmarks(cut, outputs[:, 6:])
+        return Faces(boxes.astype(np.float64), score.astype(np.float64), landmarks)
 
     def _proposed(self, table: AreaTable) -> np.ndarray:
         """P-Net's boxes from all levels of the pyramid, refined and made square: (N, 4)."""
@@ -102,58 +101,57 @@ class MTCNN:
         if not levels:  # the photo is smaller than the smallest face
             return np.zeros((0, 4), np.float32)
         boxes, score, refinement = map(np.concatenate, zip(*levels, strict=True))
-        boxes, refinement = _only(_suppressed(boxes, score, 0.7), boxes, refinement)
-        return _square(_refined(boxes, refinement, 0))
+        best = _suppressed(boxes, score, 0.7)
+        return _square(_refined(boxes[best], refinement[best], 0))
 
     def _level(self, table: AreaTable, scale: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The cells of one level that P-Net passes: boxes (N, 4) in photo pixels, scores (N,), refinements (N, 4)."""
+        """What P-Net passes on a level: boxes (N, 4) in photo pixels, scores (N,), refinements (N, 4)."""
         height, width = int(table.height * scale + 1), int(table.width * scale + 1)
-        num_rows = math.ceil((height - 2) / 2) - 4  # of cells: what three convolutions and the pooling leave
+        num_rows = math.ceil((height - 2) / STRIDE) - 4  # of cells: what convolutions and pooling leave
         rows_at_once = max(1, STRIP_PIXELS // (STRIDE * width))
-        least_margin = math.log(self._thresholds[0] / (1 - self._thresholds[0]))
+        least_margin = math.log(self._thresholds[0] / (1 - self._thresholds[0]))  # the threshold in logits
         strips = []
         for first in range(0, num_rows, rows_at_once):
             last = min(first + rows_at_once, num_rows) - 1
             level = table.resized(height, width, slice(STRIDE * first, STRIDE * last + CELL))
             cells = _applied(self._networks.pnet, level)  # (6, rows, columns)
             row, column = np.nonzero(cells[1] - cells[0] >= least_margin)
-            cells = cells[:, row, column].T
-            corner = STRIDE * np.stack([column, row + first], axis=1).astype(np.float32)
+            outputs = cells[:, row, column].T
+            corner = STRIDE * np.stack([column, first + row], axis=1).astype(np.float32)
             boxes = np.floor(np.hstack([corner + 1, corner + CELL]) / np.float32(scale))
-            strips.append((boxes, _probability(cells), cells[:, 2:]))
+            strips.append((boxes, _scores(outputs), outputs[:, 2:]))
         boxes, score, refinement = map(np.concatenate, zip(*strips, strict=True))
         return boxes, score, refinement
 
 
-def _looked_at(
-    network: nn.Module, threshold: float, table: AreaTable, boxes: np.ndarray, side: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The boxes (N, 4) that a network passes: boxes, scores, refinements, and what else it says of them."""
-    cut = boxes.astype(np.int64)  # truncates; boxes count pixels from 1 and include the last
+def _passed(
+    network: Layer, threshold: float, table: AreaTable, boxes: np.ndarray, side: int
+) -> tuple[np.ndarray, ...]:
+    """What R-Net or O-Net passes of boxes (N, 4): boxes, the cuts that it saw, scores, all its outputs."""
+    # Boxes count pixels from 1 and include the last one; cuts count from 0 and do not.
+    cut = boxes.astype(np.int64)  # truncates
     cut[:, :2] = np.maximum(cut[:, :2] - 1, 0)
     cut[:, 2:] = np.minimum(cut[:, 2:], [table.width, table.height])
-    boxes, cut = _only((cut[:, 2:] > cut[:, :2]).all(axis=1), boxes, cut)
-    starts = range(0, max(len(cut), 1), CROPS_AT_ONCE)  # one batch at least, if only for the output's width
-    outputs = np.concatenate(
-        [_applied(network, table.crops(cut[i : i + CROPS_AT_ONCE], side)) for i in starts]
-    )
-    score = _probability(outputs)
-    boxes, score, outputs = _only(score > threshold, boxes, score, outputs)
-    return boxes, score, outputs[:, 2:6], outputs[:, 6:]
+    boxes, cut = _only(np.all(cut[:, 2:] > cut[:, :2], axis=1), boxes, cut)
+    batches = [cut[i : i + CROPS_AT_ONCE] for i in range(0, len(cut), CROPS_AT_ONCE)] or [cut]
+    outputs = np.concatenate([_applied(network, table.crops(batch, side)) for batch in batches])
+    score = _scores(outputs)
+    return _only(score > threshold, boxes, cut, score, outputs)
 
 
-def _applied(network: nn.Module, pixels: np.ndarray) -> np.ndarray:
+def _applied(network: Layer, pixels: np.ndarray) -> np.ndarray:
     return network(torch.from_numpy(pixels).permute(0, 3, 1, 2)).numpy()
 
 
-def _probability(outputs: np.ndarray) -> np.ndarray:
-    """The softmax of the first two outputs at the second, (N,). In float32, where many faces round to equal scores."""
-    return 1 / (1 + np.exp(outputs[:, 0] - outputs[:, 1]))
+def _scores(outputs: np.ndarray) -> np.ndarray:
+    """The probability of a face (N,), from the logits that are the first two outputs."""
+    return torch.from_numpy(outputs[:, :2]).softmax(dim=1)[:, 1].numpy()
 
 
 def _refined(boxes: np.ndarray, refinement: np.ndarray, extra: int) -> np.ndarray:
-    """Corners moved by shares of the size; P-Net's size is right - left, the others' has one extra pixel."""
-    return boxes + refinement * np.tile(boxes[:, 2:] - boxes[:, :2] + np.float32(extra), 2)
+    """Corners moved by shares of right - left + extra and bottom - top + extra; extra is 0 after P-Net."""
+    size = boxes[:, 2:] - boxes[:, :2] + np.float32(extra)
+    return boxes + refinement * np.tile(size, 2)
 
 
 def _square(boxes: np.ndarray) -> np.ndarray:
@@ -164,29 +162,40 @@ def _square(boxes: np.ndarray) -> np.ndarray:
 
 
 def _suppressed(boxes: np.ndarray, score: np.ndarray, threshold: float) -> np.ndarray:
-    """Indices of the boxes that overlap no better one by more than threshold of their union, best first."""
-    return nms(torch.from_numpy(boxes), torch.from_numpy(score), threshold).numpy()
+    """Indices, best first, of boxes that share at most this part of their union with a better one."""
+    # OpenCV's, as torchvision's would cost each worker process five seconds of import. It takes arrays, whatever
+    # its stubs say.
+    corner_and_size: Any = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
+    scores: Any = score
+    return np.array(cv2.dnn.NMSBoxes(corner_and_size, scores, 0, threshold), dtype=np.int64)
 
 
 def _suppressed_within(boxes: np.ndarray, score: np.ndarray, threshold: float) -> np.ndarray:
-    """The same with the share of the smaller box, which also removes a box within another."""
+    """The same for the part of the smaller box, which also removes a box inside another."""
     area = (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1)
-    # Scores of several good boxes round to exactly 1. Which of them is the face then hangs on argsort's order of
-    # equals, and it has to be the same call on the same float32 as facenet-pytorch's to choose the same.
+    # In float32 several good boxes often have the same score, such as 1. Which one wins hangs on argsort's order
+    # of equals: it takes facenet-pytorch's very call to choose the same.
     order = np.argsort(score)[::-1]
-    kept = []
+    best = []
     while len(order):
-        best, order = order[0], order[1:]
-        kept.append(best)
-        low, high = (
-            np.maximum(boxes[best, :2], boxes[order, :2]),
-            np.minimum(boxes[best, 2:], boxes[order, 2:]),
-        )
+        first, order = order[0], order[1:]
+        best.append(first)
+        low = np.maximum(boxes[first, :2], boxes[order, :2])
+        high = np.minimum(boxes[first, 2:], boxes[order, 2:])
         shared = np.maximum(high - low + 1, 0).prod(axis=1)
-        order = order[shared / np.minimum(area[best], area[order]) <= threshold]
-    return np.array(kept, dtype=np.int64)
+        order = order[shared / np.minimum(area[first], area[order]) <= threshold]
+    return np.array(best, dtype=np.int64)
+
+
+def _landmarks(cut: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """O-Net's five x and five y (N, 10), shares of what it saw, as landmarks (N, 5, 2) in photo pixels.
+
+    A share counts from the cut's edge, which lies half a pixel before the centre of its first pixel.
+    """
+    size = (cut[:, 2:] - cut[:, :2])[:, None]
+    return cut[:, None, :2] + size * shares.reshape(-1, 2, 5).swapaxes(1, 2).astype(np.float64) - 0.5
 
 
 def _only(which: np.ndarray, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Each array reduced to the rows that a mask or indices choose."""
+    """Each array's rows that a mask or indices choose."""
     return tuple(array[which] for array in arrays)

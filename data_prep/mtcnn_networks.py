@@ -1,117 +1,130 @@
-"""MTCNN's three networks with the weights that facenet-pytorch ships, arranged for speed on a CPU.
+"""MTCNN's three networks on the weights that facenet-pytorch ships, arranged for speed on a CPU.
 
-The layers and the weights are facenet-pytorch's. What differs changes the results by no more than rounding:
+The layers are the released ones. What is arranged differently changes the results by no more than rounding:
 
-- Input is (K, 4, h, w) in channels_last with values 0 to 255. The normalisation (v - 127.5) / 128 is folded into the
-  first convolution, and the fourth channel meets weights of zero.
+- Input is (K, 4, h, w) in channels_last with values 0 to 255. The normalisation (v - 127.5) / 128 is folded
+  into the first convolution, and the fourth channel meets weights of zero.
 - P-Net's ten first channels are padded with zeros to sixteen, a full vector of the processor.
-- The last layers are joined to one matrix. An output is two logits (no face, face), four numbers that refine the box,
-  and, from O-Net, five x and five y of the landmarks.
+- The last layers are joined to one. An output is two logits (no face, face), four numbers that refine the
+  box, and, from O-Net, five x and five y of the landmarks.
 """
 
 from __future__ import annotations
 
 import hashlib
-from importlib.resources import files
+from collections.abc import Callable
+from importlib.util import find_spec
 from io import BytesIO
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from facenet_pytorch import ONet, PNet, RNet
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import Tensor
+
+Layer = Callable[[Tensor], Tensor]
+Weights = dict[str, Tensor]
 
 
 class Networks(NamedTuple):
-    pnet: nn.Module
-    """(1, 4, h, w) -> (6, rows, columns); a cell sees 12 x 12 pixels, its neighbours' views lie 2 further."""
-    rnet: nn.Module
+    pnet: Layer
+    """(1, 4, h, w) -> (6, rows, columns): a cell sees 12 x 12 pixels, its neighbours' views lie 2 further."""
+    rnet: Layer
     """(K, 4, 24, 24) -> (K, 6)"""
-    onet: nn.Module
+    onet: Layer
     """(K, 4, 48, 48) -> (K, 16)"""
     sha256: dict[str, str]
-    """Of each weight file."""
+    """Hash of each weight file, by the network's name."""
 
 
-@torch.no_grad()
 def load_networks() -> Networks:
-    hashes: dict[str, str] = {}
-    p, r, o = (_released(kind, hashes) for kind in (PNet, RNet, ONet))
-    pnet = nn.Sequential(
-        *(_padded_conv(_folded(p.conv1), 4, 16), _padded_prelu(p.prelu1, 16), p.pool1),
-        *(_padded_conv(p.conv2, 16, 16), p.prelu2, p.conv3, p.prelu3),
-        _Cells(_joined(p.conv4_1, p.conv4_2)),
+    """The networks, read from the installed facenet-pytorch package, which itself is not imported."""
+    spec = find_spec("facenet_pytorch")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("MTCNN's weights come with facenet-pytorch, which is not installed")
+    folder = Path(spec.origin).parent / "data"
+    data = {name: (folder / f"{name}.pt").read_bytes() for name in ("pnet", "rnet", "onet")}
+    p, r, o = (torch.load(BytesIO(file), weights_only=True) for file in data.values())
+    pnet = _chain(
+        *(_first_conv(p, 16), _prelu(p, "prelu1", 16), _max_pool(2)),
+        *(_conv(p, "conv2", in_channels=16), _prelu(p, "prelu2")),
+        *(_conv(p, "conv3"), _prelu(p, "prelu3")),
+        _at_each_position(p, "conv4_1", "conv4_2"),
     )
-    rnet = nn.Sequential(
-        *(_folded(r.conv1), r.prelu1, r.pool1, r.conv2, r.prelu2, r.pool2, r.conv3, r.prelu3),
-        *(_ColumnsFirst(), r.dense4, r.prelu4, _joined(r.dense5_1, r.dense5_2)),
+    rnet = _chain(
+        *(_first_conv(r, 28), _prelu(r, "prelu1"), _max_pool(3)),
+        *(_conv(r, "conv2"), _prelu(r, "prelu2"), _max_pool(3)),
+        *(_conv(r, "conv3"), _prelu(r, "prelu3")),
+        *(_flat, _linear(r, "dense4"), _prelu(r, "prelu4")),
+        _linear(r, "dense5_1", "dense5_2"),
     )
-    onet = nn.Sequential(
-        *(_folded(o.conv1), o.prelu1, o.pool1, o.conv2, o.prelu2, o.pool2),
-        *(o.conv3, o.prelu3, o.pool3, o.conv4, o.prelu4),
-        *(_ColumnsFirst(), o.dense5, o.prelu5),
-        _joined(o.dense6_1, o.dense6_2, o.dense6_3),
+    onet = _chain(
+        *(_first_conv(o, 32), _prelu(o, "prelu1"), _max_pool(3)),
+        *(_conv(o, "conv2"), _prelu(o, "prelu2"), _max_pool(3)),
+        *(_conv(o, "conv3"), _prelu(o, "prelu3"), _max_pool(2)),
+        *(_conv(o, "conv4"), _prelu(o, "prelu4")),
+        *(_flat, _linear(o, "dense5"), _prelu(o, "prelu5")),
+        _linear(o, "dense6_1", "dense6_2", "dense6_3"),
     )
-    for network in (pnet, rnet, onet):
-        network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
-    return Networks(pnet, rnet, onet, hashes)
+    return Networks(pnet, rnet, onet, {name: hashlib.sha256(file).hexdigest() for name, file in data.items()})
 
 
-def _released(kind: type[nn.Module], hashes: dict[str, str]) -> nn.Module:
-    name = kind.__name__.lower()
-    data = files("facenet_pytorch").joinpath("data", f"{name}.pt").read_bytes()
-    hashes[name] = hashlib.sha256(data).hexdigest()
-    network = kind(pretrained=False)
-    network.load_state_dict(torch.load(BytesIO(data), weights_only=True))
+def _chain(*layers: Layer) -> Layer:
+    def network(x: Tensor) -> Tensor:
+        for layer in layers:
+            x = layer(x)
+        return x
+
     return network
 
 
-def _folded(conv: nn.Conv2d) -> nn.Conv2d:
-    """conv((v - 127.5) / 128) of three channels, as a convolution of v and of a fourth channel that it ignores."""
-    folded = _padded_conv(conv, 4, conv.out_channels)
-    folded.weight.div_(128)
-    folded.bias.sub_(127.5 * folded.weight.sum(dim=(1, 2, 3)))
-    return folded
+def _first_conv(weights: Weights, out_channels: int) -> Layer:
+    weight, bias = weights["conv1.weight"] / 128, weights["conv1.bias"]
+    bias = bias - 127.5 * weight.sum(dim=(1, 2, 3))
+    return _conv({"conv1.weight": weight, "conv1.bias": bias}, "conv1", 4, out_channels)
 
 
-def _padded_conv(conv: nn.Conv2d, in_channels: int, out_channels: int) -> nn.Conv2d:
-    padded = nn.Conv2d(in_channels, out_channels, conv.weight.shape[2:])
-    nn.init.zeros_(padded.weight)[: conv.out_channels, : conv.in_channels] = conv.weight
-    nn.init.zeros_(padded.bias)[: conv.out_channels] = conv.bias
-    return padded
+def _conv(weights: Weights, name: str, in_channels: int = 0, out_channels: int = 0) -> Layer:
+    """A convolution, with zeros for the channels that the released one lacks."""
+    weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    more_in, more_out = max(in_channels - weight.shape[1], 0), max(out_channels - weight.shape[0], 0)
+    weight = F.pad(weight, (0, 0, 0, 0, 0, more_in, 0, more_out)).contiguous(
+        memory_format=torch.channels_last
+    )
+    bias = F.pad(bias, (0, more_out))
+    return lambda x: F.conv2d(x, weight, bias)
 
 
-def _padded_prelu(prelu: nn.PReLU, channels: int) -> nn.PReLU:
-    padded = nn.PReLU(channels)
-    padded.weight[: prelu.num_parameters] = prelu.weight
-    return padded
+def _prelu(weights: Weights, name: str, channels: int = 0) -> Layer:
+    slope = weights[f"{name}.weight"]
+    slope = F.pad(slope, (0, max(channels - len(slope), 0)))
+    return lambda x: F.prelu(x, slope)
 
 
-def _joined(*layers: nn.Conv2d | nn.Linear) -> nn.Linear:
-    """Linear layers, or 1x1 convolutions, of one input as one linear layer."""
-    weight = torch.cat([layer.weight.flatten(1) for layer in layers])
-    joined = nn.Linear(weight.shape[1], weight.shape[0])
-    joined.weight.copy_(weight)
-    joined.bias.copy_(torch.cat([layer.bias for layer in layers]))
-    return joined
+def _max_pool(size: int) -> Layer:
+    return lambda x: F.max_pool2d(x, size, stride=2, ceil_mode=True)
 
 
-class _Cells(nn.Module):
-    """A linear layer at each position of (1, C, rows, columns) -> (outputs, rows, columns).
+def _flat(x: Tensor) -> Tensor:
+    """(K, C, h, w) -> (K, w * h * C): columns count before rows, as in the authors' Matlab code."""
+    return x.permute(0, 3, 2, 1).flatten(1)
 
-    Written as matrix x positions: with so few outputs, that is three times as fast as positions x matrix.
+
+def _linear(weights: Weights, *names: str) -> Layer:
+    weight, bias = _joined(weights, names)
+    return lambda x: F.linear(x, weight, bias)
+
+
+def _at_each_position(weights: Weights, *names: str) -> Layer:
+    """1x1 convolutions of (1, C, rows, columns) -> (outputs, rows, columns).
+
+    As matrix times positions: with so few outputs that is three times as fast as a convolution.
     """
-
-    def __init__(self, layer: nn.Linear) -> None:
-        super().__init__()
-        self.layer = layer
-
-    def forward(self, x: Tensor) -> Tensor:
-        positions = x[0].permute(1, 2, 0).flatten(0, 1)  # (rows * columns, C), no copy in channels_last
-        return (self.layer.weight @ positions.T + self.layer.bias[:, None]).unflatten(1, x.shape[2:])
+    weight, bias = _joined(weights, names)
+    return lambda x: torch.addmm(bias[:, None], weight, x[0].flatten(1)).unflatten(1, x.shape[2:])
 
 
-class _ColumnsFirst(nn.Module):
-    """(K, C, h, w) -> (K, w * h * C), the order in which the released dense layers count, as in the authors' Matlab."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.permute(0, 3, 2, 1).flatten(1)
+def _joined(weights: Weights, names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+    """Linear layers or 1x1 convolutions of one input as one matrix (outputs, C) and bias (outputs,)."""
+    weight = torch.cat([weights[f"{name}.weight"].flatten(1) for name in names])
+    return weight, torch.cat([weights[f"{name}.bias"] for name in names])
