@@ -76,7 +76,7 @@ class LiveLine:
             BarColumn(bar_width=20),
             TextColumn("{task.fields[numbers]}"),
             TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=True),
+            TimeRemainingColumn(),
             console=RichConsole(stderr=True, highlight=False),
             speed_estimate_period=300,
         )
