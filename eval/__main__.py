@@ -18,6 +18,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # whoever reads our output has seen enough; click ends quietly
+            raise
         except (ValueError, OSError) as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(1)

@@ -61,7 +61,7 @@ def score_histograms(
     axes.set_ylim(bottom=0)
     axes.set_xlabel("score (cosine)")
     axes.set_ylabel("share of the kind's pairs in each of 60 bins")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
     return _svg(figure, name, description)
 
 

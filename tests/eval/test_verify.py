@@ -9,6 +9,7 @@ import pytest
 from eval import report as reports
 from sphereface_plus import checkpoint
 from sphereface_plus.config import from_dict, to_dict
+from sphereface_plus.data.pairs import read_pairs
 from sphereface_plus.networks import build_network
 
 
@@ -100,3 +101,52 @@ def test_raw_pixels_tell_the_people_of_orl_apart_far_above_chance(shared_data, r
     numbers = reports.read(tmp_path / "out")["results"]
     assert 0.82 < numbers["accuracy"] < 0.92  # 87.25 % on 2026-11-23
     assert 0.92 < numbers["auc"] < 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_raw_photos_are_aligned_first_and_once(shared_data, repository, run_eval, tmp_path):
+    lfw = read_pairs(shared_data / "lfw" / "pairs.txt")
+    chosen = [*np.flatnonzero(lfw.genuine)[::300], *np.flatnonzero(~lfw.genuine)[::300]]
+    pairs = tmp_path / "pairs.txt"
+    lines = [f"{lfw.first[k]}.jpg {lfw.second[k]}.jpg {int(lfw.genuine[k])}" for k in chosen]
+    pairs.write_text("\n".join(lines) + "\n")
+    arguments = ["verify", "--pairs", pairs, "--images", shared_data / "lfw", "--workers", 1]
+    arguments += ["--model", shared_data / "weights" / "MobileFaceNet.onnx", "--crops", tmp_path / "crops"]
+    arguments += ["--input", repository / "configs" / "input" / "mobilefacenet.yaml"]
+    run_eval(*arguments, "--out", tmp_path / "first")
+    report = reports.read(tmp_path / "first")
+    assert report["results"]["accuracy"] >= 0.95
+    assert report["results"]["auc"] == 1
+    preparation = report["preparation"]
+    assert sum(preparation["methods"].values()) == report["pairs"]["photos"] == 40
+    assert preparation["settings"]["template"] == "arcface_112x112"
+    assert preparation["settings"]["fallback"] == "centre"
+    assert str(shared_data) not in str(preparation)
+    (tmp_path / "first" / "embeddings.npz").unlink()
+    crops = {path: path.stat().st_mtime_ns for path in (tmp_path / "crops").rglob("*.png")}
+    run_eval(*arguments, "--out", tmp_path / "second")
+    assert crops == {path: path.stat().st_mtime_ns for path in (tmp_path / "crops").rglob("*.png")}
+    assert reports.read(tmp_path / "second")["per_pair"] == report["per_pair"]
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_photos_without_a_face_stay_in_and_are_listed(shared_data, run_eval, tmp_path):
+    photos, names = tmp_path / "photos", []
+    for number, path in enumerate(sorted((shared_data / "lfw" / "images").glob("A*/*.jpg"))[:23]):
+        photos.mkdir(exist_ok=True)
+        names.append(f"{number}.jpg")
+        (photos / names[-1]).write_bytes(path.read_bytes())
+    names.append("wall.jpg")
+    cv2.imwrite(str(photos / "wall.jpg"), np.full((250, 250, 3), 128, np.uint8))
+    pairs = tmp_path / "pairs.txt"
+    lines = [f"{names[k]} {names[(k + 1 + k % 2) % 24]} {k % 2}" for k in range(24)]
+    pairs.write_text("\n".join(lines) + "\n")
+    out = tmp_path / "out"
+    run_eval(
+        "verify", "--model", "pixels", "--images", photos, "--pairs", pairs, "--workers", 1, "--out", out
+    )
+    preparation = reports.read(out)["preparation"]
+    assert {"photo": "wall", "method": "centre"} in preparation["not_detected"]
+    assert "wall: centre" in (out / "report.html").read_text()
