@@ -191,7 +191,7 @@ def _sorted(photos: list[Photo]) -> list[Photo]:
         other = taken.setdefault(crop_stem(photo.path), photo)
         if other.path != photo.path:
             raise PrepError(
-                f"{photo.path} and {other.path} would become the same crop: rename or remove one of them"
+                f"{other.path} and {photo.path} would become the same crop: rename or remove one of them"
             )
         if other.identity != photo.identity:
             raise PrepError(

@@ -72,13 +72,14 @@ class Canvas:
     def only_inside(self, points: ArrayLike) -> Iterator[None]:
         """What is painted in the block shows only inside the shape with the corners points."""
         corners = self._fixed(points)
-        part, offset = self._part(corners, margin=2)
-        before = part.copy()
+        before = self._fine.copy()
         yield
+        painted, self._fine = self._part(corners, margin=2)[0], before
+        part, offset = self._part(corners, margin=2)
         mask = np.zeros(part.shape[:2], np.uint8)
         cv2.fillPoly(mask, [corners - offset], 255, cv2.LINE_AA, _BITS)
         share = (mask.astype(np.float32) / 255)[..., None]
-        part[:] = (part * share + before * (1 - share) + 0.5).astype(np.uint8)
+        part[:] = (painted * share + part * (1 - share) + 0.5).astype(np.uint8)
 
     def _fixed(self, points: ArrayLike) -> np.ndarray:
         fine = (self.project(points) + 0.5) * _FINE - 0.5  # pixel centres, not corners, carry the coordinates

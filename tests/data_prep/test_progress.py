@@ -1,0 +1,46 @@
+"""Rate and time left, on a terminal and in a log."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from data_prep import progress as module
+from data_prep.progress import show_progress
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Six seconds pass between two calls."""
+    times = itertools.count(0, 6)
+    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(times)))
+
+
+def test_a_log_gets_a_line_now_and_then(clock, capsys):
+    with show_progress("photos", "without a crop") as progress:
+        progress(100, 10_000, 0)  # done before: no work of this run
+        for done in (160, 220, 280, 340):
+            progress(done, 10_000, done // 100)
+    assert capsys.readouterr().err.splitlines() == [
+        "220 of 10,000 photos, 10.0 a second, 16:18 left, 2 without a crop",
+        "340 of 10,000 photos, 10.0 a second, 16:06 left, 3 without a crop",
+    ]
+
+
+def test_a_terminal_gets_a_live_line(clock, capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with show_progress("photos") as progress:
+        progress(0, 100, 0)
+        progress(50, 100, 0)
+    shown = capsys.readouterr().err
+    assert "50/100" in shown
+    assert "8.3 a second, 0:06 left" in shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0:00"), (61, "1:01"), (3600, "1:00:00"), (90_061, "25:01:01")]
+)
+def test_durations_are_written_as_clocks_do(seconds, text):
+    assert module._duration(seconds) == text
