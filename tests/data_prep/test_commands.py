@@ -216,7 +216,7 @@ def test_help_names_every_option_with_its_default_and_does_not_load_torch(run, r
         ("thresholds", "0.6, 0.7, 0.9"),
         ("workers", "one for each processor"),
     ):
-        option = words.rpartition(f"--{name} ")[2].partition(" --")[0]
+        option = words.partition(f"--{name} ")[2].partition(" --")[0]
         assert f"[default: {default}]" in option, name
     program = "import sys, data_prep.__main__; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=repository).returncode == 0
