@@ -163,8 +163,8 @@ def _square(boxes: np.ndarray) -> np.ndarray:
 
 def _suppressed(boxes: np.ndarray, score: np.ndarray, threshold: float) -> np.ndarray:
     """Indices, best first, of boxes that share at most this part of their union with a better one."""
-    # OpenCV's, as torchvision's would cost each worker process five seconds of import. It takes arrays, whatever
-    # its stubs say.
+    # OpenCV's, as torchvision's would cost each worker process five seconds of import. Any: it takes arrays,
+    # but its stubs say lists.
     corner_and_size: Any = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
     scores: Any = score
     return np.array(cv2.dnn.NMSBoxes(corner_and_size, scores, 0, threshold), dtype=np.int64)
@@ -173,8 +173,8 @@ def _suppressed(boxes: np.ndarray, score: np.ndarray, threshold: float) -> np.nd
 def _suppressed_within(boxes: np.ndarray, score: np.ndarray, threshold: float) -> np.ndarray:
     """The same for the part of the smaller box, which also removes a box inside another."""
     area = (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1)
-    # In float32 several good boxes often have the same score, such as 1. Which one wins hangs on argsort's order
-    # of equals: it takes facenet-pytorch's very call to choose the same.
+    # In float32 several good boxes often have the same score, such as 1. Which one wins hangs on argsort's
+    # order of equals: it takes facenet-pytorch's very call to choose the same.
     order = np.argsort(score)[::-1]
     best = []
     while len(order):

@@ -15,7 +15,9 @@ def pixels(*shape: int) -> torch.Tensor:
 
 def arranged(x: torch.Tensor) -> torch.Tensor:
     """Pixels (K, 3, h, w) as our networks take them; what the fourth channel holds must not matter."""
-    return torch.cat([x, pixels(len(x), 1, *x.shape[2:])], dim=1).contiguous(memory_format=torch.channels_last)
+    return torch.cat([x, pixels(len(x), 1, *x.shape[2:])], dim=1).contiguous(
+        memory_format=torch.channels_last
+    )
 
 
 def normalised(x: torch.Tensor) -> torch.Tensor:
