@@ -78,7 +78,9 @@ def close_cosine(dtype: torch.dtype, power: float) -> float:
 
 def squared_distance(cosine: Tensor, distance: Distance) -> Tensor:
     """z^2 of directions that are not close (nor, for angles, nearly opposite)."""
-    return 2 - 2 * cosine if distance == "euclidean" else cosine.arccos().square()
+    if distance == "angular":
+        return cosine.arccos().square()
+    return torch.rsub(cosine, 2, alpha=2)  # 2 - 2 cos in one pass
 
 
 def riesz(squared: Tensor, power: float, *, relaxed: bool = False) -> Tensor:
