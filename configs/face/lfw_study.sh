@@ -2,17 +2,19 @@
 # Does MHE help on LFW view 1? SphereFace against SphereFace+ from the same start, with the same number of steps:
 # three seeds, MHE weights 0 (the control), 10, 100 and 1000, embeddings of 512 and of 32 dimensions.
 #
-#   make quickstart LFW=DIR && sh configs/face/lfw_study.sh DIR
+#   make quickstart LFW=DIR && BIN=.venv/bin sh configs/face/lfw_study.sh DIR
 #
+# With `512` or `32` behind DIR it does that dimension alone: two at once, one thread each, use two cores best.
 # Takes the crops of `make quickstart LFW=DIR`, and shorter runs than it: 300 steps and 100. Trains 6 starts and 24 fine-tunings, and ends with a table for each
 # dimension. It may be interrupted and called again. The measure is the last step's, never the best checkpoint's.
 set -eu
-LFW=${1:?usage: sh configs/face/lfw_study.sh LFW}
+LFW=${1:?usage: sh configs/face/lfw_study.sh LFW [512|32]}
+DIMENSIONS=${2:-512 32}
 PATH="${BIN:+$(cd "$BIN" && pwd):}$PATH"
 CROPS=runs/quickstart_lfw/crops
 OUT=runs/lfw_study
 
-for dimensions in 512 32; do
+for dimensions in $DIMENSIONS; do
     for seed in 0 1 2; do
         start=$OUT/d$dimensions/start_seed$seed
         settings="--resume --set data.path=$CROPS/train --set seed=$seed --set network.embedding_size=$dimensions
@@ -32,7 +34,7 @@ for dimensions in 512 32; do
     done
 done
 
-for dimensions in 512 32; do
+for dimensions in $DIMENSIONS; do
     echo
     echo "$dimensions dimensions"
     python -m eval seeds --against "$OUT/d$dimensions/mhe0_seed*/report" \
