@@ -104,6 +104,8 @@ def align_folder(
     detector = make_detector(settings) if given is None else None
     record = {
         "photos": str(root.resolve()),
+        "layout": layout if selection is None else "selection",
+        "min_images": min_images,
         **asdict(settings),
         "thresholds": list(settings.thresholds),
         "detector": detector.settings if detector else None,

@@ -18,7 +18,7 @@ from .errors import PrepError
 JOURNAL = "progress.jsonl"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Crop:
     """A written crop."""
 
@@ -26,7 +26,7 @@ class Crop:
     num_bytes: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Done:
     """What became of a photo."""
 

@@ -31,7 +31,7 @@ _LFW_LISTS = {
 }
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Photo:
     path: str
     """Relative to the photos' root, with `/`."""

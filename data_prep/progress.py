@@ -16,7 +16,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 def show_progress(unit: str, failure: str = "") -> Iterator[Callable[[int, int, int], None]]:
     """Gives progress(done, total, failed) to call after each item.
 
-    Rate and time left count from its first call: what was done before that is no work of this run.
+    The first call says what was done before; rate and time left are those of this run.
     unit: what is counted, such as "photos"; failure: what the failed ones are, such as "without a crop".
     """
     console = Console(stderr=True)
@@ -29,14 +29,13 @@ def show_progress(unit: str, failure: str = "") -> Iterator[Callable[[int, int, 
         disable=not console.is_terminal,
     )
     task = bar.add_task(unit, total=None, remark="")
-    start: tuple[float, int] | None = None
-    last_line = 0.0
+    start, last_line, num_calls = (0.0, 0), 0.0, 0
 
     def progress(done: int, total: int, failed: int = 0) -> None:
-        nonlocal start, last_line
+        nonlocal start, last_line, num_calls
         now = time.monotonic()
-        if start is None:
-            start, last_line = (now, done), now
+        if num_calls < 2:  # the first item waits for all that has to be loaded: the rate counts from there
+            start, last_line, num_calls = (now, done), now, num_calls + 1
         remarks = []
         if done > start[1] and now > start[0]:
             rate = (done - start[1]) / (now - start[0])

@@ -48,7 +48,7 @@ def draw_hair_in_front(canvas: Canvas, person: Person, shot: Shot) -> None:
     canvas.fill(np.vstack([crown, curve(front)]), person.hair, head=True)
 
     random = np.random.default_rng(person.seed)
-    for start in random.uniform(-0.9, 0.9, 26):
+    for start in random.uniform(-0.75, 0.75, 26):
         shade = person.hair * random.uniform(0.6, 1.5) + random.uniform(0, 8)
         end = start + 0.1 * random.normal()
         low = np.interp(end, x[::-1], y[::-1]) - 0.04

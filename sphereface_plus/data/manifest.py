@@ -29,7 +29,7 @@ class ManifestError(ValueError):
     """A manifest that cannot be used; the message names the file, the row and what is wrong with it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ManifestRow:
     """One crop. Boxes and landmarks are (x, y) in photo pixels, 0-based; left is the viewer's left."""
 

@@ -134,6 +134,8 @@ def test_other_settings_in_the_same_folder_are_refused(photos, tmp_path):
         PrepError, match=r"out: was begun with other settings \(template was sphereface_112x96, now"
     ):
         align_folder(photos, tmp_path / "out", template="arcface_112x112", **FAST)
+    with pytest.raises(PrepError, match=r"was begun with other settings \(min_images was 1, now 2\)"):
+        align_folder(photos, tmp_path / "out", min_images=2, **FAST)
     shutil.copytree(photos, tmp_path / "others")
     with pytest.raises(
         PrepError, match=r"was begun with other settings \(photos was .*/photos, now .*/others\)"
