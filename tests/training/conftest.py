@@ -5,6 +5,7 @@ import copy
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from sphereface_plus import config
 
@@ -36,6 +37,12 @@ def write_crops(folder, identities, images, size=SIZE):
             path = folder / f"person_{identity}" / f"person_{identity}_{image + 1:04d}.png"
             cv2.imwrite(str(path), crop.clip(0, 255).astype(np.uint8))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(_fixed_seed_and_threads):
+    """A network this small is no faster on two threads, and much slower where they compete with others."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,6 @@ STEPS = 40
 @pytest.mark.slow
 def test_killed_and_resumed_run_equals_the_uninterrupted_one_bit_by_bit(recipe, tiny, tmp_path, repository):
     changes = {"train.steps": STEPS, "optimizer.milestones": [20], "train.checkpoint_every": 4}
-    torch.set_num_threads(1)
     train(
         tiny(**changes), tmp_path / "whole"
     )  # reads its crops itself; the killed run has two reading processes
