@@ -24,7 +24,7 @@ class AreaTable:
         self.height, self.width = photo.shape[:2]
         # int32 wraps around where a photo has more than 8.4 million pixels. The differences are right all the
         # same, modulo 2^32, as long as no single rectangle is that large.
-        table = cv2.integral(cv2.cvtColor(photo, cv2.COLOR_RGB2RGBA), sdepth=cv2.CV_32S)
+        table = cv2.integral(cv2.cvtColor(np.ascontiguousarray(photo), cv2.COLOR_RGB2RGBA), sdepth=cv2.CV_32S)
         self._entries = table.view(np.complex128).ravel()  # ((H + 1) (W + 1),), each four int32
 
     def resized(self, height: int, width: int, rows: slice) -> np.ndarray:

@@ -47,6 +47,12 @@ def test_crops_equal_area_interpolation_of_each_rectangle():
         np.testing.assert_allclose(crop[..., :3], expected, rtol=1e-6)
 
 
+def test_a_mirrored_view_of_a_photo_is_as_good_as_a_copy():
+    view = noise(20, 30)[:, ::-1]
+    expected = AreaTable(view.copy()).resized(7, 9, slice(None))
+    np.testing.assert_array_equal(AreaTable(view).resized(7, 9, slice(None)), expected)
+
+
 def test_no_boxes_are_no_crops():
     assert AreaTable(noise(5, 5)).crops(np.zeros((0, 4), np.int64), 24).shape == (0, 24, 24, 4)
 

@@ -1,0 +1,122 @@
+"""MTCNN: ours against facenet-pytorch's `MTCNN.detect(landmarks=True)` on the same LFW photos, one thread.
+
+    python tests/benchmarks/bench_mtcnn.py [NUM_PHOTOS]
+
+Both have SphereFace's settings. facenet-pytorch is timed with one photo at a time and in batches of eight,
+and the ratio is to the faster of the two. A repetition is eight photos through each, one after the other.
+Times are the processor's, which other processes disturb less than the clock's. The same faces are found in
+a photo if their number is equal and all boxes agree within one pixel.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import facenet_pytorch
+import numpy as np
+import torch
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY))  # data_prep is a package of the checkout, it is not installed
+
+from data_prep.detection import Faces  # noqa: E402
+from data_prep.images import read_photo  # noqa: E402
+from data_prep.mtcnn import MTCNN  # noqa: E402
+
+NUM_PHOTOS, BATCH = 400, 8
+MIN_FACE, FACTOR, THRESHOLDS = 20, 0.85, (0.6, 0.7, 0.9)
+
+
+def main() -> None:
+    num_photos = int(sys.argv[1]) if len(sys.argv) > 1 else NUM_PHOTOS
+    lfw = Path(os.environ.get("SPHEREFACE_DATA", REPOSITORY / ".." / "shared" / "data")) / "lfw" / "images"
+    paths = sorted(lfw.glob("*/*.jpg"))
+    if len(paths) < num_photos:
+        print(f"LFW is not at {lfw}: nothing measured (set SPHEREFACE_DATA)")
+        return
+    chosen = np.random.default_rng(0).choice(len(paths), num_photos - num_photos % BATCH, replace=False)
+    photos = [read_photo(paths[i]) for i in chosen]
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+    ours, coarser = (MTCNN(MIN_FACE, factor, THRESHOLDS) for factor in (FACTOR, 0.709))
+    released = facenet_pytorch.MTCNN(
+        min_face_size=MIN_FACE, factor=FACTOR, thresholds=THRESHOLDS, keep_all=True, select_largest=False
+    )
+    methods: dict[str, Callable[[list[np.ndarray]], list[Faces]]] = {
+        "ours": ours.detect,
+        "facenet-pytorch": lambda batch: [faces for photo in batch for faces in _released(released, [photo])],
+        f"facenet-pytorch, batches of {BATCH}": lambda batch: _released(released, batch),
+        "ours, factor 0.709": coarser.detect,
+    }
+    rates, found = _measured(methods, photos)
+
+    one, batched = rates["facenet-pytorch"], rates[f"facenet-pytorch, batches of {BATCH}"]
+    best = max(one, batched, key=statistics.median)
+    print(
+        f"{len(photos)} LFW photos, min_face {MIN_FACE}, factor {FACTOR}, thresholds {THRESHOLDS}, one thread"
+    )
+    print(f"\n{'':34}{'photos/s':>10}{'quartiles':>16}{'ratio':>8}{'quartiles':>14}")
+    for name, values in rates.items():
+        ratios = [value / reference for value, reference in zip(values, best, strict=True)]
+        print(f"{name:34}{_spread(values, 10, 1)}{_spread(ratios, 8, 2)}")
+    print()
+    for name in ("ours", "ours, factor 0.709"):
+        _print_agreement(name, found[name], found["facenet-pytorch"])
+
+
+def _released(detector: facenet_pytorch.MTCNN, batch: list[np.ndarray]) -> list[Faces]:
+    return [
+        Faces(*(np.array([] if x is None or x[0] is None else x, dtype=np.float64) for x in faces))
+        for faces in zip(*detector.detect(np.stack(batch), landmarks=True), strict=True)
+    ]
+
+
+def _measured(
+    methods: dict, photos: list[np.ndarray]
+) -> tuple[dict[str, list[float]], dict[str, list[Faces]]]:
+    """Photos per second of each repetition, and the faces of each photo, by method."""
+    rates: dict[str, list[float]] = {name: [] for name in methods}
+    found: dict[str, list[Faces]] = {name: [] for name in methods}
+    for detect in methods.values():
+        detect(photos[:BATCH])  # warm-up
+    for start in range(0, len(photos), BATCH):
+        for name, detect in methods.items():
+            begin = time.process_time()
+            found[name] += detect(photos[start : start + BATCH])
+            rates[name].append(BATCH / (time.process_time() - begin))
+    return rates, found
+
+
+def _spread(values: list[float], width: int, digits: int) -> str:
+    low, middle, high = statistics.quantiles(values, n=4)
+    return f"{middle:{width}.{digits}f}{f'{low:.{digits}f} .. {high:.{digits}f}':>{width + 6}}"
+
+
+def _print_agreement(name: str, found: list[Faces], expected: list[Faces]) -> None:
+    pairs = list(zip(found, expected, strict=True))
+    equal = [(a, b) for a, b in pairs if len(a) == len(b)]
+    shifts = [_largest_shift(a, b) for a, b in equal]
+    same = sum(shift <= 1 for shift in shifts)
+    print(
+        f"{name}: number of faces equal in {100 * len(equal) / len(pairs):.1f} %, "
+        f"and boxes within 1 pixel in {100 * same / len(pairs):.1f} % of the photos; "
+        f"largest shift of a box {max(shifts):.4f} pixels; {sum(map(len, found))} faces"
+    )
+
+
+def _largest_shift(found: Faces, expected: Faces) -> float:
+    """Of any box side, in pixels, where each face is compared to the nearest one."""
+    if not len(found):
+        return 0.0
+    return float(abs(found.boxes[:, None] - expected.boxes[None]).max(axis=2).min(axis=1).max())
+
+
+if __name__ == "__main__":
+    main()
