@@ -15,7 +15,8 @@ The landmarks are placed where O-Net saw them. facenet-pytorch places them as if
 truncated to whole pixels and cut at the photo's border: 1 pixel too far right and down in the median over LFW
 (measured by mirroring and by enlarging the photos), and up to 50 pixels off where a face touches the border.
 
-A photo is processed alone, whatever else is in the call: its faces are the same bit for bit in any batch.
+A photo is processed alone, whatever else is in the call: its faces are the same bit for bit in any batch, as
+long as torch's number of threads is the same (with another one, sums are added in another order).
 """
 
 from __future__ import annotations
