@@ -34,7 +34,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function)
     def wrapped(*args: Any, **options: Any) -> None:
-        signal.signal(signal.SIGTERM, _interrupt)
+        before = signal.signal(signal.SIGTERM, _interrupt)
         try:
             function(*args, **options)
         except (PrepError, OSError) as error:
@@ -43,6 +43,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt as stop:
             click.echo("stopped: the same command continues where it stopped", err=True)
             sys.exit(128 + (stop.args[0] if stop.args else signal.SIGINT))
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
     return wrapped
 
@@ -122,9 +124,10 @@ def align(photos: Path, out: Path, **options: Any) -> None:
     crop) and contact_sheet.jpg (some crops with their landmarks: look at it). A command that was stopped
     continues where it stopped when it is given again. The result does not depend on that, nor on --workers.
     """
-    from .align import REPORT, align_folder
+    from .align import align_folder
     from .contact_sheet import CONTACT_SHEET
     from .progress import show_progress
+    from .report import REPORT
 
     with show_progress("photos", "without a crop") as progress:
         summary = align_folder(photos, out, progress=progress, **options)

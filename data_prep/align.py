@@ -13,15 +13,11 @@ nor on interruptions.
 from __future__ import annotations
 
 import hashlib
-import json
-import platform
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -34,33 +30,12 @@ from .errors import PrepError
 from .given import read_landmarks
 from .journal import Done, Journal
 from .layouts import Photo, Photos, find_photos, select_photos
+from .report import REPORT, Summary, summarise, write_report
 from .settings import RELAXED_THRESHOLD, Cropping
 from .workers import usable_cpus, work
 
-REPORT = "report.json"
-
 Progress = Callable[[int, int, int], None]
 """Called as progress(done, total, without_crop) after each photo; first with what earlier runs have done."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a folder of crops holds after a run."""
-
-    out: Path
-    num_photos: int
-    num_crops: int
-    num_identities: int
-    """With at least one crop."""
-    methods: dict[str, int]
-    """Crops by how their landmarks were found: detected, given, relaxed, centre."""
-    problems: dict[str, int]
-    """Photos without a crop, by reason."""
-    ignored: dict[str, int]
-    """What lay among the photos and is none."""
-    num_before: int
-    """Photos that an earlier run had done."""
-    seconds: float
 
 
 def align_folder(
@@ -109,6 +84,7 @@ def align_folder(
         **asdict(settings),
         "thresholds": list(settings.thresholds),
         "detector": detector.settings if detector else None,
+        "relaxed_threshold": RELAXED_THRESHOLD if settings.fallback != "none" else None,
         "landmarks_sha256": hashlib.sha256(Path(landmarks).read_bytes()).hexdigest() if landmarks else None,
     }
     journal = Journal(out, record)
@@ -116,11 +92,12 @@ def align_folder(
         raise PrepError(
             f"{root}: is aligned already: {reason}; aligning again blurs and shifts faces (--realign does)"
         )
-    remaining = _remaining(found, journal, out)
-    before = len(found.photos) - len(remaining)
+    remaining = _remaining(found, journal, out, keep_others=selection is not None)
+    before, num_before = len(found.photos) - len(remaining), len(journal.done)
     workers = min(workers or usable_cpus(), max(1, len(remaining)))
     failed = sum(1 for photo in journal.done.values() if photo.problem)
     with journal, one_thread():
+        (out / MANIFEST).unlink(missing_ok=True)
         if progress:
             progress(before, len(found.photos), failed)
         cropper = partial(Cropper, found.root, out, settings, given)
@@ -131,22 +108,24 @@ def align_folder(
                 if progress:
                     progress(number, len(found.photos), failed)
     done = list(journal.done.values())
-    summary = _summary(out, found, done, before, time.monotonic() - started)
     rows = sorted((crop.row for photo in done for crop in photo.crops), key=lambda row: row.path)
-    write_manifest(out / MANIFEST, rows)
     if rows:
         write_contact_sheet(out, rows, settings.fit)
-    _write_report(out / REPORT, record, found, done, given, summary, workers)
+    seconds = time.monotonic() - started
+    summary = summarise(out, done, found.ignored, num_before=num_before, seconds=seconds, workers=workers)
+    write_report(summary, done, record, given)
+    write_manifest(out / MANIFEST, rows)  # last: a folder with a manifest is finished
     if not rows:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in summary.problems.items())
         raise PrepError(f"{root}: none of the {len(done)} photos got a crop ({reasons}); see {out / REPORT}")
     return summary
 
 
-def _remaining(found: Photos, journal: Journal, out: Path) -> list[Photo]:
+def _remaining(found: Photos, journal: Journal, out: Path, *, keep_others: bool) -> list[Photo]:
     """The photos that are not done, or not as they are now.
 
-    What the journal has of others is dropped, and crops that no photo stands for any more are removed.
+    What the journal has of others is dropped, and crops that no photo stands for any more are removed; with
+    keep_others only if their photos have changed: several selections of one set of photos share a folder.
     """
     remaining, kept = [], {}
     for photo in found.photos:
@@ -155,8 +134,14 @@ def _remaining(found: Photos, journal: Journal, out: Path) -> list[Photo]:
             kept[photo.path] = done
         else:
             remaining.append(photo)
+    wanted = {photo.path for photo in found.photos}
     for path in journal.done.keys() - kept.keys():
-        for crop in journal.done[path].crops:
+        done = journal.done[path]
+        other = Photo(path, done.identity)
+        if keep_others and path not in wanted and _still_true(done, other, found.root, out):
+            kept[path] = done
+            continue
+        for crop in done.crops:
             (out / crop.row.path).unlink(missing_ok=True)
     journal.done = kept
     return remaining
@@ -170,79 +155,3 @@ def _still_true(done: Done, photo: Photo, root: Path, out: Path) -> bool:
     except OSError:
         return False  # a photo that is gone, or a crop: either is looked at again
     return crops and done.identity == photo.identity and (done.num_bytes, done.modified_ns) == now
-
-
-def _summary(out: Path, found: Photos, done: list[Done], before: int, seconds: float) -> Summary:
-    rows = [crop.row for photo in done for crop in photo.crops]
-    return Summary(
-        out=out,
-        num_photos=len(done),
-        num_crops=len(rows),
-        num_identities=len({row.identity for row in rows}),
-        methods=dict(Counter(row.method for row in rows).most_common()),
-        problems=dict(Counter(photo.problem for photo in done if photo.problem).most_common()),
-        ignored=found.ignored,
-        num_before=before,
-        seconds=seconds,
-    )
-
-
-def _write_report(
-    path: Path,
-    settings: dict[str, Any],
-    found: Photos,
-    done: list[Done],
-    given: dict[str, Any] | None,
-    summary: Summary,
-    workers: int,
-) -> None:
-    num_new = summary.num_photos - summary.num_before
-    sources = {photo.source for photo in done}
-    report = {
-        "settings": settings
-        | ({"relaxed_threshold": RELAXED_THRESHOLD} if settings["fallback"] != "none" else {}),
-        "num_photos": summary.num_photos,
-        "num_crops": summary.num_crops,
-        "num_identities": summary.num_identities,
-        "methods": summary.methods,
-        "problems": summary.problems,
-        "ignored": summary.ignored,
-        "unused_landmarks": sum(1 for source in given if source not in sources) if given else 0,
-        "without_crop": [
-            {
-                "source": photo.source,
-                "identity": photo.identity,
-                "problem": photo.problem,
-                "detail": photo.detail,
-            }
-            for photo in done
-            if photo.problem
-        ],
-        "identities": {
-            identity: {"photos": photos, "crops": crops} for identity, photos, crops in _per_identity(done)
-        },
-        "versions": {
-            "python": platform.python_version(),
-            **{
-                name: version(name)
-                for name in ("torch", "numpy", "opencv-python", "pillow", "facenet-pytorch")
-            },
-        },
-        "this_run": {
-            "num_photos": num_new,
-            "seconds": round(summary.seconds, 3),
-            "photos_per_second": round(num_new / summary.seconds, 2),
-            "workers": workers,
-        },
-    }
-    unfinished = path.with_name(path.name + ".tmp")
-    unfinished.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    unfinished.replace(path)
-
-
-def _per_identity(done: list[Done]) -> list[tuple[str, int, int]]:
-    photos = Counter(photo.identity for photo in done)
-    crops = Counter({photo.identity: 0 for photo in done})
-    for photo in done:
-        crops[photo.identity] += len(photo.crops)
-    return [(identity, photos[identity], crops[identity]) for identity in sorted(photos)]

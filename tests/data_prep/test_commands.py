@@ -19,17 +19,9 @@ from sphereface_plus.data.manifest import read_manifest
 
 
 @pytest.fixture
-def run(repository):
+def run():
     """Runs a command in this process and gives click's result."""
-
-    def run(*arguments: object):
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            return CliRunner().invoke(main, [str(argument) for argument in arguments])
-        finally:
-            signal.signal(signal.SIGTERM, before)
-
-    return run
+    return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 @pytest.fixture
