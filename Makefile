@@ -23,7 +23,7 @@ quickstart: setup
 	@BIN=$(BIN) sh configs/face/quickstart.sh $(LFW)
 
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 check: setup
 	$(BIN)/ruff check .

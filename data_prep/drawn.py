@@ -140,7 +140,8 @@ class _Artist:
     def draw(self, file: tuple[int, int, int, str]) -> None:
         part, number, photo, path = file
         person = sample_person(np.random.default_rng((self.seed, part, number)))
-        shot = sample_shot(np.random.default_rng((self.seed, part, number, photo)), person)
+        # photo + 1: numpy pads seeds with zeros, so that photo 0 would be drawn with the person's own numbers
+        shot = sample_shot(np.random.default_rng((self.seed, part, number, photo + 1)), person)
         pixels = cv2.cvtColor(draw_photo(person, shot), cv2.COLOR_RGB2BGR)
         encoded, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, shot.quality])
         assert encoded, "OpenCV could not encode a jpg"

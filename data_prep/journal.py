@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from sphereface_plus.data.manifest import ManifestRow
+from sphereface_plus.data.manifest import ManifestRow, leads_outside
 
 from .errors import PrepError
 
@@ -103,7 +103,7 @@ class Journal:
             try:
                 photo = _done(json.loads(line))
             except (ValueError, KeyError, TypeError):
-                continue  # the last line of a run that was killed while it wrote
+                continue  # damaged, such as the last line of a run that was killed while it wrote
             self.done[photo.source] = photo
 
 
@@ -113,4 +113,6 @@ def _line(value: dict[str, Any]) -> str:
 
 def _done(value: dict[str, Any]) -> Done:
     crops = tuple(Crop(ManifestRow(**crop["row"]), crop["num_bytes"]) for crop in value.pop("crops"))
+    if any(leads_outside(crop.row.path) for crop in crops):
+        raise ValueError("a crop outside its folder")  # nothing outside is ever removed or read
     return Done(crops=crops, **value)

@@ -23,7 +23,7 @@ from .errors import PrepError
 
 LAYOUTS = ("folder", "list", "lfw-devtrain", "lfw-devtest", "lfw-view2")
 PHOTO_SUFFIXES = IMAGE_SUFFIXES | {".jpe", ".jp2", ".gif", ".pbm", ".pnm", ".tga", ".hdr", ".exr"}
-_LFW_FOLDERS = ("", "images", "lfw", "lfw-deepfunneled", "lfw_funneled", "lfw-funneled")
+LFW_FOLDERS = ("", "images", "lfw", "lfw-deepfunneled", "lfw_funneled", "lfw-funneled")
 _LFW_LISTS = {
     "lfw-devtrain": "peopleDevTrain.txt",
     "lfw-devtest": "pairsDevTest.txt",
@@ -180,7 +180,7 @@ def _people(path: Path) -> Iterator[tuple[str, int]]:
 def _lfw_folder(root: Path, folders: Iterable[str]) -> Path:
     """Where the first of the folders is found: root itself or what LFW is usually unpacked to; else root."""
     first = min(folders, default="")
-    return next((root / name for name in _LFW_FOLDERS if (root / name / first).is_dir()), root)
+    return next((root / name for name in LFW_FOLDERS if (root / name / first).is_dir()), root)
 
 
 def _sorted(photos: list[Photo]) -> list[Photo]:

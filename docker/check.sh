@@ -49,7 +49,7 @@ inside python -m data_prep align /data/drawn/train /data/crops/train
 inside python -m data_prep align /data/drawn/test /data/crops/test
 inside sphereface-plus train configs/face/quickstart.yaml --out /app/runs/check \
     --set data.path=/data/crops/train --set validation=null --set train.steps=20 --set train.batch_size=16 \
-    --set 'optimizer.milestones=[]'
+    --set 'optimizer.milestones=[]' --set optimizer.warmup_steps=5
 inside python -m eval verify --model /app/runs/check --pairs /data/drawn/pairs.txt --images /data/crops/test \
     --out /app/runs/report
 test -s "$WORKDIR/runs/report/report.html"

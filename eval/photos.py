@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data_prep.layouts import LFW_FOLDERS
 from sphereface_plus.config import InputSpec
 from sphereface_plus.data.crops import check_crops
 from sphereface_plus.data.keys import IMAGE_SUFFIXES, photo_key
@@ -52,7 +53,7 @@ class Images:
 
 
 def find_images(folder: Path) -> Images:
-    """The crops of a manifest, or else every image of the folder (of its images/, where it has one).
+    """The crops of a manifest, or else every image of the folder (or of its images/ or lfw/).
 
     Raises PhotosError, and ManifestError for a manifest that cannot be used.
     """
@@ -66,7 +67,7 @@ def find_images(folder: Path) -> Images:
             raise PhotosError(f"{folder}: crops of one template are needed, its manifest names {templates}")
         files = dict(zip(keys, (folder / path for path in table["path"]), strict=True))
         return Images(folder, files, templates[0], dict(zip(keys, table["method"], strict=True)))
-    root = folder / "images" if (folder / "images").is_dir() else folder
+    root = next((folder / name for name in LFW_FOLDERS[1:] if (folder / name).is_dir()), folder)
     files: dict[str, Path] = {}
     for path in sorted(root.rglob("*")):
         if path.suffix.lower() in IMAGE_SUFFIXES:

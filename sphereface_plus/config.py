@@ -122,6 +122,8 @@ class DataConfig(Strict):
     """Folder that the paths of a list file are relative to; its own folder if not given."""
     min_images: int = Field(default=1, gt=0)
     """Identities with fewer crops are left out."""
+    exclude: tuple[str, ...] = ()
+    """Identities that are left out where the set holds them, such as those of a test set."""
     flip: bool = True
     """Mirror each crop with probability one half."""
     shift: int = Field(default=0, ge=0)
@@ -144,7 +146,7 @@ class OptimizerConfig(Strict):
     decay: float = Field(default=0.1, gt=0, le=1)
     """Factor at each milestone."""
     warmup_steps: int = Field(default=0, ge=0)
-    """Steps over which the learning rate rises linearly from 0."""
+    """Steps over which the learning rate rises linearly to learning_rate."""
     clip_norm: float | None = Field(default=None, gt=0)
     """Largest norm of the whole gradient; off by default, as in the released solvers."""
 
@@ -182,7 +184,7 @@ class ValidationConfig(Strict):
 class Config(Strict):
     """One run."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Names the run folder, runs/<name>, unless --out is given."""
     seed: int = Field(default=0, ge=0)
     """Initial weights, order of the crops and augmentation follow from it."""
@@ -207,6 +209,12 @@ class Config(Strict):
             )
         if list(optimizer.milestones) != sorted(set(optimizer.milestones)):
             raise ValueError(f"optimizer.milestones must increase, got {list(optimizer.milestones)}")
+        if optimizer.milestones and optimizer.milestones[0] <= 0:
+            raise ValueError(f"optimizer.milestones must be positive, got {list(optimizer.milestones)}")
+        if optimizer.warmup_steps >= train.steps:
+            raise ValueError(
+                f"optimizer.warmup_steps {optimizer.warmup_steps} never ends, train.steps is {train.steps}"
+            )
         if optimizer.milestones and optimizer.milestones[-1] >= train.steps:
             raise ValueError(
                 f"optimizer.milestones: {optimizer.milestones[-1]} has no effect, "

@@ -57,11 +57,19 @@ class FaceCrops:
     """(H, W) by the manifest, or of the first crop where there is no manifest."""
 
     @classmethod
-    def open(cls, path: str | Path, *, root: str | Path | None = None, min_images: int = 1) -> FaceCrops:
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        root: str | Path | None = None,
+        min_images: int = 1,
+        exclude: Sequence[str] = (),
+    ) -> FaceCrops:
         """The crops of a set in one of the four forms above.
 
         root: what the paths of a list file are relative to, by default its own folder.
         min_images: identities with fewer crops are left out; the labels of the others stay without gaps.
+        exclude: names of identities that are left out too; a name that the set does not hold changes nothing.
         Raises CropsError or ManifestError.
         """
         path = Path(path)
@@ -79,7 +87,7 @@ class FaceCrops:
             crops = _from_manifest(path)
         else:
             crops = _from_list(path, Path(root) if root is not None else path.parent)
-        return _at_least(min_images, crops, path)
+        return _without(exclude, min_images, crops, path)
 
 
 def _from_manifest(path: Path) -> FaceCrops:
@@ -148,13 +156,14 @@ def _number(names: list[str]) -> tuple[list[int], list[str]]:
     return [label_of[name] for name in names], identities
 
 
-def _at_least(min_images: int, crops: FaceCrops, path: Path) -> FaceCrops:
-    """Without the identities that have fewer crops, the others numbered anew in the same order."""
+def _without(exclude: Sequence[str], min_images: int, crops: FaceCrops, path: Path) -> FaceCrops:
+    """Without the excluded identities and those of fewer crops; the others are numbered anew, in order."""
     counts = np.bincount(crops.labels)
-    stays = counts >= min_images
+    stays = (counts >= min_images) & ~np.isin(crops.identities, list(exclude))
     if not stays.any():
         raise CropsError(
-            f"{path}: no identity has {min_images} crops (the most is {counts.max()}); lower min_images"
+            f"{path}: no identity with {min_images} crops is left (the most is {counts.max()}); "
+            "lower min_images or exclude fewer"
         )
     new_label = np.cumsum(stays) - 1
     kept = [index for index, label in enumerate(crops.labels) if stays[label]]

@@ -124,7 +124,7 @@ def build(config: Config, folder: RunFolder, processes: Processes, point: dict[s
 def open_crops(config: Config) -> FaceCrops:
     """The training set. Raises CropsError or SpecError if this network cannot be trained with it."""
     data = config.data
-    crops = FaceCrops.open(data.path, root=data.root, min_images=data.min_images)
+    crops = FaceCrops.open(data.path, root=data.root, min_images=data.min_images, exclude=data.exclude)
     check_crops(crops.template, crops.size, config.network.input)
     if len(crops.identities) < 2:
         raise CropsError(

@@ -39,8 +39,18 @@ def test_identities_with_too_few_crops_are_left_out_and_the_others_numbered_anew
     assert crops.identities == ["Ann", "bob"]
     assert crops.labels == [0] * 5 + [1] * 3
     assert crops.keys[5:] == ["bob/bob_0000", "bob/bob_0001", "bob/bob_0002"]
-    with pytest.raises(CropsError, match=r"no identity has 6 crops \(the most is 5\); lower min_images"):
+    with pytest.raises(CropsError, match=r"no identity with 6 crops is left \(the most is 5\)"):
         FaceCrops.open(crops_folder, min_images=6)
+
+
+def test_excluded_identities_are_left_out_and_the_others_numbered_anew(crops_folder):
+    everybody = FaceCrops.open(crops_folder)
+    crops = FaceCrops.open(crops_folder, exclude=["Ann", "nobody"])
+    assert crops.identities == [name for name in everybody.identities if name != "Ann"]
+    assert sorted(set(crops.labels)) == list(range(len(crops.identities)))
+    assert not any(key.startswith("Ann/") for key in crops.keys)
+    with pytest.raises(CropsError, match=r"no identity with 1 crops is left .* exclude fewer"):
+        FaceCrops.open(crops_folder, exclude=everybody.identities)
 
 
 def test_a_folder_without_identities_is_refused(tmp_path, write_crop):

@@ -17,7 +17,7 @@ PEOPLE, PHOTOS = ("Ann_Õun", "Bob", "Zoë"), 3
 
 def draw(person: int, photo: int) -> np.ndarray:
     looks = sample_person(np.random.default_rng((5, person)))
-    return draw_photo(looks, sample_shot(np.random.default_rng((5, person, photo)), looks))
+    return draw_photo(looks, sample_shot(np.random.default_rng((5, person, photo + 1)), looks))
 
 
 @pytest.fixture(scope="session")

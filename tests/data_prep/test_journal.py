@@ -92,3 +92,11 @@ def test_a_file_that_is_no_journal_is_refused(tmp_path, text):
     (tmp_path / JOURNAL).write_text(text)
     with pytest.raises(PrepError, match="is no journal of this program"):
         Journal(tmp_path, SETTINGS)
+
+
+def test_a_crop_that_leads_out_of_the_folder_is_not_believed(tmp_path):
+    outside = dataclasses.replace(done("a").crops[0].row, path="../victim.png")
+    with Journal(tmp_path / "out", SETTINGS) as journal:
+        journal.add(done("a", crops=(Crop(outside, 77),)))
+        journal.add(done("b"))
+    assert list(Journal(tmp_path / "out", SETTINGS).done) == ["b"]

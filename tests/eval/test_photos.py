@@ -52,6 +52,12 @@ def test_crops_of_a_manifest_tell_what_was_not_detected(crops):
     assert "1 were not found" in record["words"]
 
 
+@pytest.mark.parametrize("folder", ["images", "lfw", "lfw_funneled"])
+def test_lfw_is_found_where_it_is_usually_unpacked_to(tmp_path, folder):
+    image(tmp_path / folder / "A/A_0001.jpg")
+    assert list(photos.find_images(tmp_path).files) == ["A/A_0001"]
+
+
 def test_only_the_photos_of_the_pairs_are_counted(crops):
     record = photos.crops_for(["A/A_0000"], crops, SPEC, crops=crops / "none")[1]
     assert record["methods"] == {"detected": 1}

@@ -4,8 +4,9 @@ import torch
 
 from sphereface_plus.config import InputSpec, ValidationConfig
 from sphereface_plus.data.crops import SpecError
-from sphereface_plus.data.pairs import PairsError
+from sphereface_plus.data.pairs import PairsError, read_pairs
 from sphereface_plus.training.validation import PairsValidation
+from sphereface_plus.verification import kfold_accuracy
 
 SPEC = InputSpec(template="test_32x32", height=32, width=32)
 
@@ -66,11 +67,19 @@ def test_crops_of_another_size_are_refused(pairs, crops):
         validation(pairs, crops, InputSpec())
 
 
-def test_folds_of_the_pairs_file_are_used(tmp_path, crops):
+def test_folds_of_the_pairs_file_are_used(tmp_path, crops, monkeypatch):
     lines = ["2\t1"]
     lines += ["person_0\t1\t2", "person_0\t1\tperson_1\t1"]
     lines += ["person_2\t1\t2", "person_2\t1\tperson_3\t1"]
     path = tmp_path / "pairs.txt"
     path.write_text("\n".join(lines))
-    scalars = validation(path, crops)(lambda images: images.flatten(1))
-    assert scalars["validation/accuracy"] * 4 == pytest.approx(np.round(scalars["validation/accuracy"] * 4))
+    used = []
+
+    def spy(scores, genuine, fold):
+        used.append(np.asarray(fold))
+        return kfold_accuracy(scores, genuine, fold)
+
+    monkeypatch.setattr("sphereface_plus.training.validation.kfold_accuracy", spy)
+    validation(path, crops)(lambda images: images.flatten(1))
+    np.testing.assert_array_equal(used, [read_pairs(path).fold])
+    assert used[0].tolist() == [0, 0, 1, 1]
