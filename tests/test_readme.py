@@ -1,4 +1,4 @@
-"""The READMEs keep to the code: their tree, their paths and every option that they type."""
+"""READMEs and scripts keep to the code: their tree, their paths and every option that they type."""
 
 import re
 import subprocess
@@ -12,10 +12,18 @@ COMMAND = re.compile(
 )
 
 
-def commands(text: str):
-    """The commands of the indented blocks, continued lines joined."""
+def commands(text: str, indent: str = "    "):
+    """The commands on lines with this indentation (a README's blocks), continued lines joined."""
     lines = re.sub(r"\\\n\s*", " ", text).splitlines()
-    return [line.strip() for line in lines if line.startswith("    ") and COMMAND.search(line)]
+    return [line.strip() for line in lines if line.startswith(indent) and COMMAND.search(line)]
+
+
+def unknown_options(command: str, help_of) -> list[str]:
+    match = COMMAND.search(command)
+    assert match
+    shown = help_of(match["program"].replace("-", "_"), match["name"])
+    options = re.findall(r"(?<=\s)--[a-z-]+", command[match.end() :])
+    return [f"{command}: {option}" for option in options if option not in shown]
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +51,20 @@ def help_of(repository):
 
 
 def test_every_option_in_the_readmes_exists(readmes, help_of):
-    missing, seen = [], 0
-    for text in readmes.values():
-        for command in commands(text):
-            match = COMMAND.search(command)
-            options = re.findall(r"(?<=\s)--[a-z-]+", command[match.end() :])
-            shown = help_of(match["program"].replace("-", "_"), match["name"])
-            missing += [f"{command}: {option}" for option in options if option not in shown]
-            seen += 1
-    assert missing == []
-    assert seen >= 10
+    typed = [command for text in readmes.values() for command in commands(text)]
+    assert [missing for command in typed for missing in unknown_options(command, help_of)] == []
+    assert len(typed) >= 10
+
+
+@pytest.mark.parametrize(
+    "name", ["configs/face/quickstart.sh", "configs/face/lfw_study.sh", "docker/check.sh"]
+)
+def test_every_option_in_a_script_exists(repository, help_of, name):
+    code = [line for line in (repository / name).read_text().splitlines() if not line.startswith("#")]
+    typed = commands("\n".join(code), indent="")
+    assert [missing for command in typed for missing in unknown_options(command, help_of)] == []
+    assert len(typed) >= 3
+    subprocess.run(["sh", "-n", repository / name], check=True)
 
 
 def test_every_path_of_the_checkout_that_the_readmes_name_exists(readmes, repository):
