@@ -90,7 +90,8 @@ def align_folder(
     journal = Journal(out, record)
     if not realign and (reason := find_alignment(found, detector, given)):
         raise PrepError(
-            f"{root}: is aligned already: {reason}; aligning again blurs and shifts faces (--realign does)"
+            f"{root}: is aligned already: {reason}; aligning again blurs and shifts faces; "
+            "use its crops as they are, or ask for realign"
         )
     remaining = _remaining(found, journal, out, keep_others=selection is not None)
     before, num_before = len(found.photos) - len(remaining), len(journal.done)

@@ -27,9 +27,6 @@ class Faces:
         return len(self.boxes)
 
 
-NO_FACES = Faces(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2)))
-
-
 class Detector(Protocol):
     """Finds faces. What it finds in a photo depends on that photo only, not on the others of the call."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from signal import SIGTERM
 from typing import Any
 
 import torch
@@ -158,7 +159,8 @@ def fit(run: Run) -> Outcome:
             )
         except NonFiniteError as error:
             raise RunError(f"{error}; {keep_failure(run, error.step)}") from None
-        stopped_by = stop.signal if reached < settings.steps else None
+        # Under torchrun the signal may have reached another process only.
+        stopped_by = (stop.signal or SIGTERM) if reached < settings.steps else None
         return Outcome(run.folder.path, reached, settings.steps, stopped_by)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from data_prep.detection import NO_FACES, Faces, pick
+from data_prep.detection import Faces, pick
 
 PHOTO = (100, 200, 3)  # centre (100, 50)
+NO_FACES = Faces(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2)))
 
 
 def faces(*boxes: tuple[float, ...], scores: tuple[float, ...] | None = None) -> Faces:
