@@ -121,7 +121,7 @@ def draw_set(
     before = len(files) - len(missing)
     if progress:
         progress(before, len(files), 0)
-    workers = min(workers or usable_cpus(), max(1, len(missing) // 50))
+    workers = min(workers or usable_cpus(), max(1, len(missing) // 25))
     with closing(work(_Artist(out, drawn.seed), missing, workers)) as results:
         for number, _ in enumerate(results, start=before + 1):
             if progress:

@@ -249,13 +249,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     Raises ConfigError, with one line a mistake, for a file that cannot be read and for every unknown key,
     wrong type and contradiction.
     """
-    path = Path(path)
-    try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not a YAML recipe ({' '.join(str(error).split())})") from None
+    tree = _read(Path(path))
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: a recipe is a mapping of settings, got {type(tree).__name__}")
     for override in overrides:
@@ -270,19 +264,21 @@ def from_dict(tree: dict[str, Any], *, origin: str = "config") -> Config:
 
 def load_input_spec(path: str | Path) -> InputSpec:
     """The input spec of a YAML file, for models that do not carry one (an ONNX file of somebody else)."""
-    path = Path(path)
-    try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not YAML ({' '.join(str(error).split())})") from None
-    return _validate(InputSpec, tree, str(path))
+    return _validate(InputSpec, _read(Path(path)), str(path))
 
 
 def to_dict(model: Strict) -> dict[str, Any]:
     """Plain data that `from_dict` reads back; what goes into run folders, checkpoints and reports."""
     return model.model_dump(mode="json")
+
+
+def _read(path: Path) -> Any:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not YAML ({' '.join(str(error).split())})") from None
 
 
 def _apply(tree: dict[str, Any], override: str) -> None:

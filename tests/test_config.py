@@ -100,7 +100,7 @@ def test_a_missing_setting_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("- 1\n", "a recipe is a mapping of settings, got list"), ("a: [", "is not a YAML recipe")],
+    [("- 1\n", "a recipe is a mapping of settings, got list"), ("a: [", "is not YAML")],
 )
 def test_a_file_that_is_no_recipe_is_refused(tmp_path, text, sentence):
     path = tmp_path / "bad.yaml"
@@ -117,7 +117,7 @@ def test_a_missing_recipe_is_named(tmp_path):
 def test_a_recipe_cannot_build_objects(tmp_path):
     path = tmp_path / "evil.yaml"
     path.write_text("name: !!python/object/apply:os.getcwd []\n")
-    with pytest.raises(config.ConfigError, match="is not a YAML recipe"):
+    with pytest.raises(config.ConfigError, match="is not YAML"):
         config.load(path)
 
 
