@@ -46,10 +46,10 @@ inside sh -c 'test "$(id -u)" = 1000'
 inside sphereface-plus --help
 inside python -m data_prep draw /data/drawn --people 12 --photos 6 --seed 0
 inside python -m data_prep align /data/drawn/train /data/crops/train
-inside python -m data_prep align /data/drawn/test /data/crops/test
+inside python -m data_prep align /data/drawn/test /data/crops/test --fallback centre
 inside sphereface-plus train configs/face/quickstart.yaml --out /app/runs/check \
-    --set data.path=/data/crops/train --set validation=null --set train.steps=20 --set train.batch_size=16 \
-    --set 'optimizer.milestones=[]' --set optimizer.warmup_steps=5
+    --set data.path=/data/crops/train --set validation=null --set train.steps=20 --set 'optimizer.milestones=[]' \
+    --set optimizer.warmup_steps=5 --set optimizer.learning_rate=0.01
 inside python -m eval verify --model /app/runs/check --pairs /data/drawn/pairs.txt --images /data/crops/test \
     --out /app/runs/report
 test -s "$WORKDIR/runs/report/report.html"
