@@ -7,15 +7,13 @@ without a replay or a stored random state; two processes together see what one w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Sampler
-
-from sphereface_plus.data.faces import CropDataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 
 def epoch_order(num_samples: int, seed: int, epoch: int) -> np.ndarray:
@@ -69,12 +67,23 @@ class BatchSampler(Sampler[list[tuple[int, int]]]):
             yield items
 
 
-def loader(
-    dataset: CropDataset, sampler: BatchSampler, *, workers: int = 0, pin_memory: bool = False
-) -> DataLoader:
-    """Endless batches (crops uint8 RGB (B, H, W, 3), labels int64 (B,)), read by `workers` processes or, at
-    0, here.
+def in_order(num_samples: int, batch_size: int) -> list[list[tuple[int, int]]]:
+    """Lists of (index, position) that visit each sample once, for evaluation; the last one is shorter."""
+    items = [(index, index) for index in range(num_samples)]
+    return [items[start : start + batch_size] for start in range(0, num_samples, batch_size)]
 
+
+def loader(
+    dataset: Dataset,
+    sampler: Iterable[list[tuple[int, int]]],
+    *,
+    workers: int = 0,
+    pin_memory: bool = False,
+) -> DataLoader:
+    """Batches (crops uint8 RGB (B, H, W, 3), labels int64 (B,)), one for each list of the sampler, read by
+    `workers` processes or, at 0, here.
+
+    dataset: answers `__getitems__` with a batch, as CropDataset and ImageNet do.
     A DataLoader takes numbers from torch's global random state; the generator given here keeps that as it
     was.
     """
@@ -89,4 +98,4 @@ def loader(
 
 
 def _unchanged(batch: Any) -> Any:
-    return batch  # CropDataset.__getitems__ has stacked it
+    return batch  # the data set's __getitems__ has stacked it

@@ -1,7 +1,9 @@
-"""Networks: crop -> embedding."""
+"""Networks: crop -> embedding, image -> features."""
 
 from sphereface_plus.config import NetworkConfig
+from sphereface_plus.networks.cnn import PlainCNN, cnn6, cnn9, cnn15
 from sphereface_plus.networks.parameter_groups import parameter_groups
+from sphereface_plus.networks.resnet import resnet18, resnet32, resnet34
 from sphereface_plus.networks.sphereface import (
     STAGE_UNITS,
     SphereFace,
@@ -12,17 +14,26 @@ from sphereface_plus.networks.sphereface import (
     sphereface64,
     sphereface64_released,
 )
+from sphereface_plus.networks.spherenet import spherenet9
 
 __all__ = [
+    "PlainCNN",
     "SphereFace",
     "build_network",
+    "cnn6",
+    "cnn9",
+    "cnn15",
     "parameter_groups",
+    "resnet18",
+    "resnet32",
+    "resnet34",
     "sphereface4",
     "sphereface10",
     "sphereface20",
     "sphereface36",
     "sphereface64",
     "sphereface64_released",
+    "spherenet9",
 ]
 
 
