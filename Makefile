@@ -31,7 +31,7 @@ check: setup
 	$(BIN)/pyright
 
 bench: setup
-	@for script in tests/benchmarks/bench_*.py; do echo; echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in tests/benchmarks/bench_*.py; do echo; echo "== $$script"; PYTHONPATH=. $(BIN)/python $$script || exit 1; done
 
 clean:
 	rm -rf runs/quickstart .pytest_cache .ruff_cache .hypothesis

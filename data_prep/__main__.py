@@ -37,6 +37,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         before = signal.signal(signal.SIGTERM, _interrupt)
         try:
             function(*args, **options)
+        except BrokenPipeError:
+            raise  # who read the output has left, as `| head` does: click ends without a word
         except (PrepError, OSError) as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(1)

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from sphereface_plus.data.manifest import ManifestRow, leads_outside
+from sphereface_plus.data.manifest import UNFINISHED, ManifestRow, leads_outside
 
 from .errors import PrepError
 
-JOURNAL = "progress.jsonl"
+JOURNAL = UNFINISHED
 
 
 @dataclass(frozen=True, slots=True)

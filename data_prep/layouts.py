@@ -22,7 +22,6 @@ from sphereface_plus.data.pairs import PairsError, read_pairs
 from .errors import PrepError
 
 LAYOUTS = ("folder", "list", "lfw-devtrain", "lfw-devtest", "lfw-view2")
-PHOTO_SUFFIXES = IMAGE_SUFFIXES | {".jpe", ".jp2", ".gif", ".pbm", ".pnm", ".tga", ".hdr", ".exr"}
 LFW_FOLDERS = ("", "images", "lfw", "lfw-deepfunneled", "lfw_funneled", "lfw-funneled")
 _LFW_LISTS = {
     "lfw-devtrain": "peopleDevTrain.txt",
@@ -226,7 +225,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _is_photo(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def _kind(name: str) -> str:

@@ -61,15 +61,15 @@ class Embedder:
         device: auto (CUDA where there is one), cpu or cuda.
         Raises CheckpointError, OnnxError, ConfigError or SpecError, ValueError for cuda where there is none.
         """
+        path = Path(path)
+        if path.suffix == ".onnx":
+            return _from_onnx(path, input, device)
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         elif device == "cuda" and not torch.cuda.is_available():
             raise ValueError("device cuda: torch finds no CUDA device here; take auto or cpu")
         if str(path) == "pixels":
             return cls("pixels", input or InputSpec(), "pixels", _grey_values, torch.device(device))
-        path = Path(path)
-        if path.suffix == ".onnx":
-            return _from_onnx(path, input, torch.device(device))
         return _from_checkpoint(path, input, torch.device(device))
 
     def embed(self, crops: np.ndarray, flip: Flip = "none") -> np.ndarray:
@@ -165,7 +165,7 @@ def _from_checkpoint(path: Path, given: InputSpec | None, device: torch.device) 
     return Embedder("checkpoint", config.input, checkpoint.sha256(file), network, device)
 
 
-def _from_onnx(path: Path, given: InputSpec | None, device: torch.device) -> Embedder:
+def _from_onnx(path: Path, given: InputSpec | None, device: str) -> Embedder:
     from sphereface_plus.onnx_import import OnnxError, load_onnx, onnx_fingerprint
 
     if not path.is_file():
@@ -178,12 +178,13 @@ def _from_onnx(path: Path, given: InputSpec | None, device: torch.device) -> Emb
         )
     if given is not None:
         check_input(given, spec, origin=str(path))
-    run = load_onnx(path, spec, device.type)
+    run = load_onnx(path, spec, device)
 
     def network(crops: Tensor) -> Tensor:
-        return torch.from_numpy(run(crops.cpu().numpy()))
+        return torch.from_numpy(run(crops.numpy()))
 
-    return Embedder("onnx", spec, onnx_fingerprint(path), network, device)
+    # onnxruntime moves its input to its own device; crops are normalised where it takes them from.
+    return Embedder("onnx", spec, onnx_fingerprint(path), network, torch.device("cpu"))
 
 
 def _grey_values(crops: Tensor) -> Tensor:

@@ -24,14 +24,17 @@ def load_onnx(path: Path, spec: InputSpec, device: str) -> Callable[[np.ndarray]
     """The function of a file: float32 (B, 3, H, W) -> float32 (B, D), for any B.
 
     Where the file fixes the batch to n, it runs n crops at a time, the last time filled up with zeros.
-    device: cuda is used where the installed onnxruntime has it.
-    Raises OnnxError for what is no such network, SpecError where it takes other crops than the spec says.
+    device: cpu, cuda, or auto: CUDA where the installed onnxruntime has it.
+    Raises OnnxError for what is no such network and for cuda where onnxruntime lacks it, SpecError where the
+    file takes other crops than the spec says.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what is wrong is raised below; nothing else goes to stderr
     options.intra_op_num_threads = torch.get_num_threads()
-    wanted = {"CPUExecutionProvider"} | ({"CUDAExecutionProvider"} if device == "cuda" else set())
+    wanted = {"CPUExecutionProvider"} | ({"CUDAExecutionProvider"} if device != "cpu" else set())
     providers = [name for name in onnxruntime.get_available_providers() if name in wanted]
+    if device == "cuda" and len(providers) < 2:
+        raise OnnxError(f"{path}: the installed onnxruntime has no CUDA; take device cpu, or onnxruntime-gpu")
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # onnxruntime's exceptions have no other base in common

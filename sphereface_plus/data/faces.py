@@ -5,6 +5,7 @@ A set is a folder with a manifest, a manifest, an `identity/image` folder, or a 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from sphereface_plus.data.crops import (
     read_crop,
 )
 from sphereface_plus.data.keys import IMAGE_SUFFIXES, photo_key
-from sphereface_plus.data.manifest import MANIFEST, read_manifest
+from sphereface_plus.data.manifest import MANIFEST, UNFINISHED, read_manifest
 
 __all__ = [
     "CropDataset",
@@ -89,6 +90,13 @@ class FaceCrops:
             crops = _from_list(path, Path(root) if root is not None else path.parent)
         return _without(exclude, min_images, crops, path)
 
+    def fingerprint(self) -> str:
+        """sha256 over template, size and, in their order, keys and labels: the same where a run may go on."""
+        digest = hashlib.sha256(f"{self.template} {self.size}\n".encode())
+        for key, label in zip(self.keys, self.labels, strict=True):
+            digest.update(f"{key}\t{label}\n".encode())
+        return digest.hexdigest()
+
 
 def _from_manifest(path: Path) -> FaceCrops:
     table = read_manifest(path)
@@ -109,6 +117,11 @@ def _from_manifest(path: Path) -> FaceCrops:
 
 
 def _from_folder(path: Path) -> FaceCrops:
+    if (path / UNFINISHED).is_file():
+        raise CropsError(
+            f"{path}: holds {UNFINISHED} and no {MANIFEST}: its alignment was interrupted; "
+            "give the same `python -m data_prep align` again, it goes on where it stopped"
+        )
     images = sorted(
         image
         for folder in path.iterdir()

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
+IMAGE_SUFFIXES = frozenset(
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jp2", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"),
+        *(".pbm", ".pgm", ".pnm", ".ppm", ".tga", ".hdr", ".exr"),
+    )
+)
 
 
 def photo_key(path: str | PurePath) -> str:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.csv"
 """Name of the manifest in a folder of crops."""
 
+UNFINISHED = "progress.jsonl"
+"""In a folder of crops from the first photo on; while no manifest lies beside it, the folder is not whole."""
+
 METHODS = ("detected", "given", "relaxed", "centre")
 """How landmarks were found: by the detector; read from a file; by the detector with a lower threshold; not at
 all, so that the place where faces usually are was taken."""

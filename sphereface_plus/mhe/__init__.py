@@ -2,9 +2,31 @@
 
 `hyperspherical_energy` is the energy of one layer's neurons; `classifier_energy` is SphereFace+'s mini-batch
 form of it for the prototypes of a large classifier; `smallest_angle` and `tangential` are for logging.
+`MHERegularizer` finds the layers of any model and regularises them, with the energy or another objective;
+`neurons_of` reads one layer.
+Other objectives of the same kind, `negative_separation`, `negative_log_gram`, `Polarization`, `Covering` and
+the compressive energies, are compared in docs/mhe_family.md.
 """
 
 from .classifier import classifier_energy as classifier_energy
+from .compressive import AdversarialProjection as AdversarialProjection
+from .compressive import AnglePreservingProjection as AnglePreservingProjection
+from .compressive import RandomProjection as RandomProjection
+from .covering import Covering as Covering
+from .decoupled import DecoupledRegularizer as DecoupledRegularizer
 from .energy import hyperspherical_energy as hyperspherical_energy
 from .geometry import smallest_angle as smallest_angle
 from .geometry import tangential as tangential
+from .gram import negative_log_gram as negative_log_gram
+from .minibatch import minibatch_energy as minibatch_energy
+from .neurons import neuron_groups_of as neuron_groups_of
+from .neurons import neurons_of as neurons_of
+from .objective import StatefulObjective as StatefulObjective
+from .penalties import orthogonal_penalty as orthogonal_penalty
+from .penalties import orthonormal_penalty as orthonormal_penalty
+from .polarization import Polarization as Polarization
+from .polarization import relaxed_polarization as relaxed_polarization
+from .presets import preset as preset
+from .regularizer import MHERegularizer as MHERegularizer
+from .separation import negative_separation as negative_separation
+from .term import EnergyTerm as EnergyTerm

@@ -12,7 +12,7 @@ how often it occurs; n prototypes in a chunk.
 How it is computed. One pass over the prototypes, chunk by chunk, gives the energy and, where it is wanted,
 the gradient: the forward makes it, the backward scales it in place and hands it over. The work is three
 matrix products of C K D multiply-adds, for the cosines, for the gradient of the chunk and for that of the
-batch's classes: 79 GFLOP at C = 100,000, K = 256, D = 512, some 80 % of the time. The rest works on (n, K)
+batch's classes: 79 GFLOP at C = 100,000, K = 256, D = 512, most of the time. The rest works on (n, K)
 matrices that are still in cache, and none of them outlives its chunk. Recomputing the cosines in the backward
 instead would cost a fourth product and save nothing, since the gradient (C, D) has to exist in the end.
 """
@@ -36,6 +36,7 @@ from .kernel import (
     riesz,
     squared_distance,
 )
+from .product import product
 
 
 def classifier_energy(
@@ -52,7 +53,7 @@ def classifier_energy(
         prototype is orthogonal to it. Every prototype gets one, in the batch or not.
     labels: (m,) integers in 0..C-1, m >= 1; one identity in the batch is fine.
     power, distance: as in `hyperspherical_energy`; the paper's SphereFace+ has s = 2 and Euclidean distance.
-    chunk_size: prototypes at a time; memory beside the gradient's C D numbers is some 4 chunk_size K.
+    chunk_size: prototypes at a time; memory beside the gradient's C D numbers is some chunk_size (4 K + D).
 
     Computed outside autocast, in float32, or in float64 if `prototypes` is; guards as in kernel.py. A GPU is
     waited for a few times a call and once a chunk. Can be differentiated once: a backward with
@@ -127,6 +128,7 @@ def _stream(
     batch = prototypes[classes]  # (K, D)
     batch_gradient = torch.zeros_like(batch)
     units = directions(batch)
+    weighted_units = (pair_weights[:, None] * units).T.contiguous()  # (D, K)
     unit_gradient = torch.zeros_like(batch)  # with respect to `units`, the pairs' weights left out
     energy = prototypes.new_zeros(())
     threshold = close_cosine(prototypes.dtype, power)
@@ -137,7 +139,7 @@ def _stream(
     for start, (first, last) in zip(starts.tolist(), pairwise(borders), strict=True):
         chunk = prototypes[start : start + chunk_size]  # (n, D)
         lengths = lengths_of(chunk)  # (n, 1)
-        cosine = (chunk @ units.T).div_(lengths)  # (n, K)
+        cosine = product(chunk, units).div_(lengths)  # (n, K)
 
         # Left out: a class with itself, and close pairs, which come last. 0 is a harmless cosine for them.
         own = (classes[first:last] - start, torch.arange(first, last, device=classes.device))
@@ -161,8 +163,8 @@ def _stream(
             # d cos / d w = (u - cos w/|w|) / |w|: the second term makes the gradient orthogonal to w
             radial = (cosine.mul_(slope) @ pair_weights)[:, None] / lengths.square()  # (n, 1)
             slope /= lengths
-            torch.mul(chunk, -radial, out=chunk_gradient)
-            chunk_gradient.addmm_(slope, pair_weights[:, None] * units)
+            to_batch = product(slope, weighted_units)  # (n, D)
+            torch.addcmul(to_batch, chunk, radial, value=-1, out=chunk_gradient)
             unit_gradient.addmm_(slope.T, chunk)
         if len(close[0]):
             energy += _add_close_pairs(

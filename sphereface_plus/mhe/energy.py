@@ -80,18 +80,15 @@ def hyperspherical_energy(
             radii = _checked_radii(neuron_weights, points, distance)
             points, squared_radii = points * radii[:, None], radii.square()
 
-        def energy_with(sign: int) -> Tensor:
-            rows = max(1, PAIRS_AT_ONCE // len(points))
-            slabs = [
-                (points, squared_radii, slice(start, start + rows), sign, power, distance, relaxed)
-                for start in range(0, len(points), rows)
-            ]
-            return _sum_in_pieces(_slab_energy, slabs)
-
-        total = energy_with(+1)
+        rows = max(1, PAIRS_AT_ONCE // len(points))
+        slabs = [
+            (points, squared_radii, slice(start, start + rows), half_space, power, distance, relaxed)
+            for start in range(0, len(points), rows)
+        ]
+        total = _sum_in_pieces(_slab_energy, slabs)
         if half_space:
             # -u_i is as far from -u_j as u_i from u_j, and -u_i as far from u_j as u_i from -u_j
-            total = 2 * (total + energy_with(-1))
+            total = 2 * total
         return total / (num_points * (num_points - 1)) if reduction == "mean" else total
 
 
@@ -114,18 +111,33 @@ def _slab_energy(
     points: Tensor,  # (N, D)
     squared_radii: Tensor | None,  # (N,); None: all 1
     slab: slice,  # of n rows
+    half_space: bool,
+    power: float,
+    distance: Distance,
+    relaxed: bool,
+) -> Tensor:
+    """Sum of f_s over the pairs of the slab's points x with all y, y != x; in half-space with all -y, too."""
+    whole = slab.stop - slab.start >= len(points)
+    cosine = _Gram.apply(points) if whole else points[slab] @ points.T  # (n, N)
+    if squared_radii is not None:
+        # |x - y|^2 = r (2 - 2 x.y/r), where r is the mean of |x|^2 and |y|^2: x.y/r takes the cosine's part
+        cosine = cosine / ((squared_radii[slab, None] + squared_radii) / 2)
+    settings = (points, squared_radii, slab, power, distance, relaxed)
+    energy = _signed_energy(cosine, +1, *settings)
+    return energy + _signed_energy(-cosine, -1, *settings) if half_space else energy
+
+
+def _signed_energy(
+    cosine: Tensor,  # (n, N), of the slab's points with all sign * y
     sign: int,
+    points: Tensor,
+    squared_radii: Tensor | None,
+    slab: slice,
     power: float,
     distance: Distance,
     relaxed: bool,
 ) -> Tensor:
     """Sum of f_s over the pairs of the slab's points x with all sign * y; no point pairs with itself."""
-    cosine = sign * (points[slab] @ points.T)  # (n, N)
-    if squared_radii is not None:
-        # |x - y|^2 = r (2 - 2 x.y/r), where r is the mean of |x|^2 and |y|^2: x.y/r takes the cosine's part
-        mean_squared_radii = (squared_radii[slab, None] + squared_radii) / 2
-        cosine = cosine / mean_squared_radii
-
     close = (cosine if distance == "euclidean" else cosine.abs()) > close_cosine(points.dtype, power)
     left_out = close
     if sign > 0:
@@ -136,7 +148,7 @@ def _slab_energy(
     # 0 is a harmless cosine: what is left out must not reach the kernel, where its gradient could be 0 * inf
     squared = squared_distance(cosine.masked_fill(left_out, 0), distance)
     if squared_radii is not None:
-        squared = squared * mean_squared_radii
+        squared = squared * ((squared_radii[slab, None] + squared_radii) / 2)
     energy = riesz(squared, power, relaxed=relaxed).masked_fill(left_out, 0).sum()
 
     rows, columns = close.nonzero(as_tuple=True)
@@ -157,3 +169,20 @@ def _sum_in_pieces(function: Callable[..., Tensor], pieces: Sequence[tuple[Any, 
         return function(*pieces[0])
     parts = [checkpoint(function, *piece, use_reentrant=False, preserve_rng_state=False) for piece in pieces]
     return torch.stack(parts).sum()  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+class _Gram(torch.autograd.Function):
+    """X X^T of X (N, D), whose backward is one product, where autograd's of `X @ X.T` is two."""
+
+    @staticmethod
+    def forward(points: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return points @ points.T
+
+    @staticmethod
+    def setup_context(ctx, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (points,) = ctx.saved_tensors
+        return (gradient + gradient.T) @ points

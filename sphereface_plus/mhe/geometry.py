@@ -21,6 +21,8 @@ it anew.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -33,13 +35,16 @@ def smallest_angle(weight: Tensor, *, chunk_size: int = 4096) -> float:
 
     Streams over pairs of chunks: chunk_size^2 cosines in memory, N^2 D / 2 multiply-adds in all. The pair of
     the largest cosine is found in float32 (float64 for a float64 weight), and its angle is taken from the
-    vectors, in float64, since arccos has no digits left near 0. A zero row counts as orthogonal to all.
+    vectors, in float64, since arccos has no digits left near 0. A zero row counts as orthogonal to all; where
+    a number is not finite, the angle is nan.
     """
     check_neurons("weight", weight, power=0, distance="angular")
     if len(weight) < 2:
         raise ValueError(f"an angle needs at least two neurons, got weight of shape {tuple(weight.shape)}")
     if chunk_size < 1:
         raise ValueError(f"chunk_size must be at least 1, got {chunk_size}")
+    if not bool(torch.isfinite(weight).all()):
+        return math.nan
     with torch.autocast(weight.device.type, enabled=False):
         units = directions(at_least_float32(weight))
         largest, pair = -torch.inf, (0, 0)

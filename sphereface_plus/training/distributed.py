@@ -18,7 +18,7 @@ class DeviceError(ValueError):
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those of the run. Every method but `is_main` is called by all of them together."""
+    """This process among those of the run; `mean`, `any`, `wait_for_all` are called by all of them together."""
 
     rank: int
     world_size: int
@@ -28,6 +28,11 @@ class Processes:
     def is_main(self) -> bool:
         """Whether this process writes files and speaks to the user."""
         return self.rank == 0
+
+    def describe(self) -> str:
+        """What a run's bits depend on beside its config: `1 x cpu, 2 threads`."""
+        threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
+        return f"{self.world_size} x {self.device.type}{threads}"
 
     def mean(self, value: Tensor) -> Tensor:
         """The mean of a tensor over the processes, the same bits in each."""

@@ -117,6 +117,7 @@ def build(config: Config, folder: RunFolder, processes: Processes, point: dict[s
     if config.validation is not None and processes.is_main:
         validation = PairsValidation(config.validation, config.network.input, processes.device)
     run = Run(config, folder, processes, dataset, learner, validation, start)
+    sampler(run, 0)  # a batch that the processes cannot share is refused before anything is written
     if point is not None:
         restore(run, point)
     return run
@@ -159,9 +160,32 @@ def fit(run: Run) -> Outcome:
             )
         except NonFiniteError as error:
             raise RunError(f"{error}; {keep_failure(run, error.step)}") from None
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(
+                error
+            ):  # torch raises it wherever the signal of the death comes
+                raise
+            raise RunError(
+                "a process that reads crops has died, perhaps for want of memory; go on with --resume, and "
+                "with fewer of them: --set data.workers=..., 0 reads in the training process"
+            ) from None
+        if reached == settings.steps:
+            refuse_broken(run)
         # Under torchrun the signal may have reached another process only.
         stopped_by = (stop.signal or SIGTERM) if reached < settings.steps else None
         return Outcome(run.folder.path, reached, settings.steps, stopped_by)
+
+
+def refuse_broken(run: Run) -> None:
+    """Raises RunError where the last update broke the network: no step comes after it that would notice."""
+    last = next(iter(sampler(run, run.config.train.steps - 1)))
+    crops, _ = run.dataset.__getitems__(last)
+    embeddings = run.learner.embed(run.learner.prepare(crops.to(run.processes.device)))
+    if not bool(torch.isfinite(embeddings).all()):
+        raise RunError(
+            f"{run.folder.path}: the last update made the embeddings infinite, the run has diverged; try a "
+            "lower optimizer.learning_rate or optimizer.clip_norm, in a new folder"
+        )
 
 
 def read_batches(run: Run) -> Generator[Batch, None, None]:

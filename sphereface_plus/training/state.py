@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -74,6 +75,8 @@ def state(run: Run, step: int) -> dict[str, Any]:
         "config": to_dict(run.config),
         "identities": run.crops.identities,
         "num_crops": len(run.crops.paths),
+        "crops_fingerprint": run.crops.fingerprint(),
+        "processes": run.processes.describe(),
         "step": step,
         "random": random,
         "best": run.best,
@@ -82,13 +85,23 @@ def state(run: Run, step: int) -> dict[str, Any]:
 
 
 def restore(run: Run, point: dict[str, Any]) -> None:
-    """Puts a run where a checkpoint was taken. Raises RunError if the training set is another one by now."""
-    if (point["identities"], point["num_crops"]) != (run.crops.identities, len(run.crops.paths)):
+    """Puts a run where a checkpoint was taken. Raises RunError if the training set is another one by now.
+
+    Says so on stderr where other processes go on than began: the sums of gradients round differently.
+    """
+    then = (point["identities"], point["crops_fingerprint"])
+    if then != (run.crops.identities, run.crops.fingerprint()):
         raise RunError(
             f"{run.config.data.path}: the training set has changed since the run began: then "
             f"{point['num_crops']} crops of {len(point['identities'])} identities, "
-            f"now {len(run.crops.paths)} of {len(run.crops.identities)}; "
+            f"now {len(run.crops.paths)} of {len(run.crops.identities)}, or others of the same number; "
             "put it back, or start a new run with --out"
+        )
+    if point["processes"] != run.processes.describe() and run.processes.is_main:
+        print(
+            f"warning: the run was made on {point['processes']} and goes on on {run.processes.describe()}: "
+            "its numbers will differ from an uninterrupted run's in the last digits",
+            file=sys.stderr,
         )
     run.learner.load_state_dict(point)
     torch.set_rng_state(point["random"]["cpu"])

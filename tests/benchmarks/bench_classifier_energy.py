@@ -4,9 +4,9 @@ autograd.
     python tests/benchmarks/bench_classifier_energy.py
 
 Both compute the same energy and the same gradient of the raw prototypes, which is checked first. A repetition
-times forward and backward of each, one after the other, and the three matrix products alone that neither can
-do without. Memory is the growth of the process's peak resident size during one forward and backward in a
-fresh process, less the gradient, which the caller wants.
+times forward and backward of each, one after the other, and the three matrix products that neither can do
+without, as torch.mm makes them. Memory is the growth of the process's peak resident size during one forward
+and backward in a fresh process, less the gradient, which the caller wants.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def cdist_energy(prototypes: Tensor, labels: Tensor) -> Tensor:
 
 
 def three_products(prototypes: Tensor, batch: Tensor) -> None:
-    """The arithmetic alone: cosines, gradient of the prototypes, gradient of the batch's classes."""
+    """The arithmetic by torch.mm: cosines, gradient of the prototypes, gradient of the batch's classes."""
     gradient, batch_gradient = torch.empty_like(prototypes), torch.zeros_like(batch)
     for chunk, chunk_gradient in zip(prototypes.split(4096), gradient.split(4096), strict=True):
         cosine = chunk @ batch.T

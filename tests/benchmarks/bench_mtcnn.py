@@ -1,6 +1,6 @@
 """MTCNN: ours against facenet-pytorch's `MTCNN.detect(landmarks=True)` on the same LFW photos, one thread.
 
-    python tests/benchmarks/bench_mtcnn.py [NUM_PHOTOS]
+    PYTHONPATH=. .venv/bin/python tests/benchmarks/bench_mtcnn.py [NUM_PHOTOS]
 
 Both have SphereFace's settings. facenet-pytorch is timed with one photo at a time and in batches of eight,
 and the ratio is to the faster of the two. A repetition is eight photos through each, one after the other.
@@ -22,13 +22,11 @@ import facenet_pytorch
 import numpy as np
 import torch
 
+from data_prep.detection import Faces
+from data_prep.images import read_photo
+from data_prep.mtcnn import MTCNN
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY))  # data_prep is a package of the checkout, it is not installed
-
-from data_prep.detection import Faces  # noqa: E402
-from data_prep.images import read_photo  # noqa: E402
-from data_prep.mtcnn import MTCNN  # noqa: E402
-
 NUM_PHOTOS, BATCH = 400, 8
 MIN_FACE, FACTOR, THRESHOLDS = 20, 0.85, (0.6, 0.7, 0.9)
 

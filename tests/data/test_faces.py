@@ -61,6 +61,12 @@ def test_a_folder_without_identities_is_refused(tmp_path, write_crop):
         FaceCrops.open(tmp_path)
 
 
+def test_crops_of_an_interrupted_alignment_are_refused(crops_folder):
+    (crops_folder / "progress.jsonl").touch()
+    with pytest.raises(CropsError, match=r"its alignment was interrupted; give the same .* again"):
+        FaceCrops.open(crops_folder)
+
+
 def test_a_set_that_is_not_there_is_named(tmp_path):
     with pytest.raises(CropsError, match="nowhere: there is no such folder, manifest or list of crops"):
         FaceCrops.open(tmp_path / "nowhere")

@@ -35,6 +35,11 @@ def test_smallest_angle_of_known_sets():
     assert smallest_angle(torch.tensor([[0.0, 0.0], [1.0, 0.0]])) == pytest.approx(math.pi / 2)
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_smallest_angle_of_numbers_that_are_not_finite_is_not_a_number(bad):
+    assert math.isnan(smallest_angle(torch.tensor([[1.0, 0.0], [0.0, 1.0], [bad, 1.0]])))
+
+
 def test_smallest_angle_takes_parameters_and_half_precision_and_ignores_autocast():
     weight = torch.nn.Parameter(torch.randn(40, 6))
     expected = smallest_angle(weight)

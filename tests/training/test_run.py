@@ -13,6 +13,7 @@ from sphereface_plus import checkpoint, config
 from sphereface_plus.data.crops import CropsError, SpecError
 from sphereface_plus.training import reporting
 from sphereface_plus.training import run as run_module
+from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.failures import ChanceLevel
 from sphereface_plus.training.folder import RunError, RunFolder
 from sphereface_plus.training.logs import read_log
@@ -87,11 +88,19 @@ def test_same_seed_makes_the_same_run_and_another_seed_another(tiny, tmp_path):
     assert numbers(tmp_path / "a") != numbers(tmp_path / "c")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "changes", "validated"),
+    [
+        (signal.SIGINT, {"train.accumulate": 2}, False),
+        (signal.SIGTERM, {"train.precision": "bf16", "data.workers": 1}, True),
+    ],
+)
 def test_a_signal_saves_and_stops_and_resume_repeats_the_uninterrupted_run(
-    tiny, tmp_path, number, monkeypatch
+    tiny, tmp_path, crops, number, changes, validated, monkeypatch
 ):
-    settings = tiny(**{"train.accumulate": 2})
+    if validated:
+        changes = changes | validation(tmp_path, crops)
+    settings = tiny(**changes)
     train(settings, tmp_path / "whole")
     update = run_module.ClassifierLearner.update
 
@@ -109,6 +118,19 @@ def test_a_signal_saves_and_stops_and_resume_repeats_the_uninterrupted_run(
     whole, parts = checkpoint.load(tmp_path / "whole"), checkpoint.load(tmp_path / "parts")
     for part in ("network", "loss"):
         assert all(torch.equal(whole[part][name], parts[part][name]) for name in whole[part])
+    assert whole["best"] == parts["best"]
+    assert bool(whole["best"]) == validated
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_resumed_run_on_a_gpu_repeats_the_uninterrupted_one(tiny, tmp_path):
+    def settings(steps):
+        return tiny(**{"train.device": "cuda", "train.precision": "bf16", "train.steps": steps})
+
+    train(settings(12), tmp_path / "whole")
+    train(settings(8), tmp_path / "parts")
+    train(settings(12), tmp_path / "parts", resume=True)
+    assert numbers(tmp_path / "parts") == numbers(tmp_path / "whole")
 
 
 def test_raised_steps_continue_as_a_longer_run(tiny, tmp_path):
@@ -155,6 +177,51 @@ def test_resume_with_other_crops_is_refused(tiny, tmp_path, make_crops):
     (folder / "person_2" / "person_2_0002.png").unlink()
     with pytest.raises(RunError, match="then 6 crops of 3 identities, now 5 of 3"):
         train(tiny(**{"data.path": str(folder), "train.steps": 9}), tmp_path / "run", resume=True)
+
+
+def test_resume_with_as_many_other_crops_is_refused(tiny, tmp_path, make_crops):
+    folder = make_crops("crops", identities=3)
+    train(tiny(**{"data.path": str(folder)}), tmp_path / "run")
+    (folder / "person_2" / "person_2_0002.png").rename(folder / "person_2" / "person_2_0003.png")
+    with pytest.raises(RunError, match="now 6 of 3, or others of the same number; put it back"):
+        train(tiny(**{"data.path": str(folder), "train.steps": 9}), tmp_path / "run", resume=True)
+
+
+def test_resume_with_other_threads_goes_on_and_says_so(tiny, tmp_path, capsys):
+    train(tiny(), tmp_path / "run")
+    torch.set_num_threads(2)
+    assert train(tiny(**{"train.steps": 9}), tmp_path / "run", resume=True).step == 9
+    assert "was made on 1 x cpu, 1 threads and goes on on 1 x cpu, 2 threads: its" in capsys.readouterr().err
+
+
+def test_a_last_update_that_breaks_the_network_is_named(tiny, tmp_path):
+    with pytest.raises(RunError, match="the last update made the embeddings infinite, the run has diverged"):
+        train(
+            tiny(**{"optimizer.learning_rate": 1e30, "optimizer.milestones": [], "train.steps": 1}),
+            tmp_path / "run",
+        )
+
+
+def test_a_batch_that_the_processes_cannot_share_leaves_no_folder(tiny, tmp_path, monkeypatch):
+    three = Processes(0, 3, torch.device("cpu"))
+    monkeypatch.setattr(run_module.distributed, "start", lambda device: three)
+    monkeypatch.setattr(run_module, "ClassifierLearner", lambda *_, **__: None)
+    with pytest.raises(ValueError, match="a batch of 8 cannot be cut evenly: 1 parts, 3 processes"):
+        train(tiny(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_reading_process_that_dies_is_named(tiny, tmp_path, monkeypatch):
+    getitems = run_module.CropDataset.__getitems__
+
+    def dying(dataset, items):
+        if items[0][1] >= 24:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return getitems(dataset, items)
+
+    monkeypatch.setattr(run_module.CropDataset, "__getitems__", dying)
+    with pytest.raises(RunError, match=r"a process that reads crops has died.*--set data\.workers="):
+        train(tiny(**{"data.workers": 1}), tmp_path / "run")
 
 
 def test_a_refused_training_set_leaves_no_folder(tiny, tmp_path):
@@ -217,20 +284,22 @@ def test_chance_level_is_said_once(tiny, tmp_path, capsys, monkeypatch):
 
 
 def test_best_checkpoint_is_the_first_with_the_highest_accuracy(tiny, tmp_path, crops):
-    settings = tiny(
-        **{
-            "validation.pairs": str(write_pairs(tmp_path)),
-            "validation.images": str(crops),
-            "validation.every": 2,
-        }
-    )
-    train(settings, tmp_path / "run")
+    train(tiny(**validation(tmp_path, crops)), tmp_path / "run")
     lines = [line for line in read_log(tmp_path / "run" / "log.jsonl") if "validation/accuracy" in line]
     assert [line["step"] for line in lines] == [0, 2, 4, 6, 8]
     accuracies = [line["validation/accuracy"] for line in lines]
     best = checkpoint.load(tmp_path / "run" / "checkpoints" / "best.pt")
     assert best["best"] == {"step": best["step"], "accuracy": max(accuracies)}
     assert best["step"] == lines[accuracies.index(max(accuracies))]["step"]
+
+
+def validation(folder, crops):
+    """Settings of a validation every second step."""
+    return {
+        "validation.pairs": str(write_pairs(folder)),
+        "validation.images": str(crops),
+        "validation.every": 2,
+    }
 
 
 def write_pairs(folder):
