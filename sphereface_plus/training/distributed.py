@@ -18,7 +18,7 @@ class DeviceError(ValueError):
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those of the run; `mean`, `any`, `wait_for_all` are called by all of them together."""
+    """This process among those of the run; all call `mean`, `any` and `wait_for_all` together."""
 
     rank: int
     world_size: int
