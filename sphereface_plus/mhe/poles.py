@@ -1,0 +1,74 @@
+"""Objectives that are the worst case over poles: points of the sphere that are no neurons.
+
+    maximum over v on the sphere of  g(v, neurons)
+
+minimised over the neurons. The poles climb towards the maximum by a few gradient steps before each step of
+the neurons and stay where they are in between, as in the released code of Liu et al., AISTATS 2021. What a
+pole finds is a local maximum, so the value is a lower bound; the released code has one pole a layer.
+At the maximum the neurons' gradient at a fixed pole is the gradient of the maximum (Danskin's theorem).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+
+from .kernel import Distance, at_least_float32, directions, squared_distance
+from .objective import StatefulObjective, ascend, mirrored, random_normal
+
+
+class PoleObjective(StatefulObjective):
+    """Holds the poles (M, D), unit rows; a subclass says what they maximise."""
+
+    poles: Tensor
+
+    def __init__(
+        self,
+        dimensions: int,
+        half_space: bool,
+        num_poles: int,
+        inner_steps: int,
+        inner_rate: float,
+        seed: int,
+    ) -> None:
+        super().__init__(dimensions, half_space)
+        if num_poles < 1:
+            raise ValueError(f"num_poles must be at least 1, got {num_poles}")
+        self.inner_steps, self.inner_rate = inner_steps, inner_rate
+        self.register_buffer("poles", directions(random_normal((num_poles, dimensions), seed)))
+
+    @abstractmethod
+    def at_poles(self, points: Tensor, poles: Tensor) -> Tensor:
+        """g at unit points (N or 2N, D) and unit poles (M, D): (M,)."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        self._check(weight)
+        with torch.autocast(weight.device.type, enabled=False):
+            points = self._points(at_least_float32(weight))
+            return self.at_poles(points, self.poles.to(points)).max()
+
+    def _advance(self, neurons: Tensor, step: int) -> None:
+        points = self._points(neurons)
+        found = ascend(
+            lambda poles: self.at_poles(points, poles),
+            self.poles.to(points),
+            self.inner_steps,
+            self.inner_rate,
+        )
+        self.poles.copy_(found)
+
+    def _points(self, neurons: Tensor) -> Tensor:
+        units = directions(neurons)
+        return mirrored(units) if self.half_space else units
+
+
+def squared_distances(poles: Tensor, points: Tensor, distance: Distance) -> Tensor:
+    """rho^2 of unit poles (M, D) and unit points (N, D): (M, N)."""
+    cosine = poles @ points.T
+    if distance == "angular":
+        # arccos has no finite slope at its ends; a pole is there by accident only, and moves on
+        end = 1 - torch.finfo(cosine.dtype).eps
+        cosine = cosine.clamp(-end, end)
+    return squared_distance(cosine, distance)

@@ -1,0 +1,157 @@
+"""The command `sphereface-plus sphere`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+# torch and what needs it are imported inside the commands: --help and a wrong option answer at once.
+
+POWERS, SMALLEST = (1.0, 2.0, 4.0), 8
+"""What `limits` computes on the sphere in three dimensions: s < d, s = d and s > d, for d = 2."""
+DIMENSIONS = (3, 4, 8, 16, 32, 64, 128, 256)
+"""In which `limits` draws random points."""
+
+
+@click.group()
+def sphere() -> None:
+    """Points on a sphere: minimal energies, the paper's figures, and Theorem 2."""
+
+
+def out_option(default: str) -> Any:
+    return click.option(
+        "--out", type=click.Path(path_type=Path), default=Path(default), show_default=True, help="Folder."
+    )
+
+
+seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Of the random starts.")
+
+
+class Power(click.ParamType):
+    """s >= 0, or inf."""
+
+    name = "S"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        try:
+            power = float(value)
+        except ValueError:
+            power = math.nan
+        if not power >= 0:
+            self.fail(f"{value!r} is no power: give a number >= 0, or inf for the Tammes problem", param, ctx)
+        return power
+
+
+@sphere.command()
+@click.argument("num_points", metavar="N", type=int)
+@click.option("--dimensions", type=int, default=3, show_default=True, help="Of the space around the sphere.")
+@click.option(
+    "--power",
+    type=Power(),
+    default=1.0,
+    show_default=True,
+    help="s of the energy: 0 logarithm, 1 Thomson problem, inf Tammes problem (largest smallest angle).",
+)
+@click.option(
+    "--distance", type=click.Choice(["euclidean", "angular"]), default="euclidean", show_default=True
+)
+@click.option("--half-space", is_flag=True, help="Add the opposite of every point (section 3.4).")
+@click.option("--starts", type=int, default=10, show_default=True, help="Random starts; the best is kept.")
+@seed_option
+@out_option("runs/sphere/points")
+def points(
+    num_points: int,
+    dimensions: int,
+    power: float,
+    distance: Any,
+    half_space: bool,
+    starts: int,
+    seed: int,
+    out: Path,
+) -> None:
+    """Place N points so that their energy is as small as can be found.
+
+    Writes points.csv, report.json (energies, smallest angle, the known minimum) and plot.png with plot.md.
+
+    \b
+    sphereface-plus sphere points 12
+    sphereface-plus sphere points 10 --power inf --starts 30
+    """
+    from sphereface_plus.progress import progress
+
+    from .optimise import minimise
+    from .plots import configuration_plot
+    from .report import caption, report, summary, write_report
+
+    with progress("starts", starts) as done:
+        found = minimise(
+            num_points,
+            dimensions,
+            power,
+            distance=distance,
+            half_space=half_space,
+            starts=starts,
+            seed=seed,
+            progress=done,
+        )
+    content = report(found, power, distance, half_space, seed)
+    write_report(out, content, found.points, configuration_plot(found.points, half_space), caption(content))
+    click.echo(summary(content))
+    click.echo(f"{out}: points.csv, report.json, plot.png, plot.md")
+
+
+@sphere.command()
+@click.argument("number", type=click.Choice(["1", "2", "5", "6"]))
+@click.option(
+    "--steps", type=click.IntRange(min=1), default=1500, show_default=True, help="Of gradient descent."
+)
+@seed_option
+@out_option("runs/sphere")
+def figure(number: str, steps: int, seed: int, out: Path) -> None:
+    """Draw one of the paper's figures: 1 (orthonormal, MHE, half-space MHE), 2, 5 or 6 (weighted MHE).
+
+    Writes figure<NUMBER>.png, .csv with every iterate it shows, and .md, its caption.
+    """
+    from .figures import draw
+
+    files = draw(int(number), out, seed=seed, steps=steps)
+    click.echo(files[-1].read_text())
+    click.echo(", ".join(map(str, files)))
+
+
+@sphere.command()
+@click.option(
+    "--largest",
+    type=click.IntRange(min=2 * SMALLEST),
+    default=256,
+    show_default=True,
+    help="N goes from 8 up to this, doubled each time.",
+)
+@click.option(
+    "--starts", type=click.IntRange(min=1), default=3, show_default=True, help="Random starts for each N."
+)
+@seed_option
+@out_option("runs/sphere")
+def limits(largest: int, starts: int, seed: int, out: Path) -> None:
+    """Theorem 2: how the least energy grows with N, against the closed forms, and I_s against random points.
+
+    On the sphere in three dimensions (d = 2), for s = 1 < d, s = 2 = d and s = 4 > d. Writes growth.csv, .png
+    and .md, and random.csv, .png and .md.
+    """
+    from sphereface_plus.progress import progress
+
+    from .limits import grow, sample
+    from .report import growth_files, random_files
+
+    counts = [SMALLEST * 2**k for k in range((largest // SMALLEST).bit_length())]
+    with progress("least energies", len(POWERS) * len(counts)) as done:
+        rows = []
+        for row in grow(3, POWERS, counts, starts=starts, seed=seed):
+            rows.append(row)
+            done(len(rows))
+    sampled = list(sample(DIMENSIONS, (0.0, 1.0, 2.0), seed=seed))
+    files = growth_files(out, rows, starts, seed) + random_files(out, sampled, seed)
+    click.echo(", ".join(map(str, files)))

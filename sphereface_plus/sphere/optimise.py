@@ -1,0 +1,118 @@
+"""The least energy of N points on a sphere, as far as L-BFGS from random starts finds it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from sphereface_plus.mhe import hyperspherical_energy, negative_separation
+from sphereface_plus.mhe.kernel import Distance, directions
+from sphereface_plus.mhe.objective import mirrored, random_normal
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The best points found, and what the other starts ended with."""
+
+    points: Tensor
+    """(N, n) unit rows, float64."""
+    pair_sum: float
+    """The sum of f_s over pairs i < j, in half-space of the 2N points; for power infinity the smallest angle
+    in degrees."""
+    of_starts: list[float]
+    """The same number for each start, in order."""
+
+
+def minimise(
+    num_points: int,
+    dimensions: int,
+    power: float,
+    *,
+    distance: Distance = "euclidean",
+    half_space: bool = False,
+    starts: int = 10,
+    seed: int = 0,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Configuration:
+    """The configuration of the least energy of Eq. (1), or (5), from `starts` random ones.
+
+    power: s >= 0; infinity is the Tammes problem, the largest smallest distance.
+    half_space: the energy of the 2N points u_i, -u_i (section 3.4).
+    progress: called with the number of starts that are done.
+    Raises ValueError for a problem that is none.
+    """
+    if num_points < (1 if half_space else 2):
+        raise ValueError(f"an energy needs at least two points, got {num_points}")
+    if num_points < 2 and power == math.inf:
+        raise ValueError("one point and its opposite have no smallest angle to enlarge")
+    if dimensions < 2:
+        raise ValueError(f"a sphere needs at least two dimensions, got {dimensions}")
+    if starts < 1:
+        raise ValueError(f"starts must be at least 1, got {starts}")
+    if not power >= 0:
+        raise ValueError(f"power must be a number >= 0, or inf, got {power}")
+
+    found: list[tuple[float, Tensor]] = []
+    for start in range(starts):
+        points = random_points(num_points, dimensions, seed, start)
+        if power == math.inf:
+            first = (5, 7, 9)[start % 3]  # from lower ones, N = 10, 13, 14, 15, 17 end in a worse optimum
+            for exponent in range(first, 21):
+                points = descend(partial(soft_separation, power=2.0**exponent, half_space=half_space), points)
+            angle = -negative_separation(points, distance="angular", half_space=half_space)
+            value = math.degrees(angle.item())
+        else:
+            energy = partial(hyperspherical_energy, power=power, distance=distance, half_space=half_space)
+            points = descend(energy, points)
+            count = (2 if half_space else 1) * num_points
+            value = energy(points).item() * count * (count - 1) / 2
+        found.append((value, points))
+        progress(start + 1)
+
+    best = min if power < math.inf else max
+    value, points = best(found, key=lambda pair: pair[0])
+    return Configuration(points, value, [value for value, _ in found])
+
+
+def random_points(num_points: int, dimensions: int, seed: int, start: int) -> Tensor:
+    """(N, n) independent uniform points, float64; a function of the arguments."""
+    return directions(random_normal((num_points, dimensions), seed, start).double())
+
+
+def descend(objective: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
+    """(N, n) -> (N, n) unit rows: L-BFGS until it stops. The objective depends on directions only."""
+    weight = points.clone().requires_grad_()
+    optimizer = torch.optim.LBFGS(
+        [weight],
+        max_iter=1000,
+        tolerance_grad=1e-10,
+        tolerance_change=1e-15,
+        history_size=20,
+        line_search_fn="strong_wolfe",
+    )
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        value = objective(weight)
+        value.backward()
+        return value
+
+    optimizer.step(closure)  # pyright: ignore[reportArgumentType]
+    return directions(weight.detach())
+
+
+def soft_separation(weight: Tensor, *, power: float, half_space: bool) -> Tensor:
+    """(1/s) log sum_{i<j} |u_i - u_j|^-s: tends to -log of the smallest distance as s grows.
+
+    It is above that by (log of the number of contacts) / s. E_s itself would leave the number range.
+    """
+    units = directions(weight)
+    points = mirrored(units) if half_space else units
+    rows, columns = torch.triu_indices(len(points), len(points), offset=1)
+    squared = (points[rows] - points[columns]).square().sum(dim=1)
+    return torch.logsumexp(-power / 2 * squared.log(), dim=0) / power
