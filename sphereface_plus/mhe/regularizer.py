@@ -1,0 +1,193 @@
+"""MHE as a regulariser of a whole model, Eq. (4) of https://arxiv.org/abs/1805.09298.
+
+    loss + lambda_h sum_{j=1..L-1} E_j / (N_j (N_j - 1)) + lambda_o E_L / (N_L (N_L - 1))
+
+Layers 1..L-1 are the hidden ones, L is the output layer, the classifier. In a training loop of one's own:
+
+    regularizer = MHERegularizer(model)                                      # once, before training
+    loss = criterion(model(images), labels) + regularizer.penalty()          # in each step
+
+Nothing of the model is changed. The energies read its weights alone: they cost the same for any batch size,
+do not see autocast or gradient checkpointing, and are equal in all processes of a distributed run. Add the
+penalty to the loss and call `backward` once for both: DistributedDataParallel averages in that call. In a
+compiled step they run as they are, outside the graph: which pairs are close depends on the data.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from .energy import hyperspherical_energy
+from .layers import find_layers, find_output_layer, matching
+from .minibatch import minibatch_energy
+from .neurons import neuron_groups_of
+from .objective import Objective, StatefulObjective, for_layer
+from .term import EnergyTerm
+
+_HIDDEN, _OUTPUT = EnergyTerm(weight=10.0), EnergyTerm(weight=1.0)  # Appendix A
+
+
+class MHERegularizer(nn.Module):
+    """Energies of a model's hidden layers and of its output layer.
+
+    model: any module, on any device, wrapped by DistributedDataParallel or torch.compile or not. A loss that
+        holds the classifier's prototypes is part of it: `nn.ModuleList([network, loss])`.
+    hidden, output: the two terms, with the weights of the paper's Appendix A; None leaves one out.
+    output_layer: name of the output layer. None: found, as the prototypes of a loss, or else as the last
+        layer in the order of registration. False: there is none, all layers are hidden.
+    include, exclude: glob patterns of hidden layers' names, or of names of modules that they lie in.
+    seed: with the step decides on the mini-batch of neurons, and on the start of a stateful objective.
+
+    Layers that share their weight count once. `layer_names` tells what is regularised; `skipped` what is not
+    and why: layers with nothing to spread, whose energy has no gradient. What stateful objectives have learnt
+    is in `state_dict`, and `.to(device)` moves it.
+    Raises ValueError, naming the layer, for one that cannot be read as neurons, for patterns that match no
+    layer, and for a half-space term of the output layer.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        hidden: EnergyTerm | None = _HIDDEN,
+        output: EnergyTerm | None = _OUTPUT,
+        output_layer: str | Literal[False] | None = None,
+        include: str | Sequence[str] = "*",
+        exclude: str | Sequence[str] = (),
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if output is not None and _in_half_space(output):
+            raise ValueError(
+                "half_space is for hidden layers: opposite neurons are redundant there, but not in an output "
+                "layer, where they serve two classes (section 3.4)"
+            )
+        layers = find_layers(model)
+        last = find_output_layer(layers) if output_layer is None else output_layer
+        if last and last not in layers:
+            raise ValueError(f"output_layer {last!r} is no layer; the layers are {', '.join(layers)}")
+        self.seed = seed
+        self.terms: dict[str, EnergyTerm] = {}
+        self.skipped: dict[str, str] = {}
+        self.layers: dict[str, nn.Module] = {}  # of both terms, skipped ones included
+        self.objectives = nn.ModuleList()  # the stateful ones, of all layers
+        self._layers: dict[str, list[_Layer]] = {}  # of each term
+        if hidden is not None:
+            names = [name for name in layers if name != last]
+            if not names:
+                raise ValueError("the model has no hidden layer; pass hidden=None")
+            chosen = matching(names, include, "include") - matching(names, exclude, "exclude")
+            self._add("mhe/hidden", hidden, {name: layers[name] for name in names if name in chosen})
+        if output is not None:
+            if not last:
+                raise ValueError("output_layer=False: the model has no output layer; pass output=None, too")
+            self._add("mhe/output", output, {last: layers[last]})
+
+    def forward(self, step: int | None = None) -> dict[str, Tensor]:
+        """The terms of Eq. (4) without their weights, as they are logged: "mhe/hidden" and "mhe/output".
+
+        step: needed by terms with a mini-batch of neurons or a stateful objective, and not by others.
+        """
+        return {name: self._reduced(name, step) for name in self.terms}
+
+    def weighted(self, energies: Mapping[str, Tensor]) -> Tensor:
+        """The penalty, of energies that `forward` has returned: each times its weight, summed."""
+        return torch.stack([self.terms[name].weight * energy for name, energy in energies.items()]).sum()
+
+    def penalty(self, step: int | None = None) -> Tensor:
+        """What to add to the loss: the weighted terms of Eq. (4). A term of weight 0 is not computed."""
+        energies = {name: self._reduced(name, step) for name, term in self.terms.items() if term.weight}
+        return self.weighted(energies) if energies else torch.zeros(())
+
+    def layer_energies(self, step: int | None = None) -> dict[str, Tensor]:
+        """Each layer's own energy, a scalar, unweighted, under the layer's name."""
+        return {
+            layer.name: energy
+            for name, layers in self._layers.items()
+            for layer, energy in zip(layers, self._energies(name, step), strict=True)
+        }
+
+    @property
+    def layer_names(self) -> dict[str, list[str]]:
+        """The names of the layers of each term, as {"mhe/hidden": ["conv1", ...], "mhe/output": ["fc"]}."""
+        return {name: [layer.name for layer in layers] for name, layers in self._layers.items()}
+
+    def _add(self, term_name: str, term: EnergyTerm, modules: Mapping[str, nn.Module]) -> None:
+        found, skipped = [], {}
+        for name, module in modules.items():
+            try:
+                num_groups, num_neurons, dimensions = neuron_groups_of(module).shape
+            except ValueError as error:
+                raise ValueError(f"layer {name}: {error}; exclude={name!r} leaves it out") from None
+            if num_neurons == 1:
+                skipped[name] = "one neuron" if num_groups == 1 else "one neuron a group (depthwise)"
+            elif dimensions == 1:
+                skipped[name] = "neurons of one dimension"
+            else:
+                found.append(_Layer(name, module, self._objectives(term, name, num_groups, dimensions)))
+        if not found:
+            reasons = ", ".join(f"{name} has {reason}" for name, reason in skipped.items())
+            raise ValueError(f"{term_name} has nothing to spread: {reasons or 'all layers are excluded'}")
+        self.terms[term_name], self._layers[term_name] = term, found
+        self.skipped |= skipped
+        self.layers |= modules
+
+    def _objectives(self, term: EnergyTerm, name: str, num_groups: int, dimensions: int) -> list[Objective]:
+        """One for each group of neurons."""
+        if term.objective is None:
+            return [partial(hyperspherical_energy, **term.energy_settings)] * num_groups
+        seeds = random.Random(f"{self.seed} {name}")  # another for each layer and group
+        objectives = [for_layer(term.objective, dimensions, seeds.getrandbits(32)) for _ in range(num_groups)]
+        self.objectives.extend(o for o in objectives if isinstance(o, StatefulObjective))
+        return objectives
+
+    def _reduced(self, name: str, step: int | None) -> Tensor:
+        energies = torch.stack(self._energies(name, step))
+        return energies.sum() if self.terms[name].reduction == "sum" else energies.mean()
+
+    def _energies(self, name: str, step: int | None) -> list[Tensor]:
+        if torch.compiler.is_compiling():  # as a decorator, `disable` would load the whole compiler at import
+            return torch.compiler.disable(self._eager_energies)(name, step)
+        return self._eager_energies(name, step)
+
+    def _eager_energies(self, name: str, step: int | None) -> list[Tensor]:
+        return [self._energy(layer, self.terms[name], step) for layer in self._layers[name]]
+
+    def _energy(self, layer: _Layer, term: EnergyTerm, step: int | None) -> Tensor:
+        """The mean over the layer's groups, which is the mean over all pairs that can be compared."""
+        groups = neuron_groups_of(layer.module)  # (G, N/G, D)
+        energies = []
+        for number, (neurons, objective) in enumerate(zip(groups, layer.objectives, strict=True)):
+            if isinstance(objective, StatefulObjective):
+                objective.advance(neurons, _needed(step))
+            if term.neurons is None:
+                energies.append(objective(neurons))
+            else:
+                key = f"{self.seed} {_needed(step)} {layer.name} {number}"
+                energies.append(minibatch_energy(neurons, term.neurons, key, **term.energy_settings))
+        return torch.stack(energies).mean()
+
+
+@dataclass(frozen=True)
+class _Layer:
+    name: str
+    module: nn.Module
+    objectives: Sequence[Objective]  # one for each group of neurons
+
+
+def _needed(step: int | None) -> int:
+    if step is None:
+        raise ValueError("a mini-batch of neurons and a stateful objective depend on the step: penalty(step)")
+    return step
+
+
+def _in_half_space(term: EnergyTerm) -> bool:
+    settings = getattr(term.objective, "keywords", {})  # of functools.partial
+    return term.half_space or settings.get("half_space", False)
