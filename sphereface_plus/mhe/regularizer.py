@@ -154,7 +154,7 @@ class MHERegularizer(nn.Module):
 
     def _energies(self, name: str, step: int | None) -> list[Tensor]:
         if torch.compiler.is_compiling():  # as a decorator, `disable` would load the whole compiler at import
-            return torch.compiler.disable(self._eager_energies)(name, step)
+            return torch.compiler.disable()(self._eager_energies)(name, step)
         return self._eager_energies(name, step)
 
     def _eager_energies(self, name: str, step: int | None) -> list[Tensor]:
