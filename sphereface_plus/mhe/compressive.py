@@ -6,7 +6,7 @@ https://arxiv.org/abs/1906.04892:
     minimise over the neurons  E_s(P w_1 / |P w_1|, ..., P w_N / |P w_N|),     P (K, D), K << D
 
 In many dimensions random neurons are all but orthogonal and the energy is flat; in few they are not. The
-three classes differ in P: drawn anew at each step; the one that keeps the angles best; the worst one.
+three classes differ in P: drawn anew at each step; learnt to keep the angles; learnt against the neurons.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ class AnglePreservingProjection(LearntProjection):
         distance: Distance = "euclidean",
         half_space: bool = False,
         inner_steps: int = 1,
-        inner_rate: float = 1.0,
+        inner_rate: float = 0.3,
         unrolled: bool = False,
         seed: int = 0,
     ) -> None:
@@ -169,11 +169,12 @@ class AnglePreservingProjection(LearntProjection):
 
 
 class AdversarialProjection(LearntProjection):
-    """The energy (N, D) -> scalar under the projection that makes it largest.
+    """The energy (N, D) -> scalar under a projection that makes it large.
 
-    P maximises the full-space energy, of the same power and distance, by `inner_steps` gradient steps of size
-    `inner_rate` before each step of the neurons. The other arguments are `AnglePreservingProjection`'s; the
-    released code has ten inner steps.
+    P climbs the full-space energy, of the same power and distance, by `inner_steps` gradient steps of size
+    `inner_rate` before each step of the neurons. It must not arrive: a projection along the difference of two
+    neurons makes the energy infinite. The other arguments are `AnglePreservingProjection`'s; the released
+    code has ten inner steps.
     """
 
     def __init__(
@@ -185,7 +186,7 @@ class AdversarialProjection(LearntProjection):
         distance: Distance = "euclidean",
         half_space: bool = False,
         inner_steps: int = 10,
-        inner_rate: float = 0.1,
+        inner_rate: float = 0.01,
         unrolled: bool = False,
         seed: int = 0,
     ) -> None:

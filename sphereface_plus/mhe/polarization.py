@@ -24,8 +24,8 @@ class Polarization(PoleObjective):
     released code, so that its coefficient is that of this class.
     power, distance: of f_s and rho, as in `hyperspherical_energy`; the released code has s = 2 and the chord.
     num_poles, inner_steps, inner_rate: poles v, gradient steps they make in `advance`, and their step size,
-        relative to the sphere's radius. The released code's pole has momentum and weight decay; this one
-        stays on the sphere.
+        relative to the sphere's radius. The released code's pole has a rate of 0.1 with momentum 0.9, which
+        comes to 1, and weight decay; this one stays on the sphere.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Polarization(PoleObjective):
         half_space: bool = False,
         num_poles: int = 1,
         inner_steps: int = 10,
-        inner_rate: float = 0.1,
+        inner_rate: float = 1.0,
         seed: int = 0,
     ) -> None:
         super().__init__(dimensions, half_space, num_poles, inner_steps, inner_rate, seed)

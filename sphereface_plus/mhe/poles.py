@@ -2,10 +2,11 @@
 
     maximum over v on the sphere of  g(v, neurons)
 
-minimised over the neurons. The poles climb towards the maximum by a few gradient steps before each step of
-the neurons and stay where they are in between, as in the released code of Liu et al., AISTATS 2021. What a
-pole finds is a local maximum, so the value is a lower bound; the released code has one pole a layer.
-At the maximum the neurons' gradient at a fixed pole is the gradient of the maximum (Danskin's theorem).
+minimised over the neurons. Before each step of the neurons the poles climb by a few gradient steps: the best
+one from where it is, as in the released code of Liu et al., AISTATS 2021, which has one pole a layer; the
+others from new random places, since a single pole stays in the hollow between neurons that it once found
+while a larger one may open elsewhere. The value is a lower bound of the maximum. At the maximum the neurons'
+gradient at a fixed pole is the gradient of the maximum (Danskin's theorem).
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class PoleObjective(StatefulObjective):
         super().__init__(dimensions, half_space)
         if num_poles < 1:
             raise ValueError(f"num_poles must be at least 1, got {num_poles}")
-        self.inner_steps, self.inner_rate = inner_steps, inner_rate
-        self.register_buffer("poles", directions(random_normal((num_poles, dimensions), seed)))
+        self.inner_steps, self.inner_rate, self.seed = inner_steps, inner_rate, seed
+        self.register_buffer("poles", self._random_poles(num_poles, -1))
 
     @abstractmethod
     def at_poles(self, points: Tensor, poles: Tensor) -> Tensor:
@@ -51,13 +52,15 @@ class PoleObjective(StatefulObjective):
 
     def _advance(self, neurons: Tensor, step: int) -> None:
         points = self._points(neurons)
-        found = ascend(
-            lambda poles: self.at_poles(points, poles),
-            self.poles.to(points),
-            self.inner_steps,
-            self.inner_rate,
+        poles = self._random_poles(len(self.poles), step).to(points)
+        best = self.at_poles(points, self.poles.to(points)).argmax(keepdim=True)
+        poles[:1] = self.poles[best]
+        self.poles.copy_(
+            ascend(lambda poles: self.at_poles(points, poles), poles, self.inner_steps, self.inner_rate)
         )
-        self.poles.copy_(found)
+
+    def _random_poles(self, num_poles: int, step: int) -> Tensor:
+        return directions(random_normal((num_poles, self.dimensions), self.seed, step))
 
     def _points(self, neurons: Tensor) -> Tensor:
         units = directions(neurons)

@@ -12,8 +12,8 @@ import click
 
 POWERS, SMALLEST = (1.0, 2.0, 4.0), 8
 """What `limits` computes on the sphere in three dimensions: s < d, s = d and s > d, for d = 2."""
-DIMENSIONS = (3, 4, 8, 16, 32, 64, 128, 256)
-"""In which `limits` draws random points."""
+DIMENSIONS, RANDOM_POINTS = (3, 4, 8, 16, 32, 64, 128, 256), 1000
+"""In which, and how many, `limits` draws at random."""
 
 
 @click.group()
@@ -152,6 +152,6 @@ def limits(largest: int, starts: int, seed: int, out: Path) -> None:
         for row in grow(3, POWERS, counts, starts=starts, seed=seed):
             rows.append(row)
             done(len(rows))
-    sampled = list(sample(DIMENSIONS, (0.0, 1.0, 2.0), seed=seed))
-    files = growth_files(out, rows, starts, seed) + random_files(out, sampled, seed)
+    sampled = list(sample(DIMENSIONS, (0.0, 1.0, 2.0), num_points=RANDOM_POINTS, seed=seed))
+    files = growth_files(out, rows, starts, seed) + random_files(out, sampled, RANDOM_POINTS, seed)
     click.echo(", ".join(map(str, files)))

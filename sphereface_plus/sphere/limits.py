@@ -23,7 +23,7 @@ from sphereface_plus.mhe import hyperspherical_energy
 
 from .optimise import minimise, random_points
 
-SETS, POINTS = 20, 1000
+SETS = 20
 """Of random points in `sample`."""
 
 
@@ -38,8 +38,9 @@ def energy_integral(power: float, dimensions: int) -> float:
     if s == 0:
         difference = torch.digamma(torch.tensor([d, d / 2], dtype=torch.float64))
         return float(-math.log(2) + (difference[0] - difference[1]) / 2)
+    # 2^(d - s - 1) Gamma((d + 1)/2) Gamma((d - s)/2) / (sqrt(pi) Gamma(d - s/2))
     logarithm = math.lgamma((d + 1) / 2) + math.lgamma((d - s) / 2) - math.lgamma(d - s / 2)
-    return 2 ** (d - s - 1) * math.exp(logarithm) / math.sqrt(math.pi)
+    return math.exp((d - s - 1) * math.log(2) + logarithm) / math.sqrt(math.pi)
 
 
 def growth(num_points: int, power: float, dimensions: int) -> float:
@@ -125,13 +126,15 @@ class Sampled(NamedTuple):
     integral: float
 
 
-def sample(dimensions: Sequence[int], powers: Sequence[float], *, seed: int) -> Iterator[Sampled]:
-    """SETS sets of POINTS independent uniform points in each number of dimensions, where I_s is finite.
+def sample(
+    dimensions: Sequence[int], powers: Sequence[float], *, num_points: int, seed: int
+) -> Iterator[Sampled]:
+    """SETS sets of `num_points` independent uniform points in each number of dimensions, where I_s is finite.
 
     The pairs of one set are dependent, the sets are not: the standard error is that of the sets.
     """
     for n in dimensions:
-        sets = [random_points(POINTS, n, seed, index) for index in range(SETS)]
+        sets = [random_points(num_points, n, seed, index) for index in range(SETS)]
         for power in powers:
             integral = energy_integral(power, n)
             if integral < math.inf:

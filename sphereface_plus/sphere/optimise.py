@@ -52,6 +52,8 @@ def minimise(
         raise ValueError("one point and its opposite have no smallest angle to enlarge")
     if dimensions < 2:
         raise ValueError(f"a sphere needs at least two dimensions, got {dimensions}")
+    if power == math.inf and distance == "angular":
+        raise ValueError("the Tammes problem is the same for both distances: leave the distance euclidean")
     if starts < 1:
         raise ValueError(f"starts must be at least 1, got {starts}")
     if not power >= 0:

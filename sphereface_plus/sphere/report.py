@@ -17,7 +17,7 @@ from sphereface_plus.mhe import hyperspherical_energy, negative_separation
 from sphereface_plus.mhe.kernel import Distance
 
 from .known import known_minimum
-from .limits import POINTS, SETS, Growth, Sampled, energy_integral
+from .limits import SETS, Growth, Sampled, energy_integral
 from .optimise import Configuration
 from .output import write_csv, write_figure, write_text
 from .plots import growth_plot, sample_plot
@@ -131,13 +131,13 @@ def growth_files(folder: Path, rows: Sequence[Growth], starts: int, seed: int) -
     return _files(folder, "growth", Growth._fields, rows, growth_plot(rows, finite), lines)
 
 
-def random_files(folder: Path, rows: Sequence[Sampled], seed: int) -> list[Path]:
+def random_files(folder: Path, rows: Sequence[Sampled], num_points: int, seed: int) -> list[Path]:
     """random.csv, .png, .md."""
     lines = [
         "# I_s: the energy of random points",
         "",
-        f"Mean pair energy of {POINTS} independent uniform points in n dimensions, over {SETS} sets (seed "
-        f"{seed}), with three standard errors. Lines: I_s of Theorem 2, which is its expected value; s = 0 "
+        f"Mean pair energy of {num_points} independent uniform points in n dimensions, over "
+        f"{SETS} sets (seed {seed}), with three standard errors. Lines: I_s of Theorem 2, its expected value; s = 0 "
         "is the logarithm.",
         "",
         "| n | s | mean | standard error | I_s |",
