@@ -106,7 +106,7 @@ def points(
 @sphere.command()
 @click.argument("number", type=click.Choice(["1", "2", "5", "6"]))
 @click.option(
-    "--steps", type=click.IntRange(min=1), default=1500, show_default=True, help="Of gradient descent."
+    "--steps", type=click.IntRange(min=1), default=4000, show_default=True, help="Of gradient descent."
 )
 @seed_option
 @out_option("runs/sphere")

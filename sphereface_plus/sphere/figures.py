@@ -1,7 +1,7 @@
 """Figures 1, 2, 5 and 6 of https://arxiv.org/abs/1805.09298: neurons that follow the gradient of an energy.
 
 Plain gradient descent, as in the paper, which states neither power nor step size: here power 2, a step of
-0.1 of the mean energy's gradient and, so that the panels of a figure can be compared, the same start and the
+0.03 of the mean energy's gradient and, so that the panels of a figure can be compared, the same start and the
 same number of steps in all of them.
 """
 
@@ -29,7 +29,7 @@ from .output import write_csv, write_figure, write_text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-POWER, RATE, NUM_NEURONS = 2.0, 0.1, 10
+POWER, RATE, NUM_NEURONS = 2.0, 0.03, 10
 RECORDED = 50
 """At most so many iterates are kept of a descent, beside the start."""
 
@@ -50,7 +50,7 @@ class Panel:
         return self.path[-1]
 
 
-def draw(number: int, folder: Path, *, seed: int = 0, steps: int = 1500) -> list[Path]:
+def draw(number: int, folder: Path, *, seed: int = 0, steps: int = 4000) -> list[Path]:
     """Write figure<number>.png, .csv (every recorded iterate) and .md (the caption); returns their paths.
 
     seed: of the random start. steps: of the descent.
@@ -101,7 +101,7 @@ def _figure1(seed: int, steps: int) -> tuple[list[Panel], Figure, str]:
     panels = [
         Panel(
             "Orthonormal",
-            follow_gradient(orthonormal_penalty, start, rate=0.02, steps=steps, on_sphere=False),
+            follow_gradient(orthonormal_penalty, start, rate=0.01, steps=steps, on_sphere=False),
         ),
         Panel("MHE", follow_gradient(energy, start, rate=RATE, steps=steps)),
         Panel(

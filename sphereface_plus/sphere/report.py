@@ -136,9 +136,9 @@ def random_files(folder: Path, rows: Sequence[Sampled], num_points: int, seed: i
     lines = [
         "# I_s: the energy of random points",
         "",
-        f"Mean pair energy of {num_points} independent uniform points in n dimensions, over "
-        f"{SETS} sets (seed {seed}), with three standard errors. Lines: I_s of Theorem 2, its expected value; s = 0 "
-        "is the logarithm.",
+        f"Mean pair energy of {num_points} independent uniform points in n dimensions, over {SETS} sets "
+        f"(seed {seed}), with three standard errors. Lines: I_s of Theorem 2, its expected value; s = 0 is "
+        "the logarithm.",
         "",
         "| n | s | mean | standard error | I_s |",
         "|---|---|---|---|---|",

@@ -17,12 +17,12 @@ from sphereface_plus.sphere.optimise import random_points
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """number -> (panel -> (T, N, n) path, caption), drawn with few steps."""
+    """number -> (panel -> (T, N, n) path, caption), drawn with fewer steps."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("figures")
     found = {}
     for number in (1, 2, 5, 6):
-        png, table, caption = draw(number, folder, steps=300)
+        png, table, caption = draw(number, folder, steps=1000)
         assert png.read_bytes().startswith(b"\x89PNG")
         with table.open() as file:
             rows = list(csv.DictReader(file))
@@ -31,7 +31,7 @@ def drawn(tmp_path_factory):
         for row in rows:
             path = panels.setdefault(row["panel"], {})
             path.setdefault(int(row["step"]), []).append([float(row[x]) for x in axes])
-        assert all(list(path) == recorded_steps(300) for path in panels.values())
+        assert all(list(path) == recorded_steps(1000) for path in panels.values())
         found[number] = (
             {title: torch.tensor(list(path.values()), dtype=torch.float64) for title, path in panels.items()},
             caption.read_text(),
