@@ -164,7 +164,7 @@ def _train(
     from sphereface_plus.training.run import train as train_run
 
     config = configuration.load(recipe, overrides)
-    if needs_start and config.init_from is None:
+    if needs_start and (config.task == "image" or config.init_from is None):
         raise configuration.ConfigError(
             f"{recipe}: a fine-tuning needs --init-from, or init_from in the recipe"
         )

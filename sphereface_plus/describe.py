@@ -1,4 +1,4 @@
-"""A checkpoint described for a person: layers, the crops it expects, its prototypes, where it comes from."""
+"""A checkpoint described for a person: layers, what it expects, its energies, where it comes from."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sphereface_plus import checkpoint
-from sphereface_plus.config import Config, from_dict, to_dict
-from sphereface_plus.mhe import classifier_energy, smallest_angle
-from sphereface_plus.networks import build_network
+from sphereface_plus.config import Config, ImageConfig, from_dict, to_dict
+from sphereface_plus.mhe import EnergyTerm, MHERegularizer, classifier_energy, smallest_angle
+from sphereface_plus.networks import build_image_network, build_network
 
 
 def describe(model: str | Path) -> str:
@@ -21,37 +21,53 @@ def describe(model: str | Path) -> str:
     file = checkpoint.resolve(model)
     payload = checkpoint.load(file)
     config = from_dict(payload["config"], origin=str(file))
-    return "\n".join(
-        [
-            *_provenance(file, payload, config),
-            "",
-            *_layers(payload["network"], config),
-            "",
-            "input spec",
-            *(f"  {name:<10} {value}" for name, value in to_dict(config.network.input).items()),
-            "",
-            *_prototypes(payload["loss"]["prototypes"], config),
-        ]
-    )
+    parts = _of_images if isinstance(config, ImageConfig) else _of_faces
+    return "\n".join([*_provenance(file, payload, config), "", *parts(payload, config)])
 
 
-def _provenance(file: Path, payload: dict[str, Any], config: Config) -> Iterator[str]:
+def _provenance(file: Path, payload: dict[str, Any], config: Config | ImageConfig) -> Iterator[str]:
     yield f"{file}"
     yield f"  sha256     {checkpoint.sha256(file)}"
     yield f"  recipe     {config.name}, step {payload['step']} of {config.train.steps}, seed {config.seed}"
-    identities = len(payload["identities"])
-    yield f"  data       {config.data.path}: {payload['num_crops']} crops of {identities} identities"
-    yield f"  loss       {config.loss.kind}, MHE weight {config.mhe.weight:g}"
+    things = "crops of {} identities" if config.task == "face" else "images of {} classes"
+    images = f"{payload['num_crops']} {things.format(len(payload['identities']))}"
+    yield f"  data       {config.data.path}: {images}"
+    if isinstance(config, Config):
+        yield f"  loss       {config.loss.kind}, MHE weight {config.mhe.weight:g}"
+    else:
+        yield f"  loss       softmax, MHE weights {config.mhe.hidden.weight:g}, {config.mhe.output.weight:g}"
     if start := payload["start"]:
         yield f"  started    from {start['source']}, step {start['step']}, sha256 {start['sha256']}"
     if best := payload["best"]:
         yield f"  best       validation accuracy {best['accuracy']:.2%} at step {best['step']}"
 
 
-def _layers(weights: dict[str, Tensor], config: Config) -> Iterator[str]:
+def _of_faces(payload: dict[str, Any], config: Config) -> Iterator[str]:
     network = build_network(config.network)
-    network.load_state_dict(weights)
-    yield f"network {config.network.name}: {sum(p.numel() for p in network.parameters()):,} parameters"
+    network.load_state_dict(payload["network"])
+    yield from _layers(network, config.network.name)
+    yield from ("", "input spec")
+    yield from (f"  {name:<10} {value}" for name, value in to_dict(config.network.input).items())
+    yield ""
+    yield from _prototypes(payload["loss"]["prototypes"], config)
+
+
+@torch.inference_mode()
+def _of_images(payload: dict[str, Any], config: ImageConfig) -> Iterator[str]:
+    network = build_image_network(config.network, in_channels=1 if config.data.name == "mnist" else 3)
+    network.load_state_dict(payload["network"])
+    yield from _layers(network, config.network.name)
+    prototypes = payload["loss"]["prototypes"]  # (C, D)
+    classifier = nn.Linear(*reversed(prototypes.shape), bias=False)
+    classifier.weight.copy_(prototypes)
+    model = nn.ModuleDict({"network": network, "classifier": classifier})
+    energies = MHERegularizer(model, hidden=EnergyTerm(), output=EnergyTerm()).layer_energies()
+    yield from ("", "energy, power 2, euclidean")
+    yield from (f"  {name.removeprefix('network.'):<24} {energy:.6f}" for name, energy in energies.items())
+
+
+def _layers(network: nn.Module, name: str) -> Iterator[str]:
+    yield f"network {name}: {sum(p.numel() for p in network.parameters()):,} parameters"
     for name, module in network.named_modules():
         own = list(module.parameters(recurse=False))
         if own:

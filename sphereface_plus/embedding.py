@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from sphereface_plus import checkpoint
 from sphereface_plus.checkpoint import CheckpointError
-from sphereface_plus.config import InputSpec, NetworkConfig, from_dict, load_input_spec, to_dict
+from sphereface_plus.config import InputSpec, NetworkConfig, face_config, load_input_spec, to_dict
 from sphereface_plus.data.crops import SpecError, check_crops, check_input, normalise, read_crop
 from sphereface_plus.data.embeddings import EmbeddingsError, read_embeddings, write_embeddings
 
@@ -143,7 +143,7 @@ def load_network(path: str | Path) -> tuple[nn.Module, NetworkConfig]:
     file = checkpoint.resolve(path)
     payload = checkpoint.load(file)
     try:
-        config = from_dict(payload["config"], origin=str(file)).network
+        config = face_config(payload["config"], origin=str(file)).network
         network = build_network(config)
         network.load_state_dict(payload["network"])
     except (KeyError, RuntimeError) as error:  # RuntimeError: load_state_dict's, for other names or shapes

@@ -39,7 +39,7 @@ def imbalanced_counts(name: str, kind: Imbalance, available: Sequence[int]) -> l
     return [MULTIPLE[name] * (label + 1) for label in range(len(available))]
 
 
-def choose_per_class(labels: Sequence[int], counts: Sequence[int], seed: int) -> np.ndarray:
+def choose_per_class(labels: Sequence[int] | np.ndarray, counts: Sequence[int], seed: int) -> np.ndarray:
     """Indices of counts[c] images of each class c, chosen at random. A class's choice depends on no other.
 
     Raises ImagesError where a class has fewer images or would have none.
@@ -57,7 +57,7 @@ def choose_per_class(labels: Sequence[int], counts: Sequence[int], seed: int) ->
 
 
 def validation_split(
-    labels: Sequence[int], num_classes: int, per_class: int, seed: int
+    labels: Sequence[int] | np.ndarray, num_classes: int, per_class: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Indices to train on, and of `per_class` images of each class to validate on, chosen at random.
 

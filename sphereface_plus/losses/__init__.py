@@ -6,9 +6,10 @@ from sphereface_plus.config import LossConfig
 from sphereface_plus.losses.am_softmax import AMSoftmaxLoss
 from sphereface_plus.losses.asoftmax import ASoftmaxLoss
 from sphereface_plus.losses.output import LossOutput
+from sphereface_plus.losses.smoothed_softmax import SmoothedSoftmaxLoss
 from sphereface_plus.losses.softmax import SoftmaxLoss
 
-__all__ = ["AMSoftmaxLoss", "ASoftmaxLoss", "LossOutput", "SoftmaxLoss", "build_loss"]
+__all__ = ["AMSoftmaxLoss", "ASoftmaxLoss", "LossOutput", "SmoothedSoftmaxLoss", "SoftmaxLoss", "build_loss"]
 
 _LOSSES = {"softmax": SoftmaxLoss, "a_softmax": ASoftmaxLoss, "am_softmax": AMSoftmaxLoss}
 

@@ -1,9 +1,9 @@
 """Networks: crop -> embedding, image -> features."""
 
-from sphereface_plus.config import NetworkConfig
+from sphereface_plus.config import ImageNetworkConfig, NetworkConfig
 from sphereface_plus.networks.cnn import PlainCNN, cnn6, cnn9, cnn15
 from sphereface_plus.networks.parameter_groups import parameter_groups
-from sphereface_plus.networks.resnet import resnet18, resnet32, resnet34
+from sphereface_plus.networks.resnet import CifarResNet, ImageNetResNet, resnet18, resnet32, resnet34
 from sphereface_plus.networks.sphereface import (
     STAGE_UNITS,
     SphereFace,
@@ -19,6 +19,7 @@ from sphereface_plus.networks.spherenet import spherenet9
 __all__ = [
     "PlainCNN",
     "SphereFace",
+    "build_image_network",
     "build_network",
     "cnn6",
     "cnn9",
@@ -42,3 +43,16 @@ def build_network(config: NetworkConfig) -> SphereFace:
     return SphereFace(
         STAGE_UNITS[config.name], config.embedding_size, config.input.height, config.input.width
     )
+
+
+def build_image_network(
+    config: ImageNetworkConfig, *, in_channels: int
+) -> PlainCNN | CifarResNet | ImageNetResNet:
+    """The network of an image classification's recipe, with new weights: images -> (B, embedding_size)."""
+    given = config.model_dump(exclude={"name"}, exclude_none=True)
+    if config.name in ("resnet18", "resnet34"):  # they have no settings: 224x224 colour photographs
+        return {"resnet18": resnet18, "resnet34": resnet34}[config.name]()
+    if config.name != "resnet32":  # whose last layer is as large as the map
+        given["image_size"] = 28 if in_channels == 1 else 32
+    networks = {"cnn6": cnn6, "cnn9": cnn9, "cnn15": cnn15, "resnet32": resnet32, "spherenet9": spherenet9}
+    return networks[config.name](in_channels=in_channels, **given)

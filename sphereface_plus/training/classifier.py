@@ -1,9 +1,12 @@
-"""The classifier's learner: embeddings, a loss on the cosines to prototypes, MHE on the prototypes, SGD.
+"""The classifier's learner: embeddings, a loss on their products with prototypes, MHE, SGD.
 
-    total = classification loss + mhe.weight * energy        (Eq. (8) of the paper, arXiv:1805.09298)
+    total = classification loss + weighted energies      (Eq. (4) and (8) of the paper, arXiv:1805.09298)
 
-A batch comes in parts of equal size, [(crops, labels), ...]. Loss and energy are means over images, so the
-mean of the parts' gradients is the whole batch's gradient; so is the mean over processes, which DDP takes.
+Which energies, and of which weights, is the task's: energies.py.
+
+A batch comes in parts of equal size, [(crops, labels), ...]. Loss and Eq. (8) are means over images, and the
+other energies do not depend on the batch: the mean of the parts' gradients is the whole batch's gradient, and
+so is the mean over processes, which DDP takes.
 """
 
 from __future__ import annotations
@@ -11,21 +14,33 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from sphereface_plus.config import MHEConfig, OptimizerConfig
-from sphereface_plus.mhe import classifier_energy
+from sphereface_plus.config import OptimizerConfig
 from sphereface_plus.networks import parameter_groups
 from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.failures import NonFiniteError
-from sphereface_plus.training.measures import FREQUENT_ANGLE_IDENTITIES, measure
 from sphereface_plus.training.schedules import learning_rate
 
 Batch = Sequence[tuple[Tensor, Tensor]]
+
+
+class Energies(Protocol):
+    """What MHE adds to a task's loss and log (energies.py)."""
+
+    def penalty(self, labels: Tensor, step: int) -> Tensor | None:
+        """The weighted energies at this step, for a batch's labels (B,): a scalar, or None for none."""
+        ...
+
+    def measure(
+        self, embeddings: Tensor, labels: Tensor, step: int, mean: Callable[[Tensor], Tensor]
+    ) -> dict[str, Tensor]:
+        """Named scalars for the log; mean is that over processes."""
+        ...
 
 
 class Output(NamedTuple):
@@ -38,16 +53,13 @@ class Output(NamedTuple):
 
 
 class Model(nn.Module):
-    """Network, loss and energy in one forward, so that DDP averages the prototypes' gradients too."""
+    """Network, loss and energies in one forward, so that DDP averages the energies' gradients too."""
 
     def __init__(
-        self, network: nn.Module, loss: nn.Module, mhe: MHEConfig, autocast: Callable[[], Any]
+        self, network: nn.Module, loss: nn.Module, energies: Energies, autocast: Callable[[], Any]
     ) -> None:
         super().__init__()
-        self.network, self.loss, self.weight, self.autocast = network, loss, mhe.weight, autocast
-        self.energy_of = partial(
-            classifier_energy, power=mhe.power, distance=mhe.distance, chunk_size=mhe.chunk_size
-        )
+        self.network, self.loss, self.energies, self.autocast = network, loss, energies, autocast
 
     def forward(self, images: Tensor, labels: Tensor, step: int) -> Output:
         with self.autocast():
@@ -55,13 +67,10 @@ class Model(nn.Module):
         embeddings = embeddings.float()  # losses and energies are fp32 whatever the network's precision
         output = self.loss(embeddings, labels, step)
         total = output.loss
-        if self.weight > 0:
-            total = total + self.weight * self.energy(labels)
+        penalty = self.energies.penalty(labels, step)
+        if penalty is not None:
+            total = total + penalty
         return Output(total, output.loss.detach(), output.terms, embeddings.detach())
-
-    def energy(self, labels: Tensor) -> Tensor:
-        """Eq. (8), unweighted: mean energy between the prototypes of the batch's labels and all others."""
-        return self.energy_of(self.loss.get_parameter("prototypes"), labels)
 
 
 class ClassifierLearner:
@@ -69,6 +78,7 @@ class ClassifierLearner:
 
     network: images (B, ...) -> embeddings (B, D).
     loss: (embeddings, labels, step) -> LossOutput; has `prototypes` (C, D).
+    energies: what MHE adds, of the same network's and loss's weights.
     prepare: what turns a batch's crops, on the device, into images.
     measure_every: steps between those whose update also measures the prototypes (the log steps).
     precision bf16 runs the network under autocast. channels_last and compile change speed only.
@@ -81,7 +91,7 @@ class ClassifierLearner:
         *,
         prepare: Callable[[Tensor], Tensor],
         optimizer: OptimizerConfig,
-        mhe: MHEConfig,
+        energies: Energies,
         processes: Processes,
         measure_every: int,
         precision: str = "fp32",
@@ -94,7 +104,7 @@ class ClassifierLearner:
         if compile:
             network.compile()  # in place: the names in the state dict stay
         autocast = partial(torch.autocast, device.type, torch.bfloat16, enabled=precision == "bf16")
-        self.model = Model(network, loss.to(device), mhe, autocast)
+        self.model = Model(network, loss.to(device), energies, autocast)
         self.replica = (
             DistributedDataParallel(self.model) if processes.world_size > 1 else self.model
         )  # what makes the gradients
@@ -187,19 +197,11 @@ class ClassifierLearner:
             for name in outputs[0].terms
         }
         classification = _mean([output.classification for output in outputs])
-        frequent = len(self.model.loss.get_parameter("prototypes")) <= FREQUENT_ANGLE_IDENTITIES
+        embeddings = torch.cat([output.embeddings for output in outputs])
         return (
             {"classification_loss": self.processes.mean(classification)}
             | scalars
-            | measure(
-                self.model.loss,
-                torch.cat([output.embeddings for output in outputs]),
-                labels,
-                step,
-                energy=self.model.energy,
-                mean=self.processes.mean,
-                with_angle=frequent or step % (10 * self.measure_every) == 0,
-            )
+            | self.model.energies.measure(embeddings, labels, step, self.processes.mean)
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from sphereface_plus import checkpoint
-from sphereface_plus.config import InputSpec, from_dict
+from sphereface_plus.config import InputSpec, face_config
 from sphereface_plus.data.crops import check_input
 
 
@@ -70,7 +70,7 @@ def load_start(
     """
     file = checkpoint.resolve(source)
     payload = checkpoint.load(file)
-    check_input(spec, from_dict(payload["config"], origin=str(file)).network.input, origin=str(file))
+    check_input(spec, face_config(payload["config"], origin=str(file)).network.input, origin=str(file))
     if not reset_head:
         _check_identities(file, payload["identities"], identities)
     ours = _named(network=network.state_dict(), **({} if reset_head else {"loss": loss.state_dict()}))

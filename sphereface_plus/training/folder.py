@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from sphereface_plus import checkpoint
-from sphereface_plus.config import Config, load, to_dict
+from sphereface_plus.config import Config, ImageConfig, load, to_dict
 
 # What may change when a run goes on: no update that was made, or will be made, depends on these.
 MAY_CHANGE = {"train.steps", "data.workers"}
@@ -50,7 +50,7 @@ class RunFolder:
             return False
         return True
 
-    def refuse_another(self, config: Config) -> None:
+    def refuse_another(self, config: Config | ImageConfig) -> None:
         """Raises RunError unless the run here is the one that `config` describes, naming what differs.
 
         train.steps may be raised, to train on: the steps made stay what they are. data.workers may change.
@@ -64,7 +64,7 @@ class RunFolder:
                 "start a new run with --out, or undo the change"
             )
 
-    def write_config(self, config: Config) -> None:
+    def write_config(self, config: Config | ImageConfig) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.config, yaml.safe_dump(to_dict(config), sort_keys=False))
 

@@ -13,7 +13,7 @@ class Reporter:
 
     def __init__(self, run: Run) -> None:
         self._log = RunLog(run.folder.log, run.folder.tensorboard, first_step=run.first_step)
-        self._chance = ChanceLevel(len(run.crops.identities))
+        self._chance = ChanceLevel(len(run.data.classes))
         self._console = open_console(first_step=run.first_step, last_step=run.config.train.steps)
 
     def step(self, updates: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,26 +13,18 @@ from signal import SIGTERM
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
 
 from sphereface_plus import checkpoint
-from sphereface_plus.config import Config
-from sphereface_plus.data.batches import loader
-from sphereface_plus.data.crops import CropsError, SpecError, check_crops, normalise
-from sphereface_plus.data.faces import CropDataset, FaceCrops
-from sphereface_plus.losses import build_loss
-from sphereface_plus.networks import build_network
-from sphereface_plus.training import distributed, loop
-from sphereface_plus.training.classifier import Batch, ClassifierLearner
+from sphereface_plus.config import Config, ImageConfig
+from sphereface_plus.training import distributed, face, image, loop
+from sphereface_plus.training.classifier import Batch
 from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.failures import NonFiniteError
-from sphereface_plus.training.finetune import load_start
 from sphereface_plus.training.folder import RunError, RunFolder, write_text
 from sphereface_plus.training.pace import Pace
 from sphereface_plus.training.reporting import Reporter, Silent
-from sphereface_plus.training.signals import left_to_main, stop_on_signals
+from sphereface_plus.training.signals import stop_on_signals
 from sphereface_plus.training.state import Run, keep_failure, restore, sampler, save, state
-from sphereface_plus.training.validation import PairsValidation
 
 
 @dataclass(frozen=True)
@@ -49,7 +40,7 @@ class Outcome:
     """Whether there was nothing left to do."""
 
 
-def train(config: Config, out: str | Path | None = None, *, resume: bool = False) -> Outcome:
+def train(config: Config | ImageConfig, out: str | Path | None = None, *, resume: bool = False) -> Outcome:
     """Trains what the config describes, in the folder `out` (runs/<name> if not given).
 
     resume: go on where the run in that folder stands, or begin if there is none; the numbers are those of a
@@ -78,66 +69,23 @@ def train(config: Config, out: str | Path | None = None, *, resume: bool = False
     return fit(run)
 
 
-def build(config: Config, folder: RunFolder, processes: Processes, point: dict[str, Any] | None) -> Run:
-    """Data, network, loss, learner and validation, with the weights of the resume point or fine-tuning."""
-    data = config.data
-    crops = open_crops(config)
-    dataset = CropDataset(crops, seed=config.seed, flip=data.flip, shift=data.shift)
-    torch.manual_seed(config.seed)
-    network = build_network(config.network)
-    loss = build_loss(
-        config.loss, num_identities=len(crops.identities), embedding_size=config.network.embedding_size
-    )
-    start = None
-    if config.init_from is not None and point is None:
-        report = load_start(
-            config.init_from,
-            network,
-            loss,
-            spec=config.network.input,
-            identities=crops.identities,
-            reset_head=config.reset_head,
-        )
-        start = report.to_dict()
-        if processes.is_main:
-            print(report, file=sys.stderr)
-    learner = ClassifierLearner(
-        network,
-        loss,
-        prepare=partial(normalise, spec=config.network.input),
-        optimizer=config.optimizer,
-        mhe=config.mhe,
-        processes=processes,
-        measure_every=config.train.log_every,
-        precision=config.train.precision,
-        channels_last=config.train.channels_last,
-        compile=config.train.compile,
-    )
-    validation = None
-    if config.validation is not None and processes.is_main:
-        validation = PairsValidation(config.validation, config.network.input, processes.device)
-    run = Run(config, folder, processes, dataset, learner, validation, start)
+def build(
+    config: Config | ImageConfig, folder: RunFolder, processes: Processes, point: dict[str, Any] | None
+) -> Run:
+    """The parts of a run, where they stand at the resume point if there is one."""
+    if isinstance(config, ImageConfig):
+        run = image.build(config, folder, processes)
+    else:
+        run = face.build(config, folder, processes, point)
     sampler(run, 0)  # a batch that the processes cannot share is refused before anything is written
     if point is not None:
         restore(run, point)
     return run
 
 
-def open_crops(config: Config) -> FaceCrops:
-    """The training set. Raises CropsError or SpecError if this network cannot be trained with it."""
-    data = config.data
-    crops = FaceCrops.open(data.path, root=data.root, min_images=data.min_images, exclude=data.exclude)
-    check_crops(crops.template, crops.size, config.network.input)
-    if len(crops.identities) < 2:
-        raise CropsError(
-            f"{data.path}: holds one identity only ({crops.identities[0]}); a classifier needs two"
-        )
-    return crops
-
-
 def fit(run: Run) -> Outcome:
     """The loop, from where the run stands to its last step, a signal or a failure."""
-    settings, validation = run.config.train, run.config.validation
+    settings = run.config.train
     with (
         stop_on_signals() as stop,
         closing(read_batches(run)) as batches,
@@ -152,7 +100,7 @@ def fit(run: Run) -> Outcome:
                 log=reporter.log,
                 log_every=settings.log_every,
                 validate=partial(validate, run),
-                validate_every=validation.every if validation else None,
+                validate_every=run.validate_every,
                 save=partial(save, run),
                 save_every=settings.checkpoint_every,
                 should_stop=lambda: run.processes.any(bool(stop)),
@@ -179,8 +127,8 @@ def fit(run: Run) -> Outcome:
 def refuse_broken(run: Run) -> None:
     """Raises RunError where the last update broke the network: no step comes after it that would notice."""
     last = next(iter(sampler(run, run.config.train.steps - 1)))
-    crops, _ = run.dataset.__getitems__(last)
-    embeddings = run.learner.embed(run.learner.prepare(crops.to(run.processes.device)))
+    images, _ = run.data.batch(last)
+    embeddings = run.learner.embed(run.learner.prepare(images.to(run.processes.device)))
     if not bool(torch.isfinite(embeddings).all()):
         raise RunError(
             f"{run.folder.path}: the last update made the embeddings infinite, the run has diverged; try a "
@@ -189,39 +137,18 @@ def refuse_broken(run: Run) -> None:
 
 
 def read_batches(run: Run) -> Generator[Batch, None, None]:
-    """Batches from the run's first step on, each in its parts.
-
-    Raises CropsError or SpecError for a bad crop, with its sentence alone also from a reading process.
-    """
-    parts = loader(
-        run.dataset,
-        sampler(run, run.first_step),
-        workers=run.config.data.workers,
-        pin_memory=run.processes.device.type == "cuda",
-    )
-    parts.worker_init_fn = left_to_main
-    return _whole(parts, run.config.train.accumulate)
-
-
-def _whole(parts: DataLoader, accumulate: int) -> Generator[Batch, None, None]:
-    reading = iter(parts)
-    try:
-        while batch := list(islice(reading, accumulate)):
-            yield batch
-    except (CropsError, SpecError) as error:
-        # A DataLoader puts the traceback of the reading process before the sentence.
-        sentence = str(error).strip().rpartition(f"{type(error).__name__}: ")[2]
-        raise type(error)(sentence) from None
-    finally:
-        del reading  # ends the reading processes now, not at exit
+    """Batches from the run's first step on, each in its parts."""
+    parts = run.data.batches(sampler(run, run.first_step))
+    while batch := list(islice(parts, run.config.train.accumulate)):
+        yield batch
 
 
 def validate(run: Run, step: int) -> dict[str, float]:
-    """Verification accuracy, measured by the main process; keeps the weights if they are the best so far."""
+    """What the main process measures; keeps the weights if their validation accuracy is the best so far."""
     if run.validation is None:  # not the main process, which the others wait for at the next update
         return {}
     scalars = run.validation(run.learner.embed)
-    accuracy = scalars["validation/accuracy"]
+    accuracy = scalars.get("validation/accuracy", -1.0)
     if accuracy > run.best.get("accuracy", -1.0):
         run.best = {"step": step, "accuracy": accuracy}
         checkpoint.save(run.folder.best, state(run, step))

@@ -4,48 +4,73 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from sphereface_plus import checkpoint
-from sphereface_plus.config import Config, to_dict
+from sphereface_plus.config import Config, ImageConfig, to_dict
 from sphereface_plus.data.batches import BatchSampler
-from sphereface_plus.data.faces import CropDataset, FaceCrops
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.folder import RunError, RunFolder, write_text
-from sphereface_plus.training.validation import PairsValidation
+
+
+class TrainingSet(Protocol):
+    """What a run is trained on: images, each of one class (of one identity, for faces)."""
+
+    path: str
+    classes: list[str]
+    """Their names, in the order of the labels."""
+
+    def __len__(self) -> int: ...
+
+    def fingerprint(self) -> str:
+        """A hash over which images these are, in which order, with which labels."""
+        ...
+
+    def describe(self, index: int) -> tuple[str, int]:
+        """What a person finds an image by, and its label."""
+        ...
+
+    def batch(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        """The images uint8 (B, H, W, C) of (index, position), augmented, and their labels (B,)."""
+        ...
+
+    def batches(self, sampler: BatchSampler) -> Iterator[tuple[Tensor, Tensor]]:
+        """`batch` of each of the sampler's lists, without end."""
+        ...
 
 
 @dataclass
 class Run:
     """The parts of a run, and where it stands."""
 
-    config: Config
+    config: Config | ImageConfig
     folder: RunFolder
     processes: Processes
-    dataset: CropDataset
+    data: TrainingSet
     learner: ClassifierLearner
-    validation: PairsValidation | None
+    validation: Callable[[Callable[[Tensor], Tensor]], dict[str, float]] | None
+    """Network -> named scalars; None in the processes that do not validate."""
+    validate_every: int | None = None
+    """Steps between validations, the same in all processes; None for none."""
     start: dict[str, Any] | None = None
     """The load report of a fine-tuning."""
     first_step: int = 0
     best: dict[str, float] = field(default_factory=dict)
     """Step and accuracy of the best validation so far."""
 
-    @property
-    def crops(self) -> FaceCrops:
-        return self.dataset.crops
-
 
 def sampler(run: Run, step: int) -> BatchSampler:
     """This process's parts of the batches from `step` on."""
     settings = run.config.train
     return BatchSampler(
-        len(run.crops.paths),
+        len(run.data),
         settings.batch_size,
         run.config.seed,
         start_step=step,
@@ -73,9 +98,9 @@ def state(run: Run, step: int) -> dict[str, Any]:
     return {
         **run.learner.state_dict(),
         "config": to_dict(run.config),
-        "identities": run.crops.identities,
-        "num_crops": len(run.crops.paths),
-        "crops_fingerprint": run.crops.fingerprint(),
+        "identities": run.data.classes,
+        "num_crops": len(run.data),
+        "crops_fingerprint": run.data.fingerprint(),
         "processes": run.processes.describe(),
         "step": step,
         "random": random,
@@ -90,11 +115,12 @@ def restore(run: Run, point: dict[str, Any]) -> None:
     Says so on stderr where other processes go on than began: the sums of gradients round differently.
     """
     then = (point["identities"], point["crops_fingerprint"])
-    if then != (run.crops.identities, run.crops.fingerprint()):
+    if then != (run.data.classes, run.data.fingerprint()):
+        what = "crops of {} identities" if run.config.task == "face" else "images of {} classes"
         raise RunError(
-            f"{run.config.data.path}: the training set has changed since the run began: then "
-            f"{point['num_crops']} crops of {len(point['identities'])} identities, "
-            f"now {len(run.crops.paths)} of {len(run.crops.identities)}, or others of the same number; "
+            f"{run.data.path}: the training set has changed since the run began: then "
+            f"{point['num_crops']} {what.format(len(point['identities']))}, "
+            f"now {len(run.data)} of {len(run.data.classes)}, or others of the same number; "
             "put it back, or start a new run with --out"
         )
     if point["processes"] != run.processes.describe() and run.processes.is_main:
@@ -113,10 +139,11 @@ def restore(run: Run, point: dict[str, Any]) -> None:
 def keep_failure(run: Run, step: int) -> str:
     """Saves the batch that failed and the state before it; returns what to tell the user."""
     items = [item for part in islice(sampler(run, step), run.config.train.accumulate) for item in part]
+    paths, labels = zip(*(run.data.describe(index) for index, _ in items), strict=True)
     batch = {
         "step": step,
-        "paths": [run.crops.paths[index] for index, _ in items],
-        "labels": [run.crops.labels[index] for index, _ in items],
+        "paths": paths,
+        "labels": labels,
         "positions": [position for _, position in items],
     }
     run.folder.failure.mkdir(exist_ok=True)

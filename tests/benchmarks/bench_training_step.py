@@ -26,6 +26,7 @@ from sphereface_plus.networks.prelu import ChannelPReLU
 from sphereface_plus.networks.sphereface import STAGE_UNITS, STAGE_WIDTHS, SphereFace
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.distributed import Processes
+from sphereface_plus.training.energies import PrototypeEnergy
 
 IDENTITIES = 10_572  # CASIA-WebFace
 LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 1e-3, 0.9, 5e-4
@@ -103,7 +104,7 @@ def steps(name: str, crops: Tensor, labels: Tensor) -> tuple[Step, Step]:
         loss,
         prepare=partial(normalise, spec=InputSpec()),
         optimizer=OptimizerConfig(learning_rate=LEARNING_RATE, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY),
-        mhe=MHEConfig(),
+        energies=PrototypeEnergy(loss, MHEConfig(), log_every=100),
         processes=Processes(0, 1, torch.device("cpu")),
         measure_every=100,
         precision="bf16",

@@ -13,6 +13,7 @@ from sphereface_plus.mhe import classifier_energy
 from sphereface_plus.networks import build_network
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.distributed import Processes
+from sphereface_plus.training.energies import PrototypeEnergy
 from sphereface_plus.training.failures import NonFiniteError
 
 IDENTITIES, BATCH = 6, 8
@@ -42,7 +43,7 @@ def build(tiny):
             loss,
             prepare=partial(normalise, spec=settings.network.input),
             optimizer=settings.optimizer,
-            mhe=settings.mhe,
+            energies=PrototypeEnergy(loss, settings.mhe, log_every=settings.train.log_every),
             processes=processes,
             measure_every=settings.train.log_every,
             precision=settings.train.precision,

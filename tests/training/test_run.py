@@ -11,7 +11,7 @@ import yaml
 
 from sphereface_plus import checkpoint, config
 from sphereface_plus.data.crops import CropsError, SpecError
-from sphereface_plus.training import reporting
+from sphereface_plus.training import face, reporting
 from sphereface_plus.training import run as run_module
 from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.failures import ChanceLevel
@@ -102,14 +102,14 @@ def test_a_signal_saves_and_stops_and_resume_repeats_the_uninterrupted_run(
         changes = changes | validation(tmp_path, crops)
     settings = tiny(**changes)
     train(settings, tmp_path / "whole")
-    update = run_module.ClassifierLearner.update
+    update = face.ClassifierLearner.update
 
     def interrupted(learner, batch, step):
         if step == 4:
             os.kill(os.getpid(), number)
         return update(learner, batch, step)
 
-    monkeypatch.setattr(run_module.ClassifierLearner, "update", interrupted)
+    monkeypatch.setattr(face.ClassifierLearner, "update", interrupted)
     outcome = train(settings, tmp_path / "parts")
     monkeypatch.undo()
     assert (outcome.step, outcome.signal) == (5, number)
@@ -205,21 +205,21 @@ def test_a_last_update_that_breaks_the_network_is_named(tiny, tmp_path):
 def test_a_batch_that_the_processes_cannot_share_leaves_no_folder(tiny, tmp_path, monkeypatch):
     three = Processes(0, 3, torch.device("cpu"))
     monkeypatch.setattr(run_module.distributed, "start", lambda device: three)
-    monkeypatch.setattr(run_module, "ClassifierLearner", lambda *_, **__: None)
+    monkeypatch.setattr(face, "ClassifierLearner", lambda *_, **__: None)
     with pytest.raises(ValueError, match="a batch of 8 cannot be cut evenly: 1 parts, 3 processes"):
         train(tiny(), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_reading_process_that_dies_is_named(tiny, tmp_path, monkeypatch):
-    getitems = run_module.CropDataset.__getitems__
+    getitems = face.FaceSet.__getitems__
 
     def dying(dataset, items):
         if items[0][1] >= 24:
             os.kill(os.getpid(), signal.SIGKILL)
         return getitems(dataset, items)
 
-    monkeypatch.setattr(run_module.CropDataset, "__getitems__", dying)
+    monkeypatch.setattr(face.FaceSet, "__getitems__", dying)
     with pytest.raises(RunError, match=r"a process that reads crops has died.*--set data\.workers="):
         train(tiny(**{"data.workers": 1}), tmp_path / "run")
 
@@ -250,12 +250,12 @@ def test_one_identity_is_refused(tiny, tmp_path, make_crops):
 
 
 def test_non_finite_loss_stops_with_batch_and_state_saved(tiny, tmp_path, monkeypatch):
-    normalise, calls = run_module.normalise, iter(range(100))
+    normalise, calls = face.normalise, iter(range(100))
 
     def poisoned(crops, spec):
         return normalise(crops, spec) * (float("nan") if next(calls) == 5 else 1.0)
 
-    monkeypatch.setattr(run_module, "normalise", poisoned)
+    monkeypatch.setattr(face, "normalise", poisoned)
     with pytest.raises(RunError, match=r"step 5: the loss is not finite; its batch .* are in .*failure; try"):
         train(tiny(), tmp_path / "run")
     failure = tmp_path / "run" / "failure"
@@ -276,8 +276,8 @@ def test_chance_level_is_said_once(tiny, tmp_path, capsys, monkeypatch):
         torch.nn.init.zeros_(network.embed.weight)  # every embedding is zero: all logits are equal
         return network
 
-    build_network = run_module.build_network
-    monkeypatch.setattr(run_module, "build_network", blind_network)
+    build_network = face.build_network
+    monkeypatch.setattr(face, "build_network", blind_network)
     monkeypatch.setattr(reporting, "ChanceLevel", partial(ChanceLevel, steps=5))
     train(tiny(**{"optimizer.learning_rate": 1e-12}), tmp_path / "run")
     assert capsys.readouterr().err.count("chance level: since step 0 the loss has been ln(6) = 1.792") == 1

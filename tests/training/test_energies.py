@@ -5,12 +5,16 @@ import math
 import pytest
 import torch
 
-from sphereface_plus.config import ASoftmaxConfig, SoftmaxConfig
+from sphereface_plus.config import ASoftmaxConfig, MHEConfig, SoftmaxConfig
 from sphereface_plus.losses import build_loss
-from sphereface_plus.mhe import classifier_energy
-from sphereface_plus.training.measures import measure
+from sphereface_plus.training.energies import PrototypeEnergy
 
 C, D, B = 7, 5, 12
+
+
+def alone(value):
+    """The mean over the one process."""
+    return value
 
 
 @pytest.fixture(
@@ -20,15 +24,7 @@ def measured(request):
     """The loss, embeddings (B, D), labels (B,), and what is measured of them."""
     loss = build_loss(request.param, num_identities=C, embedding_size=D)
     embeddings, labels = torch.randn(B, D), torch.arange(B) % C
-    scalars = measure(
-        loss,
-        embeddings,
-        labels,
-        0,
-        energy=lambda labels: classifier_energy(loss.prototypes, labels),
-        mean=lambda value: value,
-        with_angle=True,
-    )
+    scalars = PrototypeEnergy(loss, MHEConfig(), log_every=1).measure(embeddings, labels, 0, alone)
     return loss, embeddings, labels, scalars
 
 

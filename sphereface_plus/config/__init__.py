@@ -1,0 +1,102 @@
+"""Every setting of a training run: typed, frozen, with a sentence under each, and the strict loader.
+
+A recipe is one YAML file. It is read once, changed by `--set key=value`, validated here, and from then on it
+does not change: the run folder and every checkpoint hold exactly what was validated. Its `task` says which
+settings it has: those of a face-recognition run, or those of an image classification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sphereface_plus.config.common import OptimizerConfig, TrainConfig
+from sphereface_plus.config.face import (
+    AMSoftmaxConfig,
+    ASoftmaxConfig,
+    Config,
+    DataConfig,
+    InputSpec,
+    LossConfig,
+    MHEConfig,
+    NetworkConfig,
+    SoftmaxConfig,
+    ValidationConfig,
+)
+from sphereface_plus.config.image import (
+    ImageConfig,
+    ImageDataConfig,
+    ImageLossConfig,
+    ImageMHEConfig,
+    ImageNetworkConfig,
+    TermConfig,
+)
+from sphereface_plus.config.strict import ConfigError, Strict, apply, parse_value, read, to_dict, validate
+
+__all__ = [
+    "AMSoftmaxConfig",
+    "ASoftmaxConfig",
+    "Config",
+    "ConfigError",
+    "DataConfig",
+    "ImageConfig",
+    "ImageDataConfig",
+    "ImageLossConfig",
+    "ImageMHEConfig",
+    "ImageNetworkConfig",
+    "InputSpec",
+    "LossConfig",
+    "MHEConfig",
+    "NetworkConfig",
+    "OptimizerConfig",
+    "SoftmaxConfig",
+    "Strict",
+    "TermConfig",
+    "TrainConfig",
+    "ValidationConfig",
+    "face_config",
+    "from_dict",
+    "load",
+    "load_input_spec",
+    "parse_value",
+    "to_dict",
+]
+
+TASKS: dict[str, type[Config] | type[ImageConfig]] = {"face": Config, "image": ImageConfig}
+
+
+def load(path: str | Path, overrides: Iterable[str] = ()) -> Config | ImageConfig:
+    """The validated config of a recipe.
+
+    overrides: strings `a.b=value`, applied in order. Changing a `kind` drops the old kind's settings.
+    Raises ConfigError, with one line a mistake, for a file that cannot be read and for every unknown key,
+    wrong type and contradiction.
+    """
+    tree = read(Path(path))
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: a recipe is a mapping of settings, got {type(tree).__name__}")
+    for override in overrides:
+        apply(tree, override)
+    return from_dict(tree, origin=str(path))
+
+
+def from_dict(tree: dict[str, Any], *, origin: str = "config") -> Config | ImageConfig:
+    """The validated config of plain data (a recipe's tree, or the config that a checkpoint holds)."""
+    task = tree.get("task", "face")
+    if task not in TASKS:
+        raise ConfigError(f"{origin}: task: must be one of {', '.join(TASKS)}, got {task!r}")
+    return validate(TASKS[task], tree, origin)
+
+
+def face_config(tree: dict[str, Any], *, origin: str) -> Config:
+    """The config of a checkpoint that is to embed faces. Raises ConfigError where it is of another task."""
+    config = from_dict(tree, origin=origin)
+    if not isinstance(config, Config):
+        raise ConfigError(f"{origin}: is of an image classification; a model of faces is needed here")
+    return config
+
+
+def load_input_spec(path: str | Path) -> InputSpec:
+    """The input spec of a YAML file, for models that do not carry one (an ONNX file of somebody else)."""
+    return validate(InputSpec, read(Path(path)), str(path))

@@ -1,0 +1,69 @@
+"""Settings that every kind of training has: the optimizer and the course of a run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from sphereface_plus.config.strict import Strict
+
+
+class OptimizerConfig(Strict):
+    """SGD with momentum; multipliers per parameter come from the network (Caffe's lr_mult and decay_mult)."""
+
+    learning_rate: float = Field(gt=0)
+    """Learning rate before the first milestone."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Momentum."""
+    weight_decay: float = Field(default=5e-4, ge=0)
+    """L2 added to the gradient."""
+    milestones: tuple[int, ...] = ()
+    """Steps at which the learning rate is multiplied by decay."""
+    decay: float = Field(default=0.1, gt=0, le=1)
+    """Factor at each milestone."""
+    warmup_steps: int = Field(default=0, ge=0)
+    """Steps over which the learning rate rises linearly to learning_rate."""
+    clip_norm: float | None = Field(default=None, gt=0)
+    """Largest norm of the whole gradient; off by default, as in the released solvers."""
+
+
+class TrainConfig(Strict):
+    steps: int = Field(gt=0)
+    """Updates in all."""
+    batch_size: int = Field(gt=0)
+    """Crops in one update, over all processes and accumulated parts."""
+    accumulate: int = Field(default=1, gt=0)
+    """Parts that a batch is cut into; the update stays that of the whole batch."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 runs the network under autocast; losses and energies stay in fp32."""
+    channels_last: bool = True
+    """Memory layout of the network's activations."""
+    compile: bool = False
+    """torch.compile the network."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto takes CUDA where there is one."""
+    log_every: int = Field(default=10, gt=0)
+    """Steps between lines of the log."""
+    checkpoint_every: int = Field(default=500, gt=0)
+    """Steps between kept checkpoints; the last one is always written."""
+
+
+def refuse_contradictions(train: TrainConfig, optimizer: OptimizerConfig) -> None:
+    """Raises ValueError for settings that cannot both be meant, naming them."""
+    if train.batch_size % train.accumulate:
+        raise ValueError(
+            f"train.batch_size {train.batch_size} is not divisible by train.accumulate {train.accumulate}"
+        )
+    if list(optimizer.milestones) != sorted(set(optimizer.milestones)):
+        raise ValueError(f"optimizer.milestones must increase, got {list(optimizer.milestones)}")
+    if optimizer.milestones and optimizer.milestones[0] <= 0:
+        raise ValueError(f"optimizer.milestones must be positive, got {list(optimizer.milestones)}")
+    if optimizer.warmup_steps >= train.steps:
+        raise ValueError(
+            f"optimizer.warmup_steps {optimizer.warmup_steps} never ends, train.steps is {train.steps}"
+        )
+    if optimizer.milestones and optimizer.milestones[-1] >= train.steps:
+        raise ValueError(
+            f"optimizer.milestones: {optimizer.milestones[-1]} has no effect, train.steps is {train.steps}"
+        )

@@ -1,0 +1,149 @@
+"""Every setting of a face-recognition run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from sphereface_plus.config.common import OptimizerConfig, TrainConfig, refuse_contradictions
+from sphereface_plus.config.strict import Strict
+
+Triple = tuple[float, float, float]
+
+
+class InputSpec(Strict):
+    """What a network expects of a crop. It travels with data and checkpoints: a mismatch is an error."""
+
+    template: str = "sphereface_112x96"
+    """Alignment template of the crops (data_prep/alignment.py holds the points)."""
+    height: int = Field(default=112, gt=0)
+    """Crop height in pixels."""
+    width: int = Field(default=96, gt=0)
+    """Crop width in pixels."""
+    color: Literal["bgr", "rgb"] = "bgr"
+    """Channel order that the network sees; SphereFace's released weights expect BGR."""
+    mean: Triple = (127.5, 127.5, 127.5)
+    """Subtracted per channel, in the network's channel order, from values 0..255."""
+    std: Triple = (128.0, 128.0, 128.0)
+    """Divides per channel after the mean was subtracted."""
+
+    @model_validator(mode="after")
+    def _std_is_positive(self) -> InputSpec:
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be positive, got {self.std}")
+        return self
+
+
+class NetworkConfig(Strict):
+    name: Literal[
+        "sphereface4", "sphereface10", "sphereface20", "sphereface36", "sphereface64", "sphereface64_released"
+    ]
+    """Which network; sphereface64_released is the 62-convolution prototxt that was published as 64."""
+    embedding_size: int = Field(default=512, gt=0)
+    """D, the length of an embedding."""
+    input: InputSpec = InputSpec()
+    """What the crops must be."""
+
+
+class SoftmaxConfig(Strict):
+    kind: Literal["softmax"]
+    bias: bool = False
+    """Whether the classifier has a bias."""
+
+
+class ASoftmaxConfig(Strict):
+    kind: Literal["a_softmax"]
+    margin: Literal[1, 2, 3, 4] = 4
+    """m, the integer factor on the target angle."""
+    gradient: Literal["exact", "caffe", "detached"] = "exact"
+    """exact: the derivative; caffe: the released layer's backward; detached: no gradient through psi."""
+    lambda_base: float = Field(default=1000.0, ge=0)
+    """Annealing: lambda(t) = max(lambda_min, lambda_base * (1 + lambda_gamma * t) ** -lambda_power)."""
+    lambda_gamma: float = Field(default=0.12, ge=0)
+    """How fast lambda falls."""
+    lambda_power: float = Field(default=1.0, ge=0)
+    """Exponent of the fall."""
+    lambda_min: float = Field(default=5.0, ge=0)
+    """Where lambda stops; at 5 the margin enters the target logit with weight 1/6."""
+    lambda_start: int = Field(default=0, ge=0)
+    """Added to the step: SphereFace+ fine-tunes from 2000, where lambda has reached lambda_min."""
+
+
+class AMSoftmaxConfig(Strict):
+    kind: Literal["am_softmax"]
+    scale: float = Field(default=30.0, gt=0)
+    """Factor on the cosines."""
+    margin_cosine: float = Field(default=0.35, ge=0)
+    """Subtracted from the target cosine."""
+
+
+LossConfig = Annotated[SoftmaxConfig | ASoftmaxConfig | AMSoftmaxConfig, Field(discriminator="kind")]
+
+
+class MHEConfig(Strict):
+    """Data-dependent mini-batch MHE on the prototypes, Eq. (8)."""
+
+    weight: float = Field(default=0.0, ge=0)
+    """lambda_M, the factor on the energy; 0 is SphereFace, above 0 is SphereFace+."""
+    power: float = Field(default=2.0, ge=0)
+    """s of the Riesz kernel; 0 is the logarithmic energy."""
+    distance: Literal["euclidean", "angular"] = "euclidean"
+    """Euclidean as in Eq. (1), or the angle as in Eq. (5)."""
+    chunk_size: int = Field(default=4096, gt=0)
+    """Prototypes that are in memory at once while the energy streams over them."""
+
+
+class DataConfig(Strict):
+    path: str
+    """Training crops: a folder with manifest.csv, a manifest, an identity/image folder, or a list file."""
+    root: str | None = None
+    """Folder that the paths of a list file are relative to; its own folder if not given."""
+    min_images: int = Field(default=1, gt=0)
+    """Identities with fewer crops are left out."""
+    exclude: tuple[str, ...] = ()
+    """Identities that are left out where the set holds them, such as those of a test set."""
+    flip: bool = True
+    """Mirror each crop with probability one half."""
+    shift: int = Field(default=0, ge=0)
+    """Largest random translation in pixels, borders repeated; 0 is SphereFace's own (none)."""
+    workers: int = Field(default=0, ge=0)
+    """Processes that read crops; 0 reads in the training process."""
+
+
+class ValidationConfig(Strict):
+    pairs: str
+    """Pairs file (LFW's format, or: path path 0/1)."""
+    images: str
+    """Crops of the pairs: a folder with manifest.csv, or an identity/image folder."""
+    every: int = Field(default=1000, gt=0)
+    """Steps between validations; before the first step and after the last one there is always one."""
+
+
+class Config(Strict):
+    """One run of face recognition."""
+
+    task: Literal["face"] = "face"
+    """What is trained: face recognition, by crops of faces."""
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Names the run folder, runs/<name>, unless --out is given."""
+    seed: int = Field(default=0, ge=0)
+    """Initial weights, order of the crops and augmentation follow from it."""
+    data: DataConfig
+    network: NetworkConfig
+    loss: LossConfig
+    mhe: MHEConfig = MHEConfig()
+    optimizer: OptimizerConfig
+    train: TrainConfig
+    validation: ValidationConfig | None = None
+    init_from: str | None = None
+    """Run folder or checkpoint whose weights are the start (fine-tuning); optimizer and step begin anew."""
+    reset_head: bool = False
+    """With init_from: begin with new prototypes, for other identities."""
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Config:
+        refuse_contradictions(self.train, self.optimizer)
+        if self.reset_head and self.init_from is None:
+            raise ValueError("reset_head has no effect without init_from")
+        return self

@@ -1,0 +1,128 @@
+"""What MHE adds to a training, and what the log says about it: for faces, and for image classification.
+
+The gradient of Eq. (8) turns prototypes by its tangential part only, which is tiny near uniformity: next to
+the classification loss's tangential gradient it says how much MHE can do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from sphereface_plus.config import ImageMHEConfig, MHEConfig, TermConfig, to_dict
+from sphereface_plus.mhe import (
+    EnergyTerm,
+    MHERegularizer,
+    classifier_energy,
+    neurons_of,
+    orthonormal_penalty,
+    smallest_angle,
+    tangential,
+)
+
+Mean = Callable[[Tensor], Tensor]
+
+# Above so many identities the smallest angle, C^2 D multiplications, is taken at every tenth log line only.
+FREQUENT_ANGLE_IDENTITIES = 4096
+
+
+class PrototypeEnergy:
+    """Faces: Eq. (8) of a loss's prototypes (C, D), which the batch's labels choose.
+
+    log_every: steps between the steps that are measured.
+    """
+
+    def __init__(self, loss: nn.Module, config: MHEConfig, *, log_every: int) -> None:
+        self.loss, self.weight = loss, config.weight
+        self.energy_of = partial(
+            classifier_energy, power=config.power, distance=config.distance, chunk_size=config.chunk_size
+        )
+        self.angle_every = log_every * (1 if len(self._prototypes()) <= FREQUENT_ANGLE_IDENTITIES else 10)
+
+    def penalty(self, labels: Tensor, step: int) -> Tensor | None:
+        """mhe.weight times Eq. (8)."""
+        return self.weight * self._energy(labels) if self.weight > 0 else None
+
+    @torch.enable_grad()
+    def measure(self, embeddings: Tensor, labels: Tensor, step: int, mean: Mean) -> dict[str, Tensor]:
+        """Named scalars of one batch, at the weights as they are.
+
+        embeddings (B, D), labels (B,): this process's share. The two gradients are those of the unweighted
+        energy and of the classification loss with respect to the prototypes, without their radial parts; what
+        MHE adds to an update is mhe.weight times the first.
+        """
+        prototypes = self._prototypes()
+        self.loss.eval()  # in training, A-Softmax's caffe mode normalises its prototypes in place
+        output = self.loss(embeddings, labels, step)
+        self.loss.train()
+        (classification_gradient,) = torch.autograd.grad(output.loss, [prototypes])
+        energy = self._energy(labels)
+        (energy_gradient,) = torch.autograd.grad(energy, [prototypes])
+        scalars = _accuracy(output.plain_logits, labels, mean) | {
+            "mhe/energy": mean(energy.detach()),
+            "mhe/tangential_gradient": tangential(mean(energy_gradient), prototypes).norm(),
+            "mhe/classification_tangential_gradient": tangential(
+                mean(classification_gradient), prototypes
+            ).norm(),
+        }
+        if step % self.angle_every == 0:
+            degrees = smallest_angle(prototypes.detach()) * (180 / math.pi)
+            scalars["mhe/smallest_angle_degrees"] = torch.tensor(degrees)
+        return scalars
+
+    def _energy(self, labels: Tensor) -> Tensor:
+        return self.energy_of(self._prototypes(), labels)
+
+    def _prototypes(self) -> nn.Parameter:
+        return self.loss.get_parameter("prototypes")
+
+
+class LayerEnergies:
+    """Image classification: Eq. (4), of all hidden layers of a network and of its classifier, the loss's
+    prototypes; or the orthonormal penalty on the hidden layers, a baseline.
+
+    Raises ValueError for a layer that cannot be read as neurons.
+    """
+
+    def __init__(self, network: nn.Module, loss: nn.Module, config: ImageMHEConfig, *, seed: int) -> None:
+        model = nn.ModuleDict({"network": network, "loss": loss})
+        self.loss, self.orthonormal = loss, config.orthonormal
+        self.regularizer = MHERegularizer(
+            model, hidden=_term(config.hidden), output=_term(config.output), seed=seed
+        )
+
+    def penalty(self, labels: Tensor, step: int) -> Tensor | None:
+        """lambda_h and lambda_o times their energies."""
+        penalty = self.regularizer.penalty(step)
+        if self.orthonormal > 0:
+            for name in self.regularizer.layer_names["mhe/hidden"]:
+                layer = self.regularizer.layers[name]
+                penalty = penalty + self.orthonormal * orthonormal_penalty(neurons_of(layer))
+        return penalty
+
+    @torch.no_grad()
+    def measure(self, embeddings: Tensor, labels: Tensor, step: int, mean: Mean) -> dict[str, Tensor]:
+        """Accuracy of one batch, the two terms without their weights, and each layer's energy."""
+        output = self.loss(embeddings, labels, step)
+        layers = self.regularizer.layer_energies(step)
+        return (
+            _accuracy(output.plain_logits, labels, mean)
+            | self.regularizer(step)
+            | {f"energy/{name}": energy for name, energy in layers.items()}
+        )
+
+
+def _term(config: TermConfig) -> EnergyTerm:
+    return EnergyTerm(**to_dict(config))
+
+
+def _accuracy(plain_logits: Tensor, labels: Tensor, mean: Mean) -> dict[str, Tensor]:
+    """Of logits (B, C) without margin."""
+    return {
+        "accuracy_without_margin": mean((plain_logits.argmax(dim=1) == labels).float().mean()),
+        "cross_entropy_without_margin": mean(nn.functional.cross_entropy(plain_logits, labels)),
+    }

@@ -1,0 +1,101 @@
+"""The parts of a face-recognition run, from its config."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sphereface_plus.config import Config
+from sphereface_plus.data.batches import BatchSampler
+from sphereface_plus.data.crops import CropsError, check_crops, normalise
+from sphereface_plus.data.faces import CropDataset, FaceCrops
+from sphereface_plus.losses import build_loss
+from sphereface_plus.networks import build_network
+from sphereface_plus.training.classifier import ClassifierLearner
+from sphereface_plus.training.distributed import Processes
+from sphereface_plus.training.energies import PrototypeEnergy
+from sphereface_plus.training.finetune import load_start
+from sphereface_plus.training.folder import RunFolder
+from sphereface_plus.training.reading import read_batches
+from sphereface_plus.training.state import Run
+from sphereface_plus.training.validation import PairsValidation
+
+
+class FaceSet(CropDataset):
+    """Crops with their identities; state.TrainingSet says what a run wants of it."""
+
+    def __init__(self, config: Config, *, pin_memory: bool) -> None:
+        data = config.data
+        super().__init__(open_crops(config), seed=config.seed, flip=data.flip, shift=data.shift)
+        self.path, self.workers, self.pin_memory = data.path, data.workers, pin_memory
+        self.classes = self.crops.identities
+
+    def fingerprint(self) -> str:
+        return self.crops.fingerprint()
+
+    def describe(self, index: int) -> tuple[str, int]:
+        return self.crops.paths[index], self.crops.labels[index]
+
+    def batch(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        return self.__getitems__(items)
+
+    def batches(self, sampler: BatchSampler) -> Iterator[tuple[Tensor, Tensor]]:
+        return read_batches(self, sampler, workers=self.workers, pin_memory=self.pin_memory)
+
+
+def open_crops(config: Config) -> FaceCrops:
+    """The training set. Raises CropsError or SpecError if this network cannot be trained with it."""
+    data = config.data
+    crops = FaceCrops.open(data.path, root=data.root, min_images=data.min_images, exclude=data.exclude)
+    check_crops(crops.template, crops.size, config.network.input)
+    if len(crops.identities) < 2:
+        raise CropsError(
+            f"{data.path}: holds one identity only ({crops.identities[0]}); a classifier needs two"
+        )
+    return crops
+
+
+def build(config: Config, folder: RunFolder, processes: Processes, point: dict[str, Any] | None) -> Run:
+    """Data, network, loss, learner and validation; fine-tuning's weights where nothing is resumed."""
+    data = FaceSet(config, pin_memory=processes.device.type == "cuda")
+    torch.manual_seed(config.seed)
+    network = build_network(config.network)
+    loss = build_loss(
+        config.loss, num_identities=len(data.classes), embedding_size=config.network.embedding_size
+    )
+    start = None
+    if config.init_from is not None and point is None:
+        report = load_start(
+            config.init_from,
+            network,
+            loss,
+            spec=config.network.input,
+            identities=data.classes,
+            reset_head=config.reset_head,
+        )
+        start = report.to_dict()
+        if processes.is_main:
+            print(report, file=sys.stderr)
+    train = config.train
+    learner = ClassifierLearner(
+        network,
+        loss,
+        energies=PrototypeEnergy(loss, config.mhe, log_every=train.log_every),
+        prepare=partial(normalise, spec=config.network.input),
+        optimizer=config.optimizer,
+        processes=processes,
+        measure_every=train.log_every,
+        precision=train.precision,
+        channels_last=train.channels_last,
+        compile=train.compile,
+    )
+    validation = None
+    if config.validation is not None and processes.is_main:
+        validation = PairsValidation(config.validation, config.network.input, processes.device)
+    every = config.validation.every if config.validation else None
+    return Run(config, folder, processes, data, learner, validation, every, start)

@@ -1,0 +1,193 @@
+"""The parts of an image-classification run, from its config."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sphereface_plus.config import ImageConfig, ImageDataConfig
+from sphereface_plus.data import imagenet
+from sphereface_plus.data.batches import BatchSampler
+from sphereface_plus.data.image_sets import open_images
+from sphereface_plus.data.images import (
+    Augmentation,
+    DeviceImages,
+    ImagesError,
+    augmented,
+    batches_in_order,
+    normalise,
+    training_batches,
+)
+from sphereface_plus.data.selection import choose_per_class, imbalanced_counts, validation_split
+from sphereface_plus.losses import SmoothedSoftmaxLoss
+from sphereface_plus.networks import build_image_network
+from sphereface_plus.training.classifier import ClassifierLearner
+from sphereface_plus.training.distributed import Processes
+from sphereface_plus.training.energies import LayerEnergies
+from sphereface_plus.training.folder import RunFolder
+from sphereface_plus.training.reading import read_batches
+from sphereface_plus.training.state import Run, TrainingSet
+
+TEST_BATCH = 500
+
+
+class SmallImages:
+    """CIFAR or MNIST on the training device; state.TrainingSet says what a run wants of it."""
+
+    def __init__(self, images: DeviceImages, config: ImageConfig) -> None:
+        data = config.data
+        self.images, self.seed, self.path = images, config.seed, data.path
+        self.augmentation = Augmentation(data.pad, data.border, data.flip)
+        self.classes = [str(label) for label in range(images.num_classes)]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(self.images.images.cpu().numpy().tobytes())
+        digest.update(self.images.labels.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+    def describe(self, index: int) -> tuple[str, int]:
+        return str(index), int(self.images.labels[index])
+
+    def batch(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        return augmented(self.images, items, self.augmentation, self.seed)
+
+    def batches(self, sampler: BatchSampler) -> Iterator[tuple[Tensor, Tensor]]:
+        return training_batches(self.images, sampler, self.augmentation)
+
+
+class Photographs(imagenet.ImageNet):
+    """ImageNet's training photographs; state.TrainingSet says what a run wants of them."""
+
+    def __init__(self, config: ImageConfig, *, pin_memory: bool) -> None:
+        super().__init__(Path(config.data.path) / "train", training=True, seed=config.seed)
+        self.path, self.workers, self.pin_memory = config.data.path, config.data.workers, pin_memory
+
+    def fingerprint(self) -> str:
+        lines = (f"{path}\t{label}\n" for path, label in zip(self.paths, self.labels, strict=True))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def describe(self, index: int) -> tuple[str, int]:
+        return self.paths[index], self.labels[index]
+
+    def batch(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        return self.__getitems__(items)
+
+    def batches(self, sampler: BatchSampler) -> Iterator[tuple[Tensor, Tensor]]:
+        return read_batches(self, sampler, workers=self.workers, pin_memory=self.pin_memory)
+
+
+def build(config: ImageConfig, folder: RunFolder, processes: Processes) -> Run:
+    """Data, network, loss, learner and tests of a run. Raises ImagesError and ValueError for bad settings."""
+    data, held_out, prepare = open_sets(config, processes)
+    torch.manual_seed(config.seed)
+    network = build_image_network(config.network, in_channels=1 if config.data.name == "mnist" else 3)
+    loss = SmoothedSoftmaxLoss(
+        len(data.classes),
+        network.embedding_size,
+        label_smoothing=config.loss.label_smoothing,
+        probability_floor=config.loss.probability_floor,
+    )
+    train = config.train
+    learner = ClassifierLearner(
+        network,
+        loss,
+        energies=LayerEnergies(network, loss, config.mhe, seed=config.seed),
+        prepare=prepare,
+        optimizer=config.optimizer,
+        processes=processes,
+        measure_every=train.log_every,
+        precision=train.precision,
+        channels_last=train.channels_last,
+        compile=train.compile,
+    )
+    test = partial(accuracies, held_out, loss, prepare, processes.device) if processes.is_main else None
+    return Run(config, folder, processes, data, learner, test, config.test_every)
+
+
+Sets = dict[str, Callable[[], Iterator[tuple[Tensor, Tensor]]]]
+"""What is tested: name -> batches in order (uint8 (B, H, W, C), labels (B,))."""
+
+
+def open_sets(
+    config: ImageConfig, processes: Processes
+) -> tuple[TrainingSet, Sets, Callable[[Tensor], Tensor]]:
+    """The training set; what is tested, "test" and perhaps "validation"; and how images are normalised."""
+    data = config.data
+    if data.name == "imagenet":
+        photographs = imagenet.ImageNet(Path(data.path) / "val", training=False)
+        training = Photographs(config, pin_memory=processes.device.type == "cuda")
+        if photographs.classes != training.classes:
+            raise ImagesError(f"{data.path}: train and val do not have the same class folders")
+        prepare = partial(normalise, mean=imagenet.MEAN, std=imagenet.STD)
+        return training, {"test": partial(_photographs_in_order, photographs, data.workers)}, prepare
+    images = open_images(data.name, data.path, "train")
+    kept, held_out = select(data, images.labels.numpy(), images.num_classes)
+    test = open_images(data.name, data.path, "test").to(processes.device)
+    sets: Sets = {"test": partial(batches_in_order, test, TEST_BATCH)}
+    if len(held_out):
+        validation = images.subset(held_out).to(processes.device)
+        sets["validation"] = partial(batches_in_order, validation, TEST_BATCH)
+    return SmallImages(images.subset(kept).to(processes.device), config), sets, normalise
+
+
+def select(data: ImageDataConfig, labels: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the images to train on and of those held out for validation.
+
+    The validation images are taken first, so that they are as many in each class, rare ones included.
+    """
+    kept, held_out = np.arange(len(labels)), np.empty(0, dtype=np.int64)
+    if data.validation_per_class:
+        kept, held_out = validation_split(labels, num_classes, data.validation_per_class, data.split_seed)
+    if data.imbalance != "none":
+        available = np.bincount(labels[kept], minlength=num_classes)
+        counts = imbalanced_counts(data.name, data.imbalance, available.tolist())
+        kept = kept[choose_per_class(labels[kept], counts, data.split_seed)]
+    return kept, held_out
+
+
+def accuracies(
+    sets: Sets,
+    loss: nn.Module,
+    prepare: Callable[[Tensor], Tensor],
+    device: torch.device,
+    network: Callable[[Tensor], Tensor],
+) -> dict[str, float]:
+    """Share of right answers in each set, as `test/accuracy`, and in the test set's classes one by one, as
+    `test/accuracy_of_0`, of a network: normalised images -> features (B, D)."""
+    scalars = {}
+    for name, batches in sets.items():
+        right = {}
+        for images, labels in batches():
+            features = network(prepare(images.to(device)))
+            answers = loss(features, labels.to(device), 0).plain_logits.argmax(dim=1).cpu()
+            for label, answer in zip(labels.tolist(), answers.tolist(), strict=True):
+                right.setdefault(label, []).append(answer == label)
+        everything = [hit for hits in right.values() for hit in hits]
+        scalars[f"{name}/accuracy"] = float(np.mean(everything))
+        if name == "test" and len(right) <= 10:
+            scalars |= {f"test/accuracy_of_{label}": float(np.mean(right[label])) for label in sorted(right)}
+    return scalars
+
+
+def _photographs_in_order(photographs: imagenet.ImageNet, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+    items = [(index, index) for index in range(len(photographs))]
+    lists = [items[start : start + TEST_BATCH] for start in range(0, len(items), TEST_BATCH)]
+    return iter(
+        torch.utils.data.DataLoader(
+            photographs, batch_sampler=lists, num_workers=workers, collate_fn=_as_read
+        )
+    )
+
+
+def _as_read(batch: Any) -> Any:
+    return batch  # ImageNet.__getitems__ has stacked it
