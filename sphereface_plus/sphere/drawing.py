@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+try:
+    from matplotlib.figure import Figure  # without pyplot: no window system, no state between plots
+except ImportError:  # here, so that a command ends before its work and not after it
+    raise ValueError("plots need matplotlib, which is not installed: pip install matplotlib") from None
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 RED, BLUE, GREEN, PINK = "#c23b3b", "#1f7a8c", "#2f9e44", "#e3a0a0"
 INK, FAINT = "#30363d", "#d8dde2"
@@ -82,9 +86,5 @@ class Sphere:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches. Raises ValueError where matplotlib is missing."""
-    try:
-        from matplotlib.figure import Figure  # without pyplot: no window system, no state between plots
-    except ImportError:
-        raise ValueError("plots need matplotlib, which is not installed: pip install matplotlib") from None
+    """An empty figure, in inches."""
     return Figure(figsize=(width, height), layout="constrained")

@@ -1,8 +1,8 @@
 """Figures 1, 2, 5 and 6 of https://arxiv.org/abs/1805.09298: neurons that follow the gradient of an energy.
 
-Plain gradient descent, as in the paper, which states neither power nor step size: here power 2, a step of
-0.03 of the mean energy's gradient and, so that the panels of a figure can be compared, the same start and the
-same number of steps in all of them.
+Plain gradient descent, as in the paper, which states neither power nor step size: here power 2 and a step of
+0.03 of the mean energy's gradient (0.01 of the orthonormal penalty's). So that the panels of a figure can be
+compared, the start and the number of steps are the same in all of them.
 """
 
 from __future__ import annotations
