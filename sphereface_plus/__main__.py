@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 import click
 
 from sphereface_plus import __version__
+from sphereface_plus.reproduce.command import reproduce
+from sphereface_plus.sphere.command import sphere
 
 # torch and what needs it are imported inside the commands: --help and a wrong option answer at once.
 
@@ -20,10 +22,14 @@ from sphereface_plus import __version__
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="sphereface-plus")
 def cli() -> None:
-    """Train face-recognition networks with angular margins and minimum hyperspherical energy (MHE).
+    """Train networks with minimum hyperspherical energy (MHE): faces with angular margins, and images.
 
     Crops are made by `python -m data_prep align`, reports by `python -m eval`.
     """
+
+
+cli.add_command(sphere)
+cli.add_command(reproduce)
 
 
 class WithSettings(click.Command):

@@ -21,8 +21,8 @@ def describe(model: str | Path) -> str:
     file = checkpoint.resolve(model)
     payload = checkpoint.load(file)
     config = from_dict(payload["config"], origin=str(file))
-    parts = _of_images if isinstance(config, ImageConfig) else _of_faces
-    return "\n".join([*_provenance(file, payload, config), "", *parts(payload, config)])
+    lines = _of_images(payload, config) if isinstance(config, ImageConfig) else _of_faces(payload, config)
+    return "\n".join([*_provenance(file, payload, config), "", *lines])
 
 
 def _provenance(file: Path, payload: dict[str, Any], config: Config | ImageConfig) -> Iterator[str]:

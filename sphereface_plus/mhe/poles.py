@@ -52,9 +52,9 @@ class PoleObjective(StatefulObjective):
 
     def _advance(self, neurons: Tensor, step: int) -> None:
         points = self._points(neurons)
-        poles = self._random_poles(len(self.poles), step).to(points)
-        best = self.at_poles(points, self.poles.to(points)).argmax(keepdim=True)
-        poles[:1] = self.poles[best]
+        before = self.poles.to(points)  # wherever the module is
+        poles = self._random_poles(len(before), step).to(points)
+        poles[:1] = before[self.at_poles(points, before).argmax(keepdim=True)]
         self.poles.copy_(
             ascend(lambda poles: self.at_poles(points, poles), poles, self.inner_steps, self.inner_rate)
         )

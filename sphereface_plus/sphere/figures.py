@@ -20,11 +20,11 @@ from torch import Tensor
 from sphereface_plus.mhe import hyperspherical_energy, orthonormal_penalty, smallest_angle
 from sphereface_plus.mhe.kernel import directions
 from sphereface_plus.mhe.objective import mirrored
+from sphereface_plus.output import write_csv, write_figure, write_text
 
 from .drawing import BLUE, FRONT, GREEN, INK, PINK, RED, Sphere, new_figure
 from .known import known_minimum
 from .optimise import random_points
-from .output import write_csv, write_figure, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,11 +15,11 @@ from torch import Tensor
 from sphereface_plus import __version__
 from sphereface_plus.mhe import hyperspherical_energy, negative_separation
 from sphereface_plus.mhe.kernel import Distance
+from sphereface_plus.output import write_csv, write_figure, write_text
 
 from .known import known_minimum
 from .limits import SETS, Growth, Sampled, energy_integral
 from .optimise import Configuration
-from .output import write_csv, write_figure, write_text
 from .plots import growth_plot, sample_plot
 
 if TYPE_CHECKING:

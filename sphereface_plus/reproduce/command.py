@@ -1,0 +1,73 @@
+"""The command `sphereface-plus reproduce`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+# What needs torch is imported inside the command: --help and a wrong option answer at once.
+
+
+@click.command()
+@click.argument("table")
+@click.option(
+    "--data",
+    "places",
+    multiple=True,
+    metavar="SET=PATH",
+    help="Where a data set lies: cifar10, cifar100, mnist or imagenet; repeatable.",
+)
+@click.option("--budget", type=click.Choice(["small", "full"]), default="small", show_default=True)
+@click.option("--seeds", type=click.IntRange(min=1), help="Seeds of each run.  [default: the budget's]")
+@click.option(
+    "--at-once", type=click.IntRange(min=1), default=1, show_default=True, help="Runs that train at a time."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: runs/TABLE_BUDGET]")
+def reproduce(
+    table: str, places: tuple[str, ...], budget: str, seeds: int | None, at_once: int, out: Path | None
+) -> None:
+    """Run a table or figure of the paper, table01 or figure03, and write it beside the paper's numbers.
+
+    The full budget is the paper's; the small one is for two processor cores, with narrower networks and fewer
+    steps, and its table says so. It may be interrupted and called again: finished runs are kept, others go
+    on. With one thread each, two runs at once are faster on two cores than one after the other.
+
+    \b
+    sphereface-plus reproduce table01 --data cifar10=cifar10.tar.gz --at-once 2
+    """
+    from rich.console import Console
+    from rich.live import Live
+
+    from sphereface_plus.config import ConfigError
+    from sphereface_plus.reproduce import figures, results, runs, spec
+
+    wrong = [place for place in places if "=" not in place]
+    if wrong:
+        raise ConfigError(f"--data {wrong[0]}: expected SET=PATH, for example cifar10=/data/cifar10")
+    data = {name: path for name, _, path in (place.partition("=") for place in places)}
+    description, file = spec.load_table(table)
+    chosen = description.budgets.get("small" if budget == "small" else "full")
+    if chosen is None:
+        raise ConfigError(f"{file}: has no budget {budget}; there is {', '.join(description.budgets)}")
+    seeds = seeds or chosen.seeds
+    out = out or Path("runs") / f"{file.stem}_{budget}"
+    recipe = (file.parent / description.recipe).resolve()
+    jobs = spec.jobs_of(description, chosen, seeds)
+    folders = {job: runs.folder_of(job, out) for job in jobs}
+    configs = {folders[job]: spec.config_of(job, recipe, data) for job in jobs}
+    runs.check_data(list(configs.values()))
+
+    with Live("", console=Console(stderr=True), transient=True) as live:
+
+        def show(done: int, seconds: float | None) -> None:
+            left = "" if seconds is None else f", {timedelta(seconds=round(seconds))} left"
+            live.update(f"{done} of {len(configs)} runs{left}; their lines are in {out / 'runs'}/*.txt")
+
+        runs.run_all(configs, at_once=at_once, progress=show)
+    cells = results.cells_of(description, chosen, seeds, folders)
+    text = results.write_results(cells, description, chosen, results.provenance(configs), out)
+    pictures = figures.draw(description, chosen, seeds, folders, cells, out)
+    click.echo(text)
+    click.echo("\n".join(f"wrote {path}" for path in (out / "table.md", out / "table.csv", *pictures)))

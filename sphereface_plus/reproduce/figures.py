@@ -1,0 +1,179 @@
+"""Plots of a table's runs, each with its numbers as CSV and its caption as Markdown beside it."""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from sphereface_plus import checkpoint
+from sphereface_plus.config import ImageConfig, from_dict
+from sphereface_plus.data.image_sets import open_images
+from sphereface_plus.data.images import DeviceImages, batches_in_order, normalise
+from sphereface_plus.networks import build_image_network
+from sphereface_plus.output import write_csv, write_figure, write_text
+from sphereface_plus.reproduce.results import Cell
+from sphereface_plus.reproduce.spec import Budget, Job, Table
+from sphereface_plus.training.logs import read_log
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLORS = ("#30363d", "#c23b3b", "#1f7a8c", "#2f9e44", "#b7791f", "#6b4c9a")
+NUMBER = re.compile(r"(.*?)[ =]*([0-9.e+-]+)$")
+
+
+def draw(
+    table: Table, budget: Budget, seeds: int, folders: dict[Job, Path], cells: Sequence[Cell], out: Path
+) -> list[Path]:
+    """The plots that a table asks for, in `out`; returns their files."""
+    pictures = []
+    if table.plot == "sweep":
+        pictures.append(_sweep(table, cells, out))
+    if table.plot == "features":
+        first = {job.row: folders[job] for job in folders if job.seed == 0}
+        pictures += [_features(table, first, split, out) for split in ("train", "test")]
+    if table.energies:
+        pictures.append(_energies(table, budget, seeds, folders, out))
+    return pictures
+
+
+def _sweep(table: Table, cells: Sequence[Cell], out: Path) -> Path:
+    """Error against the number at the end of a row's name, one line for each beginning of the names."""
+    figure = _figure(6.4, 4.0)
+    axes = figure.subplots()
+    baseline, *others = cells
+    mean = statistics.mean(baseline.errors)
+    axes.axhline(mean, color=COLORS[0], linestyle="--", label=f"{baseline.row}: {mean:.2f} %")
+    rows: list[list[Any]] = [[baseline.row, "", seed, error] for seed, error in enumerate(baseline.errors)]
+    series: dict[str, list[tuple[float, Cell]]] = {}
+    for cell in others:
+        match = NUMBER.fullmatch(cell.row)
+        assert match, f"{cell.row} ends in no number"
+        series.setdefault(match[1], []).append((float(match[2]), cell))
+    for (name, points), color in zip(series.items(), COLORS[1:], strict=False):
+        points.sort(key=lambda point: point[0])
+        axes.errorbar(
+            [weight for weight, _ in points],
+            [statistics.mean(cell.errors) for _, cell in points],
+            [statistics.stdev(cell.errors) if len(cell.errors) > 1 else 0.0 for _, cell in points],
+            color=color,
+            marker="o",
+            capsize=3,
+            label=name,
+        )
+        rows += [[name, weight, seed, e] for weight, cell in points for seed, e in enumerate(cell.errors)]
+    axes.set_xscale("log")
+    axes.set_xlabel("weight of the energy")
+    axes.set_ylabel("test error %")
+    axes.legend(frameon=False)
+    caption = (
+        "Test error after the last step against the weight of MHE; mean and standard deviation over seeds."
+    )
+    return _write(
+        figure, "sweep", ["series", "weight", "seed", "test_error_percent"], rows, table, caption, out
+    )
+
+
+def _energies(table: Table, budget: Budget, seeds: int, folders: dict[Job, Path], out: Path) -> Path:
+    """The energy of each layer through training, methods together, in the first column's runs."""
+    column = table.columns[next(iter(budget.columns or table.columns))]
+    logs: dict[str, list[list[dict[str, Any]]]] = {}
+    for row in budget.rows or table.rows:
+        settings = (*column.set, *table.rows[row], *budget.set)
+        logs[row] = [read_log(folders[Job(row, seed, settings)] / "log.jsonl") for seed in range(seeds)]
+    some = next(iter(logs.values()))[0]
+    layers = [name for line in some if "mhe/hidden" in line for name in line if name.startswith("energy/")]
+    layers = list(dict.fromkeys(layers))
+    figure = _figure(11, 2.2 * math.ceil(len(layers) / 4))
+    panels = figure.subplots(math.ceil(len(layers) / 4), 4, squeeze=False).flatten()
+    rows = []
+    for layer, axes in zip(layers, panels, strict=False):
+        for (row, runs), color in zip(logs.items(), COLORS, strict=False):
+            steps = [line["step"] for line in runs[0] if layer in line]
+            values = np.array([[line[layer] for line in run if layer in line] for run in runs])  # (seeds, T)
+            mean, spread = values.mean(0), values.std(0, ddof=1) if seeds > 1 else 0 * values[0]
+            axes.plot(steps, mean, color=color, linewidth=1.1, label=row)
+            axes.fill_between(steps, mean - spread, mean + spread, color=color, alpha=0.2, linewidth=0)
+            rows += [
+                [layer.removeprefix("energy/"), row, seed, step, value]
+                for seed, run in enumerate(values)
+                for step, value in zip(steps, run, strict=True)
+            ]
+        axes.set_title(layer.removeprefix("energy/").removeprefix("network."), fontsize=8)
+        axes.tick_params(labelsize=7)
+    for axes in panels[len(layers) :]:
+        axes.set_axis_off()
+    panels[0].legend(frameon=False, fontsize=7)
+    caption = (
+        "Energy of each layer, as its own term of Eq. (4) without the weight, through training; mean and "
+        "standard deviation over seeds. Half-space terms count opposite neurons too, so their energies "
+        "differ from the others' by definition. Where a term has the weight 0, as in the baseline, it is the "
+        "full-space energy of power 2."
+    )
+    header = ["layer", "method", "seed", "step", "energy"]
+    return _write(figure, "energies", header, rows, table, caption, out)
+
+
+def _features(table: Table, folders: dict[str, Path], split: str, out: Path) -> Path:
+    """Figures 4 and 8: the 2-D features of the whole, balanced set, and the directions of the classifier."""
+    figure = _figure(4.6 * len(folders), 4.6)
+    rows = []
+    for (row, folder), axes in zip(
+        folders.items(), figure.subplots(1, len(folders), squeeze=False)[0], strict=True
+    ):
+        features, labels, prototypes = features_of(folder, split)
+        for label in range(int(labels.max()) + 1):
+            points = features[labels == label]
+            shown = points[:: max(1, len(points) // 600)]  # of a picture, not of the numbers
+            axes.scatter(*shown.T, s=1.5, color=f"C{label}", label=str(label), linewidths=0)
+            mean = points.mean(0)
+            rows.append([row, label, len(points), *mean, *points.std(0), *prototypes[label]])
+        reach = float(np.abs(features).max())
+        for label, neuron in enumerate(prototypes / np.linalg.norm(prototypes, axis=1, keepdims=True)):
+            end = 0.55 * reach * neuron
+            axes.annotate("", end, (0, 0), arrowprops={"arrowstyle": "->", "color": "#c23b3b"})
+            axes.annotate(str(label), 1.12 * end, ha="center", va="center", color="#c23b3b")
+        axes.set_title(row, fontsize=10)
+        axes.set_aspect("equal")
+    caption = (
+        f"2-D features of the whole {split} set, a color for each class; red: the directions of the "
+        "classifier's neurons. Seed 0, after the last step."
+    )
+    header = ["method", "class", "images", "mean_x", "mean_y", "sd_x", "sd_y", "neuron_x", "neuron_y"]
+    return _write(figure, f"features_{split}", header, rows, table, caption, out)
+
+
+@torch.inference_mode()
+def features_of(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features (N, D) of the whole split, labels (N,), and the classifier's neurons (C, D), of a run."""
+    payload = checkpoint.load(folder)
+    config = from_dict(payload["config"], origin=str(folder))
+    assert isinstance(config, ImageConfig)
+    network = build_image_network(config.network, in_channels=1 if config.data.name == "mnist" else 3)
+    network.load_state_dict(payload["network"])
+    network.eval()
+    images: DeviceImages = open_images(config.data.name, config.data.path, split)
+    features = [network(normalise(batch)) for batch, _ in batches_in_order(images, 500)]
+    return torch.cat(features).numpy(), images.labels.numpy(), payload["loss"]["prototypes"].numpy()
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.figure import Figure  # without pyplot: no window system, no state between plots
+
+    return Figure((width, height), layout="constrained")
+
+
+def _write(
+    figure: Figure, name: str, header: list[str], rows: list[list[Any]], table: Table, caption: str, out: Path
+) -> Path:
+    write_csv(out / f"{name}.csv", header, rows)
+    write_text(out / f"{name}.md", f"# {table.title}\n\n{caption}\n\n![]({name}.png)\n")
+    write_figure(out / f"{name}.png", figure)
+    return out / f"{name}.png"

@@ -1,0 +1,117 @@
+"""A table of the paper as a file: rows and columns of settings, seeds, budgets, and the paper's numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from sphereface_plus import config
+from sphereface_plus.config import ConfigError, ImageConfig
+from sphereface_plus.config.strict import Strict, read, validate
+
+
+class Column(Strict):
+    set: tuple[str, ...] = ()
+    """Settings of this column's runs, as `--set` takes them."""
+    of_class: int | None = Field(default=None, ge=0)
+    """The error of this class alone instead of the whole test set's."""
+
+
+class Budget(Strict):
+    seeds: int = Field(gt=0)
+    """Seeds 0, 1, ... of each run."""
+    set: tuple[str, ...] = ()
+    """Settings of all runs under this budget."""
+    rows: tuple[str, ...] | None = None
+    """Rows that are run; all if not given."""
+    columns: tuple[str, ...] | None = None
+    """Columns that are run; all if not given."""
+    says: str = ""
+    """How this differs from what the paper did; a sentence below the table."""
+
+
+class Table(Strict):
+    title: str
+    """What the paper's caption says."""
+    recipe: str
+    """The recipe that all runs share, relative to this file."""
+    rows: dict[str, tuple[str, ...]]
+    """Methods with their settings; the first one is the baseline."""
+    columns: dict[str, Column]
+    paper: dict[str, dict[str, float | None]] = Field(default={})
+    """Test error in % by row and column; null where the paper has none."""
+    budgets: dict[Literal["small", "full"], Budget]
+    plot: Literal["none", "sweep", "features"] = "none"
+    """sweep: error against the rows, which end in a number; features: the 2-D features of each run."""
+    energies: bool = False
+    """Plot the energy of each layer through training."""
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Table:
+        for budget in self.budgets.values():
+            wrong = set(budget.rows or ()) - set(self.rows) | set(budget.columns or ()) - set(self.columns)
+            if wrong:
+                raise ValueError(f"budgets: {', '.join(sorted(wrong))} is no row or column")
+            if budget.rows and budget.rows[0] != next(iter(self.rows)):
+                raise ValueError("budgets: rows must begin with the baseline, the table's first row")
+        wrong = set(self.paper) - set(self.rows)
+        wrong |= {column for numbers in self.paper.values() for column in numbers} - set(self.columns)
+        if wrong:
+            raise ValueError(f"paper: {', '.join(sorted(wrong))} is no row or column")
+        return self
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a table."""
+
+    row: str
+    seed: int
+    settings: tuple[str, ...]
+    """In order; the later win."""
+
+
+def recipes() -> Path:
+    """The folder of recipes: the checkout's, or the one that was installed."""
+    here = Path(__file__).resolve().parents[1]
+    checkout = here.parent / "configs"
+    return checkout if checkout.is_dir() else here / "recipes"
+
+
+def load_table(name: str) -> tuple[Table, Path]:
+    """A table by its name (table01, figure03) or file. Raises ConfigError."""
+    path = Path(name) if name.endswith(".yaml") else recipes() / "paper" / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in (recipes() / "paper").glob("*.yaml")))
+        raise ConfigError(f"{name}: is no table or figure; there are {known}")
+    return validate(Table, read(path), str(path)), path
+
+
+def jobs_of(table: Table, budget: Budget, seeds: int) -> list[Job]:
+    """All runs of a budget, seed by seed, so that an interrupted table has whole seeds. Columns that differ
+    in what is read of a run share it."""
+    return list(
+        dict.fromkeys(
+            Job(row, seed, (*table.columns[column].set, *table.rows[row], *budget.set))
+            for seed in range(seeds)
+            for row in budget.rows or table.rows
+            for column in budget.columns or table.columns
+        )
+    )
+
+
+def config_of(job: Job, recipe: Path, data: dict[str, str]) -> ImageConfig:
+    """The validated config of a run; data: set -> where it lies. Raises ConfigError."""
+    tree = config.load(recipe, [*job.settings, f"seed={job.seed}"])
+    if not isinstance(tree, ImageConfig):
+        raise ConfigError(f"{recipe}: a table's recipe must be of task image")
+    if tree.data.name not in data:
+        raise ConfigError(f"say where {tree.data.name} lies: --data {tree.data.name}=PATH")
+    described = config.to_dict(tree)
+    described["data"]["path"] = data[tree.data.name]
+    changed = config.from_dict(described, origin=str(recipe))
+    assert isinstance(changed, ImageConfig)
+    return changed
