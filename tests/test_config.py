@@ -131,7 +131,7 @@ def test_every_setting_has_a_sentence():
                 yield f"{model.__name__}.{name}"
 
     models = [config.Config, config.SoftmaxConfig, config.ASoftmaxConfig, config.AMSoftmaxConfig]
-    models.append(config.ValidationConfig)
+    models += [config.ValidationConfig, config.ImageConfig]
     assert [missing for model in models for missing in undocumented(model)] == []
 
 

@@ -41,7 +41,7 @@ ARROWS = {
         "sphereface_plus.verification",
     ],
     "sphereface_plus.output": [],
-    "sphereface_plus.sphere": ["sphereface_plus.mhe", "sphereface_plus.output"],
+    "sphereface_plus.sphere": ["sphereface_plus.mhe", "sphereface_plus.output", "sphereface_plus.progress"],
     "sphereface_plus.reproduce": [
         "sphereface_plus.checkpoint",
         "sphereface_plus.config",

@@ -12,7 +12,10 @@ from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.run import train
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
-RECIPES = sorted(path for path in CONFIGS.rglob("*.yaml") if "network" in yaml.safe_load(path.read_text()))
+TREES = {path: yaml.safe_load(path.read_text()) for path in sorted(CONFIGS.rglob("*.yaml"))}
+RECIPES = [path for path, tree in TREES.items() if "network" in tree]
+FACES = [path for path in RECIPES if TREES[path].get("task", "face") == "face"]
+IMAGES = [path for path in RECIPES if path not in FACES]
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +38,55 @@ def make_crops(tmp_path_factory):
     return make
 
 
-def test_there_are_recipes():
-    assert RECIPES
+@pytest.fixture(scope="module")
+def make_set(tmp_path_factory):
+    """Images in the class folders of a set's two splits: MNIST's idx files, or noise."""
+
+    def make(name: str) -> Path:
+        root, random = tmp_path_factory.mktemp(name), np.random.default_rng(0)
+        if name == "mnist":
+            (root / "MNIST" / "raw").mkdir(parents=True)
+            for part, count in (("train", 20), ("t10k", 10)):
+                file = root / "MNIST" / "raw" / part
+                pixels = random.integers(0, 256, (count, 28, 28), np.uint8)
+                header = (0x803).to_bytes(4, "big") + b"".join(n.to_bytes(4, "big") for n in pixels.shape)
+                Path(f"{file}-images-idx3-ubyte").write_bytes(header + pixels.tobytes())
+                header = (0x801).to_bytes(4, "big") + count.to_bytes(4, "big")
+                Path(f"{file}-labels-idx1-ubyte").write_bytes(header + bytes(range(10)) * (count // 10))
+            return root
+        size, classes, test = (32, 10, "test") if name == "cifar10" else (224, 2, "val")
+        for split in ("train", test):
+            for label in range(classes):
+                (root / split / f"class{label}").mkdir(parents=True)
+                photo = random.integers(0, 256, (size, size, 3), np.uint8)
+                cv2.imwrite(str(root / split / f"class{label}" / "0.png"), photo)
+        return root
+
+    return make
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.relative_to(CONFIGS).as_posix())
-def test_recipe_loads_builds_and_makes_one_step(path, make_crops, tmp_path):
+def test_there_are_recipes_of_both_tasks():
+    assert FACES
+    assert IMAGES
+
+
+@pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.relative_to(CONFIGS).as_posix())
+def test_image_recipe_loads_builds_and_makes_one_step(path, make_set, tmp_path):
     recipe = config.load(path)
+    assert isinstance(recipe, config.ImageConfig)
+    changes = [f"data.path={make_set(recipe.data.name)}", "data.workers=0", "train.steps=1"]
+    changes += ["train.batch_size=4", "train.device=cpu", "optimizer.milestones=[]"]
+    changes += ["optimizer.warmup_steps=0"]
+    changed = config.load(path, changes)
+    assert changed.network == recipe.network
+    assert train(changed, tmp_path / "run").step == 1
+    assert read_log(tmp_path / "run" / "log.jsonl")[-1]["test/accuracy"] >= 0
+
+
+@pytest.mark.parametrize("path", FACES, ids=lambda path: path.relative_to(CONFIGS).as_posix())
+def test_face_recipe_loads_builds_and_makes_one_step(path, make_crops, tmp_path):
+    recipe = config.load(path)
+    assert isinstance(recipe, config.Config)
     crops = make_crops(recipe.network.input)
     changes = [
         f"data.path={crops}",

@@ -98,8 +98,8 @@ class ImageMHEConfig(Strict):
     def _output_is_full_space(self) -> ImageMHEConfig:
         if self.output.half_space:
             raise ValueError(
-                "mhe.output.half_space: the classifier's neurons need the full space, opposite ones serve two "
-                "classes (section 3.4)"
+                "mhe.output.half_space: the classifier's neurons need the full space, where opposite ones "
+                "serve two classes (section 3.4)"
             )
         return self
 

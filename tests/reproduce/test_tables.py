@@ -1,0 +1,97 @@
+"""Every table and figure of configs/paper loads, and each of its runs is a valid config."""
+
+from pathlib import Path
+
+import pytest
+
+from sphereface_plus.config import ConfigError
+from sphereface_plus.reproduce.spec import config_of, jobs_of, load_table, recipes
+
+NAMES = sorted(path.stem for path in (recipes() / "paper").glob("*.yaml"))
+DATA = {"cifar10": "a", "cifar100": "b", "mnist": "c", "imagenet": "d"}
+
+
+def test_there_is_a_file_for_each_table_and_figure_of_image_classification():
+    tables = [f"table{number:02d}" for number in (1, 2, 3, 4, 5, 6, 7, 13, 16)]
+    assert sorted([*tables, "figure03", "figure04"]) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_run_of_a_table_is_a_valid_config_and_none_is_made_twice(name):
+    table, file = load_table(name)
+    for budget in table.budgets.values():
+        jobs = jobs_of(table, budget, budget.seeds)
+        assert len(set(jobs)) == len(jobs)
+        configs = [config_of(job, file.parent / table.recipe, DATA) for job in jobs]
+        assert len({config.model_dump_json() for config in configs}) == len(configs)
+        assert all(config.data.path == DATA[config.data.name] for config in configs)
+    assert file.read_text().startswith("#")
+    assert f"sphereface-plus reproduce {name} " in file.read_text()
+
+
+def test_the_baseline_comes_first_and_has_no_energy_that_acts():
+    for name in NAMES:
+        table, file = load_table(name)
+        job = jobs_of(table, table.budgets["full"], 1)[0]
+        mhe = config_of(job, file.parent / table.recipe, DATA).mhe
+        assert (mhe.hidden.weight, mhe.output.weight, mhe.orthonormal) == (0, 0, 0), name
+
+
+def test_paper_weights_are_those_of_appendix_a():
+    table, file = load_table("table01")
+    for job in jobs_of(table, table.budgets["full"], 1):
+        if job.row == "Baseline":
+            continue
+        mhe = config_of(job, file.parent / table.recipe, DATA).mhe
+        assert mhe.hidden.weight == (1 if "Half-space" in job.row else 10), job.row
+        assert mhe.output.weight == 1
+        assert mhe.hidden.half_space == ("Half-space" in job.row)
+        assert (
+            mhe.hidden.distance == mhe.output.distance == ("angular" if "A-MHE" in job.row else "euclidean")
+        )
+        assert mhe.hidden.power == mhe.output.power == float(job.row[-1])
+
+
+def test_columns_that_read_the_same_run_share_it():
+    table, _ = load_table("table07")
+    rows = {(job.row, job.settings) for job in jobs_of(table, table.budgets["full"], 1)}
+    assert len(rows) == 2 * len(table.rows)
+
+
+def test_an_unknown_table_is_refused_with_those_there_are():
+    with pytest.raises(
+        ConfigError, match=r"table99: is no table or figure; there are figure03, figure04, table"
+    ):
+        load_table("table99")
+
+
+def test_a_data_set_without_a_place_is_named():
+    table, file = load_table("table01")
+    job = jobs_of(table, table.budgets["small"], 1)[0]
+    with pytest.raises(ConfigError, match="say where cifar10 lies: --data cifar10=PATH"):
+        config_of(job, file.parent / table.recipe, {})
+
+
+TABLE = """
+title: t
+recipe: r.yaml
+rows: {Baseline: [], Other: []}
+columns: {A: {}}
+budgets: {small: {seeds: 1, rows: [%s]}}
+paper: {%s: {A: 1.0}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("row", "paper", "message"),
+    [
+        ("Nobody", "Baseline", "budgets: Nobody is no row or column"),
+        ("Other", "Baseline", "budgets: rows must begin with the baseline"),
+        ("Baseline", "Nobody", "paper: Nobody is no row or column"),
+    ],
+)
+def test_names_that_do_not_agree_are_refused(tmp_path: Path, row, paper, message):
+    path = tmp_path / "table.yaml"
+    path.write_text(TABLE % (row, paper))
+    with pytest.raises(ConfigError, match=message):
+        load_table(str(path))
