@@ -10,6 +10,9 @@
 No layer has a bias. The number in a name counts the 3x3 convolutions. Table 11 says "Fully Connected 256" and
 no more; the released code puts neither batch normalisation nor ReLU behind it, nor do we. The classifier is
 the loss's.
+
+Features are about 25 long at the start and nothing normalises them, so that a learning rate of 0.1 from the
+first step on kills the ReLUs or gives NaN: warm up over 200 steps, or clip the gradient's norm at 1.
 """
 
 from __future__ import annotations
