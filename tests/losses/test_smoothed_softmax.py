@@ -36,7 +36,7 @@ def test_the_released_codes_loss_is_its_literal_formula(batch):
         for j, z in enumerate(logits):
             target = 0.99 * (j == label) + 0.01 / C
             total -= target * math.log(math.exp(z) / normaliser + 1e-4)
-    assert float(loss(*batch, 0).loss) == pytest.approx(total / B, rel=1e-5)
+    assert loss(*batch, 0).loss.item() == pytest.approx(total / B, rel=1e-5)
 
 
 def test_the_floor_bounds_the_loss_of_a_wrong_answer_and_its_gradient_vanishes():
@@ -44,11 +44,11 @@ def test_the_floor_bounds_the_loss_of_a_wrong_answer_and_its_gradient_vanishes()
     loss.prototypes.data = torch.tensor([[100.0, 0.0], [0.0, 100.0]])
     output = loss(torch.tensor([[1.0, 0.0]]), torch.tensor([1]), 0)
     output.loss.backward()
-    assert float(output.loss) == pytest.approx(-math.log(1e-4), rel=1e-4)
-    assert float(loss.prototypes.grad.norm()) < 1e-30
+    assert output.loss.item() == pytest.approx(-math.log(1e-4), rel=1e-4)
+    assert loss.prototypes.grad.norm().item() < 1e-30
 
 
 def test_prototypes_begin_as_he_initialises():
-    assert float(SmoothedSoftmaxLoss(2000, 256).prototypes.std()) == pytest.approx(
+    assert SmoothedSoftmaxLoss(2000, 256).prototypes.std().item() == pytest.approx(
         math.sqrt(2 / 256), rel=0.01
     )
