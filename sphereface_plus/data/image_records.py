@@ -1,0 +1,196 @@
+"""Face sets in RecordIO as insightface lays them out: train.rec, train.idx, property.
+
+    image record      header, then `flag` labels (float32) where flag > 0, then the JPEG or PNG
+    header            uint32 flag, float32 label, uint64 id, uint64 id2; 24 bytes, little-endian
+    record 0          flag 2, no image; labels: first identity record, last identity record + 1
+    identity records  flag 2, no image; labels: first image record, last image record + 1; behind the images
+    property          text: `num_classes,height,width`
+
+Images are the records 1 .. first identity record - 1; mxnet's im2rec writes images only, from record 0. The
+first label is the identity's number; insightface's own packer adds another, whether the image was aligned.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sphereface_plus.data.recordio import RecordError, RecordFile, RecordWriter
+
+PROPERTY = "property"
+_HEADER = struct.Struct("<IfQQ")
+_LABEL, _LABELS = 4, _HEADER.size  # where label and, with flag > 0, the first of the labels begin
+_EXACT = 2**24
+"""float32 holds integers up to here; record numbers beyond are rounded to even."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What stands before an image."""
+
+    flag: int
+    """Number of labels that follow; 0 where `label` is the only one."""
+    labels: tuple[float, ...]
+    id: int
+
+
+def parse_record(content: bytes, where: str) -> tuple[Header, bytes]:
+    """Header and image of a record, b"" where it has none. Raises RecordError, beginning with `where`."""
+    if len(content) < _HEADER.size:
+        raise RecordError(f"{where}: a header has {_HEADER.size} bytes, the record has {len(content)}")
+    flag, label, number, _ = _HEADER.unpack_from(content)
+    end = _HEADER.size + 4 * flag
+    if end > len(content):
+        raise RecordError(f"{where}: {flag:,} labels are announced in a record of {len(content)} bytes")
+    labels = struct.unpack_from(f"<{flag}f", content, _HEADER.size) if flag else (label,)
+    return Header(flag, labels, number), content[end:]
+
+
+def pack_record(labels: float | Sequence[float], id: int, image: bytes = b"") -> bytes:
+    """A record's content; one number becomes the header's label (flag 0), a sequence the labels after it."""
+    if isinstance(labels, int | float):
+        return _HEADER.pack(0, labels, id, 0) + image
+    return _HEADER.pack(len(labels), 0, id, 0) + struct.pack(f"<{len(labels)}f", *labels) + image
+
+
+class ImageRecords:
+    """The images of a .rec in the order of their keys, as a Pack (packs.py)."""
+
+    def __init__(self, path: str | Path, index: str | Path | None = None) -> None:
+        """Reads the head of each record, no image. Raises RecordError, also where record 0 contradicts."""
+        self.records = RecordFile(path, index)
+        self.path = self.records.path
+        flags, labels, images = _heads(self.records)
+        self._numbers = np.flatnonzero(images)
+        if not len(self._numbers):
+            raise RecordError(f"{self.path}: holds no image, {len(flags)} records without one")
+        self.labels = labels[images]
+        """float32 (N,): the first label of each image."""
+        _check_record_0(self.records, images)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def key(self, number: int) -> int:
+        return int(self.records.keys[self._numbers[number]])
+
+    def name(self, number: int) -> str:
+        return f"record {self.key(number)}"
+
+    def num_bytes(self, number: int) -> int:
+        return int(self.records.lengths[self._numbers[number]])
+
+    def where(self, number: int) -> str:
+        """File and byte offset, as messages begin."""
+        return f"{self.path}, byte {self.records.offsets[self._numbers[number]]}"
+
+    def header(self, number: int) -> Header:
+        return self._parsed(number)[0]
+
+    def read(self, number: int) -> bytes:
+        """The image as it was encoded. Raises RecordError."""
+        return self._parsed(number)[1]
+
+    def _parsed(self, number: int) -> tuple[Header, bytes]:
+        return parse_record(self.records.read(int(self._numbers[number])), self.where(number))
+
+    def identity_labels(self) -> np.ndarray:
+        """int64 (N,): the labels as whole numbers from 0. Raises RecordError for one that is none."""
+        with np.errstate(invalid="ignore"):
+            whole = self.labels.astype(np.int64)
+        wrong = (whole != self.labels) | (self.labels < 0) | (self.labels > _EXACT)
+        if wrong.any():
+            number = int(np.argmax(wrong))
+            raise RecordError(
+                f"{self.where(number)}: {self.name(number)} has the label {self.labels[number]:g}; "
+                "an identity's is 0, 1, 2, ..."
+            )
+        return whole
+
+
+def _heads(records: RecordFile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each record: flag uint32 (N,), first label float32 (N,), whether there is an image bool (N,)."""
+    flags = records.words(0)
+    labels = (
+        np.where(flags > 0, records.words(_LABELS), records.words(_LABEL)).astype(np.uint32).view(np.float32)
+    )
+    behind = records.lengths - _HEADER.size - 4 * flags.astype(np.int64)  # bytes of the image
+    images = behind > 0
+    for number in np.flatnonzero((records.cflags != 0) | (behind < 0)):  # in parts, or wrong
+        where = f"{records.path}, byte {records.offsets[number]}"
+        header, image = parse_record(records.read(int(number)), where)
+        flags[number], labels[number], images[number] = header.flag, header.labels[0], bool(image)
+    return flags, labels, images
+
+
+def _check_record_0(records: RecordFile, images: np.ndarray) -> None:
+    """Raises RecordError where record 0 tells of other images than there are."""
+    if images[0] or not records.indexed:
+        return  # im2rec's: images from the first record on; or nothing says which record is 0
+    where = f"{records.path}, byte {records.offsets[0]}"
+    header, _ = parse_record(records.read(0), where)
+    first = header.labels[0]
+    if header.flag != 2 or not first >= 1:
+        raise RecordError(f"{where}: record 0 has no image, and is no list of identity records either")
+    last = int(records.keys[np.flatnonzero(images)[-1]])
+    if first <= _EXACT and last != first - 1:
+        raise RecordError(
+            f"{where}: by record 0 the images end with record {first - 1:.0f}, and the last one is {last}; "
+            "the .rec and its .idx do not belong together, or one was cut short"
+        )
+
+
+def write_image_records(
+    path: str | Path, images: Iterable[tuple[int, bytes]], *, size: tuple[int, int] | None = None
+) -> int:
+    """Writes (label, image) with an .idx, identity records, record 0 and, with size (H, W), `property`.
+
+    The images of a label must follow one another, as insightface's ranges have it; labels begin with 0 and
+    have no gaps. Returns the number of images. Raises RecordError for labels in another order; then, and
+    where the images raise, nothing is written.
+    """
+    path = Path(path)
+    starts: list[int] = []  # of each identity
+    number = 0
+    with RecordWriter(path) as writer:
+        for number, (label, image) in enumerate(images, start=1):
+            if label == len(starts):
+                starts.append(number)
+            elif label != len(starts) - 1:
+                raise RecordError(
+                    f"{path}: image {number} has the label {label} after {len(starts) - 1}; images go "
+                    "identity by identity, 0, 1, 2, ..."
+                )
+            if number + len(starts) > _EXACT:
+                raise RecordError(
+                    f"{path}: more than {_EXACT:,} records cannot be told apart by float32 ranges"
+                )
+            writer.write(number, pack_record(float(label), number, image))
+        if not starts:
+            raise RecordError(f"{path}: there is no image to write")
+        for identity, (start, end) in enumerate(zip(starts, [*starts[1:], number + 1], strict=True)):
+            key = number + 1 + identity
+            writer.write(key, pack_record((start, end), key))
+        writer.write(0, pack_record((number + 1, number + 1 + len(starts)), 0))
+    if size is not None:
+        (path.parent / PROPERTY).write_text(f"{len(starts)},{size[0]},{size[1]}\n", encoding="ascii")
+    return number
+
+
+def read_property(path: str | Path) -> tuple[int, int, int]:
+    """(num_classes, height, width) of a `property` file. Raises RecordError."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    match = re.fullmatch(r"(\d{1,9}),\s*(\d{1,9}),\s*(\d{1,9})", text)
+    if match is None:
+        raise RecordError(f"{path}: expected `num_classes,height,width`, got {text[:60]!r}")
+    num_classes, height, width = map(int, match.groups())
+    return num_classes, height, width

@@ -1,0 +1,49 @@
+"""Packed sets: many crops in one file, each of them still one thing that can be named, passed on and read.
+
+A packed set takes the place of an identity/image folder: `PackedCrop` stands where a path stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+class Pack(Protocol):
+    """A file of many crops. Numbers run from 0, in the order of the set. It may be pickled and forked."""
+
+    path: Path
+
+    def __len__(self) -> int: ...
+
+    def name(self, number: int) -> str:
+        """What the crop is called within the file, for messages."""
+        ...
+
+    def num_bytes(self, number: int) -> int:
+        """Length of the crop's place in the file, without reading it."""
+        ...
+
+    def read(self, number: int) -> bytes:
+        """The crop as it was encoded: a JPEG, PNG, ... Raises a ValueError that names file and offset."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PackedCrop:
+    """One crop of a pack."""
+
+    pack: Pack
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.pack.path}, {self.pack.name(self.number)}"
+
+    def read(self) -> bytes:
+        """The crop as it was encoded. Raises a ValueError that names file and offset."""
+        return self.pack.read(self.number)
+
+
+CropSource = str | Path | PackedCrop
+"""Where a crop is read from: a file, or a place in a packed one."""

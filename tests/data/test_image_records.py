@@ -1,0 +1,186 @@
+"""Face sets in RecordIO: insightface's layout, im2rec's, and records that are neither."""
+
+from __future__ import annotations
+
+import struct
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sphereface_plus.data.image_records import (
+    ImageRecords,
+    pack_record,
+    parse_record,
+    read_property,
+    write_image_records,
+)
+from sphereface_plus.data.recordio import MAGIC, RecordError, RecordFile, RecordWriter
+
+MAGIC_BYTES = struct.pack("<I", MAGIC)
+IMAGES = [(0, b"one"), (0, b"two"), (1, b"abcd" + MAGIC_BYTES), (2, b"four"), (2, b"five5"), (2, b"s")]
+
+
+@pytest.fixture
+def rec(tmp_path):
+    write_image_records(tmp_path / "train.rec", IMAGES, size=(112, 96))
+    return tmp_path / "train.rec"
+
+
+def write_records(path, contents):
+    with RecordWriter(path) as writer:
+        for key, content in contents:
+            writer.write(key, content)
+    return path
+
+
+def test_images_and_labels_come_back(rec):
+    images = ImageRecords(rec)
+    assert images.identity_labels().tolist() == [label for label, _ in IMAGES]
+    assert [images.read(number) for number in range(len(images))] == [image for _, image in IMAGES]
+    assert images.name(2) == "record 3"
+    assert images.header(2).id == 3
+
+
+def test_without_the_index_the_same_images_come_back(rec):
+    rec.with_suffix(".idx").unlink()
+    images = ImageRecords(rec)
+    assert [(int(label), images.read(number)) for number, label in enumerate(images.labels)] == IMAGES
+
+
+def test_insightfaces_reader_finds_each_identitys_range(rec):
+    # As insightface's image_iter.py reads: record 0, the identity records, the images of their ranges.
+    records = RecordFile(rec)
+    read = {int(key): records.read(number) for number, key in enumerate(records.keys)}
+
+    def labels(key):
+        flag, _, id, _ = struct.unpack_from("<IfQQ", read[key])
+        assert (flag, id) == (2, key)
+        return [int(label) for label in struct.unpack_from("<2f", read[key], 24)]
+
+    first, end = labels(0)
+    assert (first, end) == (7, 10)
+    assert [labels(identity) for identity in range(first, end)] == [[1, 3], [3, 4], [4, 7]]
+    for key, (label, image) in enumerate(IMAGES, start=1):
+        assert struct.unpack_from("<IfQQ", read[key]) == (0, float(label), key, 0)
+        assert read[key][24:] == image
+    assert (rec.parent / "property").read_text() == "3,112,96\n"
+    assert read_property(rec.parent / "property") == (3, 112, 96)
+
+
+def test_a_set_that_mxnet_wrote_is_read_images_in_parts_and_second_labels_included(mxnet_rec):
+    for _ in range(2):
+        images = ImageRecords(mxnet_rec)
+        found = {
+            (int(label), images.read(number), images.header(number).id)
+            for number, label in enumerate(images.labels)
+        }
+        assert found == {
+            (0, b"first", 1),
+            (0, b"abcd" + MAGIC_BYTES + b"xy", 2),
+            (1, MAGIC_BYTES, 3),
+            (1, MAGIC_BYTES * 2 + b"z", 4),
+            (2, b"abc" + MAGIC_BYTES + b"not at a multiple of 4", 5),
+            (2, b"1234" + MAGIC_BYTES + b"5678" + MAGIC_BYTES, 6),
+        }
+        mxnet_rec.with_suffix(".idx").unlink(missing_ok=True)  # and once more without
+
+
+def test_im2recs_files_have_images_only(tmp_path):
+    write_records(tmp_path / "a.rec", [(0, pack_record(4.0, 0, b"x")), (1, pack_record(0.0, 1, b"y"))])
+    images = ImageRecords(tmp_path / "a.rec")
+    assert images.labels.tolist() == [4, 0]
+
+
+@pytest.mark.parametrize("labels", [3.0, (3.0, 1.0), (3.0,) * 7, (0.5, -1.0)])
+def test_a_record_is_parsed_as_it_was_packed(labels):
+    header, image = parse_record(pack_record(labels, 9, b"image"), "here")
+    assert header.labels == (labels if isinstance(labels, tuple) else (labels,))
+    assert header.flag == (len(labels) if isinstance(labels, tuple) else 0)
+    assert (header.id, image) == (9, b"image")
+
+
+def test_a_header_that_holds_the_magic_is_read_although_it_is_in_parts(tmp_path):
+    write_records(
+        tmp_path / "a.rec", [(0, pack_record((2.0, 1.0), MAGIC, b"x")), (1, pack_record(1.0, 1, b"y"))]
+    )
+    images = ImageRecords(tmp_path / "a.rec")
+    assert images.labels.tolist() == [2, 1]
+    assert [images.read(0), images.read(1)] == [b"x", b"y"]
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        ([(0, b"short")], r"a\.rec, byte 0: a header has 24 bytes, the record has 5"),
+        (
+            [(0, struct.pack("<IfQQ", 2**31, 0, 0, 0) + b"x")],
+            r"byte 0: 2,147,483,648 labels are announced in a record of 25 bytes",
+        ),
+        (
+            [(0, pack_record((2.0, 3.0), 0)), (1, pack_record((1.0, 2.0), 1))],
+            "holds no image, 2 records without one",
+        ),
+        (
+            [(0, pack_record((3.0, 4.0), 0)), (1, pack_record(0.0, 1, b"x"))],
+            "images end with record 2, and the last",
+        ),
+        (
+            [(0, pack_record((np.nan, 4.0), 0)), (1, pack_record(0.0, 1, b"x"))],
+            "record 0 has no image, and is no",
+        ),
+        ([(0, pack_record(0.0, 0)), (1, pack_record(0.0, 1, b"x"))], "record 0 has no image, and is no"),
+    ],
+)
+def test_records_that_are_no_face_set_are_named(tmp_path, contents, message):
+    write_records(tmp_path / "a.rec", contents)
+    with pytest.raises(RecordError, match=message):
+        ImageRecords(tmp_path / "a.rec")
+
+
+@pytest.mark.parametrize("label", [0.5, -1.0, np.nan, np.inf, 2.0**30])
+def test_a_label_that_is_no_identitys_is_named_with_its_record(tmp_path, label):
+    write_records(tmp_path / "a.rec", [(1, pack_record(0.0, 1, b"x")), (2, pack_record(label, 2, b"y"))])
+    with pytest.raises(
+        RecordError, match=r"byte 36: record 2 has the label .*; an identity's is 0, 1, 2, \.\.\."
+    ):
+        ImageRecords(tmp_path / "a.rec").identity_labels()
+
+
+@pytest.mark.parametrize("labels", [[1], [0, 2], [0, 1, 0]])
+def test_images_that_do_not_go_identity_by_identity_are_not_written(tmp_path, labels):
+    with pytest.raises(RecordError, match="images go identity by identity, 0, 1, 2"):
+        write_image_records(tmp_path / "a.rec", [(label, b"x") for label in labels])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_images_are_not_written(tmp_path):
+    with pytest.raises(RecordError, match="there is no image to write"):
+        write_image_records(tmp_path / "a.rec", [])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "3,112", "3 112 96", "a,112,96", "3,112,96,1", "9" * 50 + ",1,1"])
+def test_a_wrong_property_file_is_refused(tmp_path, text):
+    (tmp_path / "property").write_text(text)
+    with pytest.raises(RecordError, match="expected `num_classes,height,width`, got"):
+        read_property(tmp_path / "property")
+
+
+@given(data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_no_damage_gives_another_error_than_a_record_error(tmp_path_factory, data):
+    folder = tmp_path_factory.getbasetemp() / "fuzzed_images"
+    folder.mkdir(exist_ok=True)
+    write_image_records(folder / "a.rec", IMAGES)
+    rec = bytearray((folder / "a.rec").read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(rec) - 1))
+        rec[at : at + 4] = data.draw(st.binary(min_size=1, max_size=4))
+    (folder / "a.rec").write_bytes(rec[: data.draw(st.sampled_from([len(rec), 36, 100]))])
+    with suppress(RecordError):
+        images = ImageRecords(folder / "a.rec")
+        images.identity_labels()
+        assert all(len(images.read(number)) <= len(rec) for number in range(len(images)))
