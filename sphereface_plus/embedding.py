@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sphereface_plus import checkpoint
+from sphereface_plus import checkpoint, weights
 from sphereface_plus.checkpoint import CheckpointError
-from sphereface_plus.config import InputSpec, NetworkConfig, face_config, load_input_spec, to_dict
+from sphereface_plus.config import InputSpec, NetworkConfig, load_input_spec, to_dict
 from sphereface_plus.data.crops import SpecError, check_crops, check_input, normalise, read_crop
 from sphereface_plus.data.embeddings import EmbeddingsError, read_embeddings, write_embeddings
 
@@ -44,7 +44,7 @@ Flip = Literal["none", "sum", "concat"]
 class Embedder:
     """A function from crops to embeddings that knows what it expects and what it is."""
 
-    kind: Literal["checkpoint", "onnx", "pixels"]
+    kind: Literal["checkpoint", "weights", "onnx", "pixels"]
     input: InputSpec
     fingerprint: str
     """sha256 of the model's file and, for ONNX, of its weight files; `pixels` for the baseline."""
@@ -54,7 +54,8 @@ class Embedder:
 
     @classmethod
     def load(cls, path: str | Path, *, input: InputSpec | None = None, device: str = "auto") -> Embedder:
-        """The embedder of a run folder, a checkpoint or an ONNX file; of the word `pixels`, the grey values.
+        """The embedder of a run folder, a checkpoint, a weight file, a folder of the Hub or an ONNX file; of
+        the word `pixels`, the grey values.
 
         input: the spec of an ONNX file without a sidecar, or of `pixels`. Given for a model that has its own,
         the two must be the same.
@@ -137,16 +138,15 @@ def embed_files(
 
 
 def load_network(path: str | Path) -> tuple[nn.Module, NetworkConfig]:
-    """The network of a run or checkpoint, for inference on the CPU. Raises CheckpointError, ConfigError."""
+    """The network of a run, checkpoint or weight file, for inference on the CPU. Raises CheckpointError, ConfigError."""
     from sphereface_plus.networks import build_network
 
-    file = checkpoint.resolve(path)
-    payload = checkpoint.load(file)
+    model = weights.load(path)
+    file, config = model.file, model.info.network
+    network = build_network(config)
     try:
-        config = face_config(payload["config"], origin=str(file)).network
-        network = build_network(config)
-        network.load_state_dict(payload["network"])
-    except (KeyError, RuntimeError) as error:  # RuntimeError: load_state_dict's, for other names or shapes
+        network.load_state_dict(model.network)
+    except RuntimeError as error:  # for other names or shapes
         raise CheckpointError(f"{file}: its config and its weights do not go together ({error})") from None
     return network.eval().requires_grad_(False), config
 
@@ -157,12 +157,13 @@ def sidecar(path: str | Path) -> Path:
 
 
 def _from_checkpoint(path: Path, given: InputSpec | None, device: torch.device) -> Embedder:
-    file = checkpoint.resolve(path)
+    file = weights.resolve(path)
+    kind = "weights" if file.suffix == ".safetensors" else "checkpoint"
     network, config = load_network(file)
     if given is not None:
         check_input(given, config.input, origin=str(file))
     network = network.to(device).to(memory_format=torch.channels_last)
-    return Embedder("checkpoint", config.input, checkpoint.sha256(file), network, device)
+    return Embedder(kind, config.input, checkpoint.sha256(file), network, device)
 
 
 def _from_onnx(path: Path, given: InputSpec | None, device: str) -> Embedder:

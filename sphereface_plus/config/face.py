@@ -44,6 +44,8 @@ class NetworkConfig(Strict):
     """D, the length of an embedding."""
     input: InputSpec = InputSpec()
     """What the crops must be."""
+    variant: Literal["caffe", "clcarwin", "sfnet_deprecated", "sfnet"] = "caffe"
+    """How SphereFace's residual units are built: as released, or as other projects' weights need it."""
 
 
 class SoftmaxConfig(Strict):
@@ -120,6 +122,23 @@ class ValidationConfig(Strict):
     """Steps between validations; before the first step and after the last one there is always one."""
 
 
+class FinetuneConfig(Strict):
+    """What a fine-tuning does with the weights it starts from (init_from)."""
+
+    prototypes: Literal["random", "mean_embedding"] = "random"
+    """New prototypes, with reset_head: drawn, or each identity's mean unit embedding under the start."""
+    head_steps: int = Field(default=0, ge=0)
+    """First updates, which change the prototypes only: the network waits for them."""
+    frozen_stages: int = Field(default=0, ge=0)
+    """First stages of the network that stay as they are; SphereFace has four, and its last layer."""
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    """Factor on the learning rate from each stage to the one before it; below 1, early stages learn less."""
+    lora_rank: int | None = Field(default=None, gt=0)
+    """Train adapters of this rank (LoRA, by peft) instead of the network's weights."""
+    lora_alpha: float = Field(default=16.0, gt=0)
+    """Adapters count with the factor lora_alpha / lora_rank."""
+
+
 class Config(Strict):
     """One run of face recognition."""
 
@@ -140,10 +159,19 @@ class Config(Strict):
     """Run folder or checkpoint whose weights are the start (fine-tuning); optimizer and step begin anew."""
     reset_head: bool = False
     """With init_from: begin with new prototypes, for other identities."""
+    finetune: FinetuneConfig = FinetuneConfig()
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> Config:
         refuse_contradictions(self.train, self.optimizer)
         if self.reset_head and self.init_from is None:
             raise ValueError("reset_head has no effect without init_from")
+        if self.finetune != FinetuneConfig() and self.init_from is None:
+            raise ValueError("finetune has no effect without init_from")
+        if self.finetune.prototypes != "random" and not self.reset_head:
+            raise ValueError("finetune.prototypes has no effect without reset_head")
+        if self.finetune.head_steps >= self.train.steps:
+            raise ValueError(
+                f"finetune.head_steps {self.finetune.head_steps} never ends, train.steps is {self.train.steps}"
+            )
         return self

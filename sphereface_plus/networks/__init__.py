@@ -41,7 +41,11 @@ __all__ = [
 def build_network(config: NetworkConfig) -> SphereFace:
     """The network of a recipe, with new weights: (B, 3, H, W) -> (B, embedding_size)."""
     return SphereFace(
-        STAGE_UNITS[config.name], config.embedding_size, config.input.height, config.input.width
+        STAGE_UNITS[config.name],
+        config.embedding_size,
+        config.input.height,
+        config.input.width,
+        variant=config.variant,
     )
 
 

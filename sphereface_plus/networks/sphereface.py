@@ -16,6 +16,7 @@ Structure, initialisation and names of the parts follow the released Caffe proto
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -37,32 +38,55 @@ STAGE_UNITS = {
 }
 
 
+class Variant(NamedTuple):
+    """How an implementation builds its stages."""
+
+    unit_bias: bool
+    """Whether the convolutions of a residual unit have biases. Caffe holds them at zero (lr_mult 0,
+    decay_mult 0), which is none."""
+    prelu: bool
+    """PReLU, or ReLU."""
+    sum_last: bool
+    """Whether a unit's sum comes after its second activation, or before it."""
+
+
+# The released prototxts, and whose weights need another network than theirs (sphereface_plus/pretrained).
+VARIANTS = {
+    "caffe": Variant(unit_bias=False, prelu=True, sum_last=True),
+    "clcarwin": Variant(unit_bias=True, prelu=True, sum_last=True),
+    "sfnet_deprecated": Variant(unit_bias=True, prelu=False, sum_last=True),  # OpenSphere, at first
+    "sfnet": Variant(unit_bias=True, prelu=False, sum_last=False),  # OpenSphere, from 2022 on
+}
+
+
 class ResidualUnit(nn.Module):
     """x + PReLU(conv(PReLU(conv(x)))), both convolutions 3x3 of stride 1: (B, C, H, W) -> (B, C, H, W)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, variant: Variant) -> None:
         super().__init__()
-        # Caffe holds these biases at zero (lr_mult 0, decay_mult 0), which is no bias.
-        self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.prelu1 = ChannelPReLU(width)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.prelu2 = ChannelPReLU(width)
-        # Near zero, so that a unit starts near the identity.
-        nn.init.normal_(self.conv1.weight, std=0.01)
-        nn.init.normal_(self.conv2.weight, std=0.01)
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=variant.unit_bias)
+        self.prelu1 = _activation(width, variant)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=variant.unit_bias)
+        self.prelu2 = _activation(width, variant)
+        self.sum_last = variant.sum_last
+        for convolution in (self.conv1, self.conv2):
+            nn.init.normal_(convolution.weight, std=0.01)  # near zero: a unit starts near the identity
+            if convolution.bias is not None:
+                nn.init.zeros_(convolution.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.prelu2(self.conv2(self.prelu1(self.conv1(x))))
+        y = self.conv2(self.prelu1(self.conv1(x)))
+        return x + self.prelu2(y) if self.sum_last else self.prelu2(x + y)
 
 
 class Stage(nn.Module):
     """Convolution of stride 2, PReLU, residual units: (B, C, H, W) -> (B, width, ceil(H/2), ceil(W/2))."""
 
-    def __init__(self, in_channels: int, width: int, units: int) -> None:
+    def __init__(self, in_channels: int, width: int, units: int, variant: Variant) -> None:
         super().__init__()
         self.down = nn.Conv2d(in_channels, width, 3, stride=2, padding=1)
-        self.prelu = ChannelPReLU(width)
-        self.units = nn.Sequential(*(ResidualUnit(width) for _ in range(units)))
+        self.prelu = _activation(width, variant)
+        self.units = nn.Sequential(*(ResidualUnit(width, variant) for _ in range(units)))
         _init_caffe_xavier(self.down)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -73,16 +97,23 @@ class SphereFace(nn.Module):
     """Crops (B, 3, height, width) -> embeddings (B, embedding_size) in fp32, their length kept.
 
     units: residual units of each of the four stages (STAGE_UNITS).
+    variant: the released prototxts' stages, or another implementation's (VARIANTS).
     Raises ValueError for crops of another size: the linear layer's weights belong to one size.
     """
 
     def __init__(
-        self, units: tuple[int, int, int, int], embedding_size: int = 512, height: int = 112, width: int = 96
+        self,
+        units: tuple[int, int, int, int],
+        embedding_size: int = 512,
+        height: int = 112,
+        width: int = 96,
+        *,
+        variant: str = "caffe",
     ) -> None:
         super().__init__()
         self.embedding_size, self.height, self.width = embedding_size, height, width
-        in_channels = (3, *STAGE_WIDTHS[:-1])
-        self.stages = nn.Sequential(*map(Stage, in_channels, STAGE_WIDTHS, units))
+        shapes = zip((3, *STAGE_WIDTHS[:-1]), STAGE_WIDTHS, units, strict=True)
+        self.stages = nn.Sequential(*(Stage(*shape, VARIANTS[variant]) for shape in shapes))
         positions = math.ceil(height / 16) * math.ceil(width / 16)  # four times halved, rounded up
         self.embed = nn.Linear(STAGE_WIDTHS[-1] * positions, embedding_size)
         _init_caffe_xavier(self.embed)
@@ -98,6 +129,10 @@ class SphereFace(nn.Module):
         # bf16, and their gradient back, takes longer than the product itself.
         with torch.autocast(crops.device.type, enabled=False):
             return self.embed(maps.flatten(1).to(self.embed.weight.dtype))
+
+
+def _activation(width: int, variant: Variant) -> nn.Module:
+    return ChannelPReLU(width) if variant.prelu else nn.ReLU()
 
 
 def _init_caffe_xavier(layer: nn.Conv2d | nn.Linear) -> None:

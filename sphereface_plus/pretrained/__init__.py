@@ -1,0 +1,115 @@
+"""Other people's weights as weight files of ours: what `sphereface-plus convert` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor
+
+from sphereface_plus import checkpoint, weights
+from sphereface_plus.pretrained import caffe, clcarwin, cosface, opensphere
+from sphereface_plus.pretrained.converted import Converted, checked_prototypes
+from sphereface_plus.pretrained.errors import PretrainedError
+from sphereface_plus.pretrained.fold import fold_input, plain_spec
+from sphereface_plus.pretrained.torch_files import read_state_dict
+from sphereface_plus.weights import Origin, Weights, WeightsInfo
+
+__all__ = ["FORMATS", "PretrainedError", "convert"]
+
+FORMATS: dict[str, Callable[[Path], Converted]] = {
+    "caffe": caffe.read,
+    "clcarwin": clcarwin.read,
+    "cosface": cosface.read,
+    "opensphere": partial(opensphere.read, variant="sfnet"),
+    "opensphere_deprecated": partial(opensphere.read, variant="sfnet_deprecated"),
+}
+# Our name of the weights that see the pixels.
+_FIRST = "stages.0.down.weight"
+
+
+def convert(
+    source: str | Path,
+    out: str | Path,
+    format: str,
+    *,
+    head: str | Path | None = None,
+    identities: str | Path | None = None,
+    license: str | None = None,
+    fold: bool = False,
+) -> Weights:
+    """Writes the weight file `out` (.safetensors) of weights in a format of FORMATS, and reads it again.
+
+    head: a file with the classifier, where that is a file of its own.
+    identities: a list of the classifier's identities, one a line, in the order of its labels.
+    license: terms of the weights.
+    fold: fold channel order and pixel scale into the first convolution (fold.py).
+    Raises PretrainedError, SpecError, CheckpointError.
+    """
+    source, out = Path(source), Path(out)
+    if out.suffix != ".safetensors":
+        raise PretrainedError(f"{out}: the name of a weight file ends in .safetensors")
+    converted = FORMATS[format](source)
+    config, network, prototypes = converted.config, dict(converted.network), converted.prototypes
+    remarks = list(converted.remarks)
+    if head is not None:
+        if prototypes is not None:
+            raise PretrainedError(f"{source}: holds its classifier itself; drop --head")
+        prototypes = checked_prototypes(Path(head), _read_head(Path(head), config.embedding_size), config)
+        remarks.append(f"prototypes from {Path(head).name}")
+    if fold:
+        spec = plain_spec(config.input)
+        network[_FIRST] = fold_input(network[_FIRST], config.input, spec)
+        remarks.append(f"folded into the first convolution: {config.input.color}, std {config.input.std}")
+        config = config.model_copy(update={"input": spec})
+    info = WeightsInfo(
+        network=config,
+        identities=_read_identities(identities, source, prototypes),
+        origin=Origin(
+            format=format,
+            file=source.name,
+            sha256=checkpoint.sha256(source),
+            license=license,
+            remarks=tuple(remarks),
+        ),
+        renamed=converted.renamed,
+    )
+    weights.save(out, info, network, prototypes)
+    return weights.load(out)
+
+
+def _read_head(path: Path, embedding_size: int) -> Tensor:
+    """The one matrix of a file with embedding_size rows or columns, as prototypes (C, D)."""
+    tensors = read_state_dict(path)
+    found = [tensor for tensor in tensors.values() if tensor.ndim == 2 and embedding_size in tensor.shape]
+    if len(found) != 1:
+        raise PretrainedError(
+            f"{path}: has {len(found)} matrices with {embedding_size} rows or columns, expected one; "
+            f"it holds {', '.join(sorted(tensors)[:5])}"
+        )
+    rows, columns = found[0].shape
+    if rows == columns:
+        raise PretrainedError(
+            f"{path}: the classifier is {rows} x {columns}, which of the two are the identities is not known"
+        )
+    return found[0] if columns == embedding_size else found[0].T.contiguous()
+
+
+def _read_identities(
+    path: str | Path | None, source: Path, prototypes: Tensor | None
+) -> tuple[str, ...] | None:
+    if path is None:
+        return None
+    if prototypes is None:
+        raise PretrainedError(f"{source}: has no classifier that --identities could name; drop it")
+    try:
+        names = tuple(line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise PretrainedError(f"{path}: is no readable list of identities ({error})") from None
+    if len(names) != len(prototypes) or len(set(names)) != len(names) or "" in names:
+        raise PretrainedError(
+            f"{path}: has {len(set(names) - {''})} different names, the classifier of {source} "
+            f"{len(prototypes)} rows; it takes one name a line"
+        )
+    return names

@@ -1,0 +1,82 @@
+"""State dicts in other people's files of torch, read without running anything of them."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from sphereface_plus.pretrained.errors import PretrainedError
+
+PREFIXES = ("module.", "model.", "net.")  # DataParallel's, and what trainers put around a network
+_STATES = ("state_dict", "model_state_dict", "state_dict_backbone", "backbone", "model", "net", "network")
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a .pth, .pt, .ckpt or .safetensors file by name, without the prefixes above.
+
+    A state dict may lie one level down, under a name such as state_dict. Raises PretrainedError.
+    """
+    path = Path(path)
+    state = _find_state(path, _load(path))
+    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    for name, tensor in tensors.items():
+        # A view may claim any size with a stride of 0: copying it would take memory that the file has not.
+        if tensor.is_sparse or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise PretrainedError(f"{path}: {name} claims more numbers than the file holds")
+    return _without_prefixes(tensors)
+
+
+def _load(path: Path) -> Any:
+    if not path.is_file():
+        raise PretrainedError(f"{path}: there is no such file")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:  # torch does not compress: a compressed file may be a bomb
+                if any(item.compress_type != zipfile.ZIP_STORED for item in archive.infolist()):
+                    raise PretrainedError(f"{path}: is a compressed archive; unpack it first")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of TorchScript, which is refused below anyway
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except PretrainedError:
+        raise
+    except SafetensorError as error:
+        raise PretrainedError(f"{path}: is damaged, cut short or no safetensors file ({error})") from None
+    except Exception as error:  # a hostile pickle can raise anything; what it cannot do is run
+        reason = str(error).rpartition("WeightsUnpickler error: ")[2].partition("\n")[0][:200]
+        if reason.startswith("Unsupported global") or "Unsupported class" in reason:
+            raise PretrainedError(
+                f"{path}: holds more than tensors and plain data; refused, as reading that could run its "
+                "code. Load it in the project that made it, and save its state_dict()"
+            ) from None
+        raise PretrainedError(f"{path}: is damaged, cut short or no file of torch's ({reason})") from None
+
+
+def _find_state(path: Path, content: Any) -> Mapping[str, Any]:
+    if not isinstance(content, Mapping):
+        raise PretrainedError(f"{path}: holds a {type(content).__name__}, not tensors by name")
+    for key in _STATES:
+        if isinstance(content.get(key), Mapping):
+            content = content[key]
+            break
+    content = {str(name): value for name, value in content.items()}
+    if not any(isinstance(value, Tensor) for value in content.values()):
+        names = ", ".join(sorted(content)[:5]) or "nothing"
+        raise PretrainedError(f"{path}: holds no state dict, but {names}")
+    return content
+
+
+def _without_prefixes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    for prefix in PREFIXES * 2:  # module.model. occurs, and model.module. too
+        if all(name.startswith(prefix) for name in tensors):
+            tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return tensors

@@ -1,0 +1,164 @@
+"""Weight files: a network in safetensors, with all that is needed to use it in the file's own header.
+
+Tensors `network.<name>`, and `loss.prototypes` (C, D) where the classifier is kept; the header's entry
+`sphereface_plus` holds WeightsInfo as JSON. Reading runs no code, whoever wrote the file.
+
+`load` takes these and the checkpoints of runs alike: every command that uses a model gets it here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from sphereface_plus import checkpoint
+from sphereface_plus.checkpoint import CheckpointError
+from sphereface_plus.config import ConfigError, NetworkConfig, Strict, face_config, to_dict
+from sphereface_plus.config.strict import validate
+
+MODEL = "model.safetensors"
+"""The file's name in a folder in the layout of the Hugging Face Hub (hub.py)."""
+KEY = "sphereface_plus"
+
+
+class Origin(Strict):
+    """Where weights come from."""
+
+    format: str
+    """sphereface_plus, or the project in whose format they were: caffe, clcarwin, ..."""
+    file: str
+    """Name of the file that they were read from."""
+    sha256: str
+    """Hash of that file."""
+    license: str | None = None
+    """Terms of the weights, as whoever converted them stated it."""
+    training: Mapping[str, str | int | float] = Field(default={})
+    """What is known of the training: recipe, step, loss, ..."""
+    remarks: tuple[str, ...] = ()
+    """What was changed or left out in reading them."""
+
+
+class WeightsInfo(Strict):
+    """What a weight file says about itself."""
+
+    format: Literal[1] = 1
+    network: NetworkConfig
+    """The network, its input spec included."""
+    identities: tuple[str, ...] | None = None
+    """Names of the prototypes' identities, in the order of the rows; None where they are not known."""
+    origin: Origin
+    renamed: Mapping[str, str] = Field(default={})
+    """Names that tensors had in the file that they come from, by ours."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model as read from a weight file or a checkpoint."""
+
+    file: Path
+    sha256: str
+    info: WeightsInfo
+    network: dict[str, Tensor]
+    loss: dict[str, Tensor]
+    """State of the loss: its prototypes, empty where they are not kept."""
+    kind: Literal["checkpoint", "weights"]
+
+
+def resolve(path: str | Path) -> Path:
+    """The file of a run folder or of a folder of the Hub, or the file itself. Raises CheckpointError."""
+    path = Path(path)
+    if (path / MODEL).is_file():
+        return path / MODEL
+    return checkpoint.resolve(path)
+
+
+def load(path: str | Path) -> Weights:
+    """The model of a weight file, a folder that holds one, a checkpoint or a run folder, on the CPU.
+
+    Raises CheckpointError, and ConfigError for settings that this version does not know.
+    """
+    file = resolve(path)
+    if file.suffix == ".caffemodel":
+        raise CheckpointError(
+            f"{file}: is of Caffe; convert it: sphereface-plus convert {file} OUT.safetensors --from caffe"
+        )
+    return _read(file) if file.suffix == ".safetensors" else _of_checkpoint(file)
+
+
+def save(
+    path: str | Path, info: WeightsInfo, network: dict[str, Tensor], prototypes: Tensor | None = None
+) -> None:
+    """Writes a weight file, whole or not at all."""
+    path = Path(path)
+    tensors = {f"network.{name}": tensor for name, tensor in network.items()}
+    if prototypes is not None:
+        tensors["loss.prototypes"] = prototypes
+    # safetensors refuses tensors that share memory, and layouts such as channels_last
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.tmp")
+    try:
+        # "format": what the Hub's tools expect of a file of torch's
+        save_file(tensors, unfinished, {"format": "pt", KEY: json.dumps(to_dict(info), ensure_ascii=False)})
+        with unfinished.open("rb") as written:
+            os.fsync(written.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def _read(file: Path) -> Weights:
+    try:
+        with safe_open(file, framework="pt", device="cpu") as stored:
+            header = (stored.metadata() or {}).get(KEY)
+            if header is None:
+                raise CheckpointError(
+                    f"{file}: does not say which network it holds; a file of another project has to be "
+                    "converted: sphereface-plus convert"
+                )
+            names = stored.keys()
+            tensors = {name: stored.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise CheckpointError(f"{file}: is damaged, cut short or no safetensors file ({error})") from None
+    try:
+        info = validate(WeightsInfo, json.loads(header), str(file))
+    except (json.JSONDecodeError, RecursionError):
+        raise CheckpointError(f"{file}: what it says about its network is no JSON") from None
+    except ConfigError as error:
+        raise CheckpointError(f"{file}: what it says about its network does not fit: {error}") from None
+    network, loss = (_below(tensors, part) for part in ("network.", "loss."))
+    return Weights(file, checkpoint.sha256(file), info, network, loss, "weights")
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _of_checkpoint(file: Path) -> Weights:
+    payload = checkpoint.load(file)
+    sha256 = checkpoint.sha256(file)
+    try:
+        config = face_config(payload["config"], origin=str(file))
+        training: dict[str, Any] = {"recipe": config.name, "seed": config.seed, "loss": config.loss.kind}
+        training["mhe_weight"] = config.mhe.weight
+        training |= {"step": payload["step"]} if "step" in payload else {}
+        identities = payload.get("identities")
+        training |= {"identities": len(identities)} if identities else {}
+        info = WeightsInfo(
+            network=config.network,
+            identities=tuple(identities) if identities else None,
+            origin=Origin(format=KEY, file=file.name, sha256=sha256, training=training),
+        )
+        return Weights(file, sha256, info, payload["network"], payload.get("loss", {}), "checkpoint")
+    except KeyError as error:
+        raise CheckpointError(f"{file}: is no whole checkpoint, it lacks {error}") from None
