@@ -13,16 +13,12 @@ from typing import Any
 
 from sphereface_plus.config.common import OptimizerConfig, TrainConfig
 from sphereface_plus.config.face import (
-    AMSoftmaxConfig,
-    ASoftmaxConfig,
     Config,
     DataConfig,
     FinetuneConfig,
     InputSpec,
-    LossConfig,
     MHEConfig,
     NetworkConfig,
-    SoftmaxConfig,
     ValidationConfig,
 )
 from sphereface_plus.config.image import (
@@ -33,6 +29,7 @@ from sphereface_plus.config.image import (
     ImageNetworkConfig,
     TermConfig,
 )
+from sphereface_plus.config.losses import AMSoftmaxConfig, ASoftmaxConfig, LossConfig, SoftmaxConfig
 from sphereface_plus.config.strict import ConfigError, Strict, apply, parse_value, read, to_dict, validate
 
 __all__ = [

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from sphereface_plus.config.common import OptimizerConfig, TrainConfig, refuse_contradictions
+from sphereface_plus.config.losses import LossConfig
 from sphereface_plus.config.strict import Strict
 
 Triple = tuple[float, float, float]
@@ -46,41 +47,6 @@ class NetworkConfig(Strict):
     """What the crops must be."""
     variant: Literal["caffe", "clcarwin", "sfnet_deprecated", "sfnet"] = "caffe"
     """How SphereFace's residual units are built: as released, or as other projects' weights need it."""
-
-
-class SoftmaxConfig(Strict):
-    kind: Literal["softmax"]
-    bias: bool = False
-    """Whether the classifier has a bias."""
-
-
-class ASoftmaxConfig(Strict):
-    kind: Literal["a_softmax"]
-    margin: Literal[1, 2, 3, 4] = 4
-    """m, the integer factor on the target angle."""
-    gradient: Literal["exact", "caffe", "detached"] = "exact"
-    """exact: the derivative; caffe: the released layer's backward; detached: no gradient through psi."""
-    lambda_base: float = Field(default=1000.0, ge=0)
-    """Annealing: lambda(t) = max(lambda_min, lambda_base * (1 + lambda_gamma * t) ** -lambda_power)."""
-    lambda_gamma: float = Field(default=0.12, ge=0)
-    """How fast lambda falls."""
-    lambda_power: float = Field(default=1.0, ge=0)
-    """Exponent of the fall."""
-    lambda_min: float = Field(default=5.0, ge=0)
-    """Where lambda stops; at 5 the margin enters the target logit with weight 1/6."""
-    lambda_start: int = Field(default=0, ge=0)
-    """Added to the step: SphereFace+ fine-tunes from 2000, where lambda has reached lambda_min."""
-
-
-class AMSoftmaxConfig(Strict):
-    kind: Literal["am_softmax"]
-    scale: float = Field(default=30.0, gt=0)
-    """Factor on the cosines."""
-    margin_cosine: float = Field(default=0.35, ge=0)
-    """Subtracted from the target cosine."""
-
-
-LossConfig = Annotated[SoftmaxConfig | ASoftmaxConfig | AMSoftmaxConfig, Field(discriminator="kind")]
 
 
 class MHEConfig(Strict):

@@ -1,17 +1,61 @@
-"""Losses: embeddings and labels -> classification loss. Each owns its prototypes (C, D)."""
+"""Losses: embeddings and labels -> classification loss. Each but triplet's owns its prototypes (C, D)."""
 
 from torch import nn
 
-from sphereface_plus.config import LossConfig
+from sphereface_plus.config.losses import LossConfig
+from sphereface_plus.losses.adaface import AdaFaceLoss
 from sphereface_plus.losses.am_softmax import AMSoftmaxLoss
+from sphereface_plus.losses.am_softmax_unnormalised import UnnormalisedAMSoftmaxLoss
+from sphereface_plus.losses.arcface import ArcFaceLoss
 from sphereface_plus.losses.asoftmax import ASoftmaxLoss
+from sphereface_plus.losses.curricularface import CurricularFaceLoss
+from sphereface_plus.losses.l_softmax import LSoftmaxLoss
+from sphereface_plus.losses.magface import MagFaceLoss
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.smoothed_softmax import SmoothedSoftmaxLoss
 from sphereface_plus.losses.softmax import SoftmaxLoss
+from sphereface_plus.losses.softmax_center import SoftmaxCenterLoss
+from sphereface_plus.losses.softmax_contrastive import SoftmaxContrastiveLoss
+from sphereface_plus.losses.sphereface2 import SphereFace2Loss
+from sphereface_plus.losses.sphereface_r import SphereFaceRLoss
+from sphereface_plus.losses.triplet import TripletLoss
 
-__all__ = ["AMSoftmaxLoss", "ASoftmaxLoss", "LossOutput", "SmoothedSoftmaxLoss", "SoftmaxLoss", "build_loss"]
+__all__ = [
+    "AMSoftmaxLoss",
+    "ASoftmaxLoss",
+    "AdaFaceLoss",
+    "ArcFaceLoss",
+    "CurricularFaceLoss",
+    "LSoftmaxLoss",
+    "LossOutput",
+    "MagFaceLoss",
+    "SmoothedSoftmaxLoss",
+    "SoftmaxCenterLoss",
+    "SoftmaxContrastiveLoss",
+    "SoftmaxLoss",
+    "SphereFace2Loss",
+    "SphereFaceRLoss",
+    "TripletLoss",
+    "UnnormalisedAMSoftmaxLoss",
+    "build_loss",
+]
 
-_LOSSES = {"softmax": SoftmaxLoss, "a_softmax": ASoftmaxLoss, "am_softmax": AMSoftmaxLoss}
+_LOSSES = {
+    "softmax": SoftmaxLoss,
+    "softmax_center": SoftmaxCenterLoss,
+    "softmax_contrastive": SoftmaxContrastiveLoss,
+    "triplet": TripletLoss,
+    "l_softmax": LSoftmaxLoss,
+    "a_softmax": ASoftmaxLoss,
+    "sphereface_r": SphereFaceRLoss,
+    "sphereface2": SphereFace2Loss,
+    "am_softmax": AMSoftmaxLoss,
+    "am_softmax_unnormalised": UnnormalisedAMSoftmaxLoss,
+    "arcface": ArcFaceLoss,
+    "curricularface": CurricularFaceLoss,
+    "adaface": AdaFaceLoss,
+    "magface": MagFaceLoss,
+}
 
 
 def build_loss(config: LossConfig, *, num_identities: int, embedding_size: int) -> nn.Module:

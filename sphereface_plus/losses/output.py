@@ -14,7 +14,7 @@ class LossOutput(NamedTuple):
     """Scalar, the mean over the batch; what is differentiated."""
     terms: dict[str, Tensor]
     """Named scalars for the log."""
-    logits: Tensor
-    """(B, C), with margin and scale, detached: what entered the softmax."""
-    plain_logits: Tensor
-    """(B, C), without the margin, detached: their argmax gives the accuracy without margin."""
+    logits: Tensor | None
+    """(B, C), with margin and scale, detached: what entered the softmax; None without prototypes."""
+    plain_logits: Tensor | None
+    """(B, C), without the margin, detached: their argmax gives the accuracy without margin; None likewise."""

@@ -1,0 +1,45 @@
+"""The angle between embeddings and prototypes, for the losses whose margin acts on it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sphereface_plus.losses.prototypes import lengths, project
+
+
+def cosines(embeddings: Tensor, prototypes: Tensor) -> Tensor:
+    """cos(x, w): embeddings (B, D), prototypes (C, D) -> (B, C); 0 for a zero vector.
+
+    Raises ValueError when embeddings and prototypes differ in D.
+    """
+    return project(embeddings, prototypes, lengths(prototypes)) / lengths(embeddings)[:, None]
+
+
+def target_angle(embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> Tensor:
+    """theta_y in radians, 0..pi: embeddings (B, D), prototypes (C, D), labels (B,) -> (B,).
+
+        theta = 2 atan2(|u - v|, |u + v|)        u, v: the unit vectors
+
+    Not by arccos, whose derivative is infinite at 0 and pi, and which in float32 knows angles below 0.0003
+    only as 0. Here both are exact to rounding; at 0 and at pi, where the angle has a kink, the gradient is 0.
+    A zero vector is at pi / 2 of all.
+    """
+    targets = prototypes[labels]
+    u = embeddings / lengths(embeddings)[:, None]
+    v = targets / lengths(targets)[:, None]
+    return 2 * torch.atan2(lengths(u - v), lengths(u + v))
+
+
+def with_target(logits: Tensor, labels: Tensor, target: Tensor) -> Tensor:
+    """logits (B, C) whose column of the label is `target` (B,) instead."""
+    return logits.scatter(1, labels[:, None], target[:, None])
+
+
+def straight_through(value: Tensor, carrier: Tensor) -> Tensor:
+    """`value`, with the gradient of `carrier`, of the same shape.
+
+    The gradient detachment of the released heads: the margin changes the loss, and so how strongly an
+    embedding is pulled, and not by how much its cosine moves the logit.
+    """
+    return carrier + (value - carrier).detach()

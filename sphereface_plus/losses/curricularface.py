@@ -1,0 +1,64 @@
+"""CurricularFace: ArcFace whose hard negatives weigh more as training goes on (Huang et al. 2020,
+arXiv:2004.00288)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sphereface_plus.losses.across_processes import gathered
+from sphereface_plus.losses.angle import cosines, target_angle, with_target
+from sphereface_plus.losses.output import LossOutput
+from sphereface_plus.losses.prototypes import new_prototypes
+
+
+def negatives(cosine: Tensor, target: Tensor, t: Tensor) -> Tensor:
+    """N(t, cos theta_j) of the paper: cosine (B, C), target cos(theta_y + m) (B,), t scalar -> (B, C).
+
+    A hard negative is one above the target; its cosine c becomes c (t + c). The label's column is no
+    negative and means nothing.
+    """
+    return torch.where(cosine > target[:, None], cosine * (t + cosine), cosine)
+
+
+class CurricularFaceLoss(nn.Module):
+    """Softmax cross-entropy over s N(t, cos theta_j), with s cos(theta_y + margin_radians) for the target.
+
+    t is the running mean of the target cosines, near 0 at first, so that hard negatives count little; it
+    lives in a buffer and moves in training only, before it is used:
+
+        t <- momentum t + (1 - momentum) mean(cos theta_y)
+
+    The paper weighs the new value by an alpha of 0.99, its released code by 0.01; a mean over one batch is no
+    running mean, so the code is taken to be what was meant. With an accumulated batch t moves once a part.
+    """
+
+    t: Tensor
+
+    def __init__(
+        self,
+        num_identities: int,
+        embedding_size: int,
+        *,
+        scale: float = 64.0,
+        margin_radians: float = 0.5,
+        momentum: float = 0.99,
+    ) -> None:
+        super().__init__()
+        self.scale, self.margin_radians, self.momentum = scale, margin_radians, momentum
+        self.prototypes = new_prototypes(num_identities, embedding_size)
+        self.register_buffer("t", torch.zeros(()))
+
+    def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput:
+        """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput with t; the step changes nothing."""
+        with torch.autocast(embeddings.device.type, enabled=False):  # bf16 has no cosines in 0.996 .. 1
+            x = embeddings.to(self.prototypes.dtype)
+            cosine = cosines(x, self.prototypes)
+            theta = target_angle(x, self.prototypes, labels)
+            if self.training:
+                self.t.lerp_(gathered(theta.cos()).mean(), 1 - self.momentum)
+            target = torch.cos(theta + self.margin_radians)
+            logits = self.scale * with_target(negatives(cosine, target, self.t), labels, target)
+            loss = F.cross_entropy(logits, labels)
+        return LossOutput(loss, {"t": self.t.clone()}, logits.detach(), self.scale * cosine.detach())

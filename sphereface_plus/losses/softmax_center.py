@@ -1,0 +1,62 @@
+"""Softmax with center loss: embeddings are drawn to the centre of their identity (Wen et al. 2016)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sphereface_plus.losses.across_processes import gathered
+from sphereface_plus.losses.output import LossOutput
+from sphereface_plus.losses.prototypes import new_prototypes
+
+
+def moved_centers(centers: Tensor, embeddings: Tensor, labels: Tensor, rate: float) -> Tensor:
+    """The centres (C, D) after a batch, embeddings (B, D) and labels (B,):
+
+    c_j - rate sum_(i: y_i = j) (c_j - x_i) / (1 + n_j),  n_j the number of the identity's images
+    """
+    differences = torch.zeros_like(centers).index_add_(0, labels, centers[labels] - embeddings)
+    counts = torch.bincount(labels, minlength=len(centers))
+    return centers - rate * differences / (1 + counts)[:, None]
+
+
+class SoftmaxCenterLoss(nn.Module):
+    """Softmax cross-entropy over w_j x + b_j, plus center_weight times the mean of |x - c_y|^2 / 2.
+
+    Nothing is normalised. The centres are no weights: they live in a buffer and move, in training only,
+    after they were used. The released layer gives them to the optimizer instead, with the same sums as
+    gradients, so that they have its learning rate, momentum and twice its weight decay; its example has a
+    weight of 0.008. With an accumulated batch the centres move once a part.
+    """
+
+    centers: Tensor
+
+    def __init__(
+        self,
+        num_identities: int,
+        embedding_size: int,
+        *,
+        bias: bool = True,
+        center_weight: float = 0.003,
+        center_rate: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.center_weight, self.center_rate = center_weight, center_rate
+        self.prototypes = new_prototypes(num_identities, embedding_size)
+        self.bias = nn.Parameter(torch.zeros(num_identities)) if bias else None
+        self.register_buffer("centers", new_prototypes(num_identities, embedding_size).detach())
+
+    def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput:
+        """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""
+        with torch.autocast(embeddings.device.type, enabled=False):  # squares of lengths
+            x = embeddings.to(self.prototypes.dtype)
+            logits = F.linear(x, self.prototypes, self.bias)
+            softmax = F.cross_entropy(logits, labels)
+            center = (x - self.centers[labels]).square().sum(dim=1).mean() / 2
+            if self.training:
+                moved = moved_centers(self.centers, gathered(x), gathered(labels), self.center_rate)
+                self.centers.copy_(moved)
+            loss = softmax + self.center_weight * center
+        terms = {"softmax": softmax.detach(), "center": center.detach()}
+        return LossOutput(loss, terms, logits.detach(), logits.detach())
