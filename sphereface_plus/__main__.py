@@ -155,9 +155,56 @@ def export(model: Path, out: Path) -> None:
 
 
 @cli.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--from",
+    "format",
+    required=True,
+    type=click.Choice(["caffe", "clcarwin", "cosface", "opensphere", "opensphere_deprecated", "insightface"]),
+    help="Whose weights they are: docs/pretrained.md.",
+)
+@click.option("--head", type=click.Path(path_type=Path), help="The classifier, where it is a separate file.")
+@click.option(
+    "--identities", type=click.Path(path_type=Path), help="Names of the classifier's identities, one a line."
+)
+@click.option("--license", help="Terms of the weights; they are kept with them.")
+@click.option(
+    "--fold-input",
+    is_flag=True,
+    help="Fold channel order and pixel scale into the first convolution: crops are then RGB of scale 1.",
+)
+def convert(
+    source: Path,
+    out: Path,
+    format: str,
+    head: Path | None,
+    identities: Path | None,
+    license: str | None,
+    fold_input: bool,
+) -> None:
+    """Write the weights of another project, SOURCE, as a weight file OUT (.safetensors) that serves as MODEL.
+
+    Nothing in SOURCE is executed. Each tensor is accounted for: what lacks one, or has one too many, is
+    refused.
+
+    \b
+    sphereface-plus convert sphereface_model.caffemodel sphereface20.safetensors --from caffe
+    """
+    from sphereface_plus.pretrained import convert as convert_weights
+    from sphereface_plus.pretrained import summary
+
+    model = convert_weights(
+        source, out, format, head=head, identities=identities, license=license, fold=fold_input
+    )
+    click.echo(summary(model))
+
+
+@cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
 def show(model: Path) -> None:
-    """Describe a run or checkpoint: layers, input spec, energy of the prototypes, where it comes from."""
+    """Describe a run, checkpoint or weight file: layers, input spec, energy of the prototypes, where it comes
+    from."""
     from sphereface_plus.describe import describe
 
     click.echo(describe(model))

@@ -1,4 +1,4 @@
-"""A checkpoint described for a person: layers, what it expects, its energies, where it comes from."""
+"""A model described for a person: layers, what it expects, its energies, where it comes from."""
 
 from __future__ import annotations
 
@@ -10,19 +10,37 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sphereface_plus import checkpoint
-from sphereface_plus.config import Config, ImageConfig, from_dict, to_dict
+from sphereface_plus import checkpoint, weights
+from sphereface_plus.config import Config, ImageConfig, MHEConfig, NetworkConfig, from_dict, to_dict
 from sphereface_plus.mhe import EnergyTerm, MHERegularizer, classifier_energy, smallest_angle
 from sphereface_plus.networks import build_image_network, build_network
+from sphereface_plus.weights import Weights
 
 
 def describe(model: str | Path) -> str:
-    """Lines about a run's last checkpoint, or a checkpoint file. Raises CheckpointError or ConfigError."""
-    file = checkpoint.resolve(model)
+    """Lines about a run, a checkpoint or a weight file. Raises CheckpointError or ConfigError."""
+    file = weights.resolve(model)
+    if file.suffix == ".safetensors":
+        return "\n".join(_of_weights(weights.load(file)))
     payload = checkpoint.load(file)
     config = from_dict(payload["config"], origin=str(file))
     lines = _of_images(payload, config) if isinstance(config, ImageConfig) else _of_faces(payload, config)
     return "\n".join([*_provenance(file, payload, config), "", *lines])
+
+
+def _of_weights(model: Weights) -> Iterator[str]:
+    info, origin = model.info, model.info.origin
+    yield f"{model.file}"
+    yield f"  sha256     {model.sha256}"
+    yield f"  from       {origin.file} ({origin.format}), sha256 {origin.sha256}"
+    yield f"  license    {origin.license or 'not stated'}"
+    yield from (f"  {name:<10} {value}" for name, value in origin.training.items())
+    yield from (f"  note       {remark}" for remark in origin.remarks)
+    yield ""
+    yield from _network(model.network, info.network)
+    if "prototypes" in model.loss:
+        yield ""
+        yield from _prototypes(model.loss["prototypes"], MHEConfig())
 
 
 def _provenance(file: Path, payload: dict[str, Any], config: Config | ImageConfig) -> Iterator[str]:
@@ -43,13 +61,17 @@ def _provenance(file: Path, payload: dict[str, Any], config: Config | ImageConfi
 
 
 def _of_faces(payload: dict[str, Any], config: Config) -> Iterator[str]:
-    network = build_network(config.network)
-    network.load_state_dict(payload["network"])
-    yield from _layers(network, config.network.name)
-    yield from ("", "input spec")
-    yield from (f"  {name:<10} {value}" for name, value in to_dict(config.network.input).items())
+    yield from _network(payload["network"], config.network)
     yield ""
-    yield from _prototypes(payload["loss"]["prototypes"], config)
+    yield from _prototypes(payload["loss"]["prototypes"], config.mhe)
+
+
+def _network(state: dict[str, Tensor], config: NetworkConfig) -> Iterator[str]:
+    network = build_network(config)
+    network.load_state_dict(state)
+    yield from _layers(network, config.name)
+    yield from ("", "input spec")
+    yield from (f"  {name:<10} {value}" for name, value in to_dict(config.input).items())
 
 
 @torch.inference_mode()
@@ -76,17 +98,17 @@ def _layers(network: nn.Module, name: str) -> Iterator[str]:
 
 
 @torch.inference_mode()
-def _prototypes(prototypes: Tensor, config: Config) -> Iterator[str]:
+def _prototypes(prototypes: Tensor, mhe: MHEConfig) -> Iterator[str]:
     identities, size = prototypes.shape
     # Eq. (8) with every label once is the mean over all ordered pairs, and it streams.
     energy = classifier_energy(
         prototypes,
         torch.arange(identities),
-        power=config.mhe.power,
-        distance=config.mhe.distance,
-        chunk_size=config.mhe.chunk_size,
+        power=mhe.power,
+        distance=mhe.distance,
+        chunk_size=mhe.chunk_size,
     )
     angle = math.degrees(float(smallest_angle(prototypes)))
     yield f"prototypes {identities} x {size}"
-    yield f"  energy          {float(energy):.6f}  (power {config.mhe.power:g}, {config.mhe.distance})"
+    yield f"  energy          {float(energy):.6f}  (power {mhe.power:g}, {mhe.distance})"
     yield f"  smallest angle  {angle:.2f} degrees"

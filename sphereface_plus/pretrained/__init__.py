@@ -16,7 +16,7 @@ from sphereface_plus.pretrained.fold import fold_input, plain_spec
 from sphereface_plus.pretrained.torch_files import read_state_dict
 from sphereface_plus.weights import Origin, Weights, WeightsInfo
 
-__all__ = ["FORMATS", "PretrainedError", "convert"]
+__all__ = ["FORMATS", "PretrainedError", "convert", "summary"]
 
 FORMATS: dict[str, Callable[[Path], Converted]] = {
     "caffe": caffe.read,
@@ -77,6 +77,23 @@ def convert(
     )
     weights.save(out, info, network, prototypes)
     return weights.load(out)
+
+
+def summary(model: Weights) -> str:
+    """Lines about a converted model: what it is, and what was changed or left out."""
+    config, origin = model.info.network, model.info.origin
+    spec = config.input
+    lines = [
+        f"{model.file}: {config.name}, {config.embedding_size} dimensions, {len(model.network)} tensors, "
+        f"for {spec.template} crops as {spec.color}"
+    ]
+    if "prototypes" in model.loss:
+        named = "named" if model.info.identities else "without names"
+        lines.append(f"{len(model.loss['prototypes'])} prototypes, {named}")
+    lines += origin.remarks
+    if origin.license is None:
+        lines.append("terms of the weights: not stated; --license keeps them with the weights")
+    return "\n  ".join(lines)
 
 
 def _read_head(path: Path, embedding_size: int) -> Tensor:
