@@ -6,10 +6,13 @@ import signal
 import sys
 from collections.abc import Callable
 from functools import partial, wraps
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
+
+from sphereface_plus.data.places import PlaceError
 
 from .drawn import DrawnSet, draw_set
 from .errors import PrepError
@@ -26,7 +29,9 @@ CROPPING, DRAWN = Cropping(), DrawnSet()  # the defaults
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def main() -> None:
-    """Prepares photos of faces for training and evaluation."""
+    """Prepare photos of faces for training and evaluation."""
+    # A file name that is not UTF-8 is shown with \udcff in it, and no reason to end in a traceback.
+    cast(TextIOWrapper, sys.stdout).reconfigure(errors="backslashreplace")
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -39,7 +44,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             function(*args, **options)
         except BrokenPipeError:
             raise  # who read the output has left, as `| head` does: click ends without a word
-        except (PrepError, OSError) as error:
+        except (PrepError, PlaceError, OSError) as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(1)
         except KeyboardInterrupt as stop:
@@ -63,68 +68,73 @@ def choice(name: str, help: str) -> Callable[..., Any]:
 @main.command()
 @click.argument("photos", type=FOLDER)
 @click.argument("out", type=FOLDER)
-@choice("template", "Where the landmarks lie in a crop, and the crop's height x width.")
+@choice("template", "Alignment template: where the landmarks lie in a crop, and its height x width.")
 @option(
     "--layout",
     type=click.Choice(LAYOUTS),
     default="folder",
-    help="folder: identity/photo. list: the photos of --list. lfw-...: LFW's people or pairs, to train on "
-    "view 1, test on view 1, and report on view 2; PHOTOS is the folder with LFW's lists.",
+    help="folder: PHOTOS/person/photo. list: the photos that --list names. LFW, PHOTOS with its lists: "
+    "lfw-devtrain to train on view 1, lfw-devtest to test on it, lfw-view2 to report.",
 )
 @option(
     "--list",
     "list_file",
     type=FILE,
-    help="With --layout list: a file with a line `path label` for each photo, paths relative to PHOTOS.",
+    help="For --layout list: a file with a line `path label` for each photo, paths relative to PHOTOS.",
 )
-@option("--min-images", type=click.IntRange(1), default=1, help="Leave out identities with fewer photos.")
+@option("--min-images", type=click.IntRange(1), default=1, help="Leave out people with fewer photos.")
 @option(
     "--landmarks",
     type=FILE,
-    help="File with a line `path <tab> x1 y1 ... x5 y5` for each photo, 0-based (left eye, right eye, nose, "
-    "left and right corner of the mouth, as the viewer sees them): replaces detection.",
+    help="Landmarks instead of detection: a file with a line `path <tab> x1 y1 ... x5 y5` for each photo, in "
+    "pixels from 0: left eye, right eye, nose, left, right corner of the mouth, as the viewer sees them.",
 )
 @choice(
     "face",
-    "Which of several faces is meant: nearest to the photo's centre, largest, best score, or each one.",
+    "Which of several faces: the one nearest to the photo's centre, the largest, the surest, or all of them.",
 )
 @choice(
     "fallback",
-    "For a photo without a face. none: leave it out. relaxed: look again with 0.5 as last threshold. centre: "
-    "the same, and then take the place where LFW's faces are. For tests, where no photo may be missing.",
+    "Where no face is found. none: no crop. relaxed: look again with 0.5 as last threshold. centre: the "
+    "same, then take the place where LFW's faces are, for tests in which no photo may be missing.",
 )
 @choice(
-    "fit", "Least squares of the similarity transform: in the photo, as SphereFace does it, or in the crop."
+    "fit",
+    "The similarity transform has least squares in the photo, as in SphereFace (inverse), or in the crop.",
 )
-@choice("format", "Of the crops; png is lossless.")
-@option("--quality", type=click.IntRange(1, 100), default=CROPPING.quality, help="Of jpg crops.")
+@choice("format", "File format of the crops; png is lossless.")
+@option("--quality", type=click.IntRange(1, 100), default=CROPPING.quality, help="Quality of jpg crops.")
 @option(
     "--min-face",
     type=float,
     default=CROPPING.min_face,
-    help="Side of the smallest face looked for, in pixels.",
+    help="Side of the smallest face looked for, in pixels; a larger one is faster.",
 )
 @option(
     "--factor",
     type=float,
     default=CROPPING.factor,
-    help="Ratio of the sizes at which the detector looks at a photo.",
+    help="Ratio of each size at which the detector looks at a photo to the one before; a smaller is faster.",
 )
 @option(
     "--thresholds",
     type=(float, float, float),
     default=CROPPING.thresholds,
-    help="Of the detector's three stages.",
+    help="Least scores of a face in the detector's three stages.",
 )
-@option("--realign", is_flag=True, help="Accept photos that are aligned already.")
+@option("--realign", is_flag=True, help="Align even photos that are aligned already, which blurs them.")
 @option("--workers", type=click.IntRange(1), help="Processes.  [default: one for each processor]")
 @command
 def align(photos: Path, out: Path, **options: Any) -> None:
-    """Finds the faces in PHOTOS and writes aligned crops to the folder OUT.
+    """Find faces in photos and write aligned crops.
 
-    Beside the crops OUT gets manifest.csv (one row a crop), report.json (counts, and why which photo has no
-    crop) and contact_sheet.jpg (some crops with their landmarks: look at it). A command that was stopped
-    continues where it stopped when it is given again. The result does not depend on that, nor on --workers.
+    PHOTOS holds a folder for each person, with that person's photos; see --layout for others. OUT gets the
+    crops, manifest.csv (a row for each crop), report.json (counts; which photos have no crop, and why) and
+    contact_sheet.jpg (some crops: look at it). The same command again continues one that was stopped. The
+    crops depend neither on that nor on --workers.
+
+    \b
+    python -m data_prep align PHOTOS crops/mine
     """
     from .align import align_folder
     from .contact_sheet import CONTACT_SHEET
@@ -155,16 +165,19 @@ def align(photos: Path, out: Path, **options: Any) -> None:
 @click.argument("out", type=FOLDER)
 @option("--people", type=int, default=DRAWN.people, help="People to train on.")
 @option("--photos", type=int, default=DRAWN.photos, help="Photos of each of them.")
-@option("--test-people", type=int, default=DRAWN.test_people, help="Other people, to verify: 20, 30, ...")
+@option("--test-people", type=int, default=DRAWN.test_people, help="Other people, to verify: 20, 30, 40, ...")
 @option("--test-photos", type=int, default=DRAWN.test_photos, help="Photos of each of them.")
-@option("--pairs", type=int, default=DRAWN.pairs, help="Pairs of each kind in each of ten folds.")
+@option(
+    "--pairs", type=int, default=DRAWN.pairs, help="Genuine pairs, and impostor pairs, in each of ten folds."
+)
 @option("--seed", type=int, default=DRAWN.seed, help="Another seed draws other people.")
 @option("--workers", type=click.IntRange(1), help="Processes.  [default: one for each processor]")
 @command
 def draw(out: Path, workers: int | None, **options: int) -> None:
-    """Draws people into the folder OUT: photos to train on, and photos and pairs of other people to verify.
+    """Draw people, to try everything without photos.
 
-    The same seed draws the same people. A stopped command continues where it stopped when it is given again.
+    OUT gets train/ (photos to train on), test/ (photos of other people) and pairs.txt (pairs of these, to
+    verify). The same seed draws the same people. The same command again continues one that was stopped.
     """
     from .progress import show_progress
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from sphereface_plus.data.manifest import MANIFEST, write_manifest
+from sphereface_plus.data.places import check_folder
 
 from .aligned import find_alignment
 from .contact_sheet import write_contact_sheet
@@ -61,7 +62,8 @@ def align_folder(
     workers: processes; by default one for each usable processor
     cropping: settings of `Cropping`, such as template="arcface_112x112" or fallback="centre"
 
-    Raises PrepError for bad input, and after all is written where no photo got a crop.
+    Raises PrepError for bad input, and after all is written where no photo got a crop; PlaceError where
+    nothing can be written into `out`.
     """
     started = time.monotonic()
     root, out = Path(photos), Path(out)
@@ -70,6 +72,7 @@ def align_folder(
         raise PrepError(
             f"{out}: the crops must not lie in the folder of photos, where they would be taken for photos"
         )
+    check_folder(out)
     if selection is not None:
         found = select_photos(root, selection)
     else:
@@ -91,13 +94,15 @@ def align_folder(
     if not realign and (reason := find_alignment(found, detector, given)):
         raise PrepError(
             f"{root}: is aligned already: {reason}; aligning again blurs and shifts faces; "
-            "use its crops as they are, or ask for realign"
+            "use its crops as they are, or give python -m data_prep align the option --realign"
         )
     remaining = _remaining(found, journal, out, keep_others=selection is not None)
     before, num_before = len(found.photos) - len(remaining), len(journal.done)
     workers = min(workers or usable_cpus(), max(1, len(remaining)))
     failed = sum(1 for photo in journal.done.values() if photo.problem)
     with journal, one_thread():
+        if not (out / MANIFEST).exists():
+            _remove_unfinished(out, settings.format)
         (out / MANIFEST).unlink(missing_ok=True)
         if progress:
             progress(before, len(found.photos), failed)
@@ -120,6 +125,13 @@ def align_folder(
         reasons = ", ".join(f"{reason}: {count}" for reason, count in summary.problems.items())
         raise PrepError(f"{root}: none of the {len(done)} photos got a crop ({reasons}); see {out / REPORT}")
     return summary
+
+
+def _remove_unfinished(out: Path, suffix: str) -> None:
+    """Crops that a killed run had not written to their end; their photos may not come again."""
+    for path in out.rglob(f"*.{suffix}.tmp"):
+        if path.is_file():
+            path.unlink()
 
 
 def _remaining(found: Photos, journal: Journal, out: Path, *, keep_others: bool) -> list[Photo]:

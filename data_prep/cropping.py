@@ -50,6 +50,8 @@ class Cropper:
         except OSError:
             return Done(photo.path, photo.identity, -1, 0, "no such file", "", ())
         done = Done(photo.path, photo.identity, status.st_size, status.st_mtime_ns, "", "", ())
+        if not _is_text(photo.path):  # a manifest could not name it
+            return replace(done, problem="file name is not UTF-8", detail="rename it, or the folder it is in")
         if self._landmarks is not None and photo.path not in self._landmarks:
             return replace(done, problem="no landmarks given")
         try:
@@ -107,6 +109,15 @@ class Cropper:
         unfinished.write_bytes(data.tobytes())
         unfinished.replace(path)
         return len(data)
+
+
+def _is_text(path: str) -> bool:
+    """False for names of other bytes than UTF-8, which Python reads as lone surrogates."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from sphereface_plus.data.places import check_folder
+
 from .drawing.people import sample_person, sample_shot
 from .drawing.photo import draw_photo
 from .errors import PrepError
@@ -104,9 +106,10 @@ def draw_set(
 ) -> int:
     """Draws the set into the folder `out`, or what is missing of it; returns the number of photos drawn now.
 
-    Raises PrepError for a folder that holds something else.
+    Raises PrepError for a folder that holds something else, PlaceError where nothing can be written.
     """
     out = Path(out)
+    check_folder(out)
     settings = json.dumps(asdict(drawn), indent=1) + "\n"
     if (out / SETTINGS).exists():
         if (out / SETTINGS).read_text() != settings:

@@ -20,7 +20,7 @@ def read_landmarks(path: Path) -> dict[str, np.ndarray]:
     except OSError as error:
         raise PrepError(f"{path}: the landmarks cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise PrepError(f"{path}: is not a text file of landmarks") from None
+        raise PrepError(f"{path}: is not a text file in UTF-8, as --landmarks takes it") from None
     landmarks: dict[str, np.ndarray] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():

@@ -90,14 +90,10 @@ class Journal:
             before = json.loads(first)["settings"]
         except (ValueError, KeyError, TypeError):
             raise PrepError(f"{self._path}: is no journal of this program; give a new folder") from None
-        names = sorted({*before, *self._settings})
-        other = [name for name in names if before.get(name) != self._settings.get(name)]
-        if other:
-            changes = "; ".join(
-                f"{name} was {before.get(name)}, now {self._settings.get(name)}" for name in other
-            )
+        if changes := "; ".join(_changes(before, self._settings)):
             raise PrepError(
-                f"{self._path.parent}: was begun with other settings ({changes}); give a new folder"
+                f"{self._path.parent}: was begun with other settings ({changes}); "
+                "give the same ones, or a new folder"
             )
         for line in lines:
             try:
@@ -105,6 +101,24 @@ class Journal:
             except (ValueError, KeyError, TypeError):
                 continue  # damaged, such as the last line of a run that was killed while it wrote
             self.done[photo.source] = photo
+
+
+def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """`min_face 20 there, 30 here` for each setting that differs; once, though the detector's repeat some."""
+    changes = []
+    for name in sorted({*before, *now}):
+        there, here = before.get(name), now.get(name)
+        if isinstance(there, dict) and isinstance(here, dict):
+            changes += _changes(there, here)
+        elif there != here:
+            changes.append(f"{name} {_shown(there)} there, {_shown(here)} here")
+    return list(dict.fromkeys(changes))
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else "in use" if isinstance(value, dict) else str(value)
 
 
 def _line(value: dict[str, Any]) -> str:

@@ -55,9 +55,9 @@ def find_photos(
     """
     _require_folder(root)
     if layout not in LAYOUTS:
-        raise PrepError(f"the layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
+        raise PrepError(f"--layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
     if (layout == "list") != (list_file is not None):
-        raise PrepError("the layout list needs a list file, and no other layout takes one")
+        raise PrepError("--layout list needs --list FILE, and no other layout takes one")
     if list_file is not None:
         found = Photos(root, _read_list(list_file), {})
     else:
@@ -127,7 +127,7 @@ def _folder(root: Path) -> Photos:
     if "photo beside the identities" in ignored:
         raise PrepError(
             f"{root}: the photos lie directly in the folder, so nothing says whose they are; put each "
-            "person's photos into a folder of its own, or give a list file"
+            "person's photos into a folder of its own, or name persons and photos: --layout list --list FILE"
         )
     kinds = ", ".join(sorted(ignored)) or "nothing"
     raise PrepError(f"{root}: there is no photo in identity/photo folders, found: {kinds}")
@@ -144,7 +144,7 @@ def _read_list(path: Path) -> list[Photo]:
         _refuse_outside(name.strip(), f"{path}:{number}")
         photos.append(Photo(PurePosixPath(name.strip()).as_posix(), label))
     if not photos:
-        raise PrepError(f"{path}: the list is empty")
+        raise PrepError(f"{path}: the list is empty; --list takes a line `path label` for each photo")
     return photos
 
 
@@ -152,7 +152,7 @@ def _lfw(root: Path, layout: str) -> Photos:
     name = _LFW_LISTS[layout]
     path = next((folder / name for folder in (root, root.parent) if (folder / name).is_file()), None)
     if path is None:
-        raise PrepError(f"{root}: the layout {layout} needs LFW's {name} in this folder or beside it")
+        raise PrepError(f"{root}: --layout {layout} needs LFW's {name} in this folder or beside it")
     if layout == "lfw-devtrain":
         keys = [
             f"{person}/{person}_{number:04d}"
@@ -200,6 +200,10 @@ def _sorted(photos: list[Photo]) -> list[Photo]:
 
 
 def _require_folder(root: Path) -> None:
+    if root.is_file():
+        raise PrepError(
+            f"{root}: is a file; give the folder of photos, in which each person's photos have a folder"
+        )
     if not root.is_dir():
         raise PrepError(f"{root}: there is no such folder of photos")
 
@@ -215,7 +219,7 @@ def _lines(path: Path) -> list[str]:
     except OSError as error:
         raise PrepError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise PrepError(f"{path}: is not a text file") from None
+        raise PrepError(f"{path}: is not a text file in UTF-8") from None
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -103,7 +103,9 @@ def write_report(
     }
     path = summary.out / REPORT
     unfinished = path.with_name(f"{REPORT}.tmp")
-    unfinished.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+    # Names of photos that are not UTF-8 hold lone surrogates: \udcff, which is how JSON writes them as well.
+    unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")
     unfinished.replace(path)
 
 

@@ -25,36 +25,43 @@ class Commands(click.Group):
             ctx.exit(1)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110},
+)
 def main() -> None:
-    """Measures face verification: a model in, a report out.
+    """Measure face verification: a model in, a report out.
 
-    MODEL is a run folder, a checkpoint, an ONNX file, an .npz of embeddings, or the word pixels (a baseline:
-    the cosine of grey values).
+    MODEL is a run folder, a checkpoint, a weight file (.safetensors), an ONNX file, an .npz of embeddings, or
+    the word pixels (a baseline: the cosine of grey values).
     """
 
 
 def _model_options(protocol: str):
     options = [
         click.option(
-            "--model", required=True, metavar="MODEL", help="What is measured (see python -m eval --help)."
+            "--model",
+            required=True,
+            metavar="MODEL",
+            help="Run folder, checkpoint, weight file, ONNX file, .npz of embeddings, or the word pixels.",
         ),
         click.option(
             "--protocol",
             type=click.Choice(PROTOCOLS),
             default=protocol,
-            help="How scores and thresholds are made.",
+            help="How scores and thresholds are made. sphereface: flip concatenated, mean subtracted. "
+            "cosine: the cosine alone. clcarwin, insightface: as those projects do it.",
         ),
         click.option(
             "--input",
             "input_file",
             type=click.Path(path_type=Path),
-            help="Input spec (YAML) of an ONNX file without one beside it, or of pixels.",
+            help="Input spec (YAML, as in configs/input) of pixels, or of an ONNX file with none beside it.",
         ),
         click.option(
             "--crops",
             type=click.Path(path_type=Path),
-            help="Where photos are aligned into; reused.  [default: OUT/crops]",
+            help="Folder to align photos into; models of one template can share it.  [default: OUT/crops]",
         ),
         click.option(
             "--workers",
@@ -65,7 +72,7 @@ def _model_options(protocol: str):
             "--device",
             type=click.Choice(["auto", "cpu", "cuda"]),
             default="auto",
-            help="Where the network runs.",
+            help="Where the network runs; auto takes CUDA where there is one.",
         ),
         click.option("--no-thumbnails", is_flag=True, help="A report without faces, which may be published."),
         click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the report."),
@@ -92,11 +99,14 @@ def _model_options(protocol: str):
 )
 @_model_options("sphereface")
 def lfw(data: Path | None, pairs: Path | None, view: int, out: Path, **options) -> None:
-    """Verification on Labeled Faces in the Wild.
+    """Verify on Labeled Faces in the Wild.
 
     Photos are aligned first, to the model's template, into OUT/crops. No photo may drop out: a face that is
     not detected is looked for again with lower thresholds, then taken at the photo's centre; the report lists
-    them. An interrupted run goes on where it stopped when it is started again.
+    them. The same command again continues one that was stopped.
+
+    \b
+    python -m eval lfw --model runs/mine --data path/to/lfw --out reports/mine
     """
     from .lfw import pairs_of
 
@@ -109,16 +119,21 @@ def lfw(data: Path | None, pairs: Path | None, view: int, out: Path, **options) 
     "--pairs",
     required=True,
     type=click.Path(path_type=Path),
-    help="LFW's format, or lines: path path 1 (same person) or path path 0.",
+    help="List of pairs: in LFW's format, or lines `path path 1` (same person) and `path path 0`.",
 )
 @click.option(
-    "--images", type=click.Path(path_type=Path), help="Crops or photos that the paths are relative to."
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Folder of crops or photos that the paths are relative to.",
 )
 @_model_options("cosine")
 def verify(pairs: Path, images: Path | None, out: Path, **options) -> None:
-    """Verification on the pairs of any list.
+    """Verify on the pairs of any list.
 
     Photos are aligned first, as in `lfw`; images of the model's crop size are taken for crops.
+
+    \b
+    python -m eval verify --model runs/mine --pairs pairs.txt --images crops/mine --out reports/mine
     """
     _verify(f"Verification on {pairs.stem}", pairs, images, out, **options)
 
@@ -155,33 +170,44 @@ def _verify(
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for compare.json and compare.html.")
 def compare(reports: tuple[Path, ...], out: Path | None) -> None:
-    """Compares models on the same pairs, each with the first.
+    """Compare models on the same pairs, each with the first.
 
     REPORT is a report's folder or its report.json. Paired tests: McNemar's, and a bootstrap of the
     difference.
+
+    \b
+    python -m eval compare reports/base reports/mine --out reports/both
     """
+    from sphereface_plus.data.places import check_folder
+
     from . import compare as comparing
     from .report import read
 
     if len(reports) < 2:
         raise click.UsageError("compare needs two reports at least")
+    if out is not None:
+        check_folder(out)
     read_reports = [read(path) for path in reports]
     comparison = comparing.compare(read_reports, [str(path) for path in reports])
-    click.echo(comparing.table(comparison))
+    page = comparing.write(comparison, read_reports, out) if out is not None else None
+    click.echo(comparing.table(comparison))  # after the files: whoever reads this may leave, as `| head` does
     click.echo(comparison["test"])
-    if out is not None:
-        click.echo(f"comparison: {comparing.write(comparison, read_reports, out)}")
+    if page is not None:
+        click.echo(f"comparison: {page}")
 
 
 @main.command()
 @click.argument("groups", nargs=-1, required=True, metavar="'GLOB'...")
-@click.option("--against", required=True, metavar="'GLOB'", help="The baseline's reports.")
+@click.option("--against", required=True, metavar="'GLOB'", help="The baseline's reports, likewise.")
 def seeds(groups: tuple[str, ...], against: str) -> None:
-    """Mean and spread over seeds, and paired differences to a baseline, as a Markdown table.
+    """Print means, spreads and paired differences over seeds.
 
-    Each GLOB, in quotes, names the reports of one group, which differ in the seed alone:
+    A Markdown table: accuracies of each group, and differences to the baseline, paired by seed. Each GLOB, in
+    quotes, names the reports of one group: two or more, of the same pairs, by models that differ in the seed
+    alone.
 
-        python -m eval seeds --against 'runs/sphereface_seed*/lfw' 'runs/sphereface_plus_seed*/lfw'
+    \b
+    python -m eval seeds --against 'runs/sphereface_seed*/lfw' 'runs/sphereface_plus_seed*/lfw'
     """
     from .seeds import table
 

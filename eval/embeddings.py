@@ -13,7 +13,7 @@ from data_prep.progress import show_progress
 from sphereface_plus import checkpoint
 from sphereface_plus.data.embeddings import EmbeddingsError, read_embeddings, write_embeddings
 
-from .photos import Images, fingerprint
+from .photos import Images, fingerprint, first_three
 
 if TYPE_CHECKING:
     from sphereface_plus.embedding import Embedder, Flip
@@ -34,7 +34,7 @@ def stored_embeddings(path: Path, keys: Sequence[str], flip: Flip) -> tuple[np.n
     if missing:
         raise EmbeddingsError(
             f"{path}: has no embedding of {len(missing):,} of the {len(keys):,} photos of the pairs "
-            f"({missing[0]}, ...)"
+            f"({first_three(missing)}); embed the crops of all of them, or name the pairs that it is of"
         )
     stated = meta.get("flip")
     if stated not in (None, flip):
@@ -59,8 +59,8 @@ def computed_embeddings(
 ) -> np.ndarray:
     """Embeddings (N, D) of the keys' crops; `store` keeps what is done, and is taken up if it fits.
 
-    Raises EmbeddingsError for an embedding that is not finite, CropsError and SpecError for crops that do not
-    serve.
+    Raises EmbeddingsError where the model gives numbers that are not finite, CropsError and SpecError for
+    crops that do not serve.
     """
     from sphereface_plus.embedding import embed_files
 
@@ -74,12 +74,6 @@ def computed_embeddings(
             for start in range(0, len(left), CHUNK):
                 chunk = left[start : start + CHUNK]
                 embeddings = embed_files(embedder, [images.files[key] for key in chunk], flip=flip)
-                finite = np.isfinite(embeddings).all(axis=1)
-                if not finite.all():
-                    key = chunk[int(np.argmin(finite))]
-                    raise EmbeddingsError(
-                        f"{images.files[key]}: its embedding is not finite; the model is broken"
-                    )
                 rows.append(embeddings)
                 done.extend(chunk)
                 progress(len(keys) - len(left) + start + len(chunk), len(keys), 0)

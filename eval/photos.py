@@ -14,7 +14,7 @@ from data_prep.layouts import LFW_FOLDERS
 from sphereface_plus.config import InputSpec
 from sphereface_plus.data.crops import check_crops
 from sphereface_plus.data.keys import IMAGE_SUFFIXES, photo_key
-from sphereface_plus.data.manifest import MANIFEST, read_manifest
+from sphereface_plus.data.manifest import MANIFEST, UNFINISHED, read_manifest
 
 
 class PhotosError(ValueError):
@@ -36,15 +36,14 @@ class Images:
         """Those of `keys`, all of which must be there. Raises PhotosError."""
         missing = [key for key in keys if key not in self.files]
         if missing:
-            few = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
             cause = (
-                "; its report.json says why, and data_prep's --fallback centre leaves no photo without a crop"
-                if self.template
-                else "; the pairs belong to other photos, or the folder is not the one their paths start from"
+                "its report.json says why, and data_prep's --fallback centre leaves no photo without a crop"
+                if self.template and len(missing) < len(keys)
+                else "the pairs belong to other photos, or the folder is not the one their paths start from"
             )
             raise PhotosError(
                 f"{self.folder}: has no image of {len(missing):,} of the {len(keys):,} photos of the pairs "
-                f"({few}){cause}"
+                f"({first_three(missing)}); {cause}"
             )
         files = {key: self.files[key] for key in keys}
         return Images(
@@ -52,10 +51,16 @@ class Images:
         )
 
 
+def first_three(names: Sequence[str]) -> str:
+    """The first three of many names, for a message that counts them all."""
+    return ", ".join([*names[:3], *(["..."] if len(names) > 3 else [])])
+
+
 def find_images(folder: Path) -> Images:
     """The crops of a manifest, or else every image of the folder (or of its images/ or lfw/).
 
-    Raises PhotosError, and ManifestError for a manifest that cannot be used.
+    Raises PhotosError, also for crops that are not all there yet, and ManifestError for a manifest that
+    cannot be used.
     """
     if not folder.is_dir():
         raise PhotosError(f"{folder}: there is no such folder of photos or crops")
@@ -67,6 +72,11 @@ def find_images(folder: Path) -> Images:
             raise PhotosError(f"{folder}: crops of one template are needed, its manifest names {templates}")
         files = dict(zip(keys, (folder / path for path in table["path"]), strict=True))
         return Images(folder, files, templates[0], dict(zip(keys, table["method"], strict=True)))
+    if (folder / UNFINISHED).is_file():
+        raise PhotosError(
+            f"{folder}: holds {UNFINISHED} and no {MANIFEST}: its alignment was interrupted; give the same "
+            "`python -m data_prep align` (or `python -m eval`) again, it goes on where it stopped"
+        )
     root = next((folder / name for name in LFW_FOLDERS[1:] if (folder / name).is_dir()), folder)
     files: dict[str, Path] = {}
     for path in sorted(root.rglob("*")):

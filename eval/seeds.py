@@ -37,7 +37,8 @@ def read_group(pattern: str) -> tuple[Group, list[dict[str, Any]]]:
     paths = sorted(root.glob(pattern.lstrip("/")))
     if len(paths) < 2:
         raise ReportError(
-            f"{pattern}: {len(paths)} report(s) found, a spread needs two seeds at least; put the pattern in "
+            f"{pattern}: {'one report' if paths else 'no report'} found; a group is two or more of the same "
+            "pairs, which differ in the seed, named together by a pattern such as 'runs/mine_seed*/lfw', in "
             "quotes"
         )
     reports = [read(path) for path in paths]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sphereface_plus.data.pairs import Pairs, PairsError, pairs_hash, read_pairs
+from sphereface_plus.data.places import check_folder
 from sphereface_plus.verification import ten_folds
 
 from . import report as reports
@@ -41,6 +42,7 @@ def verify(
     crops: where photos are aligned into, by default OUT/crops.
     Raises ValueError (its subclasses) with a sentence for anything that cannot be used.
     """
+    check_folder(out)
     pairs = read_pairs(pairs_file)
     fold, folds_are = _folds(pairs, pairs_file)
     keys = pairs.photos

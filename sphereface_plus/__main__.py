@@ -113,27 +113,41 @@ def settings() -> None:
     type=click.Choice(["none", "sum", "concat"]),
     default="none",
     show_default=True,
-    help="How the mirrored crop's embedding joins.",
+    help="How the mirrored crop's embedding joins: not, added, or appended.",
 )
 @click.option(
     "--input", "spec", type=click.Path(path_type=Path), help="Input spec (YAML) of an ONNX file without one."
 )
-@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), default=64, show_default=True, help="Crops in one go."
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where the network runs; auto takes CUDA where there is one.",
+)
 def embed(
     model: Path, images: Path, out: Path, flip: Any, spec: Path | None, batch_size: int, device: str
 ) -> None:
-    """Write the embeddings of crops to OUT (.npz: keys, embeddings, meta).
+    """Write the embeddings of crops to the file OUT.
 
     MODEL is a run folder, a checkpoint or an ONNX file. IMAGES is a folder with manifest.csv, a manifest, an
-    identity/image folder or a list file.
+    identity/image folder or a list file. OUT is an .npz with the arrays keys, embeddings and meta (JSON);
+    python -m eval takes it for a model.
+
+    \b
+    sphereface-plus embed runs/mine crops/mine mine.npz
     """
     from sphereface_plus.config import load_input_spec
     from sphereface_plus.data.crops import check_crops
     from sphereface_plus.data.faces import FaceCrops
+    from sphereface_plus.data.places import check_file
     from sphereface_plus.embedding import Embedder, embed_files, write_embeddings
     from sphereface_plus.progress import progress
 
+    check_file(out, ".npz")
     embedder = Embedder.load(model, input=load_input_spec(spec) if spec else None, device=device)
     crops = FaceCrops.open(images)
     check_crops(crops.template, crops.size, embedder.input)
@@ -147,9 +161,18 @@ def embed(
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 def export(model: Path, out: Path) -> None:
-    """Write the network of a run or checkpoint as an ONNX file with a dynamic batch, input spec beside it."""
+    """Write the network of a run or checkpoint as an ONNX file for batches of any size.
+
+    OUT ends in .onnx; the input spec, which says what crops it takes, is written beside it, as OUT.yaml. The
+    file is run by onnxruntime and compared with torch first.
+
+    \b
+    sphereface-plus export runs/mine mine.onnx
+    """
+    from sphereface_plus.data.places import check_file
     from sphereface_plus.onnx_export import export_onnx
 
+    check_file(out, ".onnx")
     difference = export_onnx(model, out)
     click.echo(f"{out} and {out}.yaml: onnxruntime agrees with torch to {difference:.1e}")
 

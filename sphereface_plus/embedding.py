@@ -51,6 +51,8 @@ class Embedder:
     network: Callable[[Tensor], Tensor]
     """Normalised crops float32 (B, 3, H, W) on `device` -> embeddings (B, D)."""
     device: torch.device
+    name: str = "the model"
+    """What it was loaded from, for messages."""
 
     @classmethod
     def load(cls, path: str | Path, *, input: InputSpec | None = None, device: str = "auto") -> Embedder:
@@ -70,7 +72,7 @@ class Embedder:
         elif device == "cuda" and not torch.cuda.is_available():
             raise ValueError("device cuda: torch finds no CUDA device here; take auto or cpu")
         if str(path) == "pixels":
-            return cls("pixels", input or InputSpec(), "pixels", _grey_values, torch.device(device))
+            return cls("pixels", input or InputSpec(), "pixels", _grey_values, torch.device(device), "pixels")
         return _from_checkpoint(path, input, torch.device(device))
 
     def embed(self, crops: np.ndarray, flip: Flip = "none") -> np.ndarray:
@@ -119,7 +121,8 @@ def embed_files(
 ) -> np.ndarray:
     """Embeddings (N, D), (N, 2D) for concat, of crop files; progress is told how many are done.
 
-    Raises CropsError for a crop that cannot be read, SpecError for one of another size.
+    Raises CropsError for a crop that cannot be read, SpecError for one of another size, EmbeddingsError where
+    the model gives numbers that are not finite.
     """
     parts = []
     for start in range(0, len(paths), batch_size):
@@ -131,14 +134,24 @@ def embed_files(
             except SpecError as error:
                 raise SpecError(f"{path}: {error}") from None
             crops.append(crop)
-        parts.append(embedder.embed(np.stack(crops), flip))
+        embeddings = embedder.embed(np.stack(crops), flip)
+        finite = np.isfinite(embeddings).all(axis=1)
+        if not finite.all():
+            raise EmbeddingsError(
+                f"{embedder.name}: its embedding of {paths[start + int(np.argmin(finite))]} is not finite; "
+                "the model is broken, or its input spec is another's"
+            )
+        parts.append(embeddings)
         if progress is not None:
             progress(start + len(crops))
     return np.concatenate(parts)
 
 
 def load_network(path: str | Path) -> tuple[nn.Module, NetworkConfig]:
-    """The network of a run, checkpoint or weight file, for inference on the CPU. Raises CheckpointError, ConfigError."""
+    """The network of a run, checkpoint or weight file, for inference on the CPU.
+
+    Raises ConfigError, and CheckpointError also for weights that are not finite.
+    """
     from sphereface_plus.networks import build_network
 
     model = weights.load(path)
@@ -148,6 +161,12 @@ def load_network(path: str | Path) -> tuple[nn.Module, NetworkConfig]:
         network.load_state_dict(model.network)
     except RuntimeError as error:  # for other names or shapes
         raise CheckpointError(f"{file}: its config and its weights do not go together ({error})") from None
+    broken = [name for name, value in network.state_dict().items() if not bool(value.isfinite().all())]
+    if broken:
+        raise CheckpointError(
+            f"{file}: its weights are not finite ({broken[0]}{' and others' if len(broken) > 1 else ''}); "
+            "the training has diverged; take an earlier checkpoint"
+        )
     return network.eval().requires_grad_(False), config
 
 
@@ -163,7 +182,7 @@ def _from_checkpoint(path: Path, given: InputSpec | None, device: torch.device) 
     if given is not None:
         check_input(given, config.input, origin=str(file))
     network = network.to(device).to(memory_format=torch.channels_last)
-    return Embedder(kind, config.input, checkpoint.sha256(file), network, device)
+    return Embedder(kind, config.input, checkpoint.sha256(file), network, device, str(path))
 
 
 def _from_onnx(path: Path, given: InputSpec | None, device: str) -> Embedder:
@@ -185,7 +204,7 @@ def _from_onnx(path: Path, given: InputSpec | None, device: str) -> Embedder:
         return torch.from_numpy(run(crops.numpy()))
 
     # onnxruntime moves its input to its own device; crops are normalised where it takes them from.
-    return Embedder("onnx", spec, onnx_fingerprint(path), network, torch.device("cpu"))
+    return Embedder("onnx", spec, onnx_fingerprint(path), network, torch.device("cpu"), str(path))
 
 
 def _grey_values(crops: Tensor) -> Tensor:

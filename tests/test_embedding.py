@@ -6,12 +6,16 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
 from sphereface_plus import checkpoint
+from sphereface_plus.__main__ import cli
 from sphereface_plus.checkpoint import CheckpointError
 from sphereface_plus.config import ConfigError, InputSpec, from_dict, load_input_spec, to_dict
 from sphereface_plus.data.crops import CropsError, SpecError, normalise
+from sphereface_plus.data.embeddings import EmbeddingsError
+from sphereface_plus.data.places import PlaceError
 from sphereface_plus.embedding import Embedder, embed_files, fuse, load_network, sidecar
 from sphereface_plus.networks import build_network
 from sphereface_plus.onnx_import import OnnxError
@@ -194,7 +198,7 @@ def test_pixels_are_the_grey_values_that_a_network_would_see(crops):
 
 def test_crops_of_another_size_are_refused(run_folder, crops):
     embedder = Embedder.load(run_folder)
-    with pytest.raises(SpecError, match=r"expected small_48x32 crops of 48x32 .*, got crops of 48x31"):
+    with pytest.raises(SpecError, match=r"expected small_48x32 crops of 48x32 .*, got \w+ of 48x31"):
         embedder(crops[:, :, 1:])
     with pytest.raises(SpecError, match="expected crops uint8 RGB"):
         embedder(crops.astype(np.float32))
@@ -209,9 +213,7 @@ def test_files_are_embedded_in_batches_and_progress_counts_them(run_folder, crop
     np.testing.assert_allclose(embeddings, embedder(crops, "concat"), rtol=0, atol=1e-6)
     assert done == [2, 4, 5]
     cv2.imwrite(str(paths[3]), crops[3, 1:])
-    with pytest.raises(
-        SpecError, match=r"3\.png: expected small_48x32 crops of 48x32 .*, got crops of 47x32"
-    ):
+    with pytest.raises(SpecError, match=r"3\.png: expected small_48x32 crops of 48x32 .*, got \w+ of 47x32"):
         embed_files(embedder, paths)
     paths[3].unlink()
     with pytest.raises(CropsError, match=r"3\.png: the crop cannot be read"):
@@ -233,9 +235,53 @@ def test_a_checkpoint_whose_weights_are_of_another_network_is_refused(tmp_path, 
     config["network"]["embedding_size"] = 9
     checkpoint.save(tmp_path / "a.pt", {"config": config, "network": network.state_dict()})
     checkpoint.save(tmp_path / "b.pt", {"config": to_dict(CONFIG)})
-    for name in ("a.pt", "b.pt"):
-        with pytest.raises(CheckpointError, match="its config and its weights do not go together"):
-            Embedder.load(tmp_path / name)
+    with pytest.raises(CheckpointError, match=r"a\.pt: its config and its weights do not go together"):
+        Embedder.load(tmp_path / "a.pt")
+    with pytest.raises(CheckpointError, match=r"b\.pt: is no whole checkpoint, it lacks 'network'"):
+        Embedder.load(tmp_path / "b.pt")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_checkpoint_whose_weights_are_not_finite_is_refused_by_name(tmp_path, network, value):
+    weights = network.state_dict()
+    weights["stages.1.down.weight"][0, 0] = value
+    checkpoint.save(tmp_path / "a.pt", {"config": to_dict(CONFIG), "network": weights})
+    with pytest.raises(
+        CheckpointError,
+        match=r"a\.pt: its weights are not finite \(stages\.1\.down\.weight\); the training has diverged;",
+    ):
+        Embedder.load(tmp_path / "a.pt")
+
+
+def test_an_embedding_that_is_not_finite_names_the_model_and_the_crop(linear_onnx, crops, tmp_path):
+    path, weight = linear_onnx()
+    model = onnx.load(path)
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(weight * np.float32(np.nan), "weight"))
+    onnx.save(model, path)
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), crops[number])
+    with pytest.raises(
+        EmbeddingsError,
+        match=r"model\.onnx: its embedding of \S*/0\.png is not finite; the model is broken",
+    ):
+        embed_files(Embedder.load(path, input=SPEC), [tmp_path / "0.png", tmp_path / "1.png"])
+
+
+@pytest.mark.parametrize(
+    ("out", "sentence"),
+    [
+        ("e.txt", "e.txt: must end in .npz, by which other commands know it; name it {folder}/e.npz"),
+        ("run", "run: is a folder; name a file, such as {folder}/run/model.npz"),
+        ("file/e.npz", "file: is a file; name another folder"),
+    ],
+)
+def test_the_command_refuses_an_impossible_file_before_it_reads_the_model(tmp_path, out, sentence):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "file").touch()
+    arguments = ["embed", "no_model", "no_crops", str(tmp_path / out)]
+    refusal = CliRunner().invoke(cli, arguments).exception
+    assert isinstance(refusal, PlaceError)
+    assert str(refusal) == f"{tmp_path}/{sentence.format(folder=tmp_path)}"
 
 
 def test_a_missing_model_is_named(tmp_path):

@@ -1,13 +1,18 @@
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
+from onnx import helper
 
 from sphereface_plus import checkpoint, onnx_export
+from sphereface_plus.__main__ import cli
 from sphereface_plus.checkpoint import CheckpointError
 from sphereface_plus.config import InputSpec, from_dict, to_dict
+from sphereface_plus.data.places import PlaceError
 from sphereface_plus.embedding import Embedder
 from sphereface_plus.networks import build_network
 from sphereface_plus.onnx_export import export_onnx
+from sphereface_plus.onnx_import import OnnxError
 
 SPEC = InputSpec(template="small_48x32", height=48, width=32, color="rgb", mean=(120.0, 110.0, 100.0))
 
@@ -64,6 +69,43 @@ def test_a_failed_export_leaves_what_was_there(run_folder, tmp_path, monkeypatch
         export_onnx(run_folder, out)
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
     assert out.read_bytes() == b"the old one"
+
+
+@pytest.mark.parametrize("difference", [float("nan"), 0.01])
+def test_a_file_that_does_not_give_torchs_embeddings_is_not_written(
+    run_folder, tmp_path, monkeypatch, difference
+):
+    graph = helper.make_graph([], "empty", [], [])
+    monkeypatch.setattr(onnx_export, "_exported", lambda *_: helper.make_model(graph))
+    monkeypatch.setattr(onnx_export, "_difference", lambda *_: (difference, 2.0))
+    with pytest.raises(
+        OnnxError,
+        match=r"run0: onnxruntime's embeddings differ from torch's by (nan|1\.0e-02), where the largest "
+        r"number is 2\.0e\+00; no file was written",
+    ):
+        export_onnx(run_folder, tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_whose_weights_are_not_finite_is_not_exported(run_folder, tmp_path):
+    payload = checkpoint.load(run_folder)
+    payload["network"]["stages.0.down.bias"].fill_(float("nan"))
+    checkpoint.save(tmp_path / "bad.pt", {name: payload[name] for name in ("config", "network")})
+    with pytest.raises(
+        CheckpointError, match=r"bad\.pt: its weights are not finite \(stages\.0\.down\.bias\)"
+    ):
+        export_onnx(tmp_path / "bad.pt", tmp_path / "model.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.pt"]
+
+
+def test_the_command_refuses_an_impossible_file_before_the_work(tmp_path):
+    for name, sentence in (
+        ("net", "must end in .onnx, by which other commands know it"),
+        ("", f"is a folder; name a file, such as {tmp_path}/model.onnx"),
+    ):
+        refusal = CliRunner().invoke(cli, ["export", "no_model", str(tmp_path / name)]).exception
+        assert isinstance(refusal, PlaceError)
+        assert sentence in str(refusal)
 
 
 def test_a_missing_run_is_named(tmp_path):

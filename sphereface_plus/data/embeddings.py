@@ -24,6 +24,7 @@ def write_embeddings(
     """Writes keys (N,), embeddings (N, D) and meta, plain data; the file appears whole or not at all."""
     path = Path(path)
     _check(path, keys, embeddings)
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.tmp")
     try:
         with unfinished.open("wb") as file:

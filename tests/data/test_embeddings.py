@@ -22,6 +22,11 @@ def test_what_was_written_is_read_back(tmp_path, embeddings):
     assert [path.name for path in tmp_path.iterdir()] == ["e.npz"]
 
 
+def test_the_folder_of_the_file_is_made(tmp_path, embeddings):
+    write_embeddings(tmp_path / "new" / "er" / "e.npz", KEYS, embeddings, META)
+    assert read_embeddings(tmp_path / "new" / "er" / "e.npz")[0] == KEYS
+
+
 def test_a_file_of_another_program_needs_keys_and_embeddings_only(tmp_path, embeddings):
     np.savez_compressed(tmp_path / "e.npz", keys=np.array(KEYS), embeddings=embeddings)
     keys, again, meta = read_embeddings(tmp_path / "e.npz")

@@ -141,14 +141,16 @@ def test_only_a_finished_folder_has_a_manifest(photos, tmp_path):
 def test_other_settings_in_the_same_folder_are_refused(photos, tmp_path):
     align_folder(photos, tmp_path / "out", **FAST)
     with pytest.raises(
-        PrepError, match=r"out: was begun with other settings \(template was sphereface_112x96, now"
+        PrepError, match=r"out: was begun with other settings \(template sphereface_112x96 there, arcface"
     ):
         align_folder(photos, tmp_path / "out", template="arcface_112x112", **FAST)
-    with pytest.raises(PrepError, match=r"was begun with other settings \(min_images was 1, now 2\)"):
+    with pytest.raises(
+        PrepError, match=r"was begun with other settings \(min_images 1 there, 2 here\); give the same"
+    ):
         align_folder(photos, tmp_path / "out", min_images=2, **FAST)
     shutil.copytree(photos, tmp_path / "others")
     with pytest.raises(
-        PrepError, match=r"was begun with other settings \(photos was .*/photos, now .*/others\)"
+        PrepError, match=r"was begun with other settings \(photos \S*/photos there, \S*/others here\)"
     ):
         align_folder(tmp_path / "others", tmp_path / "out", **FAST)
 
@@ -376,6 +378,36 @@ def test_names_with_any_letters_are_kept(photos, tmp_path):
         table["path"]
     )
     assert all((tmp_path / "out" / path).exists() for path in table["path"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs file names that are plain bytes")
+def test_names_that_are_not_utf_8_are_counted_and_the_others_aligned(photos, tmp_path):
+    for name in (b"Bob/\xff.jpg", b"\xfeKim/1.jpg", b"Bob/notes.\xff"):
+        path = photos / os.fsdecode(name)
+        path.parent.mkdir(exist_ok=True)
+        shutil.copy(photos / "Bob/1.jpg", path)
+    summary = align_folder(photos, tmp_path / "out", **FAST)
+    assert (summary.num_crops, summary.problems) == (9, {"file name is not UTF-8": 2})
+    told = {
+        os.fsencode(photo["source"]): photo["detail"] for photo in report(tmp_path / "out")["without_crop"]
+    }
+    assert told == dict.fromkeys((b"Bob/\xff.jpg", b"\xfeKim/1.jpg"), "rename it, or the folder it is in")
+    again = align_folder(photos, tmp_path / "out", **FAST)
+    assert again.num_before == 11
+    (photos / os.fsdecode(b"Bob/\xff.jpg")).rename(photos / "Bob/renamed.jpg")
+    assert align_folder(photos, tmp_path / "out", **FAST).num_crops == 10
+
+
+def test_what_a_killed_run_left_half_written_is_removed(photos, tmp_path, whole_run):
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        align_folder(photos, out, progress=stop_at(2), **FAST)
+    # as a kill leaves it: the crop of a photo that is there, of one that is gone, and a report
+    for name in ("Bob/3.png.tmp", "Eve/1.png.tmp", "report.json.tmp", "progress.jsonl.tmp"):
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text("half")
+    align_folder(photos, out, **FAST)
+    assert tree(out) == whole_run
 
 
 @pytest.mark.real_data

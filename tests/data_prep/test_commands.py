@@ -159,13 +159,21 @@ def test_every_option_reaches_the_crops(photos, tmp_path, run):
 
 
 def test_bad_input_is_one_sentence_and_exit_code_1(photos, tmp_path, run):
+    (tmp_path / "file").touch()
     for arguments, message in (
         ((tmp_path / "nowhere", tmp_path / "out"), "there is no such folder of photos"),
         ((photos, photos / "out"), "must not lie in the folder of photos"),
         (
             (photos, tmp_path / "out", "--list", tmp_path / "x"),
-            "the layout list needs a list file, and no other",
+            "--layout list needs --list FILE, and no other layout takes one",
         ),
+        (
+            (photos / "Bob/1.jpg", tmp_path / "out"),
+            "Bob/1.jpg: is a file; give the folder of photos, in which",
+        ),
+        ((photos, tmp_path / "file"), "file: is a file; name another folder"),
+        ((photos, tmp_path / "file/out"), "file/out: cannot be a folder, as "),
+        ((photos, "/proc/out"), "/proc/out: cannot be written to ("),
         ((photos, tmp_path / "out", "--min-face", 0), "min_face must be at least 1 pixel"),
         ((photos, tmp_path / "out", "--landmarks", tmp_path / "x"), "the landmarks cannot be read"),
     ):
@@ -183,6 +191,27 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(photos, tmp_path, run):
     result = run("align", photos, tmp_path / "locked/out", "--workers", 1)
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert "Permission denied" in result.stderr
+
+
+def test_aligned_photos_are_refused_with_the_option_that_takes_them(photos, tmp_path, run):
+    run("align", photos, tmp_path / "crops", "--min-face", 50, "--workers", 1)
+    result = run("align", tmp_path / "crops", tmp_path / "again", "--workers", 1)
+    assert result.exit_code == 1
+    assert (
+        "use its crops as they are, or give python -m data_prep align the option --realign\n" in result.stderr
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs file names that are plain bytes")
+def test_names_that_are_not_utf_8_are_printed_with_escapes(photos, tmp_path, run):
+    for name in (b"Bob/\xff.jpg", b"Bob/notes.\xff"):
+        shutil.copy(photos / "Bob/1.jpg", photos / os.fsdecode(name))
+    out = tmp_path / os.fsdecode(b"out\xff")
+    result = run("align", photos, out, "--min-face", 50, "--workers", 1)
+    assert result.exit_code == 0, result.output
+    assert "  photos without a crop: file name is not UTF-8 1\n" in result.stdout
+    assert "  ignored: .\\udcff file 1\n" in result.stdout
+    assert result.stdout.endswith("out\\udcff\n")
 
 
 def test_a_wrong_option_is_a_usage_error(photos, tmp_path, run):
@@ -236,3 +265,10 @@ def test_draw_draws_a_set_once(tmp_path, run):
     other = run("draw", tmp_path / "set", *options, "--seed", 1)
     assert other.exit_code == 1
     assert "was drawn with other settings, see drawn.json there; give a new folder" in other.stderr
+
+
+def test_draw_names_a_place_where_it_cannot_write(tmp_path, run):
+    (tmp_path / "file").touch()
+    result = run("draw", tmp_path / "file/set", "--workers", 1)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert f"{tmp_path}/file/set: cannot be a folder, as {tmp_path}/file is a file; name" in result.stderr

@@ -55,5 +55,5 @@ def test_a_missing_file_and_one_that_is_no_text_are_refused(tmp_path):
     with pytest.raises(PrepError, match="the landmarks cannot be read"):
         read_landmarks(tmp_path / "nowhere.txt")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(PrepError, match="is not a text file of landmarks"):
+    with pytest.raises(PrepError, match="binary: is not a text file in UTF-8, as --landmarks takes it"):
         read_landmarks(tmp_path / "binary")

@@ -73,9 +73,33 @@ def test_other_settings_are_refused_by_name(tmp_path):
         pass
     with pytest.raises(
         PrepError,
-        match=r"begun with other settings \(template was sphereface_112x96, now arcface_112x112\); give a",
+        match=r"begun with other settings \(template sphereface_112x96 there, arcface_112x112 here\); "
+        "give the same ones, or a new folder$",
     ):
         Journal(tmp_path, SETTINGS | {"template": "arcface_112x112"})
+
+
+def test_only_what_differs_is_said_and_once(tmp_path):
+    def settings(min_face: float, **others) -> dict:
+        detector = {
+            "detector": "mtcnn",
+            "min_face": min_face,
+            "weights_sha256": {"pnet": "a2a7", "rnet": "bbb9"},
+        }
+        return {"min_face": min_face, "detector": detector, "landmarks": None, **others}
+
+    with Journal(tmp_path, settings(20.0)):
+        pass
+    for now, changes in (
+        (settings(30.0), r"\(min_face 20 there, 30 here\)"),
+        (
+            settings(20.0, detector=None, landmarks="e3b0"),
+            r"\(detector in use there, none here; "
+            r"landmarks none there, e3b0 here\)",
+        ),
+    ):
+        with pytest.raises(PrepError, match=f"begun with other settings {changes};"):
+            Journal(tmp_path, now)
 
 
 def test_a_folder_with_something_else_is_refused_and_not_touched(tmp_path):

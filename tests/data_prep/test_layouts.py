@@ -64,7 +64,10 @@ def test_identities_with_too_few_photos_are_left_out(make):
     [
         ((), "there is no photo in identity/photo folders, found: nothing"),
         (("Ann/1.txt", "Ann/2.heic"), r"found: \.heic file, \.txt file"),
-        (("1.jpg", "2.jpg"), "the photos lie directly in the folder, so nothing says whose they are"),
+        (
+            ("1.jpg", "2.jpg"),
+            "the photos lie directly in the folder, .* name persons and photos: --layout list --list FILE",
+        ),
         (
             ("train/Ann/1.jpg",),
             r"folders in the folders \(train/Ann\); give the folder that holds the identities",
@@ -81,7 +84,7 @@ def test_a_folder_that_cannot_be_used_is_refused_in_a_sentence(make, paths, mess
 def test_a_missing_folder_and_an_unknown_layout_are_refused(tmp_path):
     with pytest.raises(PrepError, match="nowhere: there is no such folder of photos"):
         find_photos(tmp_path / "nowhere")
-    with pytest.raises(PrepError, match=r"the layout must be one of folder, list, .*, got 'casia'"):
+    with pytest.raises(PrepError, match=r"--layout must be one of folder, list, .*, got 'casia'"):
         find_photos(tmp_path, "casia")
 
 
@@ -98,7 +101,7 @@ def test_a_list_file_names_photos_with_labels_and_may_hold_spaces_and_tabs(make,
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "list.txt: the list is empty"),
+        ("", r"list\.txt: the list is empty; --list takes a line `path label` for each photo"),
         ("a/1.jpg 0\nb\n", r"list\.txt:2: expected `path label`, got 'b'"),
         ("../secret.jpg 0\n", r"list\.txt:1: '\.\./secret\.jpg' leads out of the folder of photos"),
         ("/etc/passwd 0\n", "leads out of the folder of photos"),
@@ -113,9 +116,9 @@ def test_a_bad_list_file_is_refused_with_file_and_line(make, tmp_path, text, mes
 
 
 def test_a_list_file_and_its_layout_belong_together(make, tmp_path):
-    with pytest.raises(PrepError, match="the layout list needs a list file, and no other layout takes one"):
+    with pytest.raises(PrepError, match="--layout list needs --list FILE, and no other layout takes one"):
         find_photos(make("a/1.jpg"), "list")
-    with pytest.raises(PrepError, match="the layout list needs a list file, and no other layout takes one"):
+    with pytest.raises(PrepError, match="--layout list needs --list FILE, and no other layout takes one"):
         find_photos(make("a/1.jpg"), "folder", list_file=tmp_path / "list.txt")
     with pytest.raises(PrepError, match=r"nowhere\.txt: cannot be read \(No such file"):
         find_photos(make("a/1.jpg"), "list", list_file=tmp_path / "nowhere.txt")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -47,6 +50,16 @@ def test_command_prints_a_table_and_writes_a_page_with_all_models(three, run_eva
         assert f'<th scope="row">{name}</th>' in page
     assert "McNemar" in output
     assert str(tmp_path / "compare" / "compare.html") in output.replace("\n", "")
+
+
+def test_files_are_written_even_if_nobody_reads_what_is_printed(three, repository, tmp_path):
+    command = [sys.executable, "-m", "eval", "compare", *three[:2], "--out", tmp_path / "compare"]
+    reading, writing = os.pipe()
+    os.close(reading)  # before a line is printed: `| head -1` in the worst case
+    result = subprocess.run(command, cwd=repository, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (1, b"")
+    assert sorted(path.name for path in (tmp_path / "compare").iterdir()) == ["compare.html", "compare.json"]
 
 
 def test_a_report_json_is_taken_as_well_as_its_folder(three, run_eval):

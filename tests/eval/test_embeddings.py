@@ -86,14 +86,14 @@ def test_stored_embeddings_of_anything_else_are_made_anew(change, crops, countin
     assert sum(seen) == (400 if change == "flip" else 200)
 
 
-def test_an_embedding_that_is_not_finite_names_its_crop(crops, tmp_path):
+def test_an_embedding_that_is_not_finite_names_the_model_and_its_crop(crops, tmp_path):
     def network(batch):
         rows = batch.flatten(1)[:, :4].clone()
         rows[2] = torch.nan
         return rows
 
-    broken = Embedder("onnx", SPEC, "model", network, torch.device("cpu"))
-    with pytest.raises(EmbeddingsError, match=r"002\.png: its embedding is not finite"):
+    broken = Embedder("onnx", SPEC, "model", network, torch.device("cpu"), "some.onnx")
+    with pytest.raises(EmbeddingsError, match=r"^some\.onnx: its embedding of \S*/002\.png is not finite"):
         embedding.computed_embeddings(broken, crops, list(crops.files), "none", tmp_path / "e.npz")
 
 
@@ -112,5 +112,7 @@ def test_embeddings_of_the_wrong_fusion_or_photos_are_refused(tmp_path):
     write_embeddings(path, ["a", "b"], np.eye(2), {"flip": "none"})
     with pytest.raises(EmbeddingsError, match="flip fusion none, the protocol needs concat"):
         embedding.stored_embeddings(path, ["a"], "concat")
-    with pytest.raises(EmbeddingsError, match=r"no embedding of 1 of the 2 photos of the pairs \(z, ...\)"):
-        embedding.stored_embeddings(path, ["a", "z"], "none")
+    with pytest.raises(
+        EmbeddingsError, match=r"no embedding of 4 of the 5 photos of the pairs \(w, x, y, \.\.\.\);"
+    ):
+        embedding.stored_embeddings(path, ["a", "w", "x", "y", "z"], "none")

@@ -101,6 +101,28 @@ def test_bad_input_ends_in_one_sentence(lfw_lists, embeddings_file, run_eval, tm
     assert not out.exists()
 
 
+def test_a_place_where_no_report_can_be_written_is_named_before_anything_is_read(run_eval, tmp_path):
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "report"
+    measure = ("--model", "no.onnx", "--pairs", tmp_path / "no.txt")
+    for arguments in (("lfw", *measure), ("verify", *measure), ("compare", tmp_path, tmp_path)):
+        output = run_eval(*arguments, "--out", out, code=1).output
+        assert (
+            output == f"error: {out}: cannot be a folder, as {tmp_path}/file is a file; name another folder\n"
+        )
+
+
+def test_examples_in_help_are_lines_of_their_own(run_eval):
+    for command in ("lfw", "verify", "compare", "seeds"):
+        (example,) = [
+            line
+            for line in run_eval(command, "--help").output.splitlines()
+            if line.startswith("  python -m eval")
+        ]
+        assert example.split()[3] == command
+        assert example.endswith(("mine", "both", "*/lfw'"))
+
+
 def test_a_wrong_protocol_is_a_usage_error(run_eval, tmp_path):
     output = run_eval("lfw", "--model", "pixels", "--protocol", "lfw", "--out", tmp_path, code=2).output
     assert "'sphereface', 'cosine', 'clcarwin', 'insightface'" in output

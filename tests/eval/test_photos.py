@@ -11,7 +11,7 @@ import pytest
 from eval import photos
 from sphereface_plus.config import InputSpec
 from sphereface_plus.data.crops import SpecError
-from sphereface_plus.data.manifest import MANIFEST, ManifestRow, write_manifest
+from sphereface_plus.data.manifest import MANIFEST, UNFINISHED, ManifestRow, write_manifest
 
 SPEC = InputSpec()
 
@@ -79,10 +79,31 @@ def test_crops_of_another_template_are_refused(crops):
 
 
 def test_missing_photos_are_counted_and_named(crops, tmp_path_factory):
-    with pytest.raises(photos.PhotosError, match=r"2 of the 3 photos of the pairs \(B/B_0001, B/B_0002\)"):
-        photos.find_images(crops).only(["A/A_0000", "B/B_0001", "B/B_0002"])
+    missing = [f"B/B_000{n}" for n in range(1, 6)]
+    with pytest.raises(
+        photos.PhotosError,
+        match=r"2 of the 3 photos of the pairs \(B/B_0001, B/B_0002\); its report\.json says why",
+    ):
+        photos.find_images(crops).only(["A/A_0000", *missing[:2]])
+    with pytest.raises(
+        photos.PhotosError,
+        match=r"5 of the 5 photos .* \(B/B_0001, B/B_0002, B/B_0003, \.\.\.\); the pairs belong to other",
+    ):
+        photos.find_images(crops).only(missing)
     with pytest.raises(photos.PhotosError, match="there is no such folder"):
         photos.find_images(crops / "elsewhere")
+
+
+def test_crops_that_are_not_all_there_yet_are_refused_with_what_goes_on(crops):
+    (crops / UNFINISHED).touch()
+    assert len(photos.find_images(crops).files) == 3  # a manifest says that all are there
+    (crops / MANIFEST).unlink()
+    with pytest.raises(
+        photos.PhotosError,
+        match=r"holds progress\.jsonl and no manifest\.csv: its alignment was interrupted; give the same "
+        r"`python -m data_prep align` \(or `python -m eval`\) again, it goes on where it stopped",
+    ):
+        photos.find_images(crops)
 
 
 def test_two_files_of_one_photo_are_refused(tmp_path):

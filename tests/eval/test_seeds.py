@@ -66,7 +66,8 @@ def test_unusable_groups_are_refused_with_a_sentence(group, run_eval):
     one, other_seeds = group("one", {0: 0.5}), group("other", {0: 0.5, 7: 0.6})
     other_pairs = group("pairs", BASE, pairs="b" * 64)
     for pattern, message in (
-        (one, "1 report(s) found, a spread needs two seeds"),
+        (one, "one report found; a group is two or more of the same pairs, which differ in the seed, named"),
+        (base + "x", "no report found; a group is two or more of the same pairs"),
         (other_seeds, "has the seeds [0, 7]"),
         (other_pairs, "differ in pairs or protocol"),
         (group("none", {None: 0.5, 1: 0.6}), "does not say its seed"),
