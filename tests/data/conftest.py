@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-# Written by mxnet 1.9.1's MXIndexedRecordIO, laid out as insightface does: six "images" of three identities in
+# Written by mxnet 1.9.1's MXIndexedRecordIO, laid out as insightface does: six "images" of 3 identities in
 # mixed order, some of them in parts, then record 0 and three identity records.
 MXNET_REC = (
     "c-rGqzJ5-EfkA-*3>xfN7*GKhP##D*fM`YrhJ-4pm@1HFf~sL;zy=!Z(=v;SOQ7my;C3)Lu%W3mG%_{;sR7#UU}|P=0kty$O&{Do7)VS?P64R_"

@@ -1,0 +1,108 @@
+"""insightface's verification sets: written, read back, read from others, and refused."""
+
+from __future__ import annotations
+
+import pickle
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.model_selection import KFold
+
+from sphereface_plus.data.bins import BinError, read_bin, write_bin
+
+A, B, C = b"\xff\xd8\xffone", b"\x89PNG two", b"\xff\xd8\xffthree"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "a.bin"
+
+
+def test_what_is_written_is_read_back_and_by_pickle_too(path):
+    write_bin(path, [(A, B), (A, C)], [True, False])
+    images, genuine = pickle.loads(path.read_bytes(), encoding="bytes")  # as insightface reads it
+    assert (images, genuine) == ([A, B, A, C], [True, False])
+    found = read_bin(path)
+    assert (found.pairs.first, found.pairs.second) == (["00000", "00000"], ["00001", "00002"])
+    assert found.pairs.genuine.tolist() == [True, False]
+    assert [found.read(number) for number in range(len(found))] == [A, B, C]
+
+
+def test_equal_images_are_one_photo_although_the_file_holds_them_twice(path):
+    path.write_bytes(pickle.dumps(([A, B, bytes(bytearray(A)), B], [1, 0])))
+    found = read_bin(path)
+    assert found.images == [A, B]
+    assert found.pairs.second == ["00001", "00001"]
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+def test_arrays_of_bytes_are_images_as_opencv_encodes_them(path, shape):
+    images = [np.frombuffer(image, np.uint8).reshape(shape) for image in (A, B)]
+    path.write_bytes(pickle.dumps((images, np.array([True]))))
+    assert read_bin(path).images == [A, B]
+
+
+@pytest.mark.parametrize("count", [3, 10, 57, 600])
+def test_folds_are_scikit_learns_stretches(path, count):
+    write_bin(path, [(A, B)] * count, [True] * count)
+    fold = read_bin(path).pairs.fold
+    if count < 10:
+        assert not fold.any()
+        return
+    for number, (_, test) in enumerate(KFold(n_splits=10, shuffle=False).split(np.zeros(count))):
+        assert (fold[test] == number).all()
+        assert (fold == number).sum() == len(test)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([A, B], r"a\.bin: expected a pickle of \(images, genuine\), got list of 2|need twice as many"),
+        (5, r"expected a pickle of \(images, genuine\), got int"),
+        (([A, B, A], [True]), "1 pairs need twice as many images, 2, got 3"),
+        (([], []), "0 pairs need twice as many images"),
+        (([A, B], [2]), "pair 0 is genuine or not, True or False, got int"),
+        (([A, "B"], [True]), "image 1 should be the bytes of a JPEG or PNG, got str"),
+        (
+            ([A, np.zeros((4, 4, 3), np.uint8)], [True]),
+            r"image 1 should be .*, got an array uint8 \(4, 4, 3\)",
+        ),
+        (([A, np.zeros(4, np.float32)], [True]), r"got an array float32 \(4,\)"),
+        (({}, [True]), r"a\.bin, byte \d+: opcode b'}' makes more than plain data"),
+    ],
+)
+def test_what_is_no_verification_set_is_refused(path, content, message):
+    path.write_bytes(pickle.dumps(content))
+    with pytest.raises(BinError, match=message):
+        read_bin(path)
+
+
+def test_a_missing_or_truncated_file_is_named(path):
+    with pytest.raises(BinError, match=r"a\.bin: cannot be read \(No such file or directory\)"):
+        read_bin(path)
+    write_bin(path, [(A, B)], [True])
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(BinError, match=r"a\.bin, byte \d+:"):
+        read_bin(path)
+
+
+def test_pairs_and_truth_must_be_as_many(path):
+    with pytest.raises(BinError, match="1 pairs need 2 images, got 4"):
+        write_bin(path, [(A, B), (A, C)], [True])
+    assert list(path.parent.iterdir()) == []
+
+
+@given(data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_no_damage_gives_another_error_than_a_bin_error(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "fuzzed.bin"
+    damaged = bytearray(pickle.dumps(([A, B, C, np.frombuffer(A, np.uint8)], [True, False]), 4))
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(damaged) - 1))
+        damaged[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
+    path.write_bytes(damaged)
+    with suppress(BinError):
+        read_bin(path)
