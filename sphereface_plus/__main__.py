@@ -32,21 +32,16 @@ cli.add_command(sphere)
 cli.add_command(reproduce)
 
 
-class WithSettings(click.Command):
-    """A command whose help ends with every setting of a recipe."""
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from sphereface_plus.settings_help import settings_help
-
-        formatter.write("\nSettings of a recipe, for --set:\n\n" + settings_help() + "\n")
-
-
 def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--resume", is_flag=True, help="Go on with the run in that folder, if there is one."),
         click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/<name>]"),
         click.option(
-            "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting; repeatable."
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Change a setting; repeatable. `sphereface-plus settings` lists them all.",
         ),
         click.argument("recipe", type=click.Path(path_type=Path)),
     ):
@@ -54,7 +49,7 @@ def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@cli.command(cls=WithSettings)
+@cli.command()
 @training_options
 def train(recipe: Path, overrides: tuple[str, ...], out: Path | None, resume: bool) -> int:
     """Train what RECIPE (a YAML file of configs/) describes.
@@ -69,7 +64,7 @@ def train(recipe: Path, overrides: tuple[str, ...], out: Path | None, resume: bo
     return _train(recipe, overrides, out, resume)
 
 
-@cli.command(cls=WithSettings)
+@cli.command()
 @training_options
 @click.option("--init-from", type=click.Path(path_type=Path), help="Run folder or checkpoint to start from.")
 @click.option("--reset-head", is_flag=True, help="Begin with new prototypes, for other identities.")

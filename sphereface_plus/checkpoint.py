@@ -43,7 +43,12 @@ def resolve(path: str | Path) -> Path:
     if path.is_dir():
         file = path / "checkpoints" / "last.pt"
         if not file.is_file():
-            raise CheckpointError(f"{path}: is not a run folder, it has no checkpoints/last.pt")
+            what = (
+                "this run has saved no checkpoint yet"
+                if (path / "config.yaml").is_file()
+                else "is no run folder"
+            )
+            raise CheckpointError(f"{path}: {what}, there is no checkpoints/last.pt")
         return file
     if not path.is_file():
         raise CheckpointError(f"{path}: there is no such run folder or checkpoint")

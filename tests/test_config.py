@@ -49,6 +49,10 @@ def test_repeating_the_kind_keeps_its_settings(recipe):
     assert loaded.loss == config.ASoftmaxConfig(kind="a_softmax", margin=3)
 
 
+def test_a_name_that_looks_like_a_date_is_text(recipe):
+    assert config.load(recipe, ["name=2026-11-24"]).name == "2026-11-24"
+
+
 def test_a_config_cannot_be_changed_after_loading(recipe):
     with pytest.raises(Exception, match="frozen"):
         config.load(recipe).seed = 3
@@ -64,10 +68,20 @@ def test_a_config_cannot_be_changed_after_loading(recipe):
         ("train.steps=0", r"train\.steps: .* got 0"),
         ("optimizer.learning_rate=.nan", r"optimizer\.learning_rate: "),
         ("loss.margin=7", r"loss\.margin: .*1, 2, 3 or 4, got 7"),
-        ("loss.kind=arcfce", r"loss: .*'arcfce'"),
+        ("loss.kind=arcfce", r"loss\.kind: must be one of .*a_softmax.*, got 'arcfce'"),
+        ("loss.scale=2", r"loss\.scale: is no setting of a_softmax$"),
+        ("loss=3", r"loss: must be a group of settings, got 3"),
+        ("optimizer.milestones=5", r"optimizer\.milestones: must be a list, got 5"),
+        ("data.flip=perhaps", r"data\.flip: must be true or false, got 'perhaps'"),
+        ("data.path=3", r"data\.path: must be text, got 3"),
+        ("network.input.mean=[1, 2]", r"network\.input\.mean: has 2 values, more are needed"),
+        ("task=image", r"is a recipe of task face, --set cannot make it another"),
         ("train.accumulate=3", r"train\.batch_size 4 is not divisible by train\.accumulate 3"),
         ("optimizer.milestones=[6, 3]", r"optimizer\.milestones must increase, got \[6, 3\]"),
-        ("optimizer.milestones=[10]", r"optimizer\.milestones: 10 has no effect, train\.steps is 10"),
+        (
+            "optimizer.milestones=[10]",
+            r"milestones: 10 has no effect, train\.steps is 10; .* --set optimizer\.milestones=\[\]",
+        ),
         ("optimizer.milestones=[0, 3]", r"optimizer\.milestones must be positive"),
         ("optimizer.warmup_steps=10", r"optimizer\.warmup_steps 10 never ends, train\.steps is 10"),
         ("name=..", r"name: .* got '\.\.'"),
@@ -77,7 +91,7 @@ def test_a_config_cannot_be_changed_after_loading(recipe):
         ("seed", r"--set seed: expected key=value"),
         ("name.a=1", r"--set name\.a=1: name is a value, not a group"),
         ("name=[", r"--set name=\[: '\[' is not a value"),
-        ("name=2020-01-01", r"not JSON serializable"),
+        ("name=!!binary aGVsbG8=", r"a value is no text, number, list or group"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name(recipe, override, sentence):
@@ -100,7 +114,12 @@ def test_a_missing_setting_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("- 1\n", "a recipe is a mapping of settings, got list"), ("a: [", "is not YAML")],
+    [
+        ("- 1\n", r"bad\.yaml: is no recipe, lines of `setting: value`, but a list"),
+        ("", r"bad\.yaml: is empty"),
+        ("\na: b: c", r"bad\.yaml, line 2: is not YAML \(mapping values are not allowed here\)"),
+        ("task: [1]", r"task: must be one of face, image, got \[1\]"),
+    ],
 )
 def test_a_file_that_is_no_recipe_is_refused(tmp_path, text, sentence):
     path = tmp_path / "bad.yaml"

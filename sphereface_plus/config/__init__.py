@@ -73,17 +73,24 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config | ImageConfi
     wrong type and contradiction.
     """
     tree = read(Path(path))
+    if tree is None:
+        raise ConfigError(f"{path}: is empty; a recipe is lines of `setting: value`, see configs/")
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: a recipe is a mapping of settings, got {type(tree).__name__}")
+        raise ConfigError(f"{path}: is no recipe, lines of `setting: value`, but a {type(tree).__name__}")
+    task = tree.get("task", "face")
     for override in overrides:
         apply(tree, override)
+    if tree.get("task", "face") != task:
+        raise ConfigError(
+            f"{path}: is a recipe of task {task}, --set cannot make it another; take one of configs/"
+        )
     return from_dict(tree, origin=str(path))
 
 
 def from_dict(tree: dict[str, Any], *, origin: str = "config") -> Config | ImageConfig:
     """The validated config of plain data (a recipe's tree, or the config that a checkpoint holds)."""
     task = tree.get("task", "face")
-    if task not in TASKS:
+    if not isinstance(task, str) or task not in TASKS:
         raise ConfigError(f"{origin}: task: must be one of {', '.join(TASKS)}, got {task!r}")
     return validate(TASKS[task], tree, origin)
 

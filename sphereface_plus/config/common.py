@@ -61,9 +61,11 @@ def refuse_contradictions(train: TrainConfig, optimizer: OptimizerConfig) -> Non
         raise ValueError(f"optimizer.milestones must be positive, got {list(optimizer.milestones)}")
     if optimizer.warmup_steps >= train.steps:
         raise ValueError(
-            f"optimizer.warmup_steps {optimizer.warmup_steps} never ends, train.steps is {train.steps}"
+            f"optimizer.warmup_steps {optimizer.warmup_steps} never ends, train.steps is {train.steps}; "
+            "change both, or drop it by --set optimizer.warmup_steps=0"
         )
     if optimizer.milestones and optimizer.milestones[-1] >= train.steps:
         raise ValueError(
-            f"optimizer.milestones: {optimizer.milestones[-1]} has no effect, train.steps is {train.steps}"
+            f"optimizer.milestones: {optimizer.milestones[-1]} has no effect, train.steps is {train.steps}; "
+            "change both, or drop them by --set optimizer.milestones=[]"
         )

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -31,7 +31,11 @@ class Strict(BaseModel):
 
 
 class _Loader(yaml.SafeLoader):
-    pass
+    # YAML reads 2026-11-24 as a date, which no setting is: a run may be named so.
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 # YAML 1.1 reads 1e-3 as a string; a recipe means the number.
@@ -59,7 +63,10 @@ def read(path: Path) -> Any:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not YAML ({' '.join(str(error).split())})") from None
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise ConfigError(f"{path}{where}: is not YAML ({problem})") from None
 
 
 def apply(tree: dict[str, Any], override: str) -> None:
@@ -88,24 +95,49 @@ def validate(model: type[M], tree: Any, origin: str) -> M:
     try:
         # Through JSON: strict mode then takes YAML's lists for tuples, and still no string for a number.
         return model.model_validate_json(json.dumps(tree))
-    except TypeError as error:
-        raise ConfigError(f"{origin}: {error}") from None
+    except TypeError as error:  # !!set or !!binary
+        raise ConfigError(f"{origin}: a value is no text, number, list or group ({error})") from None
     except ValidationError as error:
         lines = [f"{origin}: {_sentence(mistake, model)}" for mistake in error.errors()]
         raise ConfigError("\n".join(lines)) from None
 
 
+# What pydantic calls things, in the words of a recipe.
+_WORDS = {
+    "Input should be": "must be",
+    "a valid integer": "an integer",
+    "a valid number": "a number",
+    "a valid string": "text",
+    "a valid boolean": "true or false",
+    "a valid array": "a list",
+    "an object": "a group of settings",
+}
+
+
 def _sentence(mistake: Any, model: type[Strict]) -> str:
     tags = _tags(model)
-    key = ".".join(str(part) for part in mistake["loc"] if part not in tags)
+    place = [part for part in mistake["loc"] if part not in tags]
+    key = ".".join(map(str, place)) or "recipe"
     if mistake["type"] == "value_error":  # a contradiction; its message names the keys
         return mistake["msg"].removeprefix("Value error, ")
     if mistake["type"] == "missing":
+        if isinstance(place[-1], int):
+            return f"{'.'.join(map(str, place[:-1]))}: has {place[-1]} values, more are needed"
         return f"{key}: is required and not given"
     if mistake["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(mistake["loc"][-1]), _every_setting(model), n=1)
-        return f"{key}: is no setting" + (f"; did you mean {near[0]}?" if near else "")
-    return f"{key or 'recipe'}: {mistake['msg']}, got {mistake['input']!r}"
+        known = _every_setting(model) - {place[-1]}  # the same name may be a setting elsewhere
+        near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.75)
+        kind = next((f" of {part}" for part in mistake["loc"] if part in tags), "")
+        return f"{key}: is no setting{kind}" + (f"; did you mean {near[0]}?" if near else "")
+    if mistake["type"].startswith("union_tag"):
+        kinds = mistake["ctx"].get("expected_tags", ", ".join(sorted(tags))).replace("'", "")
+        return f"{key}.kind: must be one of {kinds}, got {mistake['input'].get('kind')!r}"
+    if mistake["type"] == "string_pattern_mismatch":
+        return f"{key}: must be letters, digits, '.', '_' and '-', without a folder, got {mistake['input']!r}"
+    words = mistake["msg"]
+    for theirs, ours in _WORDS.items():
+        words = words.replace(theirs, ours)
+    return f"{key}: {words}, got {mistake['input']!r}"
 
 
 def _groups(model: type[Strict]) -> Iterator[type[Strict]]:

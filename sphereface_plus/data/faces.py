@@ -91,11 +91,31 @@ class FaceCrops:
         return _without(exclude, min_images, crops, path)
 
     def fingerprint(self) -> str:
-        """sha256 over template, size and, in their order, keys and labels: the same where a run may go on."""
+        """sha256 over template, size and, in their order, keys, labels and file lengths: the same where a run
+        may go on. Crops that were made anew under the same names differ in length, nearly always.
+
+        Raises CropsError, naming the first of them, where crops are missing.
+        """
         digest = hashlib.sha256(f"{self.template} {self.size}\n".encode())
-        for key, label in zip(self.keys, self.labels, strict=True):
-            digest.update(f"{key}\t{label}\n".encode())
+        for key, label, length in zip(self.keys, self.labels, _file_lengths(self.paths), strict=True):
+            digest.update(f"{key}\t{label}\t{length}\n".encode())
         return digest.hexdigest()
+
+
+def _file_lengths(paths: Sequence[str]) -> list[int]:
+    lengths, missing = [], []
+    for path in paths:
+        try:
+            lengths.append(Path(path).stat().st_size)
+        except OSError:
+            missing.append(path)
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise CropsError(
+            f"{len(missing)} of {len(paths)} crops are missing: {', '.join(missing[:3])}{more}; "
+            "put them back or align the photos again"
+        )
+    return lengths
 
 
 def _from_manifest(path: Path) -> FaceCrops:

@@ -9,6 +9,8 @@ import click
 
 # What needs torch is imported inside the command: --help and a wrong option answer at once.
 
+SETS = ("cifar10", "cifar100", "mnist", "imagenet")
+
 
 @click.command()
 @click.argument("table")
@@ -17,7 +19,7 @@ import click
     "places",
     multiple=True,
     metavar="SET=PATH",
-    help="Where a data set lies: cifar10, cifar100, mnist or imagenet; repeatable.",
+    help=f"Where a data set lies: {', '.join(SETS)}; repeatable.",
 )
 @click.option("--budget", type=click.Choice(["small", "full"]), default="small", show_default=True)
 @click.option("--seeds", type=click.IntRange(min=1), help="Seeds of each run.  [default: the budget's]")
@@ -36,6 +38,20 @@ def reproduce(
 
     \b
     sphereface-plus reproduce table01 --data cifar10=cifar10.tar.gz --at-once 2
+
+    \b
+    TABLE       what it compares                                          sets
+    table01     kinds of MHE                                              cifar10, cifar100
+    table02     the width of CNN-9                                        cifar100
+    table03     the depth: CNN-6, 9, 15                                   cifar100
+    table04     where MHE acts: hidden layers, output layer               cifar100
+    table05     ResNet-32                                                 cifar10, cifar100
+    table06     ResNet-18 and 34                                          imagenet
+    table07     imbalanced classes                                        cifar10
+    table13     SphereNet                                                 cifar10, cifar100
+    table16     imbalanced classes                                        cifar100
+    figure03    the weight of MHE                                         cifar100
+    figure04    2-D features of imbalanced digits (Figure 8 too)          mnist
     """
     from rich.console import Console
     from rich.live import Live
@@ -47,6 +63,8 @@ def reproduce(
     if wrong:
         raise ConfigError(f"--data {wrong[0]}: expected SET=PATH, for example cifar10=/data/cifar10")
     data = {name: path for name, _, path in (place.partition("=") for place in places)}
+    if unknown := sorted(set(data) - set(SETS)):
+        raise ConfigError(f"--data {unknown[0]}=...: is no set; there are {', '.join(SETS)}")
     description, file = spec.load_table(table)
     chosen = description.budgets.get("small" if budget == "small" else "full")
     if chosen is None:

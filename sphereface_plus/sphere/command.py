@@ -61,7 +61,11 @@ class Power(click.ParamType):
 @click.option("--half-space", is_flag=True, help="Add the opposite of every point (section 3.4).")
 @click.option("--starts", type=int, default=10, show_default=True, help="Random starts; the best is kept.")
 @seed_option
-@out_option("runs/sphere/points")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder.  [default: runs/sphere/ and the settings, such as points12_d3_s1]",
+)
 def points(
     num_points: int,
     dimensions: int,
@@ -70,7 +74,7 @@ def points(
     half_space: bool,
     starts: int,
     seed: int,
-    out: Path,
+    out: Path | None,
 ) -> None:
     """Place N points so that their energy is as small as can be found.
 
@@ -97,6 +101,9 @@ def points(
             seed=seed,
             progress=done,
         )
+    if out is None:
+        kind = ("_angular" if distance == "angular" else "") + ("_half_space" if half_space else "")
+        out = Path("runs/sphere") / f"points{num_points}_d{dimensions}_s{power:g}{kind}"
     content = report(found, power, distance, half_space, seed)
     write_report(out, content, found.points, configuration_plot(found.points, half_space), caption(content))
     click.echo(summary(content))

@@ -1,13 +1,17 @@
 """A run's folder: who may write into it, and its checkpoints.
 
 config.yaml  log.jsonl  tensorboard/  load_report.json  checkpoints/{last,best,step_00000500}.pt  failure/
+.lock
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import filelock
 import yaml
 
 from sphereface_plus import checkpoint
@@ -15,6 +19,7 @@ from sphereface_plus.config import Config, ImageConfig, load, to_dict
 
 # What may change when a run goes on: no update that was made, or will be made, depends on these.
 MAY_CHANGE = {"train.steps", "data.workers"}
+LOCK = ".lock"
 
 
 class RunError(ValueError):
@@ -37,9 +42,42 @@ class RunFolder:
     def at_step(self, step: int) -> Path:
         return self.path / "checkpoints" / f"step_{step:08d}.pt"
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While this lasts no other process can train here; a folder that stayed empty is removed again.
+
+        Raises RunError where another process trains here, or where the folder cannot be made.
+        """
+        lock = filelock.FileLock(self.path / LOCK, blocking=False)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except filelock.Timeout:
+            raise RunError(
+                f"{self.path}: another process is training here; wait for it, or name another folder "
+                "with --out"
+            ) from None
+        except OSError as error:
+            raise RunError(
+                f"{self.path}: cannot be made and written to ({error.strerror}); name another folder "
+                "with --out"
+            ) from None
+        try:
+            yield
+        finally:
+            if self._is_empty():
+                lock.release()
+                (self.path / LOCK).unlink(missing_ok=True)
+                self.path.rmdir()
+            else:
+                lock.release()
+
+    def _is_empty(self) -> bool:
+        return all(file.name == LOCK for file in self.path.iterdir())
+
     def refuse_existing(self) -> None:
         """Raises RunError if something is where a new run would write."""
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if not self._is_empty():
             what = "continue it with --resume, or name" if self.config.is_file() else "it is no run; name"
             raise RunError(f"{self.path} exists: {what} another folder with --out or --set name=...")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from traceback import clear_frames
 from typing import Any
 
 from torch import Tensor
@@ -24,11 +25,14 @@ def read_batches(
     parts = loader(dataset, sampler, workers=workers, pin_memory=pin_memory)
     parts.worker_init_fn = left_to_main
     reading = iter(parts)
+    failure = None
     try:
         yield from reading
     except (CropsError, SpecError, ImagesError) as error:
         # A DataLoader puts the traceback of the reading process before the sentence.
-        sentence = str(error).strip().rpartition(f"{type(error).__name__}: ")[2]
-        raise type(error)(sentence) from None
+        failure = type(error)(str(error).strip().rpartition(f"{type(error).__name__}: ")[2])
+        clear_frames(error.__traceback__)  # they hold the reading processes
     finally:
         del reading  # now, not at exit
+    if failure is not None:
+        raise failure  # here, without the caught one as its context

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from signal import SIGTERM
 from typing import Any
-
-import torch
 
 from sphereface_plus import checkpoint
 from sphereface_plus.config import Config, ImageConfig
@@ -49,6 +48,11 @@ def train(config: Config | ImageConfig, out: str | Path | None = None, *, resume
     """
     folder = RunFolder(out if out is not None else Path("runs") / config.name)
     processes = distributed.start(config.train.device)
+    with folder.held() if processes.is_main else nullcontext():
+        return _train(config, folder, processes, resume)
+
+
+def _train(config: Config | ImageConfig, folder: RunFolder, processes: Processes, resume: bool) -> Outcome:
     if processes.is_main:  # the others would find what the main process has just made
         if resume and folder.holds_run():
             folder.refuse_another(config)
@@ -78,6 +82,12 @@ def build(
     else:
         run = face.build(config, folder, processes, point)
     sampler(run, 0)  # a batch that the processes cannot share is refused before anything is written
+    if processes.is_main and config.train.batch_size > len(run.data):
+        print(
+            f"note: train.batch_size {config.train.batch_size} is more than the {len(run.data)} images of "
+            f"{run.data.path}: a batch holds some of them more than once",
+            file=sys.stderr,
+        )
     if point is not None:
         restore(run, point)
     return run
@@ -117,23 +127,9 @@ def fit(run: Run) -> Outcome:
                 "a process that reads crops has died, perhaps for want of memory; go on with --resume, and "
                 "with fewer of them: --set data.workers=..., 0 reads in the training process"
             ) from None
-        if reached == settings.steps:
-            refuse_broken(run)
         # Under torchrun the signal may have reached another process only.
         stopped_by = (stop.signal or SIGTERM) if reached < settings.steps else None
         return Outcome(run.folder.path, reached, settings.steps, stopped_by)
-
-
-def refuse_broken(run: Run) -> None:
-    """Raises RunError where the last update broke the network: no step comes after it that would notice."""
-    last = next(iter(sampler(run, run.config.train.steps - 1)))
-    images, _ = run.data.batch(last)
-    embeddings = run.learner.embed(run.learner.prepare(images.to(run.processes.device)))
-    if not bool(torch.isfinite(embeddings).all()):
-        raise RunError(
-            f"{run.folder.path}: the last update made the embeddings infinite, the run has diverged; try a "
-            "lower optimizer.learning_rate or optimizer.clip_norm, in a new folder"
-        )
 
 
 def read_batches(run: Run) -> Generator[Batch, None, None]:

@@ -1,10 +1,12 @@
 """Whole runs of the tiny recipe, in this process."""
 
 import json
+import multiprocessing
 import os
 import signal
 from functools import partial
 
+import cv2
 import pytest
 import torch
 import yaml
@@ -34,7 +36,7 @@ def test_run_folder_holds_config_log_events_and_checkpoints(tiny, tmp_path):
     folder = tmp_path / "run"
     outcome = train(tiny(), folder)
     assert (outcome.step, outcome.signal) == (8, None)
-    assert sorted(path.name for path in folder.iterdir()) == [
+    assert sorted(path.name for path in folder.iterdir() if path.name != ".lock") == [
         "checkpoints",
         "config.yaml",
         "log.jsonl",
@@ -194,12 +196,59 @@ def test_resume_with_other_threads_goes_on_and_says_so(tiny, tmp_path, capsys):
     assert "was made on 1 x cpu, 1 threads and goes on on 1 x cpu, 2 threads: its" in capsys.readouterr().err
 
 
-def test_a_last_update_that_breaks_the_network_is_named(tiny, tmp_path):
-    with pytest.raises(RunError, match="the last update made the embeddings infinite, the run has diverged"):
-        train(
-            tiny(**{"optimizer.learning_rate": 1e30, "optimizer.milestones": [], "train.steps": 1}),
-            tmp_path / "run",
-        )
+def test_resume_with_crops_made_anew_is_refused(tiny, tmp_path, make_crops):
+    folder = make_crops("crops", identities=3)
+    train(tiny(**{"data.path": str(folder)}), tmp_path / "run")
+    crop = folder / "person_2" / "person_2_0002.png"
+    cv2.imwrite(str(crop), cv2.imread(str(crop)) // 2)
+    with pytest.raises(RunError, match="now 6 of 3, or others of the same number; put it back"):
+        train(tiny(**{"data.path": str(folder), "train.steps": 9}), tmp_path / "run", resume=True)
+
+
+def test_missing_crops_are_named_before_the_first_step(tiny, tmp_path, make_crops):
+    folder = make_crops("crops", identities=3)
+    rows = "".join(f"person_{p}/person_{p}_000{k}.png {p}\n" for p in range(3) for k in range(1, 5))
+    (folder / "list.txt").write_text(rows)
+    with pytest.raises(CropsError, match=r"6 of 12 crops are missing: \S*person_0_0003.png, .* and 3 more"):
+        train(tiny(**{"data.path": str(folder / "list.txt")}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_second_process_in_the_same_folder_is_refused(tiny, tmp_path):
+    with (
+        RunFolder(tmp_path / "run").held(),
+        pytest.raises(RunError, match="another process is training here; wait for it, or name another"),
+    ):
+        train(tiny(), tmp_path / "run")
+
+
+def test_a_batch_larger_than_the_set_is_said(tiny, tmp_path, make_crops, capsys):
+    folder = make_crops("crops", identities=3)
+    train(tiny(**{"data.path": str(folder)}), tmp_path / "run")
+    assert "train.batch_size 8 is more than the 6 images of" in capsys.readouterr().err
+
+
+def diverging(tiny, steps):
+    """A run whose first update is finite and absurd."""
+    return tiny(
+        **{"optimizer.learning_rate": 1e30, "optimizer.milestones": [], "train.steps": steps},
+        **{"train.checkpoint_every": 1},
+    )
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_an_update_that_breaks_the_network_is_named_and_no_checkpoint(tiny, tmp_path, steps):
+    with pytest.raises(RunError, match="step 0: the update made the embeddings infinite, the run has dive"):
+        train(diverging(tiny, steps), tmp_path / "run")
+    assert (tmp_path / "run" / "failure" / "state.pt").is_file()
+    with pytest.raises(checkpoint.CheckpointError, match="this run has saved no checkpoint yet"):
+        checkpoint.load(tmp_path / "run")
+
+
+def test_resume_of_a_diverged_run_diverges_again_and_is_never_called_finished(tiny, tmp_path):
+    for _ in range(2):
+        with pytest.raises(RunError, match="the run has diverged"):
+            train(diverging(tiny, 1), tmp_path / "run", resume=True)
 
 
 def test_a_batch_that_the_processes_cannot_share_leaves_no_folder(tiny, tmp_path, monkeypatch):
@@ -231,7 +280,10 @@ def test_a_refused_training_set_leaves_no_folder(tiny, tmp_path):
 
 
 def test_crops_of_another_size_are_refused(tiny, tmp_path, make_crops):
-    with pytest.raises(SpecError, match=r"32x32.*got crops of 48x48"):
+    with pytest.raises(
+        SpecError,
+        match=r"crops: expected test_32x32 crops of 32x32 .*got images of 48x48; align .* data_prep align",
+    ):
         train(tiny(**{"data.path": str(make_crops("crops", size=48))}), tmp_path / "run")
 
 
@@ -240,8 +292,10 @@ def test_one_crop_of_another_size_is_named(tiny, tmp_path, make_crops, workers):
     folder = make_crops("crops")
     wrong = make_crops("wrong", size=16) / "person_0" / "person_0_0001.png"
     (folder / "person_1" / "person_1_0002.png").write_bytes(wrong.read_bytes())
-    with pytest.raises(SpecError, match=r"^\S*person_1_0002.png: is 16x16, .*32x32$"):
+    with pytest.raises(SpecError, match=r"^\S*person_1_0002.png: is 16x16, .*32x32$") as caught:
         train(tiny(**{"data.path": str(folder), "data.workers": workers}), tmp_path / "run")
+    assert caught.value
+    assert multiprocessing.active_children() == []  # whoever keeps the error keeps no reading process
 
 
 def test_one_identity_is_refused(tiny, tmp_path, make_crops):
@@ -257,7 +311,7 @@ def test_non_finite_loss_stops_with_batch_and_state_saved(tiny, tmp_path, monkey
 
     monkeypatch.setattr(face, "normalise", poisoned)
     with pytest.raises(RunError, match=r"step 5: the loss is not finite; its batch .* are in .*failure; try"):
-        train(tiny(), tmp_path / "run")
+        train(tiny(**{"train.checkpoint_every": 100}), tmp_path / "run")
     failure = tmp_path / "run" / "failure"
     batch = json.loads((failure / "batch_rank0.json").read_text())
     assert batch["step"] == 5
