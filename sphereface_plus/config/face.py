@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from sphereface_plus.config.common import OptimizerConfig, TrainConfig, refuse_contradictions
-from sphereface_plus.config.losses import LossConfig
+from sphereface_plus.config.losses import OF_PAIRS, WITHOUT_PROTOTYPES, LossConfig
 from sphereface_plus.config.strict import Strict
 
 Triple = tuple[float, float, float]
@@ -50,16 +50,27 @@ class NetworkConfig(Strict):
 
 
 class MHEConfig(Strict):
-    """Data-dependent mini-batch MHE on the prototypes, Eq. (8)."""
+    """Data-dependent mini-batch MHE on the prototypes, Eq. (8), or what released code has in its place."""
 
     weight: float = Field(default=0.0, ge=0)
-    """lambda_M, the factor on the energy; 0 is SphereFace, above 0 is SphereFace+."""
+    """lambda_M, the factor on the energy; 0 is SphereFace, above 0 is SphereFace+. It means another thing in
+    each form."""
+    form: Literal["paper", "caffe", "opensphere"] = "paper"
+    """Eq. (8), the released Caffe layer's surrogate, or OpenSphere's angular energy of the batch's classes
+    among themselves; docs/three_sphereface_plus.md says how they differ. The other settings are Eq. (8)'s."""
     power: float = Field(default=2.0, ge=0)
     """s of the Riesz kernel; 0 is the logarithmic energy."""
     distance: Literal["euclidean", "angular"] = "euclidean"
     """Euclidean as in Eq. (1), or the angle as in Eq. (5)."""
     chunk_size: int = Field(default=4096, gt=0)
     """Prototypes that are in memory at once while the energy streams over them."""
+
+    @model_validator(mode="after")
+    def _settings_belong_to_the_form(self) -> MHEConfig:
+        for name in ("power", "distance", "chunk_size"):
+            if self.form != "paper" and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"mhe.{name} has no effect with mhe.form: {self.form}")
+        return self
 
 
 class DataConfig(Strict):
@@ -71,6 +82,9 @@ class DataConfig(Strict):
     """Identities with fewer crops are left out."""
     exclude: tuple[str, ...] = ()
     """Identities that are left out where the set holds them, such as those of a test set."""
+    images_per_identity: int | None = Field(default=None, ge=2)
+    """K: each batch holds train.batch_size / K identities with K crops each, for losses of pairs; without it
+    crops are drawn one by one."""
     flip: bool = True
     """Mirror each crop with probability one half."""
     shift: int = Field(default=0, ge=0)
@@ -130,6 +144,13 @@ class Config(Strict):
     @model_validator(mode="after")
     def _no_contradiction(self) -> Config:
         refuse_contradictions(self.train, self.optimizer)
+        if self.loss.kind in OF_PAIRS and self.data.images_per_identity is None:
+            raise ValueError(
+                f"loss.kind {self.loss.kind} needs several crops of an identity in a batch: "
+                "set data.images_per_identity"
+            )
+        if self.loss.kind in WITHOUT_PROTOTYPES and self.mhe != MHEConfig():
+            raise ValueError(f"mhe has no effect with loss.kind {self.loss.kind}, which has no prototypes")
         if self.reset_head and self.init_from is None:
             raise ValueError("reset_head has no effect without init_from")
         if self.finetune != FinetuneConfig() and self.init_from is None:

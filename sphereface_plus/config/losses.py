@@ -239,5 +239,5 @@ LossConfig = Annotated[
     Field(discriminator="kind"),
 ]
 
-WITHOUT_PROTOTYPES = ("triplet",)
 OF_PAIRS = ("softmax_contrastive", "triplet")
+WITHOUT_PROTOTYPES = ("triplet",)

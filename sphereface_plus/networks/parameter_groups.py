@@ -1,4 +1,4 @@
-"""Caffe's lr_mult and decay_mult as optimizer groups."""
+"""Multipliers of learning rate and weight decay as optimizer groups: Caffe's lr_mult and decay_mult."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from typing import Any
 
 from torch import nn
 
+CAFFE_BIAS_MULTIPLIERS = (2.0, 0.0)
+
 
 def parameter_groups(module: nn.Module, *, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
-    """Optimizer groups of a network or of a loss with prototypes.
+    """Optimizer groups of a network or of a loss: what is trained of it, none for a loss without parameters.
 
-    Biases learn twice as fast and are not decayed (lr_mult 2, decay_mult 0). All else has Caffe's default of
+    Biases learn twice as fast and are not decayed (lr_mult 2, decay_mult 0), unless the module says otherwise
+    by an attribute `bias_multipliers`, (of the learning rate, of the decay). All else has Caffe's default of
     1 and 1: weights, prototypes, and the PReLU slopes too, which the released training decays.
     A schedule sets `group["lr"] = learning_rate * group["lr_multiplier"]`.
     """
     rest, biases = [], []
     for name, parameter in module.named_parameters():
-        (biases if name.rpartition(".")[2] == "bias" else rest).append(parameter)
-    groups = [_group(rest, 1.0, 1.0, learning_rate, weight_decay)]
-    if biases:
-        groups.append(_group(biases, 2.0, 0.0, learning_rate, weight_decay))
-    return groups
+        if parameter.requires_grad:
+            (biases if name.rpartition(".")[2] == "bias" else rest).append(parameter)
+    bias_multipliers = getattr(module, "bias_multipliers", CAFFE_BIAS_MULTIPLIERS)
+    groups = ((rest, (1.0, 1.0)), (biases, bias_multipliers))
+    return [_group(group, *both, learning_rate, weight_decay) for group, both in groups if group]
 
 
 def _group(

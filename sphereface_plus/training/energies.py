@@ -17,8 +17,10 @@ from sphereface_plus.config import ImageMHEConfig, MHEConfig, TermConfig, to_dic
 from sphereface_plus.mhe import (
     EnergyTerm,
     MHERegularizer,
+    caffe_surrogate,
     classifier_energy,
     neurons_of,
+    opensphere_energy,
     orthonormal_penalty,
     smallest_angle,
     tangential,
@@ -30,21 +32,35 @@ Mean = Callable[[Tensor], Tensor]
 FREQUENT_ANGLE_IDENTITIES = 4096
 
 
+class NoEnergy:
+    """Faces, by a loss without prototypes: nothing to add, and nothing to measure."""
+
+    def penalty(self, labels: Tensor, step: int) -> Tensor | None:
+        return None
+
+    def measure(self, embeddings: Tensor, labels: Tensor, step: int, mean: Mean) -> dict[str, Tensor]:
+        return {}
+
+
 class PrototypeEnergy:
-    """Faces: Eq. (8) of a loss's prototypes (C, D), which the batch's labels choose.
+    """Faces: Eq. (8) of a loss's prototypes (C, D), which the batch's labels choose, or another mhe.form.
 
     log_every: steps between the steps that are measured.
     """
 
     def __init__(self, loss: nn.Module, config: MHEConfig, *, log_every: int) -> None:
         self.loss, self.weight = loss, config.weight
-        self.energy_of = partial(
-            classifier_energy, power=config.power, distance=config.distance, chunk_size=config.chunk_size
-        )
+        self.energy_of = {
+            "paper": partial(
+                classifier_energy, power=config.power, distance=config.distance, chunk_size=config.chunk_size
+            ),
+            "caffe": caffe_surrogate,
+            "opensphere": opensphere_energy,
+        }[config.form]
         self.angle_every = log_every * (1 if len(self._prototypes()) <= FREQUENT_ANGLE_IDENTITIES else 10)
 
     def penalty(self, labels: Tensor, step: int) -> Tensor | None:
-        """mhe.weight times Eq. (8)."""
+        """mhe.weight times the energy."""
         return self.weight * self._energy(labels) if self.weight > 0 else None
 
     @torch.enable_grad()

@@ -11,14 +11,15 @@ import torch
 from torch import Tensor
 
 from sphereface_plus.config import Config
-from sphereface_plus.data.batches import BatchSampler
+from sphereface_plus.config.losses import WITHOUT_PROTOTYPES
+from sphereface_plus.data.batches import BatchSampler, IdentityBalanced
 from sphereface_plus.data.crops import CropsError, check_crops, normalise
 from sphereface_plus.data.faces import CropDataset, FaceCrops
 from sphereface_plus.losses import build_loss
 from sphereface_plus.networks import build_network
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.distributed import Processes
-from sphereface_plus.training.energies import PrototypeEnergy
+from sphereface_plus.training.energies import NoEnergy, PrototypeEnergy
 from sphereface_plus.training.finetune import load_start
 from sphereface_plus.training.folder import RunFolder
 from sphereface_plus.training.reading import read_batches
@@ -63,6 +64,7 @@ def open_crops(config: Config) -> FaceCrops:
 def build(config: Config, folder: RunFolder, processes: Processes, point: dict[str, Any] | None) -> Run:
     """Data, network, loss, learner and validation; fine-tuning's weights where nothing is resumed."""
     data = FaceSet(config, pin_memory=processes.device.type == "cuda")
+    order = order_of(config, data, processes.world_size)
     torch.manual_seed(config.seed)
     network = build_network(config.network)
     loss = build_loss(
@@ -82,10 +84,14 @@ def build(config: Config, folder: RunFolder, processes: Processes, point: dict[s
         if processes.is_main:
             print(report, file=sys.stderr)
     train = config.train
+    if config.loss.kind in WITHOUT_PROTOTYPES:
+        energies = NoEnergy()
+    else:
+        energies = PrototypeEnergy(loss, config.mhe, log_every=train.log_every)
     learner = ClassifierLearner(
         network,
         loss,
-        energies=PrototypeEnergy(loss, config.mhe, log_every=train.log_every),
+        energies=energies,
         prepare=partial(normalise, spec=config.network.input),
         optimizer=config.optimizer,
         processes=processes,
@@ -98,4 +104,17 @@ def build(config: Config, folder: RunFolder, processes: Processes, point: dict[s
     if config.validation is not None and processes.is_main:
         validation = PairsValidation(config.validation, config.network.input, processes.device)
     every = config.validation.every if config.validation else None
-    return Run(config, folder, processes, data, learner, validation, every, start)
+    return Run(config, folder, processes, data, learner, validation, every, start, order)
+
+
+def order_of(config: Config, data: FaceSet, world_size: int) -> IdentityBalanced | None:
+    """The stream of balanced batches, if asked for. Raises BatchesError where the set cannot supply them."""
+    if config.data.images_per_identity is None:
+        return None
+    return IdentityBalanced(
+        data.crops.labels,
+        images_per_identity=config.data.images_per_identity,
+        batch_size=config.train.batch_size,
+        parts=config.train.accumulate * world_size,
+        seed=config.seed,
+    )

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sphereface_plus import checkpoint
 from sphereface_plus.config import Config, ImageConfig, to_dict
-from sphereface_plus.data.batches import BatchSampler
+from sphereface_plus.data.batches import BatchSampler, Order
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.folder import RunError, RunFolder, write_text
@@ -61,6 +61,8 @@ class Run:
     """Steps between validations, the same in all processes; None for none."""
     start: dict[str, Any] | None = None
     """The load report of a fine-tuning."""
+    order: Order | None = None
+    """The stream of crops where it is not that of epochs."""
     first_step: int = 0
     best: dict[str, float] = field(default_factory=dict)
     """Step and accuracy of the best validation so far."""
@@ -77,6 +79,7 @@ def sampler(run: Run, step: int) -> BatchSampler:
         rank=run.processes.rank,
         world_size=run.processes.world_size,
         accumulate=settings.accumulate,
+        order=run.order,
     )
 
 

@@ -1,3 +1,4 @@
+import re
 from itertools import islice
 
 import pytest
@@ -5,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sphereface_plus.data.batches import BatchSampler, epoch_order, loader
+from sphereface_plus.data.batches import BatchesError, BatchSampler, IdentityBalanced, epoch_order, loader
 from sphereface_plus.data.faces import CropDataset, FaceCrops
 
 # Python 3.12 warns of any fork in a process with threads, which torch has; a DataLoader's workers are forks.
@@ -61,6 +62,92 @@ def test_any_cut_into_processes_and_parts_and_any_start_gives_the_same_batches(
     assert all(len(items) == size for share in shares for items in share)
     together = [item for part in zip(*shares, strict=True) for items in part for item in items]
     assert together == [item for batch in plain for item in batch]
+
+
+def balanced(counts, *, k=3, batch_size=12, parts=1, seed=0):
+    """Identity i has counts[i] crops; crops are numbered through them in turn."""
+    labels = [label for image in range(max(counts)) for label, count in enumerate(counts) if image < count]
+    order = IdentityBalanced(labels, images_per_identity=k, batch_size=batch_size, parts=parts, seed=seed)
+    return labels, order
+
+
+def test_each_balanced_batch_holds_p_identities_with_k_different_crops_each():
+    labels, order = balanced([3, 4, 5, 7, 9, 3, 11])
+    for batch in range(40):
+        crops = [order[position] for position in range(12 * batch, 12 * batch + 12)]
+        blocks = [crops[start : start + 3] for start in range(0, 12, 3)]
+        assert all(len(set(block)) == 3 and len({labels[crop] for crop in block}) == 1 for block in blocks)
+        assert len({labels[block[0]] for block in blocks}) == 4
+
+
+def test_an_epoch_of_identities_shows_none_twice_and_the_next_one_is_another():
+    labels, order = balanced([3] * 8)  # two batches an epoch
+    epochs = [
+        [labels[order[position]] for position in range(24 * epoch, 24 * epoch + 24, 3)] for epoch in range(3)
+    ]
+    assert all(sorted(epoch) == list(range(8)) for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_an_identity_shows_each_of_its_crops_before_any_again():
+    labels, order = balanced([9] * 4)  # one batch an epoch, three epochs through nine crops
+    for start in (0, 36):
+        shown = [order[position] for position in range(start, start + 36)]
+        assert sorted(shown) == list(range(len(labels)))
+
+
+@given(
+    seed=st.integers(0, 2**31), step=st.integers(0, 30), parts=st.integers(1, 2), processes=st.integers(1, 2)
+)
+@settings(max_examples=30, deadline=None)
+def test_balanced_batches_are_the_same_for_any_cut_and_any_start(seed, step, parts, processes):
+    labels, order = balanced([3, 4, 5, 7, 9, 3, 11], seed=seed)
+    plain = take(BatchSampler(len(labels), 12, seed, order=order), step + 2)[step:]
+    shares = []
+    for rank in range(processes):
+        _, mine = balanced([3, 4, 5, 7, 9, 3, 11], seed=seed, parts=parts * processes)
+        cut = {"start_step": step, "rank": rank, "world_size": processes, "accumulate": parts}
+        shares.append(take(BatchSampler(len(labels), 12, seed, order=mine, **cut), 2 * parts))
+    for share in shares:  # whole identities in each process's part
+        assert all(len({labels[index] for index, _ in items}) * 3 == len(items) for items in share)
+    together = [item for part in zip(*shares, strict=True) for items in part for item in items]
+    assert together == [item for batch in plain for item in batch]
+
+
+def test_balanced_batches_depend_on_the_seed():
+    orders = [balanced([9] * 8, seed=seed)[1] for seed in (0, 0, 1)]
+    first, again, other = ([order[position] for position in range(24)] for order in orders)
+    assert first == again != other
+
+
+@pytest.mark.parametrize(
+    ("counts", "settings", "sentence"),
+    [
+        (
+            [3, 2, 4, 5, 1],
+            {},
+            "2 of 5 identities have fewer crops (the least 1); leave them out by data.min_images=3",
+        ),
+        (
+            [3, 3, 3],
+            {},
+            "a batch of 12 with 3 crops each needs 4 identities, the set has 3; lower train.batch_size",
+        ),
+        (
+            [3] * 9,
+            {"k": 5},
+            "cannot be cut into 1 of whole identities, 5 crops each; make train.batch_size a multiple of 5",
+        ),
+        (
+            [3] * 9,
+            {"parts": 3},
+            "cannot be cut into 3 of whole identities, 3 crops each; make train.batch_size a multiple of 9",
+        ),
+    ],
+)
+def test_what_the_set_cannot_supply_is_refused(counts, settings, sentence):
+    with pytest.raises(BatchesError, match=re.escape(sentence)):
+        balanced(counts, **settings)
 
 
 def test_a_sampler_can_be_iterated_anew_from_its_first_step():

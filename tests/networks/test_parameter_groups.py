@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sphereface_plus.losses import ASoftmaxLoss, SoftmaxLoss
+from sphereface_plus.losses import ASoftmaxLoss, SoftmaxLoss, SphereFace2Loss, TripletLoss
 from sphereface_plus.networks import parameter_groups, sphereface10
 
 
@@ -37,6 +37,21 @@ def test_the_bias_of_a_softmax_learns_twice_as_fast_without_decay():
         "prototypes": (0.1, 5e-4, 1.0),
         "bias": (pytest.approx(0.2), 0.0, 2.0),
     }
+
+
+def test_a_module_may_say_that_its_biases_are_like_all_else():
+    assert by_name(SphereFace2Loss(9, 4)) == {"prototypes": (0.1, 5e-4, 1.0), "bias": (0.1, 5e-4, 1.0)}
+
+
+def test_a_loss_without_parameters_has_no_group():
+    assert parameter_groups(TripletLoss(9, 4), learning_rate=0.1, weight_decay=5e-4) == []
+
+
+def test_what_is_not_trained_is_in_no_group():
+    loss = SoftmaxLoss(9, 4, bias=True)
+    loss.prototypes.requires_grad_(False)
+    (group,) = parameter_groups(loss, learning_rate=0.1, weight_decay=5e-4)
+    assert group["params"] == [loss.bias]
 
 
 @pytest.mark.parametrize("fused", [False, True])

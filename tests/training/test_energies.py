@@ -7,7 +7,8 @@ import torch
 
 from sphereface_plus.config import ASoftmaxConfig, MHEConfig, SoftmaxConfig
 from sphereface_plus.losses import build_loss
-from sphereface_plus.training.energies import PrototypeEnergy
+from sphereface_plus.mhe import caffe_surrogate, classifier_energy, opensphere_energy
+from sphereface_plus.training.energies import NoEnergy, PrototypeEnergy
 
 C, D, B = 7, 5, 12
 
@@ -76,6 +77,27 @@ def test_smallest_angle_is_in_degrees_over_all_pairs(measured):
         for j in range(i)
     ]
     assert float(scalars["mhe/smallest_angle_degrees"]) == pytest.approx(min(angles), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("form", "energy"),
+    [("paper", classifier_energy), ("caffe", caffe_surrogate), ("opensphere", opensphere_energy)],
+)
+def test_the_form_of_the_recipe_is_penalised_and_measured(form, energy):
+    loss = build_loss(SoftmaxConfig(kind="softmax"), num_identities=C, embedding_size=D)
+    embeddings, labels = torch.randn(B, D), torch.arange(B) % 3
+    added = PrototypeEnergy(loss, MHEConfig(weight=4.0, form=form), log_every=1)
+    expected = energy(loss.prototypes, labels)
+    torch.testing.assert_close(added.penalty(labels, 0), 4 * expected)
+    (ours,) = torch.autograd.grad(added.penalty(labels, 0), loss.prototypes)
+    (theirs,) = torch.autograd.grad(4 * expected, loss.prototypes)
+    torch.testing.assert_close(ours, theirs)
+    assert added.measure(embeddings, labels, 0, alone)["mhe/energy"].item() == pytest.approx(expected.item())
+
+
+def test_a_loss_without_prototypes_has_no_energy():
+    assert NoEnergy().penalty(torch.arange(3), 0) is None
+    assert NoEnergy().measure(torch.randn(3, D), torch.arange(3), 0, alone) == {}
 
 
 def test_nothing_is_left_behind_in_the_gradients(measured):

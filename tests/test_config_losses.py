@@ -1,0 +1,56 @@
+"""What the settings of losses, energies and batches refuse together."""
+
+import re
+
+import pytest
+
+from sphereface_plus import config
+
+TREE = {
+    "name": "tiny",
+    "data": {"path": "crops"},
+    "network": {"name": "sphereface4", "embedding_size": 16},
+    "loss": {"kind": "a_softmax"},
+    "optimizer": {"learning_rate": 0.1},
+    "train": {"steps": 10, "batch_size": 4},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"mhe": {"form": "caffe", "power": 1.0}}, "mhe.power has no effect with mhe.form: caffe"),
+        (
+            {"mhe": {"form": "opensphere", "distance": "angular"}},
+            "mhe.distance has no effect with mhe.form: opensphere",
+        ),
+        ({"mhe": {"form": "caffe", "chunk_size": 5}}, "mhe.chunk_size has no effect with mhe.form: caffe"),
+        ({"mhe": {"form": "coffee"}}, "mhe.form: "),
+        (
+            {"loss": {"kind": "triplet"}},
+            "loss.kind triplet needs several crops of an identity in a batch: set data.images_per_identity",
+        ),
+        (
+            {"loss": {"kind": "softmax_contrastive"}},
+            "loss.kind softmax_contrastive needs several crops of an identity in a batch",
+        ),
+        (
+            {
+                "loss": {"kind": "triplet"},
+                "data": {"path": "x", "images_per_identity": 2},
+                "mhe": {"weight": 1.0},
+            },
+            "mhe has no effect with loss.kind triplet, which has no prototypes",
+        ),
+        ({"data": {"path": "x", "images_per_identity": 1}}, "data.images_per_identity: "),
+    ],
+)
+def test_settings_that_cannot_both_be_meant_are_refused(changes, sentence):
+    with pytest.raises(config.ConfigError, match=re.escape(sentence)):
+        config.from_dict(TREE | changes)
+
+
+@pytest.mark.parametrize("form", ["caffe", "opensphere"])
+def test_a_released_form_is_read_back_from_a_checkpoints_config(form):
+    loaded = config.from_dict(TREE | {"mhe": {"weight": 0.1, "form": form}})
+    assert config.from_dict(config.to_dict(loaded)) == loaded
