@@ -33,8 +33,8 @@ class BinPairs:
     path: Path
     pairs: Pairs
     """Photo keys are the numbers of the distinct images, `00000`, `00001`, ..., in order of appearance. Folds
-    are ten stretches of one length, or nearly, as insightface's evaluation has them; one where there are fewer
-    than ten pairs."""
+    are ten stretches of one length, or nearly, as insightface's evaluation has them; one where there are
+    fewer than ten pairs."""
     images: list[bytes]
     """The distinct images as they were encoded."""
 
