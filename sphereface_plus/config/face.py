@@ -157,8 +157,11 @@ class Config(Strict):
             raise ValueError("finetune has no effect without init_from")
         if self.finetune.prototypes != "random" and not self.reset_head:
             raise ValueError("finetune.prototypes has no effect without reset_head")
+        if self.finetune.lora_rank is None and self.finetune.lora_alpha != FinetuneConfig().lora_alpha:
+            raise ValueError("finetune.lora_alpha has no effect without finetune.lora_rank")
         if self.finetune.head_steps >= self.train.steps:
             raise ValueError(
-                f"finetune.head_steps {self.finetune.head_steps} never ends, train.steps is {self.train.steps}"
+                f"finetune.head_steps {self.finetune.head_steps} never ends, "
+                f"train.steps is {self.train.steps}"
             )
         return self

@@ -3,6 +3,7 @@
 from sphereface_plus.config import ImageNetworkConfig, NetworkConfig
 from sphereface_plus.networks.cnn import PlainCNN, cnn6, cnn9, cnn15
 from sphereface_plus.networks.parameter_groups import parameter_groups
+from sphereface_plus.networks.parts import parts
 from sphereface_plus.networks.resnet import CifarResNet, ImageNetResNet, resnet18, resnet32, resnet34
 from sphereface_plus.networks.sphereface import (
     STAGE_UNITS,
@@ -25,6 +26,7 @@ __all__ = [
     "cnn9",
     "cnn15",
     "parameter_groups",
+    "parts",
     "resnet18",
     "resnet32",
     "resnet34",

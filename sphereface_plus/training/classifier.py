@@ -20,10 +20,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from sphereface_plus.config import OptimizerConfig
+from sphereface_plus.config import FinetuneConfig, OptimizerConfig
 from sphereface_plus.networks import parameter_groups
 from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.failures import NonFiniteError
+from sphereface_plus.training.lora import add_adapters, load_network_state, network_state
+from sphereface_plus.training.partial import freeze, network_groups
 from sphereface_plus.training.schedules import learning_rate
 
 Batch = Sequence[tuple[Tensor, Tensor]]
@@ -81,6 +83,7 @@ class ClassifierLearner:
     energies: what MHE adds, of the same network's and loss's weights.
     prepare: what turns a batch's crops, on the device, into images.
     measure_every: steps between those whose update also measures the prototypes (the log steps).
+    finetune: what of the network learns, and from when on; all of it from the start if not given.
     precision bf16 runs the network under autocast. channels_last and compile change speed only.
     """
 
@@ -94,11 +97,17 @@ class ClassifierLearner:
         energies: Energies,
         processes: Processes,
         measure_every: int,
+        finetune: FinetuneConfig | None = None,
         precision: str = "fp32",
         channels_last: bool = False,
         compile: bool = False,
     ) -> None:
         device = processes.device
+        finetune = finetune or FinetuneConfig()
+        self.head_steps = finetune.head_steps
+        self.frozen = freeze(network, finetune)
+        if finetune.lora_rank is not None:
+            add_adapters(network, finetune.lora_rank, finetune.lora_alpha)
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         network.to(device).to(memory_format=self.layout)
         if compile:
@@ -111,11 +120,10 @@ class ClassifierLearner:
         self.parameters = list(self.model.parameters())
         self.optimizer = torch.optim.SGD(
             [
-                group
-                for module in (network, loss)
-                for group in parameter_groups(
-                    module, learning_rate=optimizer.learning_rate, weight_decay=optimizer.weight_decay
-                )
+                *network_groups(network, optimizer, finetune.layer_decay),
+                *parameter_groups(
+                    loss, learning_rate=optimizer.learning_rate, weight_decay=optimizer.weight_decay
+                ),
             ],
             lr=optimizer.learning_rate,
             momentum=optimizer.momentum,
@@ -137,6 +145,7 @@ class ClassifierLearner:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["lr_multiplier"]
         self.optimizer.zero_grad(set_to_none=True)
+        self._set_modes(step)
         device = self.processes.device
         parts = [(crops.to(device, non_blocking=True), labels.to(device)) for crops, labels in batch]
         outputs: list[Output] = []
@@ -145,6 +154,9 @@ class ClassifierLearner:
                 output = self.replica(self._images(crops), labels, step)
                 (output.total / len(parts)).backward()
             outputs.append(output)
+        if step < self.head_steps:  # after the backward, in which DDP waits for every gradient
+            for parameter in self.model.network.parameters():
+                parameter.grad = None
         total = _mean([output.total.detach() for output in outputs])
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
         self._refuse_non_finite(step, total, norm)
@@ -166,18 +178,24 @@ class ClassifierLearner:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "network": self.model.network.state_dict(),
+            **network_state(self.model.network),
             "loss": self.model.loss.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.model.network.load_state_dict(state["network"])
+        load_network_state(self.model.network, state)
         self.model.loss.load_state_dict(state["loss"])
         self.optimizer.load_state_dict(state["optimizer"])
 
     def _images(self, crops: Tensor) -> Tensor:
         return self.prepare(crops).contiguous(memory_format=self.layout)
+
+    def _set_modes(self, step: int) -> None:
+        """What does not learn does not follow the batches with its normalisation either."""
+        self.model.train()
+        for part in [self.model.network] if step < self.head_steps else self.frozen:
+            part.eval()
 
     def _averaging(self, last_part: bool) -> Any:
         """DDP averages the accumulated gradients once, with the last part."""

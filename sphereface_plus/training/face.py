@@ -22,6 +22,7 @@ from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.energies import NoEnergy, PrototypeEnergy
 from sphereface_plus.training.finetune import load_start
 from sphereface_plus.training.folder import RunFolder
+from sphereface_plus.training.mean_embeddings import start_prototypes
 from sphereface_plus.training.reading import read_batches
 from sphereface_plus.training.state import Run
 from sphereface_plus.training.validation import PairsValidation
@@ -76,13 +77,16 @@ def build(config: Config, folder: RunFolder, processes: Processes, point: dict[s
             config.init_from,
             network,
             loss,
-            spec=config.network.input,
+            config=config.network,
             identities=data.classes,
             reset_head=config.reset_head,
         )
-        start = report.to_dict()
+        if config.finetune.prototypes == "mean_embedding":
+            start_prototypes(network.to(processes.device), loss, data.crops, config.network.input)
+            report.notes.append(f"prototypes: mean embeddings of {len(data.crops.paths)} crops")
         if processes.is_main:
             print(report, file=sys.stderr)
+        start = report.to_dict()
     train = config.train
     if config.loss.kind in WITHOUT_PROTOTYPES:
         energies = NoEnergy()
@@ -96,6 +100,7 @@ def build(config: Config, folder: RunFolder, processes: Processes, point: dict[s
         optimizer=config.optimizer,
         processes=processes,
         measure_every=train.log_every,
+        finetune=config.finetune,
         precision=train.precision,
         channels_last=train.channels_last,
         compile=train.compile,

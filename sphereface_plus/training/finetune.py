@@ -1,16 +1,19 @@
-"""The start of a fine-tuning: another run's weights, and a report of what of them was used."""
+"""The start of a fine-tuning: a run's or a file's weights, and a report of what of them was used."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from sphereface_plus import checkpoint
-from sphereface_plus.config import InputSpec, face_config
-from sphereface_plus.data.crops import check_input
+from sphereface_plus import weights
+from sphereface_plus.config import InputSpec, NetworkConfig, to_dict
+from sphereface_plus.data.crops import SpecError
+from sphereface_plus.weights import Weights
 
 
 class StartError(ValueError):
@@ -19,28 +22,36 @@ class StartError(ValueError):
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What came from a checkpoint; tensors by name, `network....` and `loss....`."""
+    """What came from a model; tensors by name, `network....` and `loss....`."""
 
     source: str
     sha256: str
-    step: int
-    """Updates that the source's weights had."""
+    step: int | None
+    """Updates that the source's weights had, where it says so."""
     loaded: list[str]
     missing: list[str]
-    """Not in the checkpoint; they keep their initial values."""
+    """Not in the source; they keep their initial values."""
     mismatched: dict[str, str]
     """Of another shape there; they keep their initial values."""
     unused: list[str]
-    """In the checkpoint and not in this run."""
+    """In the source and not in this run."""
     new: list[str]
     """The head's tensors, initialised anew because of reset_head."""
+    renamed: dict[str, str]
+    """What loaded tensors were called in the project that they come from, if they come from one."""
+    notes: list[str]
+    """What reading that project's file changed, reshapings among it, and what to do about the rest."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     def __str__(self) -> str:
         total = len(self.loaded) + len(self.missing) + len(self.mismatched) + len(self.new)
-        parts = [f"loaded {len(self.loaded)} of {total} tensors of {self.source} (step {self.step})"]
+        step = "" if self.step is None else f" (step {self.step})"
+        parts = [f"loaded {len(self.loaded)} of {total} tensors of {self.source}{step}"]
+        if self.renamed:
+            ours, theirs = next(iter(self.renamed.items()))
+            parts.append(f"renamed: {len(self.renamed)}, such as {theirs} to {ours}")
         parts += [
             f"{name} is {shapes}: kept at its initial values" for name, shapes in self.mismatched.items()
         ]
@@ -51,6 +62,7 @@ class LoadReport:
         ):
             if names:
                 parts.append(f"{title}: {', '.join(names)}")
+        parts += self.notes
         return "\n  ".join(parts)
 
 
@@ -59,28 +71,35 @@ def load_start(
     network: nn.Module,
     loss: nn.Module,
     *,
-    spec: InputSpec,
+    config: NetworkConfig,
     identities: list[str],
     reset_head: bool,
 ) -> LoadReport:
-    """Copies a checkpoint's weights into the network and, unless reset_head, the loss; reports every tensor.
+    """Copies a model's weights into the network and, unless reset_head, the loss; reports every tensor.
 
-    Raises CheckpointError; SpecError if the weights were trained on other crops; StartError if the prototypes
-    belong to other identities, or nothing of the network fits.
+    config: of the network.
+    Raises CheckpointError; SpecError if the weights were trained on other crops; StartError if the network is
+    of another variant, the prototypes belong to other identities, or nothing of the network fits.
     """
-    file = checkpoint.resolve(source)
-    payload = checkpoint.load(file)
-    check_input(spec, face_config(payload["config"], origin=str(file)).network.input, origin=str(file))
-    if not reset_head:
-        _check_identities(file, payload["identities"], identities)
+    start = weights.load(source)
+    info = start.info
+    _check_spec(start.file, info.network.input, config.input)
+    if info.network.variant != config.variant:
+        raise StartError(
+            f"{start.file}: its network is of variant {info.network.variant}; "
+            f"take --set network.variant={info.network.variant}"
+        )
+    notes = list(info.origin.remarks)
+    if not reset_head and loss.state_dict():  # triplet loss has no prototypes
+        notes += _check_identities(start, identities)
     ours = _named(network=network.state_dict(), **({} if reset_head else {"loss": loss.state_dict()}))
-    theirs = _named(network=payload["network"], **({} if reset_head else {"loss": payload["loss"]}))
+    theirs = _named(network=start.network, **({} if reset_head else {"loss": start.loss}))
     both = ours.keys() & theirs.keys()
     fits = [name for name in ours if name in both and ours[name].shape == theirs[name].shape]
     report = LoadReport(
         source=str(source),
-        sha256=checkpoint.sha256(file),
-        step=payload["step"],
+        sha256=start.sha256,
+        step=_step(info.origin.training.get("step")),
         loaded=fits,
         missing=[name for name in ours if name not in theirs],
         mismatched={
@@ -90,12 +109,20 @@ def load_start(
         },
         unused=[name for name in theirs if name not in ours],
         new=[f"loss.{name}" for name in loss.state_dict()] if reset_head else [],
+        renamed={
+            f"network.{name}": there
+            for name, there in info.renamed.items()
+            if f"network.{name}" in fits and name != there
+        },
+        notes=notes,
     )
     if not any(name.startswith("network.") for name in fits):
-        raise StartError(f"{file}: no tensor of its network fits this recipe's network")
+        raise StartError(
+            f"{start.file}: no tensor of its network, a {info.network.name}, fits this recipe's {config.name}"
+        )
     if "loss.prototypes" in report.mismatched:
         raise StartError(
-            f"{file}: loss.prototypes is {report.mismatched['loss.prototypes']}; "
+            f"{start.file}: loss.prototypes is {report.mismatched['loss.prototypes']}; "
             "begin with new ones by --reset-head"
         )
     for name in fits:  # state_dict shares memory with the modules
@@ -103,19 +130,50 @@ def load_start(
     return report
 
 
+def _step(step: str | int | float | None) -> int | None:
+    return step if isinstance(step, int) else None
+
+
 def _named(**states: dict[str, Any]) -> dict[str, Any]:
     return {f"{part}.{name}": tensor for part, state in states.items() for name, tensor in state.items()}
 
 
-def _check_identities(file: Path, theirs: list[str], ours: list[str]) -> None:
-    if theirs == ours:
+def _check_spec(file: Path, theirs: InputSpec, ours: InputSpec) -> None:
+    """The weights belong to one kind of crop; says which settings make the recipe take that kind."""
+    here, there = to_dict(ours), to_dict(theirs)
+    differs = {name: value for name, value in there.items() if here[name] != value}
+    if not differs:
         return
-    if len(theirs) != len(ours):
-        difference = f"it was trained on {len(theirs)} identities, the data here have {len(ours)}"
-    else:
+    fields = "; ".join(f"{name} {value}, got {here[name]}" for name, value in differs.items())
+    settings = " ".join(f"--set network.input.{name}={json.dumps(value)}" for name, value in differs.items())
+    advice = f"take its input spec: {settings.replace(', ', ',')}"
+    if differs.keys() & {"template", "height", "width"}:
+        advice += (
+            f", and crops of it: the last layer's weights fit maps of {theirs.height}x{theirs.width} crops "
+            f"only, so that the photos have to be aligned with --template {theirs.template}"
+        )
+    raise SpecError(f"{file}: expects another input: {fields}. {advice[0].upper()}{advice[1:]}")
+
+
+def _check_identities(start: Weights, ours: Sequence[str]) -> list[str]:
+    """Notes on whether the prototypes are this training set's. Raises StartError if they are not."""
+    theirs, difference = start.info.identities, None
+    if not start.loss:
+        raise StartError(f"{start.file}: has no prototypes; begin with new ones by --reset-head")
+    rows = len(start.loss["prototypes"]) if "prototypes" in start.loss else len(ours)
+    if rows != len(ours):
+        difference = f"it was trained on {rows} identities, the data here have {len(ours)}"
+    elif theirs is not None and list(theirs) != list(ours):
         label = next(label for label, pair in enumerate(zip(theirs, ours, strict=True)) if pair[0] != pair[1])
         difference = f"its identity {label} is {theirs[label]}, here it is {ours[label]}"
-    raise StartError(
-        f"{file}: its prototypes belong to other identities ({difference}); "
-        "begin with new ones by --reset-head"
-    )
+    if difference is not None:
+        raise StartError(
+            f"{start.file}: its prototypes belong to other identities ({difference}); "
+            "begin with new ones by --reset-head"
+        )
+    if theirs is None:
+        return [
+            f"its {rows} prototypes have no names: taken for this training set's identities in their order. "
+            "Look at accuracy_without_margin at step 0: near 0 they are in another order"
+        ]
+    return []
