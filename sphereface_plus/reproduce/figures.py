@@ -110,7 +110,8 @@ def _energies(table: Table, budget: Budget, seeds: int, folders: dict[Job, Path]
         axes.tick_params(labelsize=7)
     for axes in panels[len(layers) :]:
         axes.set_axis_off()
-    panels[0].legend(frameon=False, fontsize=7)
+    free = panels[len(layers)] if len(layers) < len(panels) else panels[0]
+    free.legend(*panels[0].get_legend_handles_labels(), frameon=False, fontsize=8, loc="center left")
     caption = (
         "Energy of each layer, as its own term of Eq. (4) without the weight, through training; mean and "
         "standard deviation over seeds. Half-space terms count opposite neurons too, so their energies "

@@ -102,11 +102,11 @@ def write_results(cells: Sequence[Cell], table: Table, budget: Budget, footer: s
             f"| {paired_difference(cell.differences)} | {paper} |"
         )
     seeds = len(cells[0].errors)
-    lines += [
-        "",
-        f"Mean ± standard deviation over {seeds} seeds, after the last step; differences are paired ",
-    ]
-    lines[-1] += "by seed, with 95 % intervals by Student's t."
+    how = (
+        f"Mean ± standard deviation over {seeds} seeds, after the last step; differences are paired by seed, "
+        "with 95 % intervals by Student's t."
+    )
+    lines += ["", how if seeds > 1 else "One seed, after the last step."]
     lines += [text for text in (budget.says, footer) if text]
     text = "\n".join(lines) + "\n"
     (out / "table.md").write_text(text, encoding="utf-8")

@@ -1,0 +1,162 @@
+"""`sphereface-plus reproduce` from end to end, on a few images and a network of four filters."""
+
+import csv
+import shutil
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from sphereface_plus.__main__ import main
+from sphereface_plus.reproduce import command, runs, spec
+from sphereface_plus.reproduce.figures import features_of
+from sphereface_plus.training.logs import read_log
+
+TABLE = """
+title: A small figure
+recipe: {recipe}
+rows:
+  Baseline: []
+  MHE: [mhe.hidden.weight=10, mhe.output.weight=1]
+columns:
+  All digits: {{}}
+  Digit 3: {{of_class: 3}}
+paper:
+  MHE: {{All digits: 2.0}}
+budgets:
+  small:
+    seeds: 1
+    set: ["network.widths=[4, 4, 4]", train.steps=3, "optimizer.milestones=[]", optimizer.warmup_steps=1,
+          train.batch_size=10, train.log_every=1, test_every=3, train.device=cpu]
+    says: It is small.
+plot: features
+energies: true
+"""
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """Twenty images to train on and ten to test on, in MNIST's idx files."""
+    folder = tmp_path_factory.mktemp("mnist")
+    rng, raw = np.random.default_rng(0), folder / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for prefix, repeats in (("train", 2), ("t10k", 1)):
+        labels = list(range(10)) * repeats
+        pixels = rng.integers(0, 256, (len(labels), 28, 28), dtype=np.uint8)
+        header = np.array([0x803, len(labels), 28, 28], dtype=">i4").tobytes()
+        (raw / f"{prefix}-images-idx3-ubyte").write_bytes(header + pixels.tobytes())
+        header = np.array([0x801, len(labels)], dtype=">i4").tobytes()
+        (raw / f"{prefix}-labels-idx1-ubyte").write_bytes(header + bytes(labels))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tables") / "small.yaml"
+    path.write_text(TABLE.format(recipe=spec.recipes() / "mnist" / "cnn6.yaml"))
+    return path
+
+
+def call(monkeypatch, *arguments):
+    """main() as the shell calls it: its exit code."""
+    monkeypatch.setattr(sys, "argv", ["sphereface-plus", "reproduce", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code
+
+
+def read_csv(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def forbidden(*_):
+    raise AssertionError("a finished run was run again")
+
+
+@pytest.mark.slow
+def test_a_figure_is_run_and_written_with_its_numbers_and_not_run_twice(
+    monkeypatch, capsys, table, digits, tmp_path
+):
+    arguments = (table, "--data", f"mnist={digits}", "--at-once", "2", "--out", tmp_path / "out")
+    assert call(monkeypatch, *arguments) == 0
+    said = capsys.readouterr().out
+    text = (tmp_path / "out" / "table.md").read_text()
+    assert text in said
+    assert "| MHE | All digits | " in text
+    assert "It is small." in text
+    for name in ("features_train", "features_test", "energies"):
+        assert f"wrote {tmp_path / 'out' / name}.png" in said
+        assert (tmp_path / "out" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert f"![]({name}.png)" in (tmp_path / "out" / f"{name}.md").read_text()
+
+    mhe = next((tmp_path / "out" / "runs").glob("mhe_*_seed0"))
+    last = read_log(mhe / "log.jsonl")[-1]
+    rows = read_csv(tmp_path / "out" / "table.csv")
+    error = {(row["row"], row["column"]): float(row["test_error_percent"]) for row in rows}
+    assert error["MHE", "All digits"] == pytest.approx(100 * (1 - last["test/accuracy"]), abs=1e-4)
+    assert error["MHE", "Digit 3"] == pytest.approx(100 * (1 - last["test/accuracy_of_3"]), abs=1e-4)
+
+    features, labels, prototypes = features_of(mhe, "test")
+    assert (features.shape, prototypes.shape) == ((10, 2), (10, 2))
+    threes = next(
+        row
+        for row in read_csv(tmp_path / "out" / "features_test.csv")
+        if (row["method"], row["class"]) == ("MHE", "3")
+    )
+    assert float(threes["mean_x"]) == pytest.approx(features[labels == 3][:, 0].mean(), rel=1e-4)
+    accuracy = torch.from_numpy(features @ prototypes.T).argmax(1).eq(torch.from_numpy(labels)).float().mean()
+    assert accuracy.item() == pytest.approx(last["test/accuracy"])
+    energies = read_csv(tmp_path / "out" / "energies.csv")
+    assert {row["method"] for row in energies} == {"Baseline", "MHE"}
+    assert {int(row["step"]) for row in energies} == {0, 1, 2}
+
+    monkeypatch.setattr(runs, "_start", forbidden)
+    assert call(monkeypatch, *arguments) == 0
+    assert (tmp_path / "out" / "table.md").read_text() == text
+    shutil.rmtree(mhe)
+    with pytest.raises(AssertionError, match="a finished run was run again"):
+        call(monkeypatch, *arguments)
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_is_named_with_its_last_words(monkeypatch, capsys, table, digits, tmp_path):
+    broken = tmp_path / "broken.yaml"
+    broken.write_text(
+        table.read_text().replace("train.steps=3", "optimizer.learning_rate=1e30, train.steps=3")
+    )
+    assert call(monkeypatch, broken, "--data", f"mnist={digits}", "--out", tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert "_seed0: this run failed; error: " in said
+    assert "not finite" in said or "diverged" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["table99"], "error: table99: is no table or figure; there are figure03, figure04, table01"),
+        (["table01", "--data", "nowhere"], "error: --data nowhere: expected SET=PATH"),
+        (["table01", "--data", "cifra10=x"], "error: --data cifra10=...: is no set; there are cifar10, "),
+        (["table01", "--data", "cifar100=x"], "error: say where cifar10 lies: --data cifar10=PATH"),
+        (["figure04", "--data", "mnist=nowhere"], "error: nowhere: holds no mnist"),
+    ],
+)
+def test_a_mistake_is_one_sentence_before_any_run(monkeypatch, capsys, tmp_path, arguments, sentence):
+    assert call(monkeypatch, *arguments, "--out", tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert said.startswith(sentence)
+    assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_lists_every_table_and_figure(monkeypatch, capsys):
+    assert call(monkeypatch, "--help") == 0
+    shown = capsys.readouterr().out
+    for path in (spec.recipes() / "paper").glob("*.yaml"):
+        described, _ = spec.load_table(path.stem)
+        line = next(line for line in shown.splitlines() if line.strip().startswith(path.stem))
+        text = path.read_text()
+        assert all(name in line for name in command.SETS if f"data.name={name}" in text), (
+            described.title,
+            line,
+        )
