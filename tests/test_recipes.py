@@ -15,6 +15,7 @@ CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 TREES = {path: yaml.safe_load(path.read_text()) for path in sorted(CONFIGS.rglob("*.yaml"))}
 RECIPES = [path for path, tree in TREES.items() if "network" in tree]
 FACES = [path for path in RECIPES if TREES[path].get("task", "face") == "face"]
+FIRST_OF_NETWORK = {str(TREES[path]["network"]): path for path in reversed(FACES)}.values()
 IMAGES = [path for path in RECIPES if path not in FACES]
 
 
@@ -98,8 +99,11 @@ def test_face_recipe_loads_builds_and_makes_one_step(path, make_crops, tmp_path)
     changes += ["train.accumulate=1", "train.device=cpu", "optimizer.milestones=[]"]
     changes += ["optimizer.warmup_steps=0", "validation=null"]
     changes += ["init_from=null", "reset_head=false"]  # what it starts from is another recipe's run
+    if recipe.data.images_per_identity is not None:
+        changes += ["data.images_per_identity=2", "train.batch_size=4"]
+    if path not in FIRST_OF_NETWORK:  # its network makes a step in another recipe's test
+        changes += ["network.name=sphereface4", "network.embedding_size=16"]
     changed = config.load(path, changes)
-    assert changed.network == recipe.network
     assert train(changed, tmp_path / "run").step == 1
     assert read_log(tmp_path / "run" / "log.jsonl")[0]["loss"] > 0
 
