@@ -53,6 +53,8 @@ class PlainCNN(nn.Module):
     Raises ValueError for images of another size: the last layer's weights belong to one size.
     """
 
+    bias_multipliers = (1.0, 1.0)  # batch normalisation's: learnt and decayed as the weights are
+
     def __init__(
         self,
         units: int,

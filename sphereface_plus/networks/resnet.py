@@ -47,6 +47,8 @@ class CifarResNet(nn.Module):
     units: n, residual units in each of the three stages.
     """
 
+    bias_multipliers = (1.0, 1.0)  # batch normalisation's: learnt and decayed as the weights are
+
     def __init__(self, units: int, widths: Widths, in_channels: int, batch_norm_preset: str) -> None:
         super().__init__()
         self.embedding_size = widths[-1]
@@ -76,6 +78,7 @@ class ImageNetResNet(ResNet):
     """
 
     embedding_size = 512
+    bias_multipliers = (1.0, 1.0)
 
     def __init__(self, units: list[int]) -> None:
         super().__init__(BasicBlock, units)

@@ -3,6 +3,8 @@ import torch
 
 from sphereface_plus.losses import ASoftmaxLoss, SoftmaxLoss, SphereFace2Loss, TripletLoss
 from sphereface_plus.networks import parameter_groups, sphereface10
+from sphereface_plus.networks.cnn import cnn9
+from sphereface_plus.networks.resnet import resnet18, resnet32
 
 
 def by_name(module):
@@ -41,6 +43,13 @@ def test_the_bias_of_a_softmax_learns_twice_as_fast_without_decay():
 
 def test_a_module_may_say_that_its_biases_are_like_all_else():
     assert by_name(SphereFace2Loss(9, 4)) == {"prototypes": (0.1, 5e-4, 1.0), "bias": (0.1, 5e-4, 1.0)}
+
+
+@pytest.mark.parametrize("network", [cnn9, resnet32, resnet18])
+def test_networks_of_images_learn_and_decay_all_alike_as_batch_normalisation_wants(network):
+    groups = parameter_groups(network(), learning_rate=0.1, weight_decay=1e-4)
+    assert {(group["lr"], group["weight_decay"]) for group in groups} == {(0.1, 1e-4)}
+    assert sum(len(group["params"]) for group in groups) == len(list(network().parameters()))
 
 
 def test_a_loss_without_parameters_has_no_group():
