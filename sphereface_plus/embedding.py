@@ -24,6 +24,7 @@ from sphereface_plus.checkpoint import CheckpointError
 from sphereface_plus.config import InputSpec, NetworkConfig, load_input_spec, to_dict
 from sphereface_plus.data.crops import SpecError, check_crops, check_input, normalise, read_crop
 from sphereface_plus.data.embeddings import EmbeddingsError, read_embeddings, write_embeddings
+from sphereface_plus.data.packs import CropSource
 
 __all__ = [
     "Embedder",
@@ -113,7 +114,7 @@ def fuse(embeddings: np.ndarray, mirrored: np.ndarray, flip: Flip) -> np.ndarray
 
 def embed_files(
     embedder: Embedder,
-    paths: Sequence[str | Path],
+    paths: Sequence[CropSource],
     *,
     flip: Flip = "none",
     batch_size: int = 64,

@@ -1,6 +1,7 @@
 """Sets of aligned crops: where they lie, whose they are, and the data set that training reads.
 
-A set is a folder with a manifest, a manifest, an `identity/image` folder, or a list file of `path label`.
+A set is a folder with a manifest, a manifest, an `identity/image` folder, a list file (lists.py), or a packed
+set, `.rec` or `.tar` (packed_faces.py).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -25,7 +27,14 @@ from sphereface_plus.data.crops import (
     read_crop,
 )
 from sphereface_plus.data.keys import IMAGE_SUFFIXES, photo_key
+from sphereface_plus.data.lists import ListError, read_list
 from sphereface_plus.data.manifest import MANIFEST, UNFINISHED, read_manifest
+from sphereface_plus.data.packed_faces import SUFFIXES as PACKED
+from sphereface_plus.data.packed_faces import open_pack
+from sphereface_plus.data.packs import PackedCrop
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = [
     "CropDataset",
@@ -44,8 +53,8 @@ __all__ = [
 class FaceCrops:
     """Crops with their identities, in an order that depends on names alone."""
 
-    paths: list[str]
-    """Files, ready to be opened."""
+    paths: Sequence[str | PackedCrop]
+    """Files, ready to be opened, or places in a packed one; `read_crop` takes either."""
     keys: list[str]
     """Photo keys (data/keys.py), parallel to `paths`."""
     labels: list[int]
@@ -66,26 +75,28 @@ class FaceCrops:
         min_images: int = 1,
         exclude: Sequence[str] = (),
     ) -> FaceCrops:
-        """The crops of a set in one of the four forms above.
+        """The crops of a set in one of the forms above.
 
         root: what the paths of a list file are relative to, by default its own folder.
         min_images: identities with fewer crops are left out; the labels of the others stay without gaps.
         exclude: names of identities that are left out too; a name that the set does not hold changes nothing.
-        Raises CropsError or ManifestError.
+        Raises CropsError, ManifestError, and RecordError or TarError for a packed set.
         """
         path = Path(path)
         if path.is_dir() and (path / MANIFEST).is_file():
             path = path / MANIFEST
-        if root is not None and (path.is_dir() or path.suffix == ".csv"):
+        if root is not None and (path.is_dir() or path.suffix in (".csv", *PACKED)):
             raise CropsError(
                 f"{path}: root is for list files, the paths of this are relative to itself; drop root"
             )
         if path.is_dir():
             crops = _from_folder(path)
         elif not path.is_file():
-            raise CropsError(f"{path}: there is no such folder, manifest or list of crops")
+            raise CropsError(f"{path}: there is no such folder, manifest, list or packed set of crops")
         elif path.suffix == ".csv":
             crops = _from_manifest(path)
+        elif path.suffix in PACKED:
+            crops = _from_pack(path)
         else:
             crops = _from_list(path, Path(root) if root is not None else path.parent)
         return _without(exclude, min_images, crops, path)
@@ -102,11 +113,11 @@ class FaceCrops:
         return digest.hexdigest()
 
 
-def _file_lengths(paths: Sequence[str]) -> list[int]:
+def _file_lengths(paths: Sequence[str | PackedCrop]) -> list[int]:
     lengths, missing = [], []
     for path in paths:
         try:
-            lengths.append(Path(path).stat().st_size)
+            lengths.append(path.num_bytes if isinstance(path, PackedCrop) else Path(path).stat().st_size)
         except OSError:
             missing.append(path)
     if missing:
@@ -120,6 +131,16 @@ def _file_lengths(paths: Sequence[str]) -> list[int]:
 
 def _from_manifest(path: Path) -> FaceCrops:
     table = read_manifest(path)
+    template, size = _one_kind(table, path)
+    names = table["path"].tolist()
+    paths = [str(path.parent / name) for name in names]
+    keys = [photo_key(name) for name in names]
+    labels, identities = _number(table["identity"].tolist())
+    return FaceCrops(paths, keys, labels, identities, template, size)
+
+
+def _one_kind(table: pandas.DataFrame, path: Path) -> tuple[str, tuple[int, int]]:
+    """The one template and (H, W) of a manifest's crops."""
     if table.empty:
         raise CropsError(f"{path}: the manifest holds no crop; report.json beside it says what was not found")
     kinds = sorted(set(zip(table["template"], table["height"], table["width"], strict=True)))
@@ -129,11 +150,22 @@ def _from_manifest(path: Path) -> FaceCrops:
             f"{path}: the crops of a set need one template and size, this manifest mixes {mixed}"
         )
     template, height, width = kinds[0]
-    names = table["path"].tolist()
-    paths = [str(path.parent / name) for name in names]
-    keys = [photo_key(name) for name in names]
-    labels, identities = _number(table["identity"].tolist())
-    return FaceCrops(paths, keys, labels, identities, template, (int(height), int(width)))
+    return template, (int(height), int(width))
+
+
+def _from_pack(path: Path) -> FaceCrops:
+    pack = open_pack(path)
+    labels, identities = _number(pack.identities)
+    size = read_crop(pack.crops[0]).shape[:2]
+    template, stated = None, pack.size
+    if pack.manifest is not None:
+        template, stated = _one_kind(pack.manifest, path)
+    if stated not in (None, size):
+        raise SpecError(
+            f"{path}: its first crop is {size[0]}x{size[1]}, and its property file or manifest says "
+            f"{stated[0]}x{stated[1]}; correct or remove that"
+        )
+    return FaceCrops(pack.crops, pack.keys, labels, identities, template, size)
 
 
 def _from_folder(path: Path) -> FaceCrops:
@@ -158,23 +190,10 @@ def _from_folder(path: Path) -> FaceCrops:
 
 
 def _from_list(path: Path, root: Path) -> FaceCrops:
-    names, labels = [], []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise CropsError(f"{path}: cannot be read as a list of crops, a text of `path label` lines") from None
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        *name, label = line.rsplit(maxsplit=1)  # a path may hold spaces
-        if not name or not (label.isascii() and label.isdigit()):
-            raise CropsError(
-                f"{path}, line {number}: expected `path label`, label 0, 1, 2, ..., got {line!r}"
-            )
-        names.append(name[0].strip())
-        labels.append(int(label))
-    if not names:
-        raise CropsError(f"{path}: the list holds no crop")
+        names, labels = read_list(path)
+    except ListError as error:
+        raise CropsError(str(error)) from None
     num_identities = len(set(labels))
     check_labels(labels, num_identities, origin=str(path))
     paths = [str(root / name) for name in names]

@@ -7,6 +7,7 @@ as they are. This file is a format: it imports nothing of ours, so that any prog
 from __future__ import annotations
 
 import csv
+import io
 import math
 import re
 from collections.abc import Iterable
@@ -89,16 +90,17 @@ def _text(value: str | int | float) -> str:
     return "" if isinstance(value, float) and math.isnan(value) else str(value)
 
 
-def read_manifest(path: str | Path) -> pandas.DataFrame:
+def read_manifest(path: str | Path, content: bytes | None = None) -> pandas.DataFrame:
     """The manifest with COLUMNS in their order, checked; columns that are not ours follow as text.
 
+    content: the file's, where it lies in a packed set; `path` then only names it.
     Raises ManifestError for a file that cannot be read, a missing column, a value of the wrong kind, a crop
     that is listed twice, and a path that leads out of the manifest's folder.
     """
     import pandas  # half a second, which programs that only write do not need to wait for
 
     path = Path(path)
-    header, *rows = _read_csv(path)
+    header, *rows = _read_csv(path, content)
     missing = [name for name in COLUMNS if name not in header]
     if missing:
         raise ManifestError(f"{path}: is not a manifest, it lacks the columns {', '.join(missing)}")
@@ -146,11 +148,11 @@ def _value(name: str, text: str) -> str | int | float:
     return text
 
 
-def _read_csv(path: Path) -> list[list[str]]:
+def _read_csv(path: Path, content: bytes | None) -> list[list[str]]:
     try:
         # utf-8-sig: a spreadsheet that saved the manifest may have put a byte order mark in front.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file, strict=True) if row]
+        text = (path.read_bytes() if content is None else content).decode("utf-8-sig")
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     except OSError as error:
         raise ManifestError(f"{path}: the manifest cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, csv.Error) as error:

@@ -40,6 +40,10 @@ class PackedCrop:
     def __str__(self) -> str:
         return f"{self.pack.path}, {self.pack.name(self.number)}"
 
+    @property
+    def num_bytes(self) -> int:
+        return self.pack.num_bytes(self.number)
+
     def read(self) -> bytes:
         """The crop as it was encoded. Raises a ValueError that names file and offset."""
         return self.pack.read(self.number)

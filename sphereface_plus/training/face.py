@@ -41,7 +41,7 @@ class FaceSet(CropDataset):
         return self.crops.fingerprint()
 
     def describe(self, index: int) -> tuple[str, int]:
-        return self.crops.paths[index], self.crops.labels[index]
+        return str(self.crops.paths[index]), self.crops.labels[index]
 
     def batch(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
         return self.__getitems__(items)

@@ -68,7 +68,7 @@ def test_crops_of_an_interrupted_alignment_are_refused(crops_folder):
 
 
 def test_a_set_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(CropsError, match="nowhere: there is no such folder, manifest or list of crops"):
+    with pytest.raises(CropsError, match="nowhere: there is no such folder, manifest, list or packed"):
         FaceCrops.open(tmp_path / "nowhere")
 
 

@@ -129,6 +129,12 @@ def test_names_that_lead_out_of_the_tar_are_refused(path, name, message):
         TarCrops(write_tar(path, {name: b"x"}, tarfile.GNU_FORMAT))
 
 
+def test_a_tar_of_one_identity_is_one_and_images_beside_identities_are_passed_over(path):
+    assert TarCrops(write_tar(path, {"a/Ann/1.jpg": b"x", "a/Ann/2.jpg": b"y"})).root == "a"
+    crops = TarCrops(write_tar(path, {"a/Ann/1.jpg": b"x", "a/loose.jpg": b"y", "a/Ann/old/1.jpg": b"z"}))
+    assert [crops.relative(number) for number in range(len(crops))] == ["Ann/1.jpg"]
+
+
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.GNUTYPE_SPARSE])
 def test_links_and_devices_are_refused(path, kind):
     write_tar(path, {"Ann/1.jpg": b""}, type=kind, linkname="/etc/passwd")
@@ -139,9 +145,8 @@ def test_links_and_devices_are_refused(path, kind):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"manifest.csv": b"x"}, "expected identity/image files in one folder, found no image"),
-        ({"1.jpg": b"x"}, "expected identity/image files in one folder"),
-        ({"Ann/1.jpg": b"x", "more/Bob/1.jpg": b"y"}, "found images in 2 folders of identities"),
+        ({"manifest.csv": b"x"}, "expected images as identity/image, found none"),
+        ({"more/Ann/1.jpg": b"x", "even/more/Bob/1.jpg": b"y"}, "expected images as identity/image"),
     ],
 )
 def test_a_tar_that_is_no_set_of_crops_is_refused(path, files, message):
@@ -166,7 +171,7 @@ def test_a_compressed_tar_is_told_apart(path, mode):
 
 
 @pytest.mark.parametrize(
-    ("data", "message"), [(b"", "found no image"), (b"<html>", "checksum is wrong; no tar")]
+    ("data", "message"), [(b"", "identity/image, found none"), (b"<html>", "checksum is wrong; no tar")]
 )
 def test_what_is_no_tar_is_refused(path, data, message):
     path.write_bytes(data)

@@ -1,0 +1,45 @@
+import pytest
+
+from sphereface_plus.data.lists import ListError, read_list
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "expected"),
+    [
+        ("a.txt", "Ann/a 1.jpg 7", ("Ann/a 1.jpg", 7)),
+        ("a.txt", "Ann/1.jpg\t0", ("Ann/1.jpg", 0)),
+        ("a.lst", "12\t3.000000\tAnn/a 1.jpg", ("Ann/a 1.jpg", 3)),  # im2rec
+        ("a.lst", "1\t/data/Ann/a 1.jpg\t3", ("/data/Ann/a 1.jpg", 3)),  # insightface
+        ("a.lst", "0\tAnn/1.jpg\t3\t1.0\t2.0\t3.0\t4.0", ("Ann/1.jpg", 3)),
+    ],
+)
+def test_a_line_of_each_kind_is_read(tmp_path, name, line, expected):
+    (tmp_path / name).write_text(f"\n{line}\n")
+    assert read_list(tmp_path / name) == ([expected[0]], [expected[1]])
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "message"),
+    [
+        ("a.txt", "Ann/1.jpg", "line 2: expected `path label`, label 0, 1, 2"),
+        ("a.txt", "7", "line 2: expected `path label`"),
+        ("a.lst", "1 Ann/1.jpg 7", "line 2: expected `index <tab> label <tab> path` or `aligned"),
+        ("a.lst", "1\tAnn/1.jpg\t0.5", "line 2: expected"),
+        ("a.lst", "1\t2.5\tAnn/1.jpg", "line 2: expected"),
+        ("a.lst", "1\t2.0", "line 2: expected"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path, name, line, message):
+    good = "1\tAnn/1.jpg\t3" if name == "a.lst" else "Ann/1.jpg 3"
+    (tmp_path / name).write_text(f"{good}\n{line}\n")
+    with pytest.raises(ListError, match=message):
+        read_list(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"\n", "the list holds no crop"), (b"\xff", "cannot be read")]
+)
+def test_an_empty_or_binary_list_is_refused(tmp_path, content, message):
+    (tmp_path / "a.txt").write_bytes(content)
+    with pytest.raises(ListError, match=message):
+        read_list(tmp_path / "a.txt")
