@@ -1,0 +1,159 @@
+"""A model as a folder in the layout of the Hugging Face Hub, with a model card; and back from there.
+
+    model.safetensors   the weights, and in their header all that is needed to use them (weights.py)
+    config.json         the same header as a file: the Hub counts downloads by it; nothing here reads it
+    README.md           the model card
+
+A local folder needs no package of the Hub's.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sphereface_plus import weights
+from sphereface_plus.config import to_dict
+from sphereface_plus.embedding import Embedder
+from sphereface_plus.output import write_text
+from sphereface_plus.weights import MODEL, Weights
+
+# What the Hub knows as licences, of those that weights of faces come under.
+HUB_LICENSES = ("mit", "apache-2.0", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0")
+
+
+class HubError(ValueError):
+    """What the Hub cannot do here; the message says what to do."""
+
+
+def save_weights(
+    model: str | Path, out: str | Path, *, license: str | None = None, head: bool = False
+) -> Weights:
+    """Writes the network of a run, checkpoint or weight file as a weight file, and reads it again.
+
+    license: terms of the weights; those of a weight file stay if not given.
+    head: the prototypes and their identities' names too. They are personal data, and only a fine-tuning with
+    the same identities has a use for them: left out if not asked for.
+    Raises CheckpointError or ConfigError.
+    """
+    given = weights.load(model)
+    origin = given.info.origin
+    if license is not None:
+        origin = origin.model_copy(update={"license": license})
+    info = given.info.model_copy(update={"origin": origin} | ({} if head else {"identities": None}))
+    weights.save(out, info, given.network, given.loss.get("prototypes") if head else None)
+    return weights.load(out)
+
+
+def save_pretrained(
+    model: str | Path, folder: str | Path, *, license: str | None = None, head: bool = False
+) -> Path:
+    """Writes the folder described above; what it takes and raises is as for save_weights."""
+    folder = Path(folder)
+    written = save_weights(model, folder / MODEL, license=license, head=head)
+    config = json.dumps(to_dict(written.info), indent=2, ensure_ascii=False)
+    write_text(folder / "config.json", config + "\n")
+    write_text(folder / "README.md", model_card(written, name=folder.resolve().name))
+    return folder
+
+
+def from_pretrained(name: str | Path, *, revision: str | None = None, device: str = "auto") -> Embedder:
+    """The embedder of a local folder, or of a repository on the Hub, `owner/name`.
+
+    revision: a commit, branch or tag of the repository. device: as for Embedder.load.
+    Raises CheckpointError; HubError where the Hub is needed and huggingface_hub is missing.
+    """
+    if Path(name).exists():
+        return Embedder.load(name, device=device)
+    if str(name).count("/") != 1 or str(name).startswith(("/", ".")):
+        raise HubError(f"{name}: there is no such folder, and a repository of the Hub is called owner/name")
+    return Embedder.load(_hub().hf_hub_download(str(name), MODEL, revision=revision), device=device)
+
+
+def push_to_hub(folder: str | Path, repository: str, *, private: bool = True) -> str:
+    """Uploads a folder of save_pretrained to the repository `owner/name`, made if need be; its address.
+
+    Raises HubError where huggingface_hub is missing, CheckpointError for another folder.
+    """
+    weights.load(Path(folder) / MODEL)
+    api = _hub().HfApi()
+    api.create_repo(repository, private=private, exist_ok=True)
+    api.upload_folder(
+        repo_id=repository, folder_path=str(folder), allow_patterns=[MODEL, "config.json", "README.md"]
+    )
+    return f"https://huggingface.co/{repository}"
+
+
+def model_card(model: Weights, *, name: str) -> str:
+    """README.md: the YAML head that the Hub reads, and for people what the model is and how to use it."""
+    info, origin, spec = model.info, model.info.origin, model.info.network.input
+    head: dict[str, Any] = {
+        "library_name": "sphereface-plus",
+        "pipeline_tag": "image-feature-extraction",
+        "tags": ["face-recognition", "face-verification", "sphereface"],
+        **_license(origin.license),
+    }
+    rows = {
+        "network": f"{info.network.name}, {info.network.embedding_size} dimensions",
+        "crops": f"{spec.template}, {spec.height}x{spec.width} (height x width)",
+        "pixels": f"{spec.color.upper()}, (v - {list(spec.mean)}) / {list(spec.std)}, v from 0 to 255",
+        "from": f"`{origin.file}` ({origin.format}), sha256 `{origin.sha256}`",
+        "terms of the weights": origin.license or "not stated",
+        **{f"training: {key}": value for key, value in origin.training.items()},
+    }
+    table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
+    remarks = "".join(f"- {remark}\n" for remark in origin.remarks)
+    return f"""---
+{yaml.safe_dump(head, sort_keys=False).strip()}
+---
+
+# {name}
+
+A network for face recognition: aligned crops of faces go in, embeddings come out, and the cosine of two of
+them says how alike the two faces are.
+
+| | |
+|---|---|
+{table}
+
+{remarks}
+## Use
+
+```python
+from sphereface_plus.embedding import Embedder
+
+# uint8 RGB (B, {spec.height}, {spec.width}, 3) -> float32 (B, {info.network.embedding_size})
+embeddings = Embedder.load("{name}")(crops)
+```
+
+Crops are made of photos by `python -m data_prep align PHOTOS CROPS --template {spec.template}`. Another
+alignment, channel order or scale gives embeddings that look fine and are not.
+
+## Limits
+
+No accuracy is stated here: it depends on the photos, and `python -m eval` measures it on yours. Face
+recognition errs more often for some groups of people than for others, by its training data: measure on
+people like those that it is meant for.
+"""
+
+
+def _license(license: str | None) -> dict[str, str]:
+    if license is None:
+        return {"license": "unknown"}
+    if license.lower() in HUB_LICENSES:
+        return {"license": license.lower()}
+    return {"license": "other", "license_name": license}
+
+
+def _hub() -> Any:
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise HubError(
+            "the Hub needs huggingface_hub, which is not installed: pip install huggingface_hub; "
+            "a local folder needs nothing"
+        ) from None
+    return huggingface_hub

@@ -1,0 +1,153 @@
+"""Folders in the layout of the Hub: written, read and described without it; and the Hub where it is meant."""
+
+import json
+import sys
+import types
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from sphereface_plus import weights
+from sphereface_plus.checkpoint import CheckpointError
+from sphereface_plus.config import InputSpec, NetworkConfig
+from sphereface_plus.embedding import Embedder
+from sphereface_plus.hub import HubError, from_pretrained, push_to_hub, save_pretrained, save_weights
+from sphereface_plus.networks import build_network
+from sphereface_plus.weights import Origin, WeightsInfo
+
+
+@pytest.fixture
+def file(tmp_path):
+    config = NetworkConfig(
+        name="sphereface4", embedding_size=8, input=InputSpec(template="small_48x32", height=48, width=32)
+    )
+    origin = Origin(
+        format="caffe",
+        file="x.caffemodel",
+        sha256="0" * 64,
+        license="MIT",
+        training={"recipe": "mine"},
+        remarks=("fc6: odd",),
+    )
+    info = WeightsInfo(network=config, identities=("Ann", "Bjørk"), origin=origin)
+    weights.save(tmp_path / "face.safetensors", info, build_network(config).state_dict(), torch.eye(2, 8))
+    return tmp_path / "face.safetensors"
+
+
+@pytest.fixture
+def crops():
+    return np.random.default_rng(0).integers(0, 256, (3, 48, 32, 3), dtype=np.uint8)
+
+
+def test_a_saved_folder_embeds_as_the_model_it_was_made_from(file, crops, tmp_path):
+    folder = save_pretrained(file, tmp_path / "hub" / "face")
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    expected = Embedder.load(file, device="cpu")(crops)
+    for embedder in (from_pretrained(folder, device="cpu"), Embedder.load(folder, device="cpu")):
+        np.testing.assert_array_equal(embedder(crops), expected)
+
+
+def test_the_model_card_begins_with_what_the_hub_reads_and_says_how_to_feed_the_network(file, tmp_path):
+    card = (save_pretrained(file, tmp_path / "face") / "README.md").read_text()
+    _, head, text = card.split("---\n", maxsplit=2)
+    assert yaml.safe_load(head) == {
+        "library_name": "sphereface-plus",
+        "pipeline_tag": "image-feature-extraction",
+        "tags": ["face-recognition", "face-verification", "sphereface"],
+        "license": "mit",
+    }
+    assert "| crops | small_48x32, 48x32 (height x width) |" in text
+    assert "| pixels | BGR, (v - [127.5, 127.5, 127.5]) / [128.0, 128.0, 128.0], v from 0 to 255 |" in text
+    assert "| training: recipe | mine |" in text
+    assert "- fc6: odd" in text
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("Apache-2.0", {"license": "apache-2.0"}),
+        ("research only", {"license": "other", "license_name": "research only"}),
+    ],
+)
+def test_the_terms_of_the_weights_are_in_the_head(file, tmp_path, given, expected):
+    card = (save_pretrained(file, tmp_path / "face", license=given) / "README.md").read_text()
+    head = yaml.safe_load(card.split("---\n")[1])
+    assert {key: head[key] for key in head if key.startswith("license")} == expected
+    assert weights.load(tmp_path / "face").info.origin.license == given
+
+
+def test_prototypes_and_names_of_people_leave_only_if_asked_for(file, tmp_path):
+    without = weights.load(save_pretrained(file, tmp_path / "without"))
+    assert (without.loss, without.info.identities) == ({}, None)
+    assert b"Ann" not in (tmp_path / "without" / "model.safetensors").read_bytes()
+    assert "Ann" not in (tmp_path / "without" / "config.json").read_text()
+    kept = weights.load(save_pretrained(file, tmp_path / "with", head=True))
+    assert kept.info.identities == ("Ann", "Bjørk")
+    assert torch.equal(kept.loss["prototypes"], torch.eye(2, 8))
+    assert json.loads((tmp_path / "with" / "config.json").read_text())["identities"] == ["Ann", "Bjørk"]
+
+
+def test_a_weight_file_alone_is_written_too(file, tmp_path):
+    saved = save_weights(file, tmp_path / "out.safetensors")
+    assert saved.info.origin == weights.load(file).info.origin
+    assert all(torch.equal(saved.network[n], value) for n, value in weights.load(file).network.items())
+
+
+class FakeHub(types.ModuleType):
+    def __init__(self, file):
+        super().__init__("huggingface_hub")
+        self.calls, self.file = [], file
+
+    def hf_hub_download(self, repository, name, revision=None):
+        self.calls.append((repository, name, revision))
+        return str(self.file)
+
+    def HfApi(self):
+        return self
+
+    def create_repo(self, repository, *, private, exist_ok):
+        self.calls.append(("create", repository, private, exist_ok))
+
+    def upload_folder(self, *, repo_id, folder_path, allow_patterns):
+        self.calls.append(("upload", repo_id, folder_path, sorted(allow_patterns)))
+
+
+def test_a_repository_is_fetched_from_the_hub(file, crops, monkeypatch):
+    hub = FakeHub(file)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    embedder = from_pretrained("ann/face", revision="v1", device="cpu")
+    np.testing.assert_array_equal(embedder(crops), Embedder.load(file, device="cpu")(crops))
+    assert hub.calls == [("ann/face", "model.safetensors", "v1")]
+
+
+def test_a_folder_is_pushed_to_a_private_repository(file, tmp_path, monkeypatch):
+    hub = FakeHub(file)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    folder = save_pretrained(file, tmp_path / "face")
+    (folder / "notes.txt").write_text("not for the Hub")
+    assert push_to_hub(folder, "ann/face") == "https://huggingface.co/ann/face"
+    assert hub.calls == [
+        ("create", "ann/face", True, True),
+        ("upload", "ann/face", str(folder), ["README.md", "config.json", "model.safetensors"]),
+    ]
+    with pytest.raises(CheckpointError):
+        push_to_hub(tmp_path / "empty", "ann/face")
+
+
+def test_without_the_hubs_package_a_sentence_says_what_to_do(file, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    folder = save_pretrained(file, tmp_path / "face")
+    from_pretrained(folder)
+    for call in (lambda: from_pretrained("ann/face"), lambda: push_to_hub(folder, "ann/face")):
+        with pytest.raises(HubError, match="pip install huggingface_hub; a local folder needs nothing"):
+            call()
+
+
+@pytest.mark.parametrize("name", ["nowhere", "./nowhere/face", "/nowhere/face", "a/b/c"])
+def test_what_is_neither_a_folder_nor_a_repository_is_refused(name):
+    with pytest.raises(
+        HubError, match="there is no such folder, and a repository of the Hub is called owner/name"
+    ):
+        from_pretrained(name)
