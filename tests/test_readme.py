@@ -8,7 +8,8 @@ import pytest
 
 # Greedy: `docker run ... sphereface-plus python -m eval lfw` is an eval command.
 COMMAND = re.compile(
-    r".*(?:python -m |(?=sphereface-plus ))(?P<program>data_prep|eval|sphereface.plus) (?P<name>[a-z]+)"
+    r".*(?:python -m |(?=sphereface-plus ))(?P<program>data_prep|eval|sphereface.plus) "
+    r"(?P<name>sphere (?:points|figure|limits)|[a-z]+(?:-[a-z]+)*)"
 )
 
 
@@ -39,7 +40,7 @@ def help_of(repository):
     def lookup(program: str, name: str) -> str:
         if (program, name) not in known:
             known[program, name] = subprocess.run(
-                [sys.executable, "-m", program, name, "--help"],
+                [sys.executable, "-m", program, *name.split(), "--help"],
                 capture_output=True,
                 text=True,
                 cwd=repository,

@@ -60,3 +60,8 @@ def test_three_lines_add_mhe_to_resnet18(tmp_path, repository):
     # cross-entropy of about log 10, 10 (20 layers of about 0.5) and an output layer of about 0.5
     assert 100 < float(loss) < 110
     assert layers == "{'mhe/hidden': 20, 'mhe/output': 1}"
+
+
+def test_the_three_lines_are_those_of_the_readme(repository):
+    readme = (repository / "README.md").read_text()
+    assert [line for line in LINES.values() if f"\n{line}" not in readme] == []
