@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sphereface_plus import checkpoint, weights
 from sphereface_plus.pretrained import caffe, clcarwin, cosface, opensphere
-from sphereface_plus.pretrained.converted import Converted, checked_prototypes
+from sphereface_plus.pretrained.converted import Converted, checked_prototypes, first_convolution
 from sphereface_plus.pretrained.errors import PretrainedError
 from sphereface_plus.pretrained.fold import fold_input, plain_spec
 from sphereface_plus.pretrained.torch_files import read_state_dict
@@ -25,8 +25,6 @@ FORMATS: dict[str, Callable[[Path], Converted]] = {
     "opensphere": partial(opensphere.read, variant="sfnet"),
     "opensphere_deprecated": partial(opensphere.read, variant="sfnet_deprecated"),
 }
-# Our name of the weights that see the pixels.
-_FIRST = "stages.0.down.weight"
 
 
 def convert(
@@ -60,7 +58,8 @@ def convert(
         remarks.append(f"prototypes from {Path(head).name}")
     if fold:
         spec = plain_spec(config.input)
-        network[_FIRST] = fold_input(network[_FIRST], config.input, spec)
+        first = first_convolution(config)
+        network[first] = fold_input(network[first], config.input, spec)
         remarks.append(f"folded into the first convolution: {config.input.color}, std {config.input.std}")
         config = config.model_copy(update={"input": spec})
     info = WeightsInfo(

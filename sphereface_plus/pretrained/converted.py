@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sphereface_plus.config import NetworkConfig
 from sphereface_plus.networks import build_network
@@ -63,6 +63,13 @@ def take(
     if prototypes is not None:
         prototypes = checked_prototypes(file, prototypes, config)
     return Converted(config, network, prototypes, renamed, remarks)
+
+
+def first_convolution(config: NetworkConfig) -> str:
+    """Name of the weights that see the pixels, (out, 3, k, k)."""
+    with torch.device("meta"):
+        modules = build_network(config).named_modules()
+    return next(f"{name}.weight" for name, module in modules if isinstance(module, nn.Conv2d))
 
 
 def checked_prototypes(file: Path, prototypes: Tensor, config: NetworkConfig) -> Tensor:

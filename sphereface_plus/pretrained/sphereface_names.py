@@ -10,14 +10,13 @@ from typing import Literal
 
 from torch import Tensor
 
-from sphereface_plus.config import InputSpec, NetworkConfig
+from sphereface_plus.config import NetworkConfig
 from sphereface_plus.networks import STAGE_UNITS
 from sphereface_plus.pretrained.converted import Converted, take
+from sphereface_plus.pretrained.crop_sizes import input_spec
 from sphereface_plus.pretrained.errors import PretrainedError
 
-# Inputs of the last layer -> the crops that give so many: 512 maps of 7x6 or 7x7.
-_CROPS = {512 * 7 * 6: ("sphereface_112x96", 112, 96), 512 * 7 * 7: ("arcface_112x112", 112, 112)}
-_OURS = re.compile(r"stages\.(\d)\.(?:units\.(\d+)\.)?(?:down|prelu|conv|prelu)([12]?)\.(weight|bias)")
+_OURS = re.compile(r"stages\.(\d)\.(?:units\.(\d+)\.)?(?:down|prelu|conv)([12]?)\.(weight|bias)")
 
 
 @dataclass(frozen=True)
@@ -69,13 +68,7 @@ def to_sphereface(
             f"{'with' if embed is not None else 'without'} {names.embed}; --from names another one"
         )
     embedding_size, inputs = embed.shape[-2:] if embed.ndim >= 2 else (0, 0)
-    if inputs not in _CROPS:
-        raise PretrainedError(
-            f"{file}: its last layer takes {inputs} numbers; crops of 112x96 give {512 * 7 * 6}, "
-            f"crops of 112x112 give {512 * 7 * 7}, and no others are known"
-        )
-    template, height, width = _CROPS[inputs]
-    spec = InputSpec(template=template, height=height, width=width, color=color, std=(std, std, std))
+    spec = input_spec(file, inputs // 512, color=color, std=std)
     config = NetworkConfig.model_validate(
         {"name": name, "embedding_size": embedding_size, "input": spec, "variant": variant}
     )

@@ -16,7 +16,7 @@ from sphereface_plus.training.finetune import StartError
 
 
 def add_adapters(network: nn.Module, rank: int, alpha: float) -> None:
-    """Gives every convolution and linear layer that is not frozen an adapter, which changes nothing yet.
+    """Gives every full convolution and linear layer that is not frozen an adapter, which changes nothing yet.
 
     All weights that the network has are frozen, biases and slopes too. Raises StartError where peft is
     missing, or everything is frozen.
@@ -30,7 +30,9 @@ def add_adapters(network: nn.Module, rank: int, alpha: float) -> None:
     layers = [
         name
         for name, module in network.named_modules()
-        if isinstance(module, nn.Conv2d | nn.Linear) and module.weight.requires_grad
+        if isinstance(module, nn.Conv2d | nn.Linear)
+        and module.weight.requires_grad
+        and getattr(module, "groups", 1) == 1  # a grouped convolution's weights are few already
     ]
     if not layers:
         raise StartError("finetune.frozen_stages leaves no layer for the adapters of finetune.lora_rank")

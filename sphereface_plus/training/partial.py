@@ -34,22 +34,16 @@ def network_groups(
 
     layer_decay: factor on the learning rate from each part to the one before it, the last one at 1.
     """
-    if layer_decay == 1:
-        return _groups(network, optimizer, 1.0)
-    all_parts = parts(network)
-    return [
-        group
-        for above, part in enumerate(reversed(all_parts))
-        for group in _groups(part, optimizer, layer_decay**above)
-    ]
-
-
-def _groups(module: nn.Module, optimizer: OptimizerConfig, factor: float) -> list[dict[str, Any]]:
     groups = parameter_groups(
-        module, learning_rate=optimizer.learning_rate, weight_decay=optimizer.weight_decay
+        network, learning_rate=optimizer.learning_rate, weight_decay=optimizer.weight_decay
     )
-    for group in groups:
-        group["params"] = [parameter for parameter in group["params"] if parameter.requires_grad]
-        group["lr_multiplier"] *= factor
-        group["lr"] *= factor
-    return [group for group in groups if group["params"]]
+    if layer_decay == 1:
+        return groups
+    found = []
+    for above, part in enumerate(reversed(parts(network))):
+        inside, factor = {id(parameter) for parameter in part.parameters()}, layer_decay**above
+        for group in groups:
+            params = [parameter for parameter in group["params"] if id(parameter) in inside]
+            rates = {key: group[key] * factor for key in ("lr", "lr_multiplier")}
+            found += [group | rates | {"params": params}] if params else []
+    return found
