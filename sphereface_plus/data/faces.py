@@ -165,7 +165,8 @@ def _from_pack(path: Path) -> FaceCrops:
             f"{path}: its first crop is {size[0]}x{size[1]}, and its property file or manifest says "
             f"{stated[0]}x{stated[1]}; correct or remove that"
         )
-    return FaceCrops(pack.crops, pack.keys, labels, identities, template, size)
+    keys = [photo_key(name) for name in pack.names]
+    return FaceCrops(pack.crops, keys, labels, identities, template, size)
 
 
 def _from_folder(path: Path) -> FaceCrops:

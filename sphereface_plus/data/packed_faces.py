@@ -1,27 +1,30 @@
 """Packed training sets: whose the crops of a .rec or a tar are, and what they are called.
 
-A tar holds what a folder holds, its manifest.csv included. A .rec has numbers only; the manifest of the crops
-that were packed lies beside it as `<name>.rec.csv`, a row a record, in their order. Where there is none, an
-identity is its label in seven digits, and a crop's key is `label/record`: what `python -m data_prep unpack`
-makes folders and files of.
+A tar holds what a folder holds, its manifest.csv included. A .rec has numbers only; the names of the crops
+that were packed lie beside it as `<name>.rec.csv`, a row a record, in their order: their manifest, or where
+there was none, the columns `path,identity`. Without this file an identity is its label in seven digits, and a
+crop is called `label/record`.
 """
 
 from __future__ import annotations
 
+import csv
+import io
+import os
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from sphereface_plus.data.image_records import PROPERTY, ImageRecords, read_property
-from sphereface_plus.data.keys import photo_key
-from sphereface_plus.data.manifest import MANIFEST, ManifestError, read_manifest
+from sphereface_plus.data.manifest import MANIFEST, ManifestError, leads_outside, read_manifest
 from sphereface_plus.data.packs import PackedCrop
-from sphereface_plus.data.tars import TarCrops
+from sphereface_plus.data.tars import TarCrops, TarError
 
 if TYPE_CHECKING:
     import pandas
 
 SUFFIXES = (".rec", ".tar")
+NAMES_HEADER = b"path,identity\n"
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class PackedSet:
     """N crops in the order of the pack, or of its manifest."""
 
     crops: list[PackedCrop]
-    keys: list[str]
-    """Photo keys (keys.py)."""
+    names: list[str]
+    """Paths as in a manifest; those of a .rec without names have no suffix."""
     identities: list[str]
     """Of each crop."""
     manifest: pandas.DataFrame | None
@@ -38,8 +41,8 @@ class PackedSet:
     """(H, W) by a .rec's `property` file; None where nothing says it."""
 
 
-def manifest_of_rec(path: Path) -> Path:
-    """Where the manifest of a .rec lies, if there is one."""
+def names_of_rec(path: Path) -> Path:
+    """Where the names of a .rec lie, if they are known."""
     return path.with_name(f"{path.name}.csv")
 
 
@@ -51,41 +54,72 @@ def open_pack(path: str | Path) -> PackedSet:
 
 def _open_rec(path: Path) -> PackedSet:
     records = ImageRecords(path)
-    labels = records.identity_labels()
+    labels = records.identity_labels().tolist()
     crops = [PackedCrop(records, number) for number in range(len(records))]
     size = None
     if (path.parent / PROPERTY).is_file():
         size = read_property(path.parent / PROPERTY)[1:]
-    if not manifest_of_rec(path).is_file():
+    if not names_of_rec(path).is_file():
         identities = [f"{label:07d}" for label in labels]
-        keys = [f"{identity}/{records.key(number):08d}" for number, identity in enumerate(identities)]
-        return PackedSet(crops, keys, identities, None, size)
-    table = read_manifest(manifest_of_rec(path))
-    identities = table["identity"].tolist()
-    pairs = set(zip(labels.tolist(), identities, strict=False))
-    if len(table) != len(crops) or not len(pairs) == len({p[0] for p in pairs}) == len({p[1] for p in pairs}):
+        names = [f"{identity}/{records.key(number):08d}" for number, identity in enumerate(identities)]
+        return PackedSet(crops, names, identities, None, size)
+    names, identities, table = _read_names(names_of_rec(path))
+    pairs = set(zip(labels, identities, strict=False))
+    one_to_one = len(pairs) == len(set(labels)) == len(set(identities))
+    if len(names) != len(crops) or not one_to_one:
         raise ManifestError(
-            f"{manifest_of_rec(path)}: is not the manifest of {path.name}, whose {len(crops):,} images have "
-            f"other identities than its {len(table):,} rows; give the right one, or remove it"
+            f"{names_of_rec(path)}: does not name the {len(crops):,} images of {path.name}: it has "
+            f"{len(names):,} rows, or other identities; give the right file, or remove it"
         )
-    return PackedSet(crops, [photo_key(name) for name in table["path"]], identities, table, size)
+    return PackedSet(crops, names, identities, table, size)
+
+
+def _read_names(path: Path) -> tuple[list[str], list[str], pandas.DataFrame | None]:
+    """Paths and identities of the records, and the manifest if the file is a whole one."""
+    content = path.read_bytes()
+    if not content.startswith(NAMES_HEADER):
+        table = read_manifest(path, content)
+        return table["path"].tolist(), table["identity"].tolist(), table
+    try:
+        rows = list(csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))[1:]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(f"{path}: is not a CSV file ({error})") from None
+    for number, row in enumerate(rows, start=1):
+        if len(row) != 2 or not all(row) or leads_outside(row[0]):
+            raise ManifestError(f"{path}, row {number}: expected a relative path and an identity, got {row}")
+    if len({name for name, _ in rows}) < len(rows):
+        raise ManifestError(f"{path}: names a crop twice")
+    return [name for name, _ in rows], [identity for _, identity in rows], None
 
 
 def _open_tar(path: Path) -> PackedSet:
     tar = TarCrops(path)
-    numbers = {tar.relative(number): number for number in range(len(tar))}
-    manifest = tar.files.get(MANIFEST if tar.root == "." else f"{tar.root}/{MANIFEST}")
-    if manifest is None:
-        crops = [PackedCrop(tar, number) for number in numbers.values()]
-        return PackedSet(
-            crops, list(map(photo_key, numbers)), [name.split("/")[0] for name in numbers], None, None
-        )
-    table = read_manifest(path / manifest.name, tar.read_member(manifest))
-    missing = [name for name in table["path"] if name not in numbers]
+    numbers = {tar.name(number): number for number in range(len(tar))}
+    manifests = [name for name in tar.files if PurePosixPath(name).name == MANIFEST]
+    if not manifests:
+        root = _root(list(numbers))
+        inside = {name: PurePosixPath(name).relative_to(root).parts for name in numbers}
+        names = ["/".join(parts) for parts in inside.values() if len(parts) == 2]
+        if not names:
+            raise TarError(f"{path}: expected images as identity/image, or a {MANIFEST}; found neither")
+        identities = [name.split("/")[0] for name in names]
+        table = None
+    else:
+        manifest = min(manifests, key=lambda name: name.count("/"))
+        root = PurePosixPath(manifest).parent.as_posix()
+        table = read_manifest(path / manifest, tar.read_member(tar.files[manifest]))
+        names, identities = table["path"].tolist(), table["identity"].tolist()
+    members = [(PurePosixPath(root) / name).as_posix() for name in names]
+    missing = [name for name in members if name not in numbers]
     if missing:
         raise ManifestError(
-            f"{path}: lacks {len(missing):,} of the {len(table):,} crops of its manifest, first {missing[0]}"
+            f"{path}: lacks {len(missing):,} of the {len(names):,} crops of its manifest, first {missing[0]}"
         )
-    names = table["path"].tolist()
-    crops = [PackedCrop(tar, numbers[name]) for name in names]
-    return PackedSet(crops, list(map(photo_key, names)), table["identity"].tolist(), table, None)
+    return PackedSet([PackedCrop(tar, numbers[name]) for name in members], names, identities, table, None)
+
+
+def _root(images: list[str]) -> str:
+    """The folder of the identities: what all images lie in, or what that lies in if it holds images only."""
+    folders = {PurePosixPath(name).parent.as_posix() for name in images}
+    common = os.path.commonpath(folders) or "."
+    return PurePosixPath(common).parent.as_posix() if folders == {common} else common

@@ -60,12 +60,9 @@ class TarCrops:
             self.files = {member.name: member for member in list_members(self.path)}
         except OSError as error:
             raise TarError(f"{self.path}: cannot be read ({error.strerror})") from None
-        names = sorted(name for name in self.files if _is_image(name))
-        self.root = _root(names)
-        """What stands before identity/image, `.` where nothing does."""
-        self.images = [self.files[name] for name in names if len(self._below_root(name)) == 2]
+        self.images = [self.files[name] for name in sorted(self.files) if _is_image(name)]
         if not self.images:
-            raise TarError(f"{self.path}: expected images as identity/image, found none")
+            raise TarError(f"{self.path}: holds no image")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -76,13 +73,6 @@ class TarCrops:
     def __del__(self) -> None:
         if getattr(self, "_descriptor", -1) >= 0:
             os.close(self._descriptor)
-
-    def relative(self, number: int) -> str:
-        """An image as `identity/image.ext`."""
-        return "/".join(self._below_root(self.images[number].name))
-
-    def _below_root(self, name: str) -> tuple[str, ...]:
-        return PurePosixPath(name).relative_to(self.root).parts
 
     def name(self, number: int) -> str:
         return self.images[number].name
@@ -210,15 +200,6 @@ def _checked(where: str, name: str) -> str:
     if leads_outside(name) or not plain.isprintable():
         raise TarError(f"{where}: the name {name[:200]!r} leads out of the tar, or cannot be printed")
     return plain
-
-
-def _root(images: list[str]) -> str:
-    """The folder of the identities: what all images lie in, or what that lies in if it holds images only."""
-    folders = {PurePosixPath(name).parent.as_posix() for name in images}
-    if not folders:
-        return "."
-    common = os.path.commonpath(folders) or "."
-    return PurePosixPath(common).parent.as_posix() if folders == {common} else common
 
 
 def _is_image(name: str) -> bool:

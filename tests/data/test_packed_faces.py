@@ -15,7 +15,7 @@ from sphereface_plus.data.crops import CropsError, SpecError, read_crop
 from sphereface_plus.data.faces import CropDataset, FaceCrops
 from sphereface_plus.data.image_records import write_image_records
 from sphereface_plus.data.manifest import LANDMARK_COLUMNS, ManifestError, ManifestRow, write_manifest
-from sphereface_plus.data.packed_faces import manifest_of_rec
+from sphereface_plus.data.packed_faces import names_of_rec
 from sphereface_plus.data.recordio import RecordError
 from sphereface_plus.data.tars import TarError
 
@@ -73,10 +73,57 @@ def test_a_rec_without_a_manifest_has_numbered_identities(rec, folder):
 
 
 def test_with_its_manifest_a_rec_has_the_names_keys_and_template_of_its_folder(rec, folder):
-    write_rows(manifest_of_rec(rec), folder)
+    write_rows(names_of_rec(rec), folder)
     crops = FaceCrops.open(rec)
     assert (crops.keys, crops.labels, crops.identities) == (folder.keys, folder.labels, folder.identities)
     assert (crops.template, crops.size) == ("mine", (12, 10))
+
+
+def test_names_without_a_manifest_are_kept_too(rec, folder):
+    rows = [
+        f"{key}.png,{folder.identities[label]}" for key, label in zip(folder.keys, folder.labels, strict=True)
+    ]
+    names_of_rec(rec).write_text("\n".join(["path,identity", *rows]) + "\n")
+    crops = FaceCrops.open(rec)
+    assert (crops.keys, crops.labels, crops.identities) == (folder.keys, folder.labels, folder.identities)
+    assert crops.fingerprint() != folder.fingerprint()  # a record is longer than its file
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (
+            "../out.png,Ann",
+            r"row 9: expected a relative path and an identity, got \['\.\./out",
+        ),
+        ("a.png", "row 9: expected a relative path"),
+        ("a.png,", "row 9: expected a relative path"),
+        ("0.png,c", "names a crop twice"),
+        ('"', "is not a CSV file"),
+    ],
+)
+def test_wrong_names_are_refused(rec, row, message):
+    rows = [f"{number}.png,{'aaaaabcc'[number]}" for number in range(8)]
+    names_of_rec(rec).write_text("\n".join(["path,identity", *rows, row]) + "\n")
+    with pytest.raises(ManifestError, match=message):
+        FaceCrops.open(rec)
+
+
+def test_a_tar_of_one_identity_is_one_and_what_lies_elsewhere_is_passed_over(tmp_path, crops_folder):
+    with tarfile.open(tmp_path / "a.tar", "w") as file:
+        file.add(crops_folder / "Ann", "crops/Ann")
+    assert FaceCrops.open(tmp_path / "a.tar").identities == ["Ann"]
+    with tarfile.open(tmp_path / "a.tar", "a") as file:
+        file.add(crops_folder / "loose.png", "crops/loose.png")
+        file.add(crops_folder / "bob", "crops/Ann/bob")
+    assert FaceCrops.open(tmp_path / "a.tar").keys == [f"Ann/Ann_{number:04d}" for number in range(5)]
+
+
+def test_a_tar_without_identities_is_refused(tmp_path, crops_folder):
+    with tarfile.open(tmp_path / "a.tar", "w") as file:
+        file.add(crops_folder / "loose.png", "loose.png")
+    with pytest.raises(TarError, match=r"a\.tar: expected images as identity/image, or"):
+        FaceCrops.open(tmp_path / "a.tar")
 
 
 def test_a_manifest_in_a_tar_is_that_of_its_crops(tmp_path, crops_folder, folder):
@@ -137,10 +184,8 @@ def test_a_property_file_of_another_size_is_refused(rec):
 
 def test_a_manifest_of_other_records_is_refused(rec, folder):
     wrong = FaceCrops(folder.paths, folder.keys, [0, 1] * 4 + [2], folder.identities, None, (12, 10))
-    write_rows(manifest_of_rec(rec), wrong)
-    with pytest.raises(
-        ManifestError, match=r"train\.rec\.csv: is not the manifest of train\.rec, whose 9 images"
-    ):
+    write_rows(names_of_rec(rec), wrong)
+    with pytest.raises(ManifestError, match=r"train\.rec\.csv: does not name the 9 images of train"):
         FaceCrops.open(rec)
 
 
