@@ -1,1 +1,1 @@
-"""Evaluation: a checkpoint, an ONNX file or embeddings in, a report out. Trains nothing."""
+"""Evaluation: a model or its embeddings in, a report out. Trains nothing."""

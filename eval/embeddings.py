@@ -34,7 +34,7 @@ def stored_embeddings(path: Path, keys: Sequence[str], flip: Flip) -> tuple[np.n
     if missing:
         raise EmbeddingsError(
             f"{path}: has no embedding of {len(missing):,} of the {len(keys):,} photos of the pairs "
-            f"({first_three(missing)}); embed the crops of all of them, or name the pairs that it is of"
+            f"({first_three(missing)}); embed the crops of them all, or give the pairs that it was made for"
         )
     stated = meta.get("flip")
     if stated not in (None, flip):

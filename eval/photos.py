@@ -57,7 +57,7 @@ def first_three(names: Sequence[str]) -> str:
 
 
 def find_images(folder: Path) -> Images:
-    """The crops of a manifest, or else every image of the folder (or of its images/ or lfw/).
+    """The crops of a manifest, or else every image of the folder (or of one in it, as LFW is unpacked to).
 
     Raises PhotosError, also for crops that are not all there yet, and ManifestError for a manifest that
     cannot be used.

@@ -37,7 +37,7 @@ def verify(
 ) -> Path:
     """Measures a model, writes OUT/{report.json,report.html,embeddings.npz} and returns the page's path.
 
-    model: a run folder, a checkpoint, an ONNX file, an .npz of embeddings, or the word pixels.
+    model: a run folder, a checkpoint, a weight file, an ONNX file, an .npz of embeddings, or the word pixels.
     images: crops or photos of the pairs; for an .npz only thumbnails need them.
     crops: where photos are aligned into, by default OUT/crops.
     Raises ValueError (its subclasses) with a sentence for anything that cannot be used.

@@ -128,9 +128,9 @@ def embed(
 ) -> None:
     """Write the embeddings of crops to the file OUT.
 
-    MODEL is a run folder, a checkpoint or an ONNX file. IMAGES is a folder with manifest.csv, a manifest, an
-    identity/image folder or a list file. OUT is an .npz with the arrays keys, embeddings and meta (JSON);
-    python -m eval takes it for a model.
+    MODEL is a run folder, a checkpoint, a weight file or an ONNX file. IMAGES is a folder with manifest.csv,
+    a manifest, an identity/image folder or a list file. OUT is an .npz with the arrays keys, embeddings and
+    meta (JSON); python -m eval takes it for a model.
 
     \b
     sphereface-plus embed runs/mine crops/mine mine.npz
@@ -156,7 +156,7 @@ def embed(
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 def export(model: Path, out: Path) -> None:
-    """Write the network of a run or checkpoint as an ONNX file for batches of any size.
+    """Write the network of a run, checkpoint or weight file as an ONNX file for batches of any size.
 
     OUT ends in .onnx; the input spec, which says what crops it takes, is written beside it, as OUT.yaml. The
     file is run by onnxruntime and compared with torch first.
