@@ -55,7 +55,8 @@ def make_set(tmp_path_factory):
                 header = (0x801).to_bytes(4, "big") + count.to_bytes(4, "big")
                 Path(f"{file}-labels-idx1-ubyte").write_bytes(header + bytes(range(10)) * (count // 10))
             return root
-        size, classes, test = (32, 10, "test") if name == "cifar10" else (224, 2, "val")
+        sizes = {"cifar10": (32, 10, "test"), "cifar100": (32, 100, "test"), "imagenet": (224, 2, "val")}
+        size, classes, test = sizes[name]
         for split in ("train", test):
             for label in range(classes):
                 (root / split / f"class{label}").mkdir(parents=True)
