@@ -40,7 +40,8 @@ class ChanceLevel:
         return (
             f"warning: chance level: since step {self._at_level[0]} the loss has been "
             f"ln({self._num_identities}) = {self._level:.3f}, what guessing gives. Try a lower or warmed-up "
-            "learning rate (optimizer.learning_rate, optimizer.warmup_steps), a gentler margin at the start "
-            "(loss.lambda_base, loss.lambda_min), a softmax-trained network to start from (--init-from), "
-            "a larger batch; and look whether the labels belong to their crops"
+            "learning rate (optimizer.learning_rate, optimizer.warmup_steps), clipped gradients "
+            "(optimizer.clip_norm), a larger batch; for faces a gentler margin at the start "
+            "(loss.lambda_base, loss.lambda_min) or a softmax-trained network to start from (--init-from); "
+            "and look whether the labels belong to their images"
         )
