@@ -66,7 +66,11 @@ def train(recipe: Path, overrides: tuple[str, ...], out: Path | None, resume: bo
 
 @cli.command()
 @training_options
-@click.option("--init-from", type=click.Path(path_type=Path), help="Run folder or checkpoint to start from.")
+@click.option(
+    "--init-from",
+    type=click.Path(path_type=Path),
+    help="Run folder, checkpoint or weight file to start from.",
+)
 @click.option("--reset-head", is_flag=True, help="Begin with new prototypes, for other identities.")
 def finetune(
     recipe: Path,
@@ -155,21 +159,25 @@ def embed(
 @cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-def export(model: Path, out: Path) -> None:
-    """Write the network of a run, checkpoint or weight file as an ONNX file for batches of any size.
+@click.option("--license", help="Terms of the weights, for a weight file or folder.")
+@click.option("--with-head", is_flag=True, help="Prototypes and names of identities too, likewise.")
+def export(model: Path, out: Path, license: str | None, with_head: bool) -> None:
+    """Write the network of a run, checkpoint or weight file in the form that OUT asks for.
 
-    OUT ends in .onnx; the input spec, which says what crops it takes, is written beside it, as OUT.yaml. The
-    file is run by onnxruntime and compared with torch first.
+    \b
+    OUT.onnx         ONNX for batches of any size; the input spec, which says what crops it takes, beside it
+    OUT.pt2          a program of torch.export, likewise
+    OUT.safetensors  a weight file
+    OUT              a folder in the layout of the Hugging Face Hub, with a model card
+
+    The first two are run, and compared with the network, first.
 
     \b
     sphereface-plus export runs/mine mine.onnx
     """
-    from sphereface_plus.data.places import check_file
-    from sphereface_plus.onnx_export import export_onnx
+    from sphereface_plus.export import export as export_model
 
-    check_file(out, ".onnx")
-    difference = export_onnx(model, out)
-    click.echo(f"{out} and {out}.yaml: onnxruntime agrees with torch to {difference:.1e}")
+    click.echo(export_model(model, out, license=license, head=with_head))
 
 
 @cli.command()
@@ -209,9 +217,11 @@ def convert(
     \b
     sphereface-plus convert sphereface_model.caffemodel sphereface20.safetensors --from caffe
     """
+    from sphereface_plus.data.places import check_file
     from sphereface_plus.pretrained import convert as convert_weights
     from sphereface_plus.pretrained import summary
 
+    check_file(out, ".safetensors")
     model = convert_weights(
         source, out, format, head=head, identities=identities, license=license, fold=fold_input
     )
