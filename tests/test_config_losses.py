@@ -43,6 +43,12 @@ TREE = {
             "mhe has no effect with loss.kind triplet, which has no prototypes",
         ),
         ({"data": {"path": "x", "images_per_identity": 1}}, "data.images_per_identity: "),
+        ({"network": {"name": "sphereface21"}}, "network.name: must be one of sphereface4, sphereface10, "),
+        ({"network": {"name": "timm:"}}, "or timm:NAME, got 'timm:'"),
+        (
+            {"network": {"name": "iresnet18", "variant": "sfnet"}},
+            "network.variant has no effect with network.name: iresnet18",
+        ),
     ],
 )
 def test_settings_that_cannot_both_be_meant_are_refused(changes, sentence):

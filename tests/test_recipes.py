@@ -99,7 +99,8 @@ def test_face_recipe_loads_builds_and_makes_one_step(path, make_crops, tmp_path)
     ]
     changes += ["train.accumulate=1", "train.device=cpu", "optimizer.milestones=[]"]
     changes += ["optimizer.warmup_steps=0", "validation=null"]
-    changes += ["init_from=null", "reset_head=false"]  # what it starts from is another recipe's run
+    # What it starts from is another recipe's run.
+    changes += ["init_from=null", "reset_head=false", "finetune={}"]
     if recipe.data.images_per_identity is not None:
         changes += ["data.images_per_identity=2", "train.batch_size=4"]
     if path not in FIRST_OF_NETWORK:  # its network makes a step in another recipe's test

@@ -36,17 +36,38 @@ class InputSpec(Strict):
         return self
 
 
+SPHEREFACES = (
+    "sphereface4",
+    "sphereface10",
+    "sphereface20",
+    "sphereface36",
+    "sphereface64",
+    "sphereface64_released",
+)
+OTHER_NETWORKS = ("iresnet18", "iresnet34", "iresnet50", "iresnet100", "mobilefacenet")
+
+
 class NetworkConfig(Strict):
-    name: Literal[
-        "sphereface4", "sphereface10", "sphereface20", "sphereface36", "sphereface64", "sphereface64_released"
-    ]
-    """Which network; sphereface64_released is the 62-convolution prototxt that was published as 64."""
+    name: str
+    """Which network: sphereface4, 10, 20, 36, 64, or 64_released (the 62-convolution prototxt that was
+    published as 64); iresnet18, 34, 50 or 100; mobilefacenet; or timm:NAME, any model of timm."""
     embedding_size: int = Field(default=512, gt=0)
     """D, the length of an embedding."""
     input: InputSpec = InputSpec()
     """What the crops must be."""
     variant: Literal["caffe", "clcarwin", "sfnet_deprecated", "sfnet"] = "caffe"
     """How SphereFace's residual units are built: as released, or as other projects' weights need it."""
+
+    @model_validator(mode="after")
+    def _is_a_network(self) -> NetworkConfig:
+        known = (*SPHEREFACES, *OTHER_NETWORKS)
+        if self.name not in known and not (self.name.startswith("timm:") and len(self.name) > 5):
+            raise ValueError(
+                f"network.name: must be one of {', '.join(known)}, or timm:NAME, got {self.name!r}"
+            )
+        if self.variant != "caffe" and self.name not in SPHEREFACES:
+            raise ValueError(f"network.variant has no effect with network.name: {self.name}")
+        return self
 
 
 class MHEConfig(Strict):

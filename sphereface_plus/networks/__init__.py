@@ -1,7 +1,12 @@
 """Networks: crop -> embedding, image -> features."""
 
+from torch import nn
+
 from sphereface_plus.config import ImageNetworkConfig, NetworkConfig
+from sphereface_plus.networks import iresnet
 from sphereface_plus.networks.cnn import PlainCNN, cnn6, cnn9, cnn15
+from sphereface_plus.networks.iresnet import IResNet, iresnet18, iresnet34, iresnet50, iresnet100
+from sphereface_plus.networks.mobilefacenet import MobileFaceNet
 from sphereface_plus.networks.parameter_groups import parameter_groups
 from sphereface_plus.networks.parts import parts
 from sphereface_plus.networks.resnet import CifarResNet, ImageNetResNet, resnet18, resnet32, resnet34
@@ -16,15 +21,24 @@ from sphereface_plus.networks.sphereface import (
     sphereface64_released,
 )
 from sphereface_plus.networks.spherenet import spherenet9
+from sphereface_plus.networks.timm_models import NetworkError, TimmNetwork
 
 __all__ = [
+    "IResNet",
+    "MobileFaceNet",
+    "NetworkError",
     "PlainCNN",
     "SphereFace",
+    "TimmNetwork",
     "build_image_network",
     "build_network",
     "cnn6",
     "cnn9",
     "cnn15",
+    "iresnet18",
+    "iresnet34",
+    "iresnet50",
+    "iresnet100",
     "parameter_groups",
     "parts",
     "resnet18",
@@ -40,15 +54,19 @@ __all__ = [
 ]
 
 
-def build_network(config: NetworkConfig) -> SphereFace:
-    """The network of a recipe, with new weights: (B, 3, H, W) -> (B, embedding_size)."""
-    return SphereFace(
-        STAGE_UNITS[config.name],
-        config.embedding_size,
-        config.input.height,
-        config.input.width,
-        variant=config.variant,
-    )
+def build_network(config: NetworkConfig) -> nn.Module:
+    """The network of a recipe, with new weights: (B, 3, H, W) -> (B, embedding_size).
+
+    Raises NetworkError for a model of timm that is not to be had.
+    """
+    shape = (config.embedding_size, config.input.height, config.input.width)
+    if config.name.startswith("timm:"):
+        return TimmNetwork(config.name.removeprefix("timm:"), *shape)
+    if config.name == "mobilefacenet":
+        return MobileFaceNet(*shape)
+    if config.name in iresnet.STAGE_UNITS:
+        return IResNet(iresnet.STAGE_UNITS[config.name], *shape)
+    return SphereFace(STAGE_UNITS[config.name], *shape, variant=config.variant)
 
 
 def build_image_network(

@@ -22,8 +22,11 @@ def parameter_groups(module: nn.Module, *, learning_rate: float, weight_decay: f
         if parameter.requires_grad:
             (biases if name.rpartition(".")[2] == "bias" else rest).append(parameter)
     bias_multipliers = getattr(module, "bias_multipliers", CAFFE_BIAS_MULTIPLIERS)
-    groups = ((rest, (1.0, 1.0)), (biases, bias_multipliers))
-    return [_group(group, *both, learning_rate, weight_decay) for group, both in groups if group]
+    return [
+        _group(group, lr_multiplier, decay_multiplier, learning_rate, weight_decay)
+        for group, (lr_multiplier, decay_multiplier) in ((rest, (1.0, 1.0)), (biases, bias_multipliers))
+        if group
+    ]
 
 
 def _group(

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from sphereface_plus.losses import ASoftmaxLoss, SoftmaxLoss, SphereFace2Loss, TripletLoss
-from sphereface_plus.networks import parameter_groups, sphereface10
+from sphereface_plus.networks import IResNet, MobileFaceNet, iresnet18, parameter_groups, sphereface10
 from sphereface_plus.networks.cnn import cnn9
 from sphereface_plus.networks.resnet import resnet18, resnet32
 
@@ -50,6 +50,17 @@ def test_networks_of_images_learn_and_decay_all_alike_as_batch_normalisation_wan
     groups = parameter_groups(network(), learning_rate=0.1, weight_decay=1e-4)
     assert {(group["lr"], group["weight_decay"]) for group in groups} == {(0.1, 1e-4)}
     assert sum(len(group["params"]) for group in groups) == len(list(network().parameters()))
+
+
+@pytest.mark.parametrize(
+    "network", [iresnet18(8, 32, 32), MobileFaceNet(8, 32, 32)], ids=["iresnet", "mobilefacenet"]
+)
+def test_the_networks_of_insightface_have_one_learning_rate_and_decay(network):
+    (rest, biases) = parameter_groups(network, learning_rate=0.1, weight_decay=5e-4)
+    assert all((group["lr"], group["weight_decay"]) == (0.1, 5e-4) for group in (rest, biases))
+    trained = [parameter for group in (rest, biases) for parameter in group["params"]]
+    frozen = [name for name, p in network.named_parameters() if not any(p is q for q in trained)]
+    assert frozen == (["features.weight"] if isinstance(network, IResNet) else [])
 
 
 def test_a_loss_without_parameters_has_no_group():
