@@ -99,9 +99,11 @@ def test_a_network_whose_weights_are_not_finite_is_not_exported(run_folder, tmp_
 
 
 def test_the_command_refuses_an_impossible_file_before_the_work(tmp_path):
+    (tmp_path / "folder.onnx").mkdir()
+    (tmp_path / "file").touch()
     for name, sentence in (
-        ("net", "must end in .onnx, by which other commands know it"),
-        ("", f"is a folder; name a file, such as {tmp_path}/model.onnx"),
+        ("folder.onnx", f"is a folder; name a file, such as {tmp_path}/folder.onnx/model.onnx"),
+        ("file/model.onnx", "file: is a file; name another folder"),
     ):
         refusal = CliRunner().invoke(cli, ["export", "no_model", str(tmp_path / name)]).exception
         assert isinstance(refusal, PlaceError)
