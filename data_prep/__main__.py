@@ -187,5 +187,54 @@ def draw(out: Path, workers: int | None, **options: int) -> None:
     click.echo(f"next: python -m data_prep align {out / 'train'} CROPS")
 
 
+@main.command()
+@click.argument("source", metavar="CROPS", type=FOLDER)
+@click.argument("out", type=FILE)
+@command
+def pack(source: Path, out: Path) -> None:
+    """Pack CROPS into one file, OUT.rec or OUT.tar, which training reads faster than a folder.
+
+    CROPS is whatever training reads: a folder of crops, a manifest, a list file, a .rec or a .tar. A .rec is
+    what insightface reads, too.
+    """
+    from .packing import pack
+    from .progress import show_progress
+
+    with show_progress("crops") as progress:
+        crops = pack(source, out, progress)
+    click.echo(f"{len(crops.paths):,} crops of {len(crops.identities):,} identities packed: {out}")
+    click.echo(f"next: train with --set data.path={out}")
+
+
+@main.command()
+@click.argument("source", metavar="PACKED", type=FILE)
+@click.argument("out", type=FOLDER)
+@command
+def unpack(source: Path, out: Path) -> None:
+    """Write the crops of PACKED, a .rec, .tar or .bin, as files into the new folder OUT.
+
+    A .rec or .tar becomes OUT/identity/image, and manifest.csv if the set had one; a .bin becomes OUT/images
+    and OUT/pairs.txt.
+    """
+    from .progress import show_progress
+    from .unpacking import unpack
+
+    with show_progress("crops") as progress:
+        count = unpack(source, out, progress)
+    click.echo(f"{count:,} crops unpacked: {out}")
+
+
+@main.command("make-bin")
+@click.argument("source", metavar="CROPS", type=FOLDER)
+@click.argument("pairs", type=FILE)
+@click.argument("out", type=FILE)
+@command
+def make_bin_command(source: Path, pairs: Path, out: Path) -> None:
+    """Make OUT.bin, a verification set as insightface reads it, of CROPS and the list PAIRS."""
+    from .packing import make_bin
+
+    click.echo(f"{make_bin(source, pairs, out):,} pairs: {out}")
+
+
 if __name__ == "__main__":
     main()

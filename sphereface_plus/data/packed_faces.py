@@ -37,6 +37,8 @@ class PackedSet:
     identities: list[str]
     """Of each crop."""
     manifest: pandas.DataFrame | None
+    manifest_csv: bytes | None
+    """The manifest as it was written."""
     size: tuple[int, int] | None
     """(H, W) by a .rec's `property` file; None where nothing says it."""
 
@@ -62,8 +64,9 @@ def _open_rec(path: Path) -> PackedSet:
     if not names_of_rec(path).is_file():
         identities = [f"{label:07d}" for label in labels]
         names = [f"{identity}/{records.key(number):08d}" for number, identity in enumerate(identities)]
-        return PackedSet(crops, names, identities, None, size)
-    names, identities, table = _read_names(names_of_rec(path))
+        return PackedSet(crops, names, identities, None, None, size)
+    content = names_of_rec(path).read_bytes()
+    names, identities, table = _read_names(names_of_rec(path), content)
     pairs = set(zip(labels, identities, strict=False))
     one_to_one = len(pairs) == len(set(labels)) == len(set(identities))
     if len(names) != len(crops) or not one_to_one:
@@ -71,12 +74,11 @@ def _open_rec(path: Path) -> PackedSet:
             f"{names_of_rec(path)}: does not name the {len(crops):,} images of {path.name}: it has "
             f"{len(names):,} rows, or other identities; give the right file, or remove it"
         )
-    return PackedSet(crops, names, identities, table, size)
+    return PackedSet(crops, names, identities, table, None if table is None else content, size)
 
 
-def _read_names(path: Path) -> tuple[list[str], list[str], pandas.DataFrame | None]:
+def _read_names(path: Path, content: bytes) -> tuple[list[str], list[str], pandas.DataFrame | None]:
     """Paths and identities of the records, and the manifest if the file is a whole one."""
-    content = path.read_bytes()
     if not content.startswith(NAMES_HEADER):
         table = read_manifest(path, content)
         return table["path"].tolist(), table["identity"].tolist(), table
@@ -103,11 +105,12 @@ def _open_tar(path: Path) -> PackedSet:
         if not names:
             raise TarError(f"{path}: expected images as identity/image, or a {MANIFEST}; found neither")
         identities = [name.split("/")[0] for name in names]
-        table = None
+        table, content = None, None
     else:
         manifest = min(manifests, key=lambda name: name.count("/"))
         root = PurePosixPath(manifest).parent.as_posix()
-        table = read_manifest(path / manifest, tar.read_member(tar.files[manifest]))
+        content = tar.read_member(tar.files[manifest])
+        table = read_manifest(path / manifest, content)
         names, identities = table["path"].tolist(), table["identity"].tolist()
     members = [(PurePosixPath(root) / name).as_posix() for name in names]
     missing = [name for name in members if name not in numbers]
@@ -115,7 +118,8 @@ def _open_tar(path: Path) -> PackedSet:
         raise ManifestError(
             f"{path}: lacks {len(missing):,} of the {len(names):,} crops of its manifest, first {missing[0]}"
         )
-    return PackedSet([PackedCrop(tar, numbers[name]) for name in members], names, identities, table, None)
+    crops = [PackedCrop(tar, numbers[name]) for name in members]
+    return PackedSet(crops, names, identities, table, content, None)
 
 
 def _root(images: list[str]) -> str:

@@ -13,7 +13,8 @@ from typing import Protocol
 class Pack(Protocol):
     """A file of many crops. Numbers run from 0, in the order of the set. It may be pickled and forked."""
 
-    path: Path
+    @property
+    def path(self) -> Path: ...
 
     def __len__(self) -> int: ...
 

@@ -1,0 +1,171 @@
+"""Crops into one file: .rec or .tar, or .bin of pairs.
+
+A packed file holds the crops' own bytes, not decoded and encoded again. Each crop is decoded once all the
+same, to see that it is one, of the set's size.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import tarfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sphereface_plus.data.bins import BinError, write_bin
+from sphereface_plus.data.crops import CropsError, SpecError, read_crop
+from sphereface_plus.data.faces import FaceCrops
+from sphereface_plus.data.image_records import write_image_records
+from sphereface_plus.data.manifest import MANIFEST, ManifestError, read_manifest
+from sphereface_plus.data.packed_faces import NAMES_HEADER, SUFFIXES, names_of_rec, open_pack
+from sphereface_plus.data.packs import CropSource, PackedCrop
+from sphereface_plus.data.pairs import PairsError, read_pairs
+from sphereface_plus.data.recordio import RecordError
+from sphereface_plus.data.tars import TarError
+
+from .errors import PrepError
+
+Progress = Callable[[int, int, int], None]
+"""Called as progress(done, total, 0) after each crop."""
+_SIGNATURES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG\r\n": ".png", b"BM": ".bmp", b"RIFF": ".webp"}
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """What the formats refuse, as what a command prints."""
+    try:
+        yield
+    except (BinError, CropsError, ManifestError, PairsError, RecordError, SpecError, TarError) as error:
+        raise PrepError(str(error)) from None
+
+
+def pack(source: Path, out: Path, progress: Progress | None = None) -> FaceCrops:
+    """Writes the crops of a set that training reads (faces.py) to a .rec or .tar; returns the set.
+
+    A .rec comes with its .idx, `property` and the crops' names. The file appears whole or not at all.
+    Raises PrepError.
+    """
+    if out.suffix not in SUFFIXES:
+        hint = "; python -m data_prep make-bin makes one of pairs" if out.suffix == ".bin" else ""
+        raise PrepError(f"{out}: a packed set ends in {' or '.join(SUFFIXES)}{hint}")
+    if out.resolve() == source.resolve():
+        raise PrepError(f"{out}: is the set itself; name another file")
+    with sentences():
+        crops = FaceCrops.open(source)
+        names, manifest = names_of(source, crops)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.suffix == ".tar":
+            _write_tar(out, zip(names, _checked(crops, range(len(names)), progress), strict=True), manifest)
+            return crops
+        order = sorted(range(len(names)), key=lambda index: crops.labels[index])  # stable: a row a record
+        images = _checked(crops, order, progress)
+        names_of_rec(out).unlink(missing_ok=True)  # of a .rec that was here before
+        labels = (crops.labels[index] for index in order)
+        write_image_records(out, zip(labels, images, strict=True), size=crops.size)
+        if manifest is None:
+            rows = [(name, crops.identities[label]) for name, label in zip(names, crops.labels, strict=True)]
+            header = NAMES_HEADER.decode().strip().split(",")
+        else:
+            header, *rows = csv.reader(io.StringIO(manifest.decode("utf-8-sig"), newline=""))
+            rows = [row for row in rows if row]
+        _write_csv(names_of_rec(out), header, [rows[index] for index in order])
+    return crops
+
+
+def make_bin(source: Path, pairs_file: Path, out: Path) -> int:
+    """Writes the pairs of a list, whose photos are crops of a set, to a .bin; returns their number.
+
+    The pairs keep their order, which insightface's evaluation cuts into folds. Raises PrepError.
+    """
+    if out.suffix != ".bin":
+        raise PrepError(f"{out}: a verification set ends in .bin")
+    with sentences():
+        crops, pairs = FaceCrops.open(source), read_pairs(pairs_file)
+        index_of = {key: index for index, key in enumerate(crops.keys)}
+        missing = [key for key in pairs.photos if key not in index_of]
+        if missing:
+            raise PrepError(
+                f"{source}: has no crop of {len(missing):,} of the {len(pairs.photos):,} photos of "
+                f"{pairs_file.name}, first {missing[0]}; align with --fallback centre, or drop their pairs"
+            )
+        chosen = [index_of[key] for key in pairs.photos]
+        images = dict(zip(pairs.photos, _checked(crops, chosen, None), strict=True))
+        out.parent.mkdir(parents=True, exist_ok=True)
+        first, second = ([images[key] for key in keys] for keys in (pairs.first, pairs.second))
+        write_bin(out, zip(first, second, strict=True), pairs.genuine.tolist())
+    return len(pairs)
+
+
+def names_of(source: Path, crops: FaceCrops) -> tuple[list[str], bytes | None]:
+    """The crops' file names, relative and with suffix, and the set's manifest as CSV if it has one."""
+    if source.is_file() and source.suffix in SUFFIXES:
+        packed = open_pack(source)
+        names = zip(packed.names, packed.crops, strict=True)
+        return [name if "." in name else name + suffix_of(crop) for name, crop in names], packed.manifest_csv
+    manifest = source / MANIFEST if source.is_dir() else source
+    if manifest.suffix == ".csv" and manifest.is_file():
+        content = manifest.read_bytes()
+        return read_manifest(manifest, content)["path"].tolist(), content
+    names = [
+        f"{crops.identities[label]}/{Path(str(path)).name}"
+        for label, path in zip(crops.labels, crops.paths, strict=True)
+    ]
+    if len(set(names)) < len(names):
+        raise PrepError(f"{source}: two crops of an identity have the same file name; rename one")
+    return names, None
+
+
+def encoded(path: CropSource) -> bytes:
+    """A crop's bytes as they are."""
+    return path.read() if isinstance(path, PackedCrop) else Path(path).read_bytes()
+
+
+def suffix_of(crop: PackedCrop) -> str:
+    """The suffix of a file of such bytes."""
+    data = crop.read()
+    return next((suffix for begin, suffix in _SIGNATURES.items() if data.startswith(begin)), ".img")
+
+
+def _checked(crops: FaceCrops, order: Iterable[int], progress: Progress | None) -> Iterator[bytes]:
+    """The crops' bytes in this order. Raises CropsError, or SpecError for one of another size."""
+    order = list(order)
+    for done, index in enumerate(order, start=1):
+        path = crops.paths[index]
+        size = read_crop(path).shape[:2]
+        if size != crops.size:
+            raise SpecError(
+                f"{path}: is {size[0]}x{size[1]}, the set's crops are {crops.size[0]}x{crops.size[1]}"
+            )
+        yield encoded(path)
+        if progress is not None:
+            progress(done, len(order), 0)
+
+
+def _write_tar(out: Path, files: Iterable[tuple[str, bytes]], manifest: bytes | None) -> None:
+    """Files without times and owners: the same crops are the same tar, byte for byte."""
+    unfinished = out.with_name(f".{out.name}.tmp")
+    try:
+        with tarfile.open(unfinished, "w", format=tarfile.PAX_FORMAT) as tar:
+            for name, data in files:
+                _add(tar, name, data)
+            if manifest is not None:
+                _add(tar, MANIFEST, manifest)
+        unfinished.replace(out)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    tar.addfile(member, io.BytesIO(data))
+
+
+def _write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    unfinished = path.with_name(f".{path.name}.tmp")
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+    unfinished.replace(path)

@@ -1,0 +1,206 @@
+"""Crops into packed files and out again, byte for byte, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import tarfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from data_prep.__main__ import main
+from data_prep.errors import PrepError
+from data_prep.packing import make_bin, pack
+from data_prep.unpacking import unpack
+from sphereface_plus.data.faces import FaceCrops
+from sphereface_plus.data.image_records import ImageRecords, read_property
+from sphereface_plus.data.manifest import LANDMARK_COLUMNS, ManifestRow, write_manifest
+from sphereface_plus.data.recordio import RecordFile
+
+
+def write_crop(path: Path, seed: int, size=(12, 10)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+    path.write_bytes(cv2.imencode(path.suffix, pixels)[1].tobytes())
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """Crops without a manifest: three of Zoë, two of Ann, JPEG and PNG."""
+    for number, name in enumerate(["Zoë/1.jpg", "Zoë/2.png", "Zoë/3.jpg", "Ann/1.png", "Ann/2.jpg"]):
+        write_crop(tmp_path / "plain" / name, number)
+    return tmp_path / "plain"
+
+
+@pytest.fixture
+def listed(tmp_path):
+    """Crops in one flat folder with a manifest, whose rows are in no order of identities."""
+    rest = dict.fromkeys(("score", "box_left", "box_top", "box_right", "box_bottom"), float("nan"))
+    rest |= dict.fromkeys(LANDMARK_COLUMNS, 1.0)
+    rows = []
+    for number, identity in enumerate("bbaab"):
+        write_crop(tmp_path / "listed" / f"{number}.png", number)
+        rows.append(ManifestRow(f"{number}.png", identity, "s.jpg", "given", "mine", 12, 10, **rest))
+    write_manifest(tmp_path / "listed" / "manifest.csv", rows)
+    return tmp_path / "listed"
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.mark.parametrize("suffix", [".rec", ".tar"])
+@pytest.mark.parametrize("name", ["plain", "listed"])
+def test_a_folder_comes_back_byte_for_byte(request, tmp_path, name, suffix):
+    folder = request.getfixturevalue(name)
+    packed = tmp_path / "packed" / f"train{suffix}"
+    pack(folder, packed)
+    assert unpack(packed, tmp_path / "out") == 5
+    expected, found = files(folder), files(tmp_path / "out")
+    for content in (expected, found):  # rows follow the records
+        if "manifest.csv" in content:
+            content["manifest.csv"] = b"\n".join(sorted(content["manifest.csv"].splitlines()))
+    assert found == expected
+
+
+@pytest.mark.parametrize("name", ["plain", "listed"])
+def test_every_packed_form_trains_the_same_identities(request, tmp_path, name):
+    expected = FaceCrops.open(request.getfixturevalue(name))
+    source = request.getfixturevalue(name)
+    for step, suffix in enumerate([".rec", ".tar", ".rec"]):  # each made of the one before
+        pack(source, tmp_path / f"{step}" / f"train{suffix}")
+        source = tmp_path / f"{step}" / f"train{suffix}"
+        found = FaceCrops.open(source)
+        assert (found.identities, found.template, found.size) == (
+            expected.identities,
+            expected.template,
+            (12, 10),
+        )
+        assert dict(zip(found.keys, found.labels, strict=True)) == dict(
+            zip(expected.keys, expected.labels, strict=True)
+        )
+
+
+def test_a_rec_is_laid_out_as_insightface_reads_it(plain, tmp_path):
+    pack(plain, tmp_path / "train.rec")
+    records = RecordFile(tmp_path / "train.rec")
+    assert records.keys.tolist() == list(range(8))  # 0, five images, two identities
+    assert ImageRecords(tmp_path / "train.rec").labels.tolist() == [0, 0, 1, 1, 1]
+    assert read_property(tmp_path / "property") == (2, 12, 10)
+
+
+def test_a_rec_without_names_is_unpacked_to_numbers(plain, tmp_path):
+    pack(plain, tmp_path / "train.rec")
+    (tmp_path / "train.rec.csv").unlink()
+    unpack(tmp_path / "train.rec", tmp_path / "out")
+    assert sorted(files(tmp_path / "out")) == [
+        *("0000000/00000001.png", "0000000/00000002.jpg"),
+        *("0000001/00000003.jpg", "0000001/00000004.png", "0000001/00000005.jpg"),
+    ]
+
+
+def test_the_same_crops_are_the_same_tar_and_tarfile_reads_it(plain, tmp_path):
+    digests = set()
+    for number in range(2):
+        pack(plain, tmp_path / f"{number}.tar")
+        digests.add(hashlib.sha256((tmp_path / f"{number}.tar").read_bytes()).digest())
+    assert len(digests) == 1
+    with tarfile.open(tmp_path / "0.tar") as tar:
+        content = {member.name: tar.extractfile(member).read() for member in tar}
+    assert content == files(plain)
+
+
+def test_pairs_of_crops_become_a_bin_and_come_out_of_it(plain, tmp_path):
+    pairs = "Zoë/1 Zoë/2 1\nZoë/1.jpg Ann/1.png 0\nAnn/2 Ann/1 1\n"
+    (tmp_path / "pairs.txt").write_text(pairs)
+    assert make_bin(plain, tmp_path / "pairs.txt", tmp_path / "a.bin") == 3
+    images, genuine = pickle.loads((tmp_path / "a.bin").read_bytes())
+    crops = files(plain)
+    names = ["Zoë/1.jpg", "Zoë/2.png", "Zoë/1.jpg", "Ann/1.png", "Ann/2.jpg", "Ann/1.png"]
+    assert images == [crops[name] for name in names]
+    assert genuine == [True, False, True]
+    assert unpack(tmp_path / "a.bin", tmp_path / "out") == 4
+    assert (tmp_path / "out" / "pairs.txt").read_text() == (
+        "images/00000.jpg images/00001.png 1\nimages/00000.jpg images/00002.png 0\n"
+        "images/00003.jpg images/00002.png 1\n"
+    )
+    assert files(tmp_path / "out")["images/00002.png"] == crops["Ann/1.png"]
+    (tmp_path / "pairs.txt").write_text("Zoë/1 Zoë/9 1\n")
+    with pytest.raises(PrepError, match=r"has no crop of 1 of the 2 photos of pairs\.txt, first Zoë/9"):
+        make_bin(plain, tmp_path / "pairs.txt", tmp_path / "a.bin")
+
+
+def test_a_crop_that_is_no_crop_or_of_another_size_stops_the_packing_and_nothing_is_left(plain, tmp_path):
+    write_crop(plain / "Zoë" / "4.png", 9, size=(12, 12))
+    for suffix in (".rec", ".tar"):
+        with pytest.raises(PrepError, match=r"Zoë/4\.png: is 12x12, the set's crops are 12x10"):
+            pack(plain, tmp_path / "out" / f"train{suffix}")
+    (plain / "Zoë" / "4.png").write_bytes(b"<html>")
+    with pytest.raises(PrepError, match=r"Zoë/4\.png: the crop is empty, cut short or no image"):
+        pack(plain, tmp_path / "out" / "train.rec")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("a.zip", r"a packed set ends in \.rec or \.tar$"),
+        ("a.bin", "make-bin makes one of pairs"),
+        ("plain", "ends in"),
+    ],
+)
+def test_what_is_no_packed_set_by_its_name_is_refused(plain, tmp_path, out, message):
+    with pytest.raises(PrepError, match=message):
+        pack(plain, tmp_path / out)
+    with pytest.raises(PrepError, match=r"ends in \.rec, \.tar or \.bin"):
+        unpack(tmp_path / "a.zip", tmp_path / "out")
+    with pytest.raises(PrepError, match=r"ends in \.bin"):
+        make_bin(plain, tmp_path / "pairs.txt", tmp_path / "a.rec")
+
+
+def test_a_set_is_not_packed_over_itself_nor_unpacked_over_files(plain, tmp_path):
+    pack(plain, tmp_path / "a.tar")
+    with pytest.raises(PrepError, match="is the set itself"):
+        pack(tmp_path / "a.tar", tmp_path / "a.tar")
+    with pytest.raises(PrepError, match="plain: is there already; name a new folder"):
+        unpack(tmp_path / "a.tar", plain)
+
+
+@pytest.mark.parametrize("name", ["../out.jpg", "/tmp/out.jpg"])
+def test_nothing_is_written_outside_of_the_new_folder(tmp_path, plain, name):
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        info = tarfile.TarInfo(name)
+        tar.addfile(info, io.BytesIO())
+    pack(plain, tmp_path / "b.rec")
+    lines = (tmp_path / "b.rec.csv").read_text().splitlines()
+    lines[1] = f"{name},Ann"
+    (tmp_path / "b.rec.csv").write_text("\n".join(lines))
+    before = files(tmp_path)
+    for packed in ("a.tar", "b.rec"):
+        with pytest.raises(PrepError, match=r"leads out of the tar|expected a relative path"):
+            unpack(tmp_path / packed, tmp_path / "out")
+    assert files(tmp_path) == before
+
+
+def test_the_commands_say_what_they_did_and_what_is_wrong_in_one_line(plain, tmp_path):
+    def run(*arguments):
+        return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+    result = run("pack", plain, tmp_path / "a.rec")
+    assert result.output.startswith(f"5 crops of 2 identities packed: {tmp_path / 'a.rec'}\n")
+    assert (
+        run("unpack", tmp_path / "a.rec", tmp_path / "out").output
+        == f"5 crops unpacked: {tmp_path / 'out'}\n"
+    )
+    (tmp_path / "pairs.txt").write_text("Ann/1 Ann/2 1\n")
+    assert run("make-bin", plain, tmp_path / "pairs.txt", tmp_path / "a.bin").output.startswith("1 pairs: ")
+    result = run("unpack", tmp_path / "none.tar", tmp_path / "other")
+    assert result.exit_code == 1
+    assert result.output.splitlines() == [
+        f"error: {tmp_path / 'none.tar'}: there is no such folder, manifest, list or packed set of crops"
+    ]
