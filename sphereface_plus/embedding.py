@@ -91,6 +91,18 @@ class Embedder:
 
     __call__ = embed
 
+    def embed_folder(self, images: str | Path, flip: Flip = "none") -> tuple[list[str], np.ndarray]:
+        """Photo keys and embeddings (N, D), (N, 2D) for concat, of a folder of crops, a manifest or a list.
+
+        Raises CropsError or ManifestError; SpecError for other crops, raw photos among them, which says how
+        to make crops of them.
+        """
+        from sphereface_plus.data.faces import FaceCrops  # draws in pandas
+
+        crops = FaceCrops.open(images)
+        check_crops(crops.template, crops.size, self.input, origin=images)
+        return crops.keys, embed_files(self, crops.paths, flip=flip)
+
     def meta(self, flip: Flip) -> dict[str, Any]:
         """What a file of embeddings says about them."""
         return {

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from sphereface_plus import checkpoint, weights
-from sphereface_plus.pretrained import caffe, clcarwin, cosface, opensphere
+from sphereface_plus.pretrained import caffe, clcarwin, cosface, insightface, opensphere
 from sphereface_plus.pretrained.converted import Converted, checked_prototypes, first_convolution
 from sphereface_plus.pretrained.errors import PretrainedError
 from sphereface_plus.pretrained.fold import fold_input, plain_spec
@@ -24,6 +24,7 @@ FORMATS: dict[str, Callable[[Path], Converted]] = {
     "cosface": cosface.read,
     "opensphere": partial(opensphere.read, variant="sfnet"),
     "opensphere_deprecated": partial(opensphere.read, variant="sfnet_deprecated"),
+    "insightface": insightface.read,
 }
 
 

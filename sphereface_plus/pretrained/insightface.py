@@ -1,0 +1,56 @@
+"""insightface's arcface_torch: IResNet and MobileFaceNet ("mbf"), whose names and graphs are ours.
+
+A backbone.pth is a state dict; checkpoint_gpu_0.pt holds one under state_dict_backbone. The networks see RGB,
+(v - 127.5) / 127.5. The classifier is a file of its own, cut into a part for each GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from sphereface_plus.config import InputSpec, NetworkConfig
+from sphereface_plus.networks.iresnet import STAGE_UNITS
+from sphereface_plus.pretrained.converted import Converted, take
+from sphereface_plus.pretrained.crop_sizes import input_spec
+from sphereface_plus.pretrained.errors import PretrainedError
+from sphereface_plus.pretrained.torch_files import read_state_dict
+
+_WHOLE_MAP = "features.layers.0.layers.0.weight"  # MobileFaceNet's last convolution, (512, 1, rows, columns)
+
+
+def read(path: Path) -> Converted:
+    """The network of a state dict. Raises PretrainedError."""
+    tensors = read_state_dict(path)
+    if _WHOLE_MAP in tensors:
+        name, embed, pixels = "mobilefacenet", "features.layers.2.weight", tensors[_WHOLE_MAP][0].numel()
+    else:
+        name, embed = _iresnet(path, tensors), "fc.weight"
+        pixels = tensors[embed].shape[-1] // 512 if embed in tensors else 0
+    if embed not in tensors:
+        raise PretrainedError(f"{path}: is no {name} of insightface: it lacks {embed}")
+    spec: InputSpec = input_spec(path, pixels, color="rgb", std=127.5)
+    config = NetworkConfig.model_validate(
+        {"name": name, "embedding_size": len(tensors[embed]), "input": spec}
+    )
+    return take(path, tensors, config, lambda ours: ours)
+
+
+def _iresnet(path: Path, tensors: Mapping[str, Tensor]) -> str:
+    units = tuple(_units(tensors, f"layer{stage}") for stage in (1, 2, 3, 4))
+    name = next((name for name, known in STAGE_UNITS.items() if known == units), None)
+    if name is None:
+        raise PretrainedError(
+            f"{path}: is no IResNet and no MobileFaceNet of insightface: {units} residual units in layer1 to "
+            "layer4; --from names another one"
+        )
+    return name
+
+
+def _units(tensors: Mapping[str, Tensor], stage: str) -> int:
+    count = 0
+    while f"{stage}.{count}.bn1.weight" in tensors:
+        count += 1
+    return count
