@@ -39,16 +39,22 @@ class Header:
     id: int
 
 
-def parse_record(content: bytes, where: str) -> tuple[Header, bytes]:
-    """Header and image of a record, b"" where it has none. Raises RecordError, beginning with `where`."""
-    if len(content) < _HEADER.size:
-        raise RecordError(f"{where}: a header has {_HEADER.size} bytes, the record has {len(content)}")
+def parse_record(content: bytes) -> tuple[Header, bytes]:
+    """Header and image of a record, b"" where it has none. Raises RecordError without file and offset."""
+    begin = _image_begin(content)
     flag, label, number, _ = _HEADER.unpack_from(content)
-    end = _HEADER.size + 4 * flag
-    if end > len(content):
-        raise RecordError(f"{where}: {flag:,} labels are announced in a record of {len(content)} bytes")
     labels = struct.unpack_from(f"<{flag}f", content, _HEADER.size) if flag else (label,)
-    return Header(flag, labels, number), content[end:]
+    return Header(flag, labels, number), content[begin:]
+
+
+def _image_begin(content: bytes) -> int:
+    if len(content) < _HEADER.size:
+        raise RecordError(f"a header has {_HEADER.size} bytes, the record has {len(content)}")
+    flag = int.from_bytes(content[:4], "little")
+    begin = _HEADER.size + 4 * flag
+    if begin > len(content):
+        raise RecordError(f"{flag:,} labels are announced in a record of {len(content)} bytes")
+    return begin
 
 
 def pack_record(labels: float | Sequence[float], id: int, image: bytes = b"") -> bytes:
@@ -90,14 +96,15 @@ class ImageRecords:
         return f"{self.path}, byte {self.records.offsets[self._numbers[number]]}"
 
     def header(self, number: int) -> Header:
-        return self._parsed(number)[0]
+        return _parsed(self.records, int(self._numbers[number]))[0]
 
     def read(self, number: int) -> bytes:
         """The image as it was encoded. Raises RecordError."""
-        return self._parsed(number)[1]
-
-    def _parsed(self, number: int) -> tuple[Header, bytes]:
-        return parse_record(self.records.read(int(self._numbers[number])), self.where(number))
+        content = self.records.read(int(self._numbers[number]))
+        try:
+            return content[_image_begin(content) :]
+        except RecordError as error:
+            raise RecordError(f"{self.where(number)}: {error}") from None
 
     def identity_labels(self) -> np.ndarray:
         """int64 (N,): the labels as whole numbers from 0. Raises RecordError for one that is none."""
@@ -122,10 +129,17 @@ def _heads(records: RecordFile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     behind = records.lengths - _HEADER.size - 4 * flags.astype(np.int64)  # bytes of the image
     images = behind > 0
     for number in np.flatnonzero((records.cflags != 0) | (behind < 0)):  # in parts, or wrong
-        where = f"{records.path}, byte {records.offsets[number]}"
-        header, image = parse_record(records.read(int(number)), where)
+        header, image = _parsed(records, int(number))
         flags[number], labels[number], images[number] = header.flag, header.labels[0], bool(image)
     return flags, labels, images
+
+
+def _parsed(records: RecordFile, number: int) -> tuple[Header, bytes]:
+    content = records.read(number)
+    try:
+        return parse_record(content)
+    except RecordError as error:
+        raise RecordError(f"{records.path}, byte {records.offsets[number]}: {error}") from None
 
 
 def _check_record_0(records: RecordFile, images: np.ndarray) -> None:
@@ -133,7 +147,7 @@ def _check_record_0(records: RecordFile, images: np.ndarray) -> None:
     if images[0] or not records.indexed:
         return  # im2rec's: images from the first record on; or nothing says which record is 0
     where = f"{records.path}, byte {records.offsets[0]}"
-    header, _ = parse_record(records.read(0), where)
+    header, _ = _parsed(records, 0)
     first = header.labels[0]
     if header.flag != 2 or not first >= 1:
         raise RecordError(f"{where}: record 0 has no image, and is no list of identity records either")

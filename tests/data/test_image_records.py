@@ -96,7 +96,7 @@ def test_im2recs_files_have_images_only(tmp_path):
 
 @pytest.mark.parametrize("labels", [3.0, (3.0, 1.0), (3.0,) * 7, (0.5, -1.0)])
 def test_a_record_is_parsed_as_it_was_packed(labels):
-    header, image = parse_record(pack_record(labels, 9, b"image"), "here")
+    header, image = parse_record(pack_record(labels, 9, b"image"))
     assert header.labels == (labels if isinstance(labels, tuple) else (labels,))
     assert header.flag == (len(labels) if isinstance(labels, tuple) else 0)
     assert (header.id, image) == (9, b"image")
