@@ -72,7 +72,10 @@ def load(path: str | Path) -> dict[str, Any]:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"{file}: is damaged, cut short or no checkpoint ({reason})") from None
     if not isinstance(payload, dict) or "format" not in payload:
-        raise CheckpointError(f"{file}: is a file of torch's, but no checkpoint of sphereface_plus")
+        raise CheckpointError(
+            f"{file}: is a file of torch's, but no checkpoint of sphereface_plus; weights of another project "
+            "have to be converted: sphereface-plus convert"
+        )
     if payload["format"] != FORMAT:
         raise CheckpointError(
             f"{file}: has format {payload['format']}, this version reads {FORMAT}; take a newer version"

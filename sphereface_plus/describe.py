@@ -62,8 +62,9 @@ def _provenance(file: Path, payload: dict[str, Any], config: Config | ImageConfi
 
 def _of_faces(payload: dict[str, Any], config: Config) -> Iterator[str]:
     yield from _network(payload["network"], config.network)
-    yield ""
-    yield from _prototypes(payload["loss"]["prototypes"], config.mhe)
+    if "prototypes" in payload["loss"]:  # triplet loss has none
+        yield ""
+        yield from _prototypes(payload["loss"]["prototypes"], config.mhe)
 
 
 def _network(state: dict[str, Tensor], config: NetworkConfig) -> Iterator[str]:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from sphereface_plus import checkpoint, weights
@@ -17,6 +19,7 @@ from sphereface_plus.config import InputSpec
 from sphereface_plus.embedding import Embedder
 from sphereface_plus.networks import build_network
 from sphereface_plus.pretrained import PretrainedError, convert
+from sphereface_plus.pretrained.torch_files import read_state_dict
 
 UNITS = {4: (0, 0, 0, 0), 10: (0, 1, 2, 0)}
 
@@ -475,3 +478,24 @@ def test_opencv_4_embeds_the_same_from_the_caffemodel(
     difference = (embed(model.file, crops) - torch.from_numpy(np.load(tmp_path / "out.npy"))).abs().max()
     print(json.dumps({"depth": depth, "largest difference": difference.item()}))
     assert difference < 1e-5
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+@pytest.mark.parametrize("name", ["net.pth", "old.pth", "net.safetensors"])
+def test_damage_anywhere_in_a_state_dict_is_read_or_refused_in_a_sentence(tmp_path, name, data):
+    state = {"conv1_1.weight": torch.arange(12.0).reshape(3, 4), "conv1_1.bias": torch.ones(3)}
+    if name.endswith("safetensors"):
+        save_file(state, tmp_path / name)
+    else:  # old: the form before torch 1.6, a row of pickles
+        torch.save(state, tmp_path / name, _use_new_zipfile_serialization=name == "net.pth")
+    damaged = bytearray((tmp_path / name).read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    (tmp_path / name).write_bytes(damaged[: data.draw(st.integers(0, len(damaged)))])
+    try:
+        tensors = read_state_dict(tmp_path / name)
+    except PretrainedError as error:
+        assert f"{name}: " in str(error)  # noqa: PT017
+    else:
+        assert sum(tensor.nbytes for tensor in tensors.values()) <= len(damaged)
