@@ -70,7 +70,7 @@ def test_cfps_folder_gives_frontal_profile_pairs_and_its_folds(protocol):
 @pytest.mark.parametrize("line", ["1,11", "1 1", "a,b", "0,1"])
 def test_numbers_that_cfps_lists_do_not_have_are_named(protocol, line):
     (protocol / "Split" / "FP" / "03" / "same.txt").write_text(f"1,1\n{line}\n")
-    with pytest.raises(PairsError, match=r"same\.txt, line 2: expected two numbers of its lists: "):
+    with pytest.raises(PairsError, match=r"same\.txt, line 2: expected two numbers of the lists, got"):
         read_pairs(protocol)
 
 
