@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from sphereface_plus.config import InputSpec
+from sphereface_plus.data.decoding import DecodeError, decode
+from sphereface_plus.data.packs import CropSource, PackedCrop
 
 
 class CropsError(ValueError):
@@ -25,18 +26,16 @@ class SpecError(ValueError):
     """Crops that are not what a network expects; the message says what was expected and what came."""
 
 
-def read_crop(path: str | Path) -> np.ndarray:
-    """A file's crop as uint8 RGB, (H, W, 3). Raises CropsError where it is missing, cut short or no image."""
+def read_crop(source: CropSource) -> np.ndarray:
+    """A crop as uint8 RGB, (H, W, 3). Raises CropsError where it is missing, cut short or no image."""
     try:
-        data = np.fromfile(path, dtype=np.uint8)
+        return decode(source.read() if isinstance(source, PackedCrop) else Path(source).read_bytes())
     except OSError as error:
-        raise CropsError(f"{path}: the crop cannot be read ({error.strerror})") from None
-    crop = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if crop is None:
-        raise CropsError(
-            f"{path}: the crop is empty, cut short or no image; make it again or take it off the list"
-        )
-    return cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
+        raise CropsError(f"{source}: the crop cannot be read ({error.strerror})") from None
+    except DecodeError as error:
+        raise CropsError(f"{source}: the crop {error}; make it again or take it off the list") from None
+    except ValueError as error:  # a pack's, which names file and offset
+        raise CropsError(str(error)) from None
 
 
 def normalise(crops: Tensor, spec: InputSpec) -> Tensor:
@@ -55,13 +54,19 @@ def normalise(crops: Tensor, spec: InputSpec) -> Tensor:
     return channels.float().sub_(mean).div_(std)
 
 
-def check_crops(template: str | None, size: tuple[int, int], expected: InputSpec) -> None:
-    """Raises SpecError where crops of this template (None: not known) and (H, W) are not what is expected."""
+def check_crops(
+    template: str | None, size: tuple[int, int], expected: InputSpec, *, origin: str | Path | None = None
+) -> None:
+    """Raises SpecError where crops of this template (None: not known) and (H, W) are not what is expected.
+
+    origin: where the crops lie, for the message.
+    """
     if size != (expected.height, expected.width) or template not in (None, expected.template):
         raise SpecError(
-            f"expected {expected.template} crops of {expected.height}x{expected.width} (height x width), "
-            f"got {template + ' ' if template else ''}crops of {size[0]}x{size[1]}; "
-            f"align the photos with --template {expected.template}"
+            (f"{origin}: " if origin else "")
+            + f"expected {expected.template} crops of {expected.height}x{expected.width} (height x width), "
+            f"got {template + ' crops' if template else 'images'} of {size[0]}x{size[1]}; align the photos: "
+            f"python -m data_prep align PHOTOS CROPS --template {expected.template}"
         )
 
 

@@ -36,9 +36,10 @@ class FaceSet(CropDataset):
         super().__init__(open_crops(config), seed=config.seed, flip=data.flip, shift=data.shift)
         self.path, self.workers, self.pin_memory = data.path, data.workers, pin_memory
         self.classes = self.crops.identities
+        self._fingerprint = self.crops.fingerprint()  # once, it looks at every file
 
     def fingerprint(self) -> str:
-        return self.crops.fingerprint()
+        return self._fingerprint
 
     def describe(self, index: int) -> tuple[str, int]:
         return str(self.crops.paths[index]), self.crops.labels[index]
@@ -54,7 +55,7 @@ def open_crops(config: Config) -> FaceCrops:
     """The training set. Raises CropsError or SpecError if this network cannot be trained with it."""
     data = config.data
     crops = FaceCrops.open(data.path, root=data.root, min_images=data.min_images, exclude=data.exclude)
-    check_crops(crops.template, crops.size, config.network.input)
+    check_crops(crops.template, crops.size, config.network.input, origin=data.path)
     if len(crops.identities) < 2:
         raise CropsError(
             f"{data.path}: holds one identity only ({crops.identities[0]}); a classifier needs two"

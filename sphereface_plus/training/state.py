@@ -84,13 +84,31 @@ def sampler(run: Run, step: int) -> BatchSampler:
 
 
 def save(run: Run, step: int) -> None:
-    """last.pt, and a checkpoint of its own at every train.checkpoint_every."""
+    """last.pt, and a checkpoint of its own at every train.checkpoint_every.
+
+    Raises RunError where the last update broke the network: what was saved before stays the last checkpoint.
+    """
     if not run.processes.is_main:
         return
     payload = state(run, step)
+    if step > 0 and not embeds(run, step - 1):
+        checkpoint.save(run.folder.failure / "state.pt", payload)
+        raise RunError(
+            f"{run.folder.path}: step {step - 1}: the update made the embeddings infinite, the run has "
+            f"diverged; the state after it is in {run.folder.failure}, not among the checkpoints. Try a "
+            "lower optimizer.learning_rate or optimizer.clip_norm, in a new folder"
+        )
     if step % run.config.train.checkpoint_every == 0:
         checkpoint.save(run.folder.at_step(step), payload)
     checkpoint.save(run.folder.last, payload)
+
+
+def embeds(run: Run, step: int) -> bool:
+    """Whether the network gives finite embeddings of batch `step`: a bad update is seen by the next one only,
+    and after a checkpoint there may be none."""
+    images, _ = run.data.batch(next(iter(sampler(run, step))))
+    embeddings = run.learner.embed(run.learner.prepare(images.to(run.processes.device)))
+    return bool(torch.isfinite(embeddings).all())
 
 
 def state(run: Run, step: int) -> dict[str, Any]:
