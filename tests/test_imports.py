@@ -14,6 +14,7 @@ ARROWS = {
     "sphereface_plus.mhe": [],
     "sphereface_plus.verification": [],
     "sphereface_plus.checkpoint": [],
+    "sphereface_plus.weights": ["sphereface_plus.checkpoint", "sphereface_plus.config"],
     "sphereface_plus.data": ["sphereface_plus.config"],
     "sphereface_plus.networks": ["sphereface_plus.config"],
     "sphereface_plus.losses": ["sphereface_plus.config"],
@@ -23,6 +24,7 @@ ARROWS = {
         "sphereface_plus.data",
         "sphereface_plus.networks",
         "sphereface_plus.onnx_import",
+        "sphereface_plus.weights",
     ],
     "sphereface_plus.onnx_import": ["sphereface_plus.config", "sphereface_plus.data"],
     "sphereface_plus.onnx_export": [
@@ -39,6 +41,7 @@ ARROWS = {
         "sphereface_plus.mhe",
         "sphereface_plus.networks",
         "sphereface_plus.verification",
+        "sphereface_plus.weights",
     ],
     "sphereface_plus.output": [],
     "sphereface_plus.sphere": ["sphereface_plus.mhe", "sphereface_plus.output", "sphereface_plus.progress"],
