@@ -116,10 +116,9 @@ def ascend(
     unrolled: keep the steps in the graph, so that what `gain` depends on is differentiated through them.
     """
     for _ in range(num_steps):
+        if not (unrolled and points.requires_grad):
+            points = points.detach().requires_grad_()  # a new tensor: the caller's is often a buffer
         with torch.enable_grad():
-            if not unrolled:
-                points = points.detach()
-            points = points.requires_grad_() if points.is_leaf else points
             (slope,) = torch.autograd.grad(gain(points).sum(), points, create_graph=unrolled)
         slope = slope - (slope * points).sum(dim=1, keepdim=True) * points
         points = nn.functional.normalize(points + rate * slope, dim=1)

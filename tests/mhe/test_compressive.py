@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
+from torch import nn
 
 from sphereface_plus.mhe import (
     AdversarialProjection,
     AnglePreservingProjection,
+    EnergyTerm,
+    MHERegularizer,
     RandomProjection,
     hyperspherical_energy,
 )
@@ -125,6 +130,37 @@ def test_unrolled_gradient_sees_how_the_projection_would_move(kind):
     gradients = [torch.autograd.grad(o(weight), weight)[0] for o in (ahead, unrolled, plain)]
     assert (gradients[0] - gradients[1]).norm() > 1e-3 * gradients[1].norm()
     torch.autograd.gradcheck(unrolled, weight)
+
+
+@pytest.mark.parametrize("in_a_model", [False, True])
+@pytest.mark.parametrize("kind", LEARNT)
+def test_unrolled_projections_train_for_several_steps_and_stay_buffers_without_gradient(kind, in_a_model):
+    if in_a_model:
+        model = nn.Sequential(nn.Linear(6, 8), nn.Linear(8, 5))
+        term = EnergyTerm(objective=partial(kind, size=3, unrolled=True))
+        regularizer = MHERegularizer(model, hidden=term, output=None)
+        weight, penalty, objective = model[0].weight, regularizer.penalty, regularizer.objectives[0]
+    else:
+        weight, objective = nn.Parameter(torch.randn(8, 6)), kind(6, size=3, unrolled=True)
+
+        def penalty(step: int) -> torch.Tensor:
+            objective.advance(weight, step)
+            return objective(weight)
+
+    optimizer = torch.optim.SGD([weight], lr=0.01)
+    states = []
+    for step in range(3):
+        optimizer.zero_grad()
+        penalty(step).backward()
+        assert weight.grad is not None
+        assert weight.grad.isfinite().all()
+        assert weight.grad.any()
+        assert not objective.projection.requires_grad
+        assert objective.step == step
+        states.append(objective.projection.clone())
+        optimizer.step()
+    assert not torch.equal(states[0], states[1])
+    assert not torch.equal(states[1], states[2])
 
 
 @pytest.mark.parametrize("kind", LEARNT)
