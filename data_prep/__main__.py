@@ -236,5 +236,40 @@ def make_bin_command(source: Path, pairs: Path, out: Path) -> None:
     click.echo(f"{make_bin(source, pairs, out):,} pairs: {out}")
 
 
+@main.command()
+@click.argument("data", metavar="CROPS", type=FOLDER)
+@click.argument("out", type=FOLDER)
+@option("--against", type=FOLDER, help="A test set, whose people should not be among CROPS.")
+@option("--model", help="Run folder, checkpoint or ONNX file: finds what only faces show.")
+@option("--input", "input_file", type=FILE, help="Input spec of an ONNX file without one beside it.")
+@command
+def doctor(data: Path, out: Path, against: Path | None, model: str | None, input_file: Path | None) -> None:
+    """Look for what is wrong with CROPS; nothing is changed.
+
+    Finds unreadable and empty crops and duplicates; with --model also identities that look like two people,
+    two that look like one, and crops that look like nobody else; with --against people of the test set. OUT
+    gets report.html, to look at, and proposals.csv, to edit and give to `python -m data_prep drop`.
+    """
+    from .doctor.command import run
+
+    for line in run(data, out, against=against, model=model, input_file=input_file):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("proposals", type=FILE)
+@click.argument("data", metavar="CROPS", type=FOLDER)
+@command
+def drop(proposals: Path, data: Path) -> None:
+    """Take the crops out of CROPS whose rows in the doctor's PROPOSALS say `drop`.
+
+    No file is deleted: rows leave the manifest, or, where there is none, files move into CROPS.dropped.
+    """
+    from .doctor.drop import drop
+
+    done = drop(proposals, data)
+    click.echo(f"{done.num_dropped:,} crops dropped, {done.num_left:,} left: {done.where}")
+
+
 if __name__ == "__main__":
     main()

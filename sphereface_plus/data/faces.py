@@ -156,7 +156,7 @@ def _one_kind(table: pandas.DataFrame, path: Path) -> tuple[str, tuple[int, int]
 def _from_pack(path: Path) -> FaceCrops:
     pack = open_pack(path)
     labels, identities = _number(pack.identities)
-    size = read_crop(pack.crops[0]).shape[:2]
+    size = _first_size(pack.crops)
     template, stated = None, pack.size
     if pack.manifest is not None:
         template, stated = _one_kind(pack.manifest, path)
@@ -187,7 +187,7 @@ def _from_folder(path: Path) -> FaceCrops:
     paths = [str(image) for image in images]
     keys = [photo_key(image.relative_to(path)) for image in images]
     labels, identities = _number([image.parent.name for image in images])
-    return FaceCrops(paths, keys, labels, identities, None, read_crop(paths[0]).shape[:2])
+    return FaceCrops(paths, keys, labels, identities, None, _first_size(paths))
 
 
 def _from_list(path: Path, root: Path) -> FaceCrops:
@@ -200,7 +200,19 @@ def _from_list(path: Path, root: Path) -> FaceCrops:
     paths = [str(root / name) for name in names]
     keys = [photo_key(name) for name in names]
     identities = [str(label) for label in range(num_identities)]
-    return FaceCrops(paths, keys, labels, identities, None, read_crop(paths[0]).shape[:2])
+    return FaceCrops(paths, keys, labels, identities, None, _first_size(paths))
+
+
+def _first_size(paths: Sequence[str | PackedCrop]) -> tuple[int, int]:
+    """(H, W) of the first crop that can be read. Raises CropsError, the first crop's, where none can."""
+    problem = None
+    for path in paths:
+        try:
+            return read_crop(path).shape[:2]
+        except CropsError as error:
+            problem = problem or error
+    assert problem is not None  # no set is empty
+    raise problem
 
 
 def _number(names: list[str]) -> tuple[list[int], list[str]]:

@@ -1,0 +1,46 @@
+"""What the command `doctor` does, and its last words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from sphereface_plus.config import load_input_spec
+from sphereface_plus.data.places import check_folder
+
+from ..errors import PrepError
+from ..packing import sentences
+from .examine import examine
+from .findings import KINDS
+from .report import PAGE, PROPOSALS, write_report
+
+
+def run(
+    data: Path, out: Path, *, against: Path | None, model: str | None, input_file: Path | None
+) -> Iterator[str]:
+    """The lines that the command prints. Raises PrepError, PlaceError."""
+    check_folder(out)
+    embedder = None
+    if model is not None:
+        from sphereface_plus.embedding import Embedder
+
+        try:
+            embedder = Embedder.load(model, input=load_input_spec(input_file) if input_file else None)
+        except ValueError as error:  # all that a model may be refused for
+            raise PrepError(str(error)) from None
+    elif input_file is not None:
+        raise PrepError("--input is the input spec of a model; give --model too, or leave it out")
+    with sentences():
+        examined = examine(data, against=against, embedder=embedder)
+    title = data.resolve().name + (f" against {against.resolve().name}" if against else "")
+    write_report(examined, out, title=title)
+    counts = Counter(finding.kind for finding in examined.findings)
+    drops = {entry.crop for finding in examined.findings for entry in finding.entries if entry.drop}
+    yield f"{len(examined.names):,} crops of {len(examined.crops.identities):,} identities"
+    for kind, words in KINDS.items():
+        if counts[kind]:
+            yield f"  {words}: {counts[kind]:,}"
+    yield f"proposals: {len(drops):,} crops to drop, others to look at: {out / PROPOSALS}"
+    yield f"next: look at {out / PAGE}, edit the proposals, then"
+    yield f"  python -m data_prep drop {out / PROPOSALS} {data}"

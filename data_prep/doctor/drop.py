@@ -1,0 +1,99 @@
+"""Applies proposals: takes crops out of a set, without deleting a file.
+
+A folder with a manifest, or a manifest: the rows go, and the crops stay where they are. An identity/image
+folder: the files move into a folder beside it, under the same names.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from sphereface_plus.data.faces import FaceCrops
+from sphereface_plus.data.manifest import MANIFEST, leads_outside
+from sphereface_plus.data.packed_faces import SUFFIXES
+
+from ..errors import PrepError
+from ..packing import names_of, sentences
+from .report import HEADER
+
+
+@dataclass(frozen=True)
+class Dropped:
+    num_dropped: int
+    num_left: int
+    where: Path
+    """The manifest that was written, or the folder that the files are in now."""
+
+
+def drop(proposals: Path, data: Path) -> Dropped:
+    """Drops the crops of `data` whose rows say `drop`. Raises PrepError, before anything is changed."""
+    if data.suffix in SUFFIXES:
+        raise PrepError(f"{data}: is packed; unpack it, drop, and pack again")
+    wanted = read_proposals(proposals)
+    with sentences():
+        crops = FaceCrops.open(data)
+        names, manifest = names_of(data, crops)
+    aside = data.with_name(f"{data.name}.dropped")
+    wanted -= {name for name in wanted - set(names) if (aside / name).is_file()}  # of a drop that was stopped
+    if not wanted:
+        raise PrepError(f"{proposals}: nothing is left to drop, it was applied already")
+    unknown = sorted(wanted - set(names))
+    if unknown:
+        raise PrepError(
+            f"{proposals}: {len(unknown):,} of {len(wanted):,} crops to drop are not in {data}, first "
+            f"{unknown[0]}; it belongs to another set, or was applied already"
+        )
+    if len(wanted) == len(names):
+        raise PrepError(f"{proposals}: would drop every crop of {data}")
+    left = len(names) - len(wanted)
+    if manifest is not None:
+        path = data / MANIFEST if data.is_dir() else data
+        _rewrite(path, manifest, wanted)
+        return Dropped(len(wanted), left, path)
+    if not data.is_dir():
+        raise PrepError(f"{data}: is a list file; take the lines out of it, or give the folder of the crops")
+    for name in sorted(wanted):
+        if (aside / name).exists():
+            raise PrepError(f"{aside / name}: is there already, from an earlier drop; move that folder away")
+    for name in sorted(wanted):
+        (aside / name).parent.mkdir(parents=True, exist_ok=True)
+        (data / name).rename(aside / name)
+    return Dropped(len(wanted), left, aside)
+
+
+def read_proposals(path: Path) -> set[str]:
+    """The paths of the rows that say `drop`. Raises PrepError."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header, *rows = csv.reader(file, strict=True)
+    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+        raise PrepError(f"{path}: cannot be read as proposals ({error})") from None
+    if tuple(header[:2]) != HEADER[:2]:
+        raise PrepError(f"{path}: expected the doctor's columns, {', '.join(HEADER)}")
+    wanted = set()
+    for number, row in enumerate((row for row in rows if row), start=1):
+        if len(row) < 2 or row[0] not in ("drop", "look", "keep") or leads_outside(row[1]):
+            raise PrepError(f"{path}, row {number}: expected drop, look or keep, and a path, got {row[:2]}")
+        if row[0] == "drop":
+            wanted.add(row[1])
+    kept = {row[1] for row in rows if row and row[0] == "keep"}
+    if not wanted - kept:
+        raise PrepError(f"{path}: no row says `drop`")
+    return wanted - kept
+
+
+def _rewrite(path: Path, manifest: bytes, wanted: set[str]) -> None:
+    """The manifest without the wanted rows, whole or not at all; the one before stays as <name>.before."""
+    header, *rows = csv.reader(io.StringIO(manifest.decode("utf-8-sig"), newline=""))
+    column = header.index("path")
+    unfinished, before = path.with_name(f".{path.name}.tmp"), path.with_name(f"{path.name}.before")
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(row for row in rows if row and row[column] not in wanted)
+    if not before.exists():
+        before.write_bytes(manifest)
+    unfinished.replace(path)
