@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -48,6 +49,8 @@ class SphereConv2d(nn.Conv2d):
 
     weight (N, C, k, k), as nn.Conv2d's; there is no bias. Zero padding counts as zeros of the patch.
     operator: a key of OPERATORS. Raises ValueError for another one.
+    Under autocast the products of "cosine" are taken in its type, those of the other two in fp32: a cosine near
+    1 that is rounded to bf16 leaves an angle of 3 degrees anywhere between 0 and 5.
     """
 
     def __init__(
@@ -62,10 +65,12 @@ class SphereConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         squared = self.weight.square().sum((1, 2, 3), keepdim=True)  # (N, 1, 1, 1)
         units = self.weight / (squared + TINY).sqrt()
-        products = F.conv2d(input, units, padding=self.pad)  # |x_patch| cos(theta)
-        # Lengths and angles leave autocast: arcsin is steep near 1.
-        with torch.autocast(input.device.type, enabled=False):
-            pixels = input.to(self.weight.dtype).square().sum(1, keepdim=True)  # (B, 1, H, W)
+        outside = torch.autocast(input.device.type, enabled=False)
+        input = input.to(self.weight.dtype)
+        with nullcontext() if self.operator == "cosine" else outside:
+            products = F.conv2d(input, units, padding=self.pad)  # |x_patch| cos(theta)
+        with outside:
+            pixels = input.square().sum(1, keepdim=True)  # (B, 1, H, W)
             patches = F.avg_pool2d(pixels, self.kernel_size, 1, self.pad, divisor_override=1)  # sums
             cosines = products.to(self.weight.dtype) / (patches + TINY).sqrt()  # (B, N, H', W')
             return OPERATORS[self.operator](cosines)
