@@ -22,7 +22,8 @@ def negative_separation(
 
     distance: rho is the chord |u_i - u_j| or the angle in radians. squared: take its square, as the released
         code does with the chord: its coefficient is then that of this function.
-    half_space: of the 2N points u_i, -u_i.
+    half_space: of the 2N points u_i, -u_i. Each pair ties with its mirror image; the released code adds both,
+        so that its coefficient is half of this function's.
 
     Only the closest two neurons get a gradient, the first such pair where several are equally close; two
     that coincide get none. Computed outside autocast, in float32 at least, in slabs of rows as the energy is.

@@ -33,6 +33,20 @@ def test_value_and_gradient_are_those_of_the_smallest_of_all_distances(distance,
     assert (gradients[0].norm(dim=1) > 0).sum() == 2  # only the closest two are moved
 
 
+def test_in_half_space_the_released_code_counts_every_minimum_twice():
+    # it sums all squared distances of pairs i < j of {w, -w} that equal the minimum: w_i, w_j and -w_i, -w_j tie
+    weight = torch.randn(9, 4, dtype=torch.float64).requires_grad_()
+    units = torch.nn.functional.normalize(weight)
+    points = torch.cat([units, -units])
+    i, j = torch.triu_indices(18, 18, offset=1)
+    squared = 2 - 2 * (points @ points.T)[i, j]
+    released = -squared[squared < squared.min() + 1e-12].sum()  # equal but for rounding
+    ours = negative_separation(weight, squared=True, half_space=True)
+    torch.testing.assert_close(released, 2 * ours)
+    gradients = [torch.autograd.grad(value, weight)[0] for value in (released, ours)]
+    torch.testing.assert_close(gradients[0], 2 * gradients[1])
+
+
 def test_slabs_of_rows_find_the_same_pair(monkeypatch):
     weight = torch.randn(23, 5)
     whole = negative_separation(weight)
