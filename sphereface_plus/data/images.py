@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -81,7 +82,7 @@ def training_batches(
     """
     if augmentation.pad > min(images.images.shape[1:3]):
         raise ImagesError(
-            f"augmentation.pad: {augmentation.pad} pixels are more than the image of "
+            f"data.pad: {augmentation.pad} pixels are more than the image of "
             f"{images.images.shape[1]}x{images.images.shape[2]} has"
         )
     return (augmented(images, items, augmentation, sampler.seed) for items in sampler)
@@ -102,8 +103,8 @@ def augmented(
     drawn[0] = [index for index, _ in items]
     drawn[1:3] = numbers[:, :2].T % places  # the bias of the remainder is below 1e-17
     drawn[3] = numbers[:, 2] & augmentation.flip
-    # One small copy to the device; all that follows runs there.
-    index, top, left, mirrored = torch.from_numpy(drawn).to(images.images.device)
+    # One small copy to the device, which a GPU does not wait for; all that follows runs there.
+    index, top, left, mirrored = _copied(torch.from_numpy(drawn), images.images.device)
     height, width = images.images.shape[1:3]
     # Where each pixel of the batch comes from, negative or beyond the last in the border.
     rows = _window(top - augmentation.pad, height)  # (B, H)
@@ -119,15 +120,26 @@ def augmented(
 
 
 def normalise(
-    images: Tensor, mean: float | Sequence[float] = 127.5, std: float | Sequence[float] = 128.0
+    images: Tensor, mean: float | tuple[float, ...] = 127.5, std: float | tuple[float, ...] = 128.0
 ) -> Tensor:
     """What a network sees, (v - mean) / std: uint8 (B, H, W, C) -> float32 (B, C, H, W).
 
     mean, std: of values 0..255, one number or one a channel. The default is the released code's.
     The numbers stay in the order (B, H, W, C) in memory: torch's channels_last.
     """
-    subtract, divide = (torch.tensor(numbers, device=images.device) for numbers in (mean, std))  # () or (C,)
+    subtract, divide = (_constant(numbers, images.device) for numbers in (mean, std))  # () or (C,)
     return images.float().sub_(subtract).div_(divide).permute(0, 3, 1, 2)
+
+
+@cache
+def _constant(numbers: float | tuple[float, ...], device: torch.device) -> Tensor:
+    """Copied to the device once, as every copy from ordinary memory waits for the device."""
+    return torch.tensor(numbers, dtype=torch.float32, device=device)
+
+
+def _copied(tensor: Tensor, device: torch.device) -> Tensor:
+    """On the device; from pinned memory where that is a GPU, so that nobody waits."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def _random_numbers(seed: int, first: int, count: int) -> np.ndarray:

@@ -199,5 +199,5 @@ def test_images_and_labels_that_contradict_are_refused(images, labels, message):
 
 
 def test_a_border_larger_than_the_image_is_refused():
-    with pytest.raises(ImagesError, match=r"augmentation.pad: 7 pixels are more than the image of 8x6 has"):
+    with pytest.raises(ImagesError, match=r"^data.pad: 7 pixels are more than the image of 8x6 has"):
         take(noise(), 1, augmentation=Augmentation(pad=7))
