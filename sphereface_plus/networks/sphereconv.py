@@ -49,8 +49,8 @@ class SphereConv2d(nn.Conv2d):
 
     weight (N, C, k, k), as nn.Conv2d's; there is no bias. Zero padding counts as zeros of the patch.
     operator: a key of OPERATORS. Raises ValueError for another one.
-    Under autocast the products of "cosine" are taken in its type, those of the other two in fp32: a cosine near
-    1 that is rounded to bf16 leaves an angle of 3 degrees anywhere between 0 and 5.
+    Under autocast the products of "cosine" are taken in its type, those of the other two in fp32: in bf16 an
+    angle of 3 degrees comes out anywhere between 0 and 5.
     """
 
     def __init__(

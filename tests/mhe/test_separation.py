@@ -34,7 +34,7 @@ def test_value_and_gradient_are_those_of_the_smallest_of_all_distances(distance,
 
 
 def test_in_half_space_the_released_code_counts_every_minimum_twice():
-    # it sums all squared distances of pairs i < j of {w, -w} that equal the minimum: w_i, w_j and -w_i, -w_j tie
+    # it sums all squared distances of pairs i < j of {w, -w} that equal the minimum: (w, v) and (-w, -v) tie
     weight = torch.randn(9, 4, dtype=torch.float64).requires_grad_()
     units = torch.nn.functional.normalize(weight)
     points = torch.cat([units, -units])
