@@ -12,6 +12,7 @@ once in its batch it equals the mean energy of all pairs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from .kernel import (
+    SHORTEST_LENGTH,
     Distance,
     at_least_float32,
     check_neurons,
@@ -45,8 +47,9 @@ def hyperspherical_energy(
 ) -> Tensor:
     """The energy of the directions of `weight`'s rows: a scalar, differentiable any number of times.
 
-    weight: (N, D), one neuron a row, of any lengths. Normalisation is part of the graph: scaling a neuron
-        does not change the energy, and the gradient of a neuron is orthogonal to it.
+    weight: (N, D), one neuron a row, of any lengths (in float32 up to 1e12, as their squares must have room).
+        Normalisation is part of the graph: scaling a neuron does not change the energy, and the gradient of a
+        neuron is orthogonal to it.
     power: s >= 0 of the Riesz kernel f_s(z) = z^-s; 0 is the logarithmic kernel log(1/z).
     distance: "euclidean" is Eq. (1); "angular" takes the angle in radians for the distance, Eq. (5).
     half_space: add the virtual neuron -w of every neuron w (section 3.4); for hidden layers only.
@@ -58,7 +61,9 @@ def hyperspherical_energy(
 
     Computed outside autocast, in float32, or in float64 if `weight` is; the result has that type. Finite,
     with finite gradients, for coincident, opposite and zero neurons (kernel.py says how). A GPU is waited for
-    once or twice a call, to learn whether there are close pairs.
+    once a slab, to learn whether there are close pairs. Higher derivatives are those of torch.autograd
+    (`create_graph=True`, `autograd.functional.hessian`) and of nested torch.func.grad; vmap and forward mode,
+    hence torch.func.hessian, fail.
     Raises ValueError for what is not defined: a single neuron in full space, relaxed with power 0, a negative
     power, and the like.
     """
@@ -74,16 +79,14 @@ def hyperspherical_energy(
         )
 
     with torch.autocast(weight.device.type, enabled=False):
-        points = directions(at_least_float32(weight))
-        squared_radii = None
-        if neuron_weights is not None:
-            radii = _checked_radii(neuron_weights, points, distance)
-            points, squared_radii = points * radii[:, None], radii.square()
-
-        rows = max(1, PAIRS_AT_ONCE // len(points))
+        neurons = at_least_float32(weight)
+        rows = max(1, PAIRS_AT_ONCE // len(neurons))
+        gram = _Gram.apply(neurons) if rows >= len(neurons) else None
+        scale = _inverse_lengths(neurons.square().sum(dim=1) if gram is None else gram.diagonal())
+        radii = None if neuron_weights is None else _checked_radii(neuron_weights, neurons, distance)
         slabs = [
-            (points, squared_radii, slice(start, start + rows), half_space, power, distance, relaxed)
-            for start in range(0, len(points), rows)
+            (neurons, gram, scale, radii, slice(start, start + rows), half_space, power, distance, relaxed)
+            for start in range(0, len(neurons), rows)
         ]
         total = _sum_in_pieces(_slab_energy, slabs)
         if half_space:
@@ -92,24 +95,31 @@ def hyperspherical_energy(
         return total / (num_points * (num_points - 1)) if reduction == "mean" else total
 
 
-def _checked_radii(neuron_weights: Tensor, points: Tensor, distance: Distance) -> Tensor:
+def _inverse_lengths(squared: Tensor) -> Tensor:
+    """(N,) |w|^2 -> 1/|w|; 0, with a gradient of 0, for a neuron without a direction."""
+    return squared.masked_fill(squared <= SHORTEST_LENGTH**2, math.inf).rsqrt()
+
+
+def _checked_radii(neuron_weights: Tensor, neurons: Tensor, distance: Distance) -> Tensor:
     if distance != "euclidean":
         raise ValueError(
             "neuron_weights scale the neurons in Eq. (18), which an angle does not see; "
             "use distance='euclidean'"
         )
-    if neuron_weights.shape != points.shape[:1]:
+    if neuron_weights.shape != neurons.shape[:1]:
         raise ValueError(
-            f"neuron_weights must be ({len(points)},), one a neuron, got shape {tuple(neuron_weights.shape)}"
+            f"neuron_weights must be ({len(neurons)},), one a neuron, got shape {tuple(neuron_weights.shape)}"
         )
     if not bool((neuron_weights > 0).all()):
         raise ValueError("neuron_weights must be positive")
-    return neuron_weights.detach().to(points)
+    return neuron_weights.detach().to(neurons)
 
 
 def _slab_energy(
-    points: Tensor,  # (N, D)
-    squared_radii: Tensor | None,  # (N,); None: all 1
+    neurons: Tensor,  # (N, D)
+    gram: Tensor | None,  # (N, N), W W^T; None: the slab computes its own rows
+    scale: Tensor,  # (N,), 1/|w|
+    radii: Tensor | None,  # (N,); None: all 1
     slab: slice,  # of n rows
     half_space: bool,
     power: float,
@@ -117,49 +127,47 @@ def _slab_energy(
     relaxed: bool,
 ) -> Tensor:
     """Sum of f_s over the pairs of the slab's points x with all y, y != x; in half-space with all -y, too."""
-    whole = slab.stop - slab.start >= len(points)
-    cosine = _Gram.apply(points) if whole else points[slab] @ points.T  # (n, N)
-    if squared_radii is not None:
+    cosine = neurons[slab] @ neurons.T if gram is None else gram
+    cosine = cosine * torch.outer(scale[slab], scale)  # (n, N)
+    squared_radii = None
+    if radii is not None:
         # |x - y|^2 = r (2 - 2 x.y/r), where r is the mean of |x|^2 and |y|^2: x.y/r takes the cosine's part
-        cosine = cosine / ((squared_radii[slab, None] + squared_radii) / 2)
-    settings = (points, squared_radii, slab, power, distance, relaxed)
-    energy = _signed_energy(cosine, +1, *settings)
-    return energy + _signed_energy(-cosine, -1, *settings) if half_space else energy
+        squared_radii = (radii[slab, None].square() + radii.square()) / 2
+        cosine = cosine * (torch.outer(radii[slab], radii) / squared_radii)
 
-
-def _signed_energy(
-    cosine: Tensor,  # (n, N), of the slab's points with all sign * y
-    sign: int,
-    points: Tensor,
-    squared_radii: Tensor | None,
-    slab: slice,
-    power: float,
-    distance: Distance,
-    relaxed: bool,
-) -> Tensor:
-    """Sum of f_s over the pairs of the slab's points x with all sign * y; no point pairs with itself."""
-    close = (cosine if distance == "euclidean" else cosine.abs()) > close_cosine(points.dtype, power)
-    left_out = close
-    if sign > 0:
-        index = torch.arange(len(points), device=points.device)
-        own = index[slab, None] == index
-        close, left_out = close & ~own, close | own
-
-    # 0 is a harmless cosine: what is left out must not reach the kernel, where its gradient could be 0 * inf
-    squared = squared_distance(cosine.masked_fill(left_out, 0), distance)
-    if squared_radii is not None:
-        squared = squared * ((squared_radii[slab, None] + squared_radii) / 2)
-    energy = riesz(squared, power, relaxed=relaxed).masked_fill(left_out, 0).sum()
-
-    rows, columns = close.nonzero(as_tuple=True)
-    if not len(rows):
-        return energy
+    def kernel(cosine: Tensor, squared_radii: Tensor | None) -> Tensor:
+        squared = squared_distance(cosine, distance)
+        return riesz(squared if squared_radii is None else squared * squared_radii, power, relaxed=relaxed)
 
     def close_energy(rows: Tensor, columns: Tensor) -> Tensor:
-        return close_riesz(points[slab][rows], sign * points[columns], power, distance, relaxed=relaxed).sum()
+        x, y = directions(neurons[slab][rows]), directions(neurons[columns])
+        if radii is not None:
+            x, y = x * radii[slab][rows, None], y * radii[columns, None]
+        energy = close_riesz(x, y, power, distance, relaxed=relaxed)
+        if half_space:
+            energy = energy + close_riesz(x, -y, power, distance, relaxed=relaxed)
+        return energy.sum()
 
-    num_pairs = max(1, PAIRS_AT_ONCE // points.shape[1])
-    pieces = zip(rows.split(num_pairs), columns.split(num_pairs), strict=True)
+    both_ends = half_space or distance == "angular"
+    close = (cosine.abs() if both_ends else cosine) > close_cosine(neurons.dtype, power)
+    close.diagonal(slab.start).fill_(False)  # x is no pair with itself
+    pairs = close.nonzero(as_tuple=True)
+    left_out = close
+    left_out.diagonal(slab.start).fill_(True)
+    # 0 is a harmless cosine: what is left out must not reach the kernel, where its gradient could be 0 * inf
+    others = cosine.masked_fill(left_out, 0)
+    energies = kernel(others, squared_radii)
+    if half_space:
+        energies = energies + kernel(-others, squared_radii)
+    energy = energies.masked_fill(left_out, 0).sum()
+    if half_space:
+        # x and its own -x are at their maximum, a constant: a cosine of -1, or 0 without a direction
+        own = -cosine.detach().diagonal(slab.start).round()
+        energy = energy + kernel(own, None if radii is None else radii[slab].square()).sum()
+    if not len(pairs[0]):
+        return energy
+    num_pairs = max(1, PAIRS_AT_ONCE // neurons.shape[1])
+    pieces = zip(*(indices.split(num_pairs) for indices in pairs), strict=True)
     return energy + _sum_in_pieces(close_energy, list(pieces))
 
 
@@ -172,11 +180,11 @@ def _sum_in_pieces(function: Callable[..., Tensor], pieces: Sequence[tuple[Any, 
 
 
 class _Gram(torch.autograd.Function):
-    """X X^T of X (N, D), whose backward is one product, where autograd's of `X @ X.T` is two."""
+    """W W^T of W (N, D), whose backward is one product, where autograd's of `W @ W.T` is two."""
 
     @staticmethod
-    def forward(points: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return points @ points.T
+    def forward(neurons: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return neurons @ neurons.T
 
     @staticmethod
     def setup_context(ctx, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -184,5 +192,5 @@ class _Gram(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (points,) = ctx.saved_tensors
-        return (gradient + gradient.T) @ points
+        (neurons,) = ctx.saved_tensors
+        return (gradient + gradient.T) @ neurons

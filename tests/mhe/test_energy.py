@@ -133,6 +133,17 @@ def test_first_and_second_derivatives_are_right(power, distance, half_space, pai
     assert torch.autograd.gradgradcheck(function, weight, eps=1e-7, atol=1e-3, rtol=1e-3)
 
 
+def test_hessians_are_those_of_autograd():
+    weight = torch.randn(4, 3, dtype=torch.float64)
+    reverse = torch.autograd.functional.hessian(hyperspherical_energy, weight)
+    direction = torch.randn_like(weight)
+
+    def slope(w):
+        return (torch.func.grad(hyperspherical_energy)(w) * direction).sum()
+
+    torch.testing.assert_close(torch.func.grad(slope)(weight), torch.tensordot(reverse, direction, dims=2))
+
+
 @pytest.mark.parametrize(("n", "e1", "e2", "e0", "a1", "a2", "a0"), EXPECTED_PAIR_ENERGIES)
 def test_energy_of_random_directions_is_the_continuous_limit_of_theorem_2(n, e1, e2, e0, a1, a2, a0):
     weight = torch.randn(1500, n)
