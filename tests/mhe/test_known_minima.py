@@ -17,16 +17,20 @@ from sphereface_plus.mhe import hyperspherical_energy
 # Minima on the sphere in three dimensions: power 1 is the Thomson problem, power 0 Whyte's.
 THOMSON = {
     2: 0.5, 3: 1.732050808, 4: 3.674234614, 5: 6.474691495, 6: 9.985281374, 7: 14.452977414, 8: 19.675287861,
-    9: 25.759986531, 10: 32.716949460, 11: 40.596450508, 12: 49.165253058, 32: 412.261274651,
+    9: 25.759986531, 10: 32.716949460, 11: 40.596450508, 12: 49.165253058, 13: 58.853230612, 14: 69.306363297,
+    15: 80.670244114, 16: 92.911655303, 17: 106.050404829, 18: 120.084467447, 19: 135.089467557,
+    20: 150.881568334, 32: 412.261274651,
 }  # fmt: skip
 LOGARITHMIC = {
     2: -0.693147181, 3: -1.647918433, 4: -2.942487759, 5: -4.420507155, 6: -6.238324625, 7: -8.182477864,
     8: -10.428017781, 9: -12.887752726, 10: -15.563123389, 11: -18.420479721, 12: -21.606145230,
-    32: -127.378867615,
+    13: -24.866721876, 14: -28.407813009, 15: -32.147876284, 16: -36.106152162, 17: -40.273066961,
+    18: -44.650287259, 19: -49.199891566, 20: -54.011129975, 32: -127.378867615,
 }  # fmt: skip
 INVERSE_SQUARE = {
     2: 0.25, 3: 1.0, 4: 2.25, 5: 4.25, 6: 6.75, 7: 10.25, 8: 14.336791084, 9: 19.252868784, 10: 25.041359722,
-    11: 31.834721637, 12: 39.0, 32: 401.5,
+    11: 31.834721637, 12: 39.0, 13: 47.773308981, 14: 57.121208598, 15: 67.486184735, 16: 78.772649031,
+    17: 91.047319314, 18: 104.314685285, 19: 118.825563649, 20: 133.936978568, 32: 401.5,
 }  # fmt: skip
 
 
@@ -45,8 +49,8 @@ def minimise(num_neurons: int, dimensions: int, power: float, restarts: int = 1,
         optimizer = torch.optim.LBFGS(
             [weight],
             max_iter=400,
-            tolerance_grad=1e-9,
-            tolerance_change=1e-14,
+            tolerance_grad=1e-11,
+            tolerance_change=1e-16,
             history_size=20,
             line_search_fn="strong_wolfe",
         )
@@ -65,14 +69,14 @@ def minimise(num_neurons: int, dimensions: int, power: float, restarts: int = 1,
 @pytest.mark.parametrize(
     ("power", "num_neurons", "minimum"),
     [
-        (p, n, e)
+        pytest.param(p, n, e, marks=[pytest.mark.slow] if 12 < n < 32 else [])
         for p, table in ((1.0, THOMSON), (0.0, LOGARITHMIC), (2.0, INVERSE_SQUARE))
         for n, e in table.items()
     ],
 )
 def test_optimised_points_on_the_sphere_reach_the_known_minimum(power, num_neurons, minimum):
     weight = minimise(num_neurons, 3, power, restarts=3)
-    assert pair_sum(weight, power) == pytest.approx(minimum, rel=1e-6)
+    assert pair_sum(weight, power) == pytest.approx(minimum, rel=1e-9)  # the tables have nine decimals
 
 
 @pytest.mark.parametrize("power", [0.0, 1.0, 2.0])
@@ -85,7 +89,7 @@ def test_up_to_one_neuron_more_than_dimensions_the_optimum_is_the_simplex(power,
     )  # the corners, seen from their centre
     assert hyperspherical_energy(simplex, power=power).item() == pytest.approx(floor, rel=1e-12)
     optimised = minimise(num_neurons, dimensions, power)
-    assert hyperspherical_energy(optimised, power=power).item() == pytest.approx(floor, rel=1e-6)
+    assert hyperspherical_energy(optimised, power=power).item() == pytest.approx(floor, rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +100,7 @@ def test_cross_polytope_has_its_energy_and_is_found(n, e0, e1, e2):
     cross = torch.cat([torch.eye(n), -torch.eye(n)]).double()
     for power, minimum in ((0.0, e0), (1.0, e1), (2.0, e2)):
         assert pair_sum(cross, power) == pytest.approx(minimum, rel=1e-9)
-    assert pair_sum(minimise(2 * n, n, 2.0, restarts=2), 2.0) == pytest.approx(e2, rel=1e-6)
+    assert pair_sum(minimise(2 * n, n, 2.0, restarts=2), 2.0) == pytest.approx(e2, rel=1e-9)
 
 
 def golden_ratio() -> float:
@@ -149,7 +153,7 @@ def test_in_half_space_the_optimum_is_orthonormal(num_neurons, dimensions):
     orthonormal = torch.eye(n, dimensions, dtype=torch.float64)
     assert hyperspherical_energy(orthonormal, half_space=True).item() == pytest.approx(floor, rel=1e-12)
     found = minimise(n, dimensions, 2.0, half_space=True)
-    assert hyperspherical_energy(found, half_space=True).item() == pytest.approx(floor, rel=1e-6)
+    assert hyperspherical_energy(found, half_space=True).item() == pytest.approx(floor, rel=1e-9)
     units = torch.nn.functional.normalize(found)
     torch.testing.assert_close(units @ units.T, torch.eye(n, dtype=torch.float64), rtol=0, atol=1e-4)
 
