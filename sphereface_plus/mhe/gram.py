@@ -27,6 +27,7 @@ def negative_log_gram(weight: Tensor, *, epsilon: float = 1.0, half_space: bool 
     At D in the hundreds and epsilon 1 the entries are all but equal to exp(-2), and the value is close to
     that of the simplex from the start. Computed in float64 by a Cholesky factor, N^3 / 3 multiply-adds, as
     float32 has no room for the small eigenvalues; the result has `weight`'s type, or float32.
+    Raises ValueError for neurons that are not finite, which have no factor.
     """
     check_neurons("weight", weight, power=0, distance="euclidean")
     if not (math.isfinite(epsilon) and epsilon > 0):
@@ -40,5 +41,10 @@ def negative_log_gram(weight: Tensor, *, epsilon: float = 1.0, half_space: bool 
         cosine = points @ points.T  # (M, M)
         own = torch.eye(len(points), dtype=torch.bool, device=points.device)
         gram = torch.exp(-2 * epsilon**2 * (1 - cosine.masked_fill(own, 1)))
-        factor = torch.linalg.cholesky(gram + JITTER * own)
+        try:
+            factor = torch.linalg.cholesky(gram + JITTER * own)
+        except torch.linalg.LinAlgError:  # with finite neurons every eigenvalue is at least JITTER
+            raise ValueError(
+                "the Gram matrix of the neurons cannot be factored: some of their weights are NaN or infinite"
+            ) from None
         return -2 * factor.diagonal().log().sum().to(neurons.dtype)

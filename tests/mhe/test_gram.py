@@ -61,6 +61,14 @@ def test_a_width_that_is_no_positive_number_is_refused(epsilon):
         negative_log_gram(torch.ones(2, 2), epsilon=epsilon)
 
 
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_neurons_that_are_not_finite_are_refused(number):
+    weight = torch.randn(4, 3)
+    weight[2, 1] = number
+    with pytest.raises(ValueError, match="some of their weights are NaN or infinite"):
+        negative_log_gram(weight)
+
+
 def test_no_neurons_are_refused():
     with pytest.raises(ValueError, match="at least one neuron, got none"):
         negative_log_gram(torch.ones(0, 2))
