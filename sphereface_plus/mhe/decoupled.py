@@ -26,6 +26,10 @@ class DecoupledRegularizer(nn.Module):
 
     directions: the MHE terms; their layers, the skipped ones included, are those whose lengths count.
     magnitude_weight: lambda_w >= 0.
+
+    Both parts read the weights. Where those are parametrized, `with torch.nn.utils.parametrize.cached():`
+    around the step computes them once for the forward pass and both parts; without it a spectral norm makes a
+    power iteration for each.
     """
 
     def __init__(self, directions: MHERegularizer, *, magnitude_weight: float) -> None:

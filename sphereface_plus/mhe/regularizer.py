@@ -7,10 +7,13 @@ Layers 1..L-1 are the hidden ones, L is the output layer, the classifier. In a t
     regularizer = MHERegularizer(model)                                      # once, before training
     loss = criterion(model(images), labels) + regularizer.penalty()          # in each step
 
-Nothing of the model is changed. The energies read its weights alone: they cost the same for any batch size,
-do not see autocast or gradient checkpointing, and are equal in all processes of a distributed run. Add the
-penalty to the loss and call `backward` once for both: DistributedDataParallel averages in that call. In a
-compiled step they run as they are, outside the graph: which pairs are close depends on the data.
+The energies read the model's weights alone and change nothing of it: they cost the same for any batch size,
+do not see autocast or gradient checkpointing, and are equal in all processes of a distributed run. (One thing
+does change: `parametrizations.spectral_norm` makes a power iteration each time that its weight is read in
+training mode, which is once on construction and once a penalty.) Add the penalty to the loss and call
+`backward` once for both: DistributedDataParallel averages in that call. In a compiled step they run as they
+are, at a break of the graph, because which pairs are close depends on the data:
+`torch.compile(fullgraph=True)` refuses them.
 """
 
 from __future__ import annotations
@@ -47,7 +50,8 @@ class MHERegularizer(nn.Module):
 
     Layers that share their weight count once. `layer_names` tells what is regularised; `skipped` what is not
     and why: layers with nothing to spread, whose energy has no gradient. What stateful objectives have learnt
-    is in `state_dict`, and `.to(device)` moves it.
+    is in `state_dict`, and `.to(device)` moves it. The model is not part of the regularizer, and a deep copy
+    reads a copy of its layers that nobody trains: make a new one for a copied model.
     Raises ValueError, naming the layer, for one that cannot be read as neurons, for patterns that match no
     layer, and for a half-space term of the output layer.
     """
@@ -102,9 +106,15 @@ class MHERegularizer(nn.Module):
         return torch.stack([self.terms[name].weight * energy for name, energy in energies.items()]).sum()
 
     def penalty(self, step: int | None = None) -> Tensor:
-        """What to add to the loss: the weighted terms of Eq. (4). A term of weight 0 is not computed."""
+        """What to add to the loss: the weighted terms of Eq. (4). A term of weight 0 is not computed.
+
+        Where all weights are 0 it is a zero whose gradient is zero.
+        """
         energies = {name: self._reduced(name, step) for name, term in self.terms.items() if term.weight}
-        return self.weighted(energies) if energies else torch.zeros(())
+        if energies:
+            return self.weighted(energies)
+        parameter = next(parameter for layer in self.layers.values() for parameter in layer.parameters())
+        return parameter.flatten()[:0].sum()  # on the model's device, and `backward` finds a graph
 
     def layer_energies(self, step: int | None = None) -> dict[str, Tensor]:
         """Each layer's own energy, a scalar, unweighted, under the layer's name."""
@@ -172,7 +182,7 @@ class MHERegularizer(nn.Module):
             else:
                 key = f"{self.seed} {_needed(step)} {layer.name} {number}"
                 energies.append(minibatch_energy(neurons, term.neurons, key, **term.energy_settings))
-        return torch.stack(energies).mean()
+        return torch.stack(energies).mean() if len(energies) > 1 else energies[0]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 from sphereface_plus.losses import SoftmaxLoss
-from sphereface_plus.mhe import EnergyTerm, MHERegularizer, hyperspherical_energy
+from sphereface_plus.mhe import DecoupledRegularizer, EnergyTerm, MHERegularizer, hyperspherical_energy
 from sphereface_plus.mhe.objective import StatefulObjective
 
 # (layer's D, N) of CNN-9, and the energy of random directions, the mean of I_2 over its layers
@@ -79,8 +79,16 @@ def test_a_term_of_weight_0_is_logged_and_not_part_of_the_penalty():
     logged = regularizer()
     assert logged["mhe/hidden"] > 0.5
     torch.testing.assert_close(regularizer.penalty(), 2 * logged["mhe/output"])
-    nothing = MHERegularizer(model, hidden=EnergyTerm(0.0), output=EnergyTerm(0.0))
-    assert nothing.penalty().item() == 0
+
+
+def test_a_penalty_of_no_terms_is_a_zero_that_can_be_differentiated():
+    model = small_model()
+    nothing = MHERegularizer(model, hidden=EnergyTerm(0.0), output=EnergyTerm(0.0)).penalty()
+    assert nothing.item() == 0
+    nothing.backward()
+    assert not any(gradient.any() for gradient in gradients(model))
+    abroad = MHERegularizer(small_model().to("meta"), hidden=EnergyTerm(0.0), output=None)
+    assert abroad.penalty().device.type == "meta"
 
 
 def test_grouped_layers_are_the_mean_over_groups_that_each_are_a_layer():
@@ -292,6 +300,20 @@ def test_parametrized_layers_train(norm):
         regularizer.penalty().backward()
         optimizer.step()
     assert regularizer.penalty().item() < before
+
+
+def test_parametrized_weights_can_be_computed_once_a_step():
+    model = small_model()
+    parametrizations.spectral_norm(model[0])
+    regularizer = DecoupledRegularizer(MHERegularizer(model), magnitude_weight=0.1)
+    power_iterations = []
+    model[0].parametrizations.weight[0].register_forward_hook(lambda *_: power_iterations.append(1))
+    images = torch.randn(4, 3, 8, 8)
+    with torch.nn.utils.parametrize.cached():
+        (loss_of(model, images) + regularizer.penalty()).backward()
+    assert len(power_iterations) == 1
+    (loss_of(model, images) + regularizer.penalty()).backward()
+    assert len(power_iterations) == 4
 
 
 class Pull(StatefulObjective):
