@@ -43,7 +43,8 @@ def negative_log_gram(weight: Tensor, *, epsilon: float = 1.0, half_space: bool 
         gram = torch.exp(-2 * epsilon**2 * (1 - cosine.masked_fill(own, 1)))
         try:
             factor = torch.linalg.cholesky(gram + JITTER * own)
-        except torch.linalg.LinAlgError:  # with finite neurons every eigenvalue is at least JITTER
+        # With finite neurons every eigenvalue is at least JITTER.
+        except torch.linalg.LinAlgError:  # pyright: ignore[reportPrivateImportUsage]
             raise ValueError(
                 "the Gram matrix of the neurons cannot be factored: some of their weights are NaN or infinite"
             ) from None
