@@ -9,11 +9,11 @@ import numpy as np
 
 from sphereface_plus.data.pairs import Pairs, PairsError, pairs_hash, read_pairs
 from sphereface_plus.data.places import check_folder
+from sphereface_plus.environment import record
 from sphereface_plus.verification import ten_folds
 
 from . import report as reports
 from .embeddings import computed_embeddings, model_record, stored_embeddings
-from .environment import record
 from .photos import PhotosError, crops_for, find_images
 from .protocols import PROTOCOLS
 

@@ -136,7 +136,7 @@ class FinetuneConfig(Strict):
     """Factor on the learning rate from each stage to the one before it; below 1, early stages learn less."""
     lora_rank: int | None = Field(default=None, gt=0)
     """Train adapters of this rank (LoRA, by peft) instead of the network's weights."""
-    lora_alpha: float = Field(default=16.0, gt=0)
+    lora_alpha: int = Field(default=16, gt=0)
     """Adapters count with the factor lora_alpha / lora_rank."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -21,14 +22,33 @@ SETS = ("cifar10", "cifar100", "mnist", "imagenet")
     metavar="SET=PATH",
     help=f"Where a data set lies: {', '.join(SETS)}; repeatable.",
 )
-@click.option("--budget", type=click.Choice(["small", "full"]), default="small", show_default=True)
-@click.option("--seeds", type=click.IntRange(min=1), help="Seeds of each run.  [default: the budget's]")
+@click.option(
+    "--budget",
+    type=click.Choice(["small", "full"]),
+    help="[default: small, or full where a table has no small one]",
+)
+@click.option(
+    "--seeds", type=click.IntRange(min=1, max=29), help="Seeds of each run.  [default: the budget's]"
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting of all runs, such as train.compile=true; repeatable.",
+)
 @click.option(
     "--at-once", type=click.IntRange(min=1), default=1, show_default=True, help="Runs that train at a time."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: runs/TABLE_BUDGET]")
 def reproduce(
-    table: str, places: tuple[str, ...], budget: str, seeds: int | None, at_once: int, out: Path | None
+    table: str,
+    places: tuple[str, ...],
+    budget: Literal["small", "full"] | None,
+    seeds: int | None,
+    overrides: tuple[str, ...],
+    at_once: int,
+    out: Path | None,
 ) -> None:
     """Run a table or figure of the paper, table01 or figure03, and write it beside the paper's numbers.
 
@@ -66,15 +86,17 @@ def reproduce(
     if unknown := sorted(set(data) - set(SETS)):
         raise ConfigError(f"--data {unknown[0]}=...: is no set; there are {', '.join(SETS)}")
     description, file = spec.load_table(table)
-    chosen = description.budgets.get("small" if budget == "small" else "full")
+    budget = budget or ("small" if "small" in description.budgets else "full")
+    chosen = description.budgets.get(budget)
     if chosen is None:
         raise ConfigError(f"{file}: has no budget {budget}; there is {', '.join(description.budgets)}")
     seeds = seeds or chosen.seeds
     out = out or Path("runs") / f"{file.stem}_{budget}"
     recipe = (file.parent / description.recipe).resolve()
     jobs = spec.jobs_of(description, chosen, seeds)
-    folders = {job: runs.folder_of(job, out) for job in jobs}
-    configs = {folders[job]: spec.config_of(job, recipe, data) for job in jobs}
+    config_of = {job: spec.config_of(job, recipe, data, overrides) for job in jobs}
+    folders = {job: runs.folder_of(job, config_of[job], out) for job in jobs}
+    configs = {folders[job]: config_of[job] for job in jobs}
     runs.check_data(list(configs.values()))
 
     with Live("", console=Console(stderr=True), transient=True) as live:
@@ -85,7 +107,7 @@ def reproduce(
 
         runs.run_all(configs, at_once=at_once, progress=show)
     cells = results.cells_of(description, chosen, seeds, folders)
-    text = results.write_results(cells, description, chosen, results.provenance(configs), out)
+    text = results.write_results(cells, description, chosen, results.provenance(configs, overrides), out)
     pictures = figures.draw(description, chosen, seeds, folders, cells, out)
     click.echo(text)
     click.echo("\n".join(f"wrote {path}" for path in (out / "table.md", out / "table.csv", *pictures)))

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLORS = ("#30363d", "#c23b3b", "#1f7a8c", "#2f9e44", "#b7791f", "#6b4c9a")
+STYLES = [(color, line) for line in ("-", "--", ":") for color in COLORS]
+"""Enough for the thirteen methods of Table 1."""
 NUMBER = re.compile(r"(.*?)[ =]*([0-9.e+-]+)$")
 
 
@@ -57,13 +59,14 @@ def _sweep(table: Table, cells: Sequence[Cell], out: Path) -> Path:
         match = NUMBER.fullmatch(cell.row)
         assert match, f"{cell.row} ends in no number"
         series.setdefault(match[1], []).append((float(match[2]), cell))
-    for (name, points), color in zip(series.items(), COLORS[1:], strict=False):
+    for (name, points), (color, line) in zip(series.items(), STYLES[1:], strict=False):
         points.sort(key=lambda point: point[0])
         axes.errorbar(
             [weight for weight, _ in points],
             [statistics.mean(cell.errors) for _, cell in points],
             [statistics.stdev(cell.errors) if len(cell.errors) > 1 else 0.0 for _, cell in points],
             color=color,
+            linestyle=line,
             marker="o",
             capsize=3,
             label=name,
@@ -95,11 +98,11 @@ def _energies(table: Table, budget: Budget, seeds: int, folders: dict[Job, Path]
     panels = figure.subplots(math.ceil(len(layers) / 4), 4, squeeze=False).flatten()
     rows = []
     for layer, axes in zip(layers, panels, strict=False):
-        for (row, runs), color in zip(logs.items(), COLORS, strict=False):
+        for (row, runs), (color, line) in zip(logs.items(), STYLES, strict=False):
             steps = [line["step"] for line in runs[0] if layer in line]
             values = np.array([[line[layer] for line in run if layer in line] for run in runs])  # (seeds, T)
             mean, spread = values.mean(0), values.std(0, ddof=1) if seeds > 1 else 0 * values[0]
-            axes.plot(steps, mean, color=color, linewidth=1.1, label=row)
+            axes.plot(steps, mean, color=color, linestyle=line, linewidth=1.1, label=row)
             axes.fill_between(steps, mean - spread, mean + spread, color=color, alpha=0.2, linewidth=0)
             rows += [
                 [layer.removeprefix("energy/"), row, seed, step, value]

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import csv
 import math
-import platform
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
-import torch
-
 from sphereface_plus.config import ImageConfig
+from sphereface_plus.reproduce.runs import record_of
 from sphereface_plus.reproduce.spec import Budget, Job, Table
 from sphereface_plus.training.logs import read_log
 
 # Two-sided 95 % quantiles of Student's t with 1, 2, ... degrees of freedom.
-STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+STUDENT = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145),
+    *(2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048),
+)
+MOST_SEEDS = len(STUDENT) + 1
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,12 @@ def mean_and_deviation(values: Sequence[float]) -> str:
 
 
 def paired_difference(differences: Sequence[float]) -> str:
-    """`-0.50 (-0.90 .. -0.10)`: mean over seeds with its 95 % interval by Student's t; no interval of one."""
+    """`-0.50 (-0.90 .. -0.10)`: mean over seeds with its 95 % interval by Student's t; no interval of one, or
+    of equal ones, whose spread is not known to be nothing."""
     if not differences:
         return ""
     mean = statistics.mean(differences)
-    if not 2 <= len(differences) <= len(STUDENT) + 1:
+    if len(differences) == 1 or max(differences) == min(differences):
         return f"{mean:+.2f}"
     reach = STUDENT[len(differences) - 2] * statistics.stdev(differences) / math.sqrt(len(differences))
     return f"{mean:+.2f} ({mean - reach:+.2f} .. {mean + reach:+.2f})"
@@ -107,17 +109,38 @@ def write_results(cells: Sequence[Cell], table: Table, budget: Budget, footer: s
         "with 95 % intervals by Student's t."
     )
     lines += ["", how if seeds > 1 else "One seed, after the last step."]
-    lines += [text for text in (budget.says, footer) if text]
+    left_out = [
+        name
+        for chosen, all_of in ((budget.rows, table.rows), (budget.columns, table.columns))
+        for name in all_of
+        if chosen and name not in chosen
+    ]
+    if left_out:
+        lines.append(f"Not run under this budget: {'; '.join(left_out)}.")
+    lines += [text for text in (budget.says, table.notes, footer) if text]
     text = "\n".join(lines) + "\n"
     (out / "table.md").write_text(text, encoding="utf-8")
     return text
 
 
-def provenance(configs: dict[Path, ImageConfig]) -> str:
-    """When, where and with what; the runs' own folders hold the rest."""
+def provenance(configs: dict[Path, ImageConfig], overrides: Sequence[str]) -> str:
+    """How, when, where and with what the runs were made."""
     config = next(iter(configs.values()))
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor()
+    says = f"{config.train.steps:,} steps of {config.train.batch_size}, {config.train.precision}"
+    if overrides:
+        says += f", with {', '.join(overrides)}"
+    records = [record for folder in configs if (record := record_of(folder))]
+    if not records:
+        return says + "."
+    distinct = [
+        " and ".join(dict.fromkeys(str(record[key]) for record in records if key in record))
+        for key in ("hardware", "commit", "torch", "date")
+    ]
+    hardware, commit, torch_version, dates = distinct
+    seconds = statistics.median(record["seconds"] for record in records)
+    at_once = " and ".join(dict.fromkeys(str(record["at_once"]) for record in records))
+    threads = next((f", {record['threads']} threads each" for record in records if "threads" in record), "")
     return (
-        f"{date.today()}, torch {torch.__version__}, {device or platform.machine()}, "
-        f"{config.train.steps:,} steps of {config.train.batch_size}, {config.train.precision}."
+        f"{says}; {hardware}, {at_once} runs at once{threads}, {seconds:,.0f} s a run (median), "
+        f"{config.train.steps / seconds:.1f} steps/s; commit {commit}, torch {torch_version}, {dates}."
     )

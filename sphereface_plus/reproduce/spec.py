@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -30,7 +31,7 @@ class Budget(Strict):
     columns: tuple[str, ...] | None = None
     """Columns that are run; all if not given."""
     says: str = ""
-    """How this differs from what the paper did; a sentence below the table."""
+    """How this differs from what the paper did; sentences below the table."""
 
 
 class Table(Strict):
@@ -43,6 +44,8 @@ class Table(Strict):
     columns: dict[str, Column]
     paper: dict[str, dict[str, float | None]] = Field(default={})
     """Test error in % by row and column; null where the paper has none."""
+    notes: str = ""
+    """What has to be known of the paper's numbers; sentences below the table."""
     budgets: dict[Literal["small", "full"], Budget]
     plot: Literal["none", "sweep", "features"] = "none"
     """sweep: error against the rows, which end in a number; features: the 2-D features of each run."""
@@ -62,6 +65,16 @@ class Table(Strict):
         if wrong:
             raise ValueError(f"paper: {', '.join(sorted(wrong))} is no row or column")
         return self
+
+
+ELSEWHERE = {
+    "figure08": "figure08: is drawn with figure04, of the same runs: sphereface-plus reproduce figure04",
+    **{
+        f"figure0{number}": f"figure0{number}: needs no training: sphereface-plus sphere figure {number}"
+        for number in (1, 2, 5, 6)
+    },
+}
+"""What the paper has as figures and other commands or files draw."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +99,7 @@ def load_table(name: str) -> tuple[Table, Path]:
     path = Path(name) if name.endswith(".yaml") else recipes() / "paper" / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in (recipes() / "paper").glob("*.yaml")))
-        raise ConfigError(f"{name}: is no table or figure; there are {known}")
+        raise ConfigError(ELSEWHERE.get(name, f"{name}: is no table or figure; there are {known}"))
     return validate(Table, read(path), str(path)), path
 
 
@@ -103,9 +116,12 @@ def jobs_of(table: Table, budget: Budget, seeds: int) -> list[Job]:
     )
 
 
-def config_of(job: Job, recipe: Path, data: dict[str, str]) -> ImageConfig:
-    """The validated config of a run; data: set -> where it lies. Raises ConfigError."""
-    tree = config.load(recipe, [*job.settings, f"seed={job.seed}"])
+def config_of(job: Job, recipe: Path, data: dict[str, str], overrides: Sequence[str] = ()) -> ImageConfig:
+    """The validated config of a run. Raises ConfigError.
+
+    data: set -> where it lies. overrides: `a.b=value`, which win over the table's settings.
+    """
+    tree = config.load(recipe, [*job.settings, *overrides, f"seed={job.seed}"])
     if not isinstance(tree, ImageConfig):
         raise ConfigError(f"{recipe}: a table's recipe must be of task image")
     if tree.data.name not in data:

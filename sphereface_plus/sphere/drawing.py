@@ -6,12 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import torch
+from matplotlib.figure import Figure  # without pyplot: no window system, no state between plots
 from torch import Tensor
-
-try:
-    from matplotlib.figure import Figure  # without pyplot: no window system, no state between plots
-except ImportError:  # here, so that a command ends before its work and not after it
-    raise ValueError("plots need matplotlib, which is not installed: pip install matplotlib") from None
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -73,7 +73,7 @@ class RunFolder:
                 lock.release()
 
     def _is_empty(self) -> bool:
-        return all(file.name == LOCK for file in self.path.iterdir())
+        return not self.path.exists() or all(file.name == LOCK for file in self.path.iterdir())
 
     def refuse_existing(self) -> None:
         """Raises RunError if something is where a new run would write."""

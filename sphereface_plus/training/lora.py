@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from sphereface_plus.training.finetune import StartError
 
 
-def add_adapters(network: nn.Module, rank: int, alpha: float) -> None:
+def add_adapters(network: nn.Module, rank: int, alpha: int) -> None:
     """Gives every full convolution and linear layer that is not frozen an adapter, which changes nothing yet.
 
     All weights that the network has are frozen, biases and slopes too. Raises StartError where peft is

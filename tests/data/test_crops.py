@@ -66,8 +66,8 @@ def test_crops_of_another_size_are_refused_with_both_sizes_and_what_to_do():
     with pytest.raises(SpecError) as error:
         normalise(torch.zeros(1, 5, 4, 3, dtype=torch.uint8), BGR)
     assert str(error.value) == (
-        "expected sphereface_112x96 crops of 4x5 (height x width), got crops of 5x4; "
-        "align the photos with --template sphereface_112x96"
+        "expected sphereface_112x96 crops of 4x5 (height x width), got images of 5x4; "
+        "align the photos: python -m data_prep align PHOTOS CROPS --template sphereface_112x96"
     )
 
 

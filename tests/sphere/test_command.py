@@ -117,15 +117,6 @@ def test_a_mistake_is_one_sentence_and_writes_nothing(tmp_path, arguments, messa
     assert not (tmp_path / "out").exists()
 
 
-def test_a_missing_matplotlib_is_named_before_the_work(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    for name in ("drawing", "plots", "figures", "report"):
-        monkeypatch.delitem(sys.modules, f"sphereface_plus.sphere.{name}", raising=False)
-    for arguments in (("points", 5), ("figure", 1), ("limits",)):
-        assert "pip install matplotlib" in str(run(*arguments, "--out", tmp_path / "out").exception)
-    assert not (tmp_path / "out").exists()
-
-
 def test_help_names_the_three_and_needs_no_torch(repository):
     code = (
         "import sys; from sphereface_plus.sphere.command import sphere\n"

@@ -187,7 +187,7 @@ def test_a_missing_set_leaves_no_folder(tiny_image, tmp_path):
         ({"network": {"name": "cnn9", "operator": "linear"}}, "operator is no setting of cnn9"),
         (
             {"mhe.hidden": {"weight": -1.0}},
-            r"mhe\.hidden\.weight: Input should be greater than or equal to 0",
+            r"mhe\.hidden\.weight: must be greater than or equal to 0, got -1",
         ),
         ({"loss.margin": 4}, r"loss\.margin: is no setting"),
     ],

@@ -23,7 +23,7 @@ def adapted():
     torch.manual_seed(3)
     network = SphereFace((0, 1, 0, 0), 8, 32, 32).eval()
     plain = {name: value.clone() for name, value in network.state_dict().items()}
-    add_adapters(network, rank=2, alpha=4.0)
+    add_adapters(network, rank=2, alpha=4)
     return network, plain
 
 
@@ -65,7 +65,7 @@ def test_a_network_goes_on_from_its_state_exactly(adapted):
     turn(network)
     state = network_state(network)
     other = SphereFace((0, 1, 0, 0), 8, 32, 32).eval()
-    add_adapters(other, rank=2, alpha=4.0)
+    add_adapters(other, rank=2, alpha=4)
     load_network_state(other, state)
     x = torch.randn(2, 3, 32, 32)
     assert torch.equal(other(x), network(x))
@@ -75,12 +75,12 @@ def test_frozen_stages_get_no_adapters():
     pytest.importorskip("peft", reason="peft is not installed")
     network = SphereFace((0, 0, 0, 0), 8, 32, 32)
     freeze(network, FinetuneConfig(frozen_stages=3))
-    add_adapters(network, rank=2, alpha=4.0)
+    add_adapters(network, rank=2, alpha=4)
     adapters = {name.split(".lora_")[0] for name in network.state_dict() if ".lora_" in name}
     assert adapters == {"stages.3.down", "embed"}
     frozen = SphereFace((0, 0, 0, 0), 8, 32, 32).requires_grad_(False)
     with pytest.raises(StartError, match="leaves no layer for the adapters"):
-        add_adapters(frozen, rank=2, alpha=4.0)
+        add_adapters(frozen, rank=2, alpha=4)
 
 
 def test_a_run_with_adapters_is_resumed_exactly_and_its_checkpoint_needs_no_peft(tiny, tmp_path, monkeypatch):
@@ -106,4 +106,4 @@ def test_without_peft_a_sentence_says_how_to_get_it(monkeypatch):
     with pytest.raises(
         StartError, match=r"needs peft, which is not installed: pip install 'sphereface-plus\[lora\]'"
     ):
-        add_adapters(SphereFace((0, 0, 0, 0), 8, 32, 32), rank=2, alpha=4.0)
+        add_adapters(SphereFace((0, 0, 0, 0), 8, 32, 32), rank=2, alpha=4)

@@ -179,7 +179,7 @@ def test_more_frozen_stages_than_there_are_is_refused(tiny, tmp_path, source):
             r"finetune\.head_steps 8 never ends, train\.steps is 8",
         ),
         (
-            {"init_from": "x", "finetune.lora_alpha": 8.0},
+            {"init_from": "x", "finetune.lora_alpha": 8},
             r"finetune\.lora_alpha has no effect without finetune\.lora_rank",
         ),
         (

@@ -1,4 +1,4 @@
-"""Versions and hardware, for the record in a report."""
+"""Versions and hardware, for the record beside numbers."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def record() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
-        "commit": _commit(),
+        "commit": commit(),
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -35,18 +35,21 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _commit() -> str | None:
-    """The checkout's commit, with + where files differ from it; None outside a git checkout."""
+def commit() -> str | None:
+    """The checkout's commit, with + where files differ from it; None where this is no checkout."""
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
-        commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
+        ours = subprocess.run([*git, "ls-files", "--error-unmatch", __file__], capture_output=True)
+        if ours.returncode:  # installed inside somebody else's repository
+            return None
+        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
         changes = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True)
     except OSError:  # no git here
         return None
-    return commit.stdout.strip() + ("+" if changes.stdout else "") if commit.returncode == 0 else None
+    return head.stdout.strip() + ("+" if changes.stdout else "")
 
 
-def _processor() -> str:
+def processor() -> str:
     """The processor's name as Linux gives it; elsewhere what Python knows."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
