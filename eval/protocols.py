@@ -1,8 +1,8 @@
 """Verification protocols by name: how embeddings become scores, thresholds and an accuracy.
 
 Shapes: D numbers in an embedding, P pairs, F folds, numbered 0..F-1. All computing is in
-float64. `sphereface` and `clcarwin` follow evaluation.m and lfw_eval.py of those projects; `insightface` is
-written from memory of that project's verification.py.
+float64. `sphereface`, `clcarwin` and `insightface` follow evaluation.m, lfw_eval.py and verification.py (of
+arcface_torch, at commit 166d743) of those projects.
 """
 
 from __future__ import annotations

@@ -462,7 +462,7 @@ def prototxt(layers):
 )
 @pytest.mark.parametrize(("depth", "embedding_size"), [(10, 16), (20, 512)])
 def test_opencv_4_embeds_the_same_from_the_caffemodel(
-    caffe_file, sphereface_layers, crops, tmp_path, depth, embedding_size
+    repository, caffe_file, sphereface_layers, crops, tmp_path, depth, embedding_size
 ):
     layers = sphereface_layers(depth, embedding_size)
     source = caffe_file(layers)
@@ -471,7 +471,7 @@ def test_opencv_4_embeds_the_same_from_the_caffemodel(
     arguments = [tmp_path / name for name in ("deploy.prototxt", source.name, "crops.npy", "out.npy")]
     subprocess.run(
         [sys.executable, "-c", RUN_OPENCV, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": OPENCV4},
+        env={**os.environ, "PYTHONPATH": str(repository / OPENCV4)},
         check=True,
     )
     model = convert(source, tmp_path / "face.safetensors", "caffe")
