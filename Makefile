@@ -20,7 +20,7 @@ setup: .venv/installed
 	@touch $@
 
 quickstart: setup
-	@BIN=$(BIN) sh configs/face/quickstart.sh $(LFW)
+	@BIN=$(BIN) sh configs/face/quickstart.sh $(if $(LFW),"$(LFW)")
 
 # OpenCV 4 reads .caffemodel files, which OpenCV 5 does not; one test compares with it.
 .venv/opencv4/installed: .venv/installed tests/pretrained/requirements-opencv4.txt

@@ -80,7 +80,7 @@ def find_images(folder: Path) -> Images:
     root = next((folder / name for name in LFW_FOLDERS[1:] if (folder / name).is_dir()), folder)
     files: dict[str, Path] = {}
     for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in IMAGE_SUFFIXES:
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
             key = photo_key(path.relative_to(root))
             if key in files:
                 raise PhotosError(

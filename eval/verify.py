@@ -50,6 +50,7 @@ def verify(
     if model.endswith(".npz"):
         embeddings, of_model = stored_embeddings(Path(model), keys, chosen.flip)
         files = find_images(images).files if images else None
+        runs_on = "cpu"
         preparation = {
             "words": "Embeddings came from a file.",
             "methods": {},
@@ -66,7 +67,7 @@ def verify(
             )
         spec = load_input_spec(input_file) if input_file else None
         embedder = Embedder.load(model, input=spec, device=device)
-        of_model = model_record(embedder, model, chosen.flip)
+        of_model, runs_on = model_record(embedder, model, chosen.flip), embedder.runs_on
         found, preparation = crops_for(
             keys, images, embedder.input, crops=crops or out / "crops", workers=workers
         )
@@ -96,7 +97,7 @@ def verify(
         protocol=chosen,
         outcome=chosen.evaluate(first, second, pairs.genuine, fold),
         preparation=preparation,
-        environment=record(),
+        environment=record(gpu=runs_on == "cuda"),
     )
     return reports.write(report, out, files if thumbnails else None)
 

@@ -54,6 +54,8 @@ class Embedder:
     device: torch.device
     name: str = "the model"
     """What it was loaded from, for messages."""
+    runs_on: str = "cpu"
+    """cpu or cuda: where the network computes, which for an ONNX file need not be `device`."""
 
     @classmethod
     def load(cls, path: str | Path, *, input: InputSpec | None = None, device: str = "auto") -> Embedder:
@@ -73,7 +75,9 @@ class Embedder:
         elif device == "cuda" and not torch.cuda.is_available():
             raise ValueError("device cuda: torch finds no CUDA device here; take auto or cpu")
         if str(path) == "pixels":
-            return cls("pixels", input or InputSpec(), "pixels", _grey_values, torch.device(device), "pixels")
+            return cls(
+                "pixels", input or InputSpec(), "pixels", _grey_values, torch.device(device), "pixels", device
+            )
         return _from_checkpoint(path, input, torch.device(device))
 
     def embed(self, crops: np.ndarray, flip: Flip = "none") -> np.ndarray:
@@ -195,7 +199,7 @@ def _from_checkpoint(path: Path, given: InputSpec | None, device: torch.device) 
     if given is not None:
         check_input(given, config.input, origin=str(file))
     network = network.to(device).to(memory_format=torch.channels_last)
-    return Embedder(kind, config.input, checkpoint.sha256(file), network, device, str(path))
+    return Embedder(kind, config.input, checkpoint.sha256(file), network, device, str(path), device.type)
 
 
 def _from_onnx(path: Path, given: InputSpec | None, device: str) -> Embedder:
@@ -211,13 +215,13 @@ def _from_onnx(path: Path, given: InputSpec | None, device: str) -> Embedder:
         )
     if given is not None:
         check_input(given, spec, origin=str(path))
-    run = load_onnx(path, spec, device)
+    run, runs_on = load_onnx(path, spec, device)
 
     def network(crops: Tensor) -> Tensor:
         return torch.from_numpy(run(crops.numpy()))
 
     # onnxruntime moves its input to its own device; crops are normalised where it takes them from.
-    return Embedder("onnx", spec, onnx_fingerprint(path), network, torch.device("cpu"), str(path))
+    return Embedder("onnx", spec, onnx_fingerprint(path), network, torch.device("cpu"), str(path), runs_on)
 
 
 def _grey_values(crops: Tensor) -> Tensor:

@@ -12,8 +12,8 @@ from typing import Any
 PACKAGES = ("sphereface-plus", "torch", "onnxruntime", "numpy", "opencv-python", "facenet-pytorch", "pillow")
 
 
-def record() -> dict[str, Any]:
-    """What the numbers were computed with: versions, the project's commit, processor, GPU, threads."""
+def record(*, gpu: bool) -> dict[str, Any]:
+    """What numbers were computed with: versions, the project's commit, processor, threads, GPU if `gpu`."""
     import torch
 
     return {
@@ -24,7 +24,7 @@ def record() -> dict[str, Any]:
         "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "gpu": torch.cuda.get_device_name() if gpu and torch.cuda.is_available() else None,
     }
 
 

@@ -20,8 +20,8 @@ class OnnxError(ValueError):
     """An ONNX file that cannot serve as a network; the message names it and says why."""
 
 
-def load_onnx(path: Path, spec: InputSpec, device: str) -> Callable[[np.ndarray], np.ndarray]:
-    """The function of a file: float32 (B, 3, H, W) -> float32 (B, D), for any B.
+def load_onnx(path: Path, spec: InputSpec, device: str) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
+    """A file's function, float32 (B, 3, H, W) -> float32 (B, D) for any B, and where it runs: cpu or cuda.
 
     Where the file fixes the batch to n, it runs n crops at a time, the last time filled up with zeros.
     device: cpu, cuda, or auto: CUDA where the installed onnxruntime has it.
@@ -39,6 +39,11 @@ def load_onnx(path: Path, spec: InputSpec, device: str) -> Callable[[np.ndarray]
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # onnxruntime's exceptions have no other base in common
         raise OnnxError(f"{path}: onnxruntime cannot load it ({_first_line(error)})") from None
+    # onnxruntime goes on with the CPU, and says so in its log only, where CUDA's libraries cannot be loaded.
+    if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
+        raise OnnxError(
+            f"{path}: onnxruntime cannot use CUDA here (its libraries, or a GPU); take device cpu"
+        )
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if (
         len(inputs) != 1
@@ -74,7 +79,7 @@ def load_onnx(path: Path, spec: InputSpec, device: str) -> Callable[[np.ndarray]
             parts.append(embeddings[: len(part)])
         return np.concatenate(parts)
 
-    return run
+    return run, "cuda" if "CUDAExecutionProvider" in session.get_providers() else "cpu"
 
 
 def onnx_fingerprint(path: Path) -> str:

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 
 import cv2
 import numpy as np
@@ -324,3 +325,20 @@ def test_a_real_network_of_somebody_else_tells_two_photos_of_one_person_from_ano
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
     cosines = unit @ unit.T
     assert min(cosines[0, 1], cosines[2, 3]) > cosines[:2, 2:].max() + 0.1
+
+
+def test_an_onnx_file_that_cuda_was_asked_for_does_not_fall_back_to_the_cpu_in_silence(
+    linear_onnx, monkeypatch
+):
+    path, _ = linear_onnx()
+    with pytest.raises(OnnxError, match="the installed onnxruntime has no CUDA"):
+        Embedder.load(path, input=SPEC, device="cuda")
+    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]  # built with CUDA, on a machine without it
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: both)
+    with (
+        warnings.catch_warnings(action="ignore"),
+        pytest.raises(OnnxError, match=r"model\.onnx: onnxruntime cannot use CUDA here"),
+    ):
+        Embedder.load(path, input=SPEC, device="cuda")
+    with warnings.catch_warnings(action="ignore"):
+        assert Embedder.load(path, input=SPEC, device="auto").runs_on == "cpu"

@@ -5,7 +5,8 @@
 #   sh configs/face/quickstart.sh LFW      the LFW folder: train on view 1's DevTrain people,
 #                                          report on pairsDevTest                            (make quickstart LFW=DIR)
 #
-# Interrupt it when you like and call it again: each step continues where it stopped.
+# Interrupt it when you like and call it again: each step continues where it stopped. DRAW and SETTINGS are further
+# options of `draw` and of both trainings: the tests make it small by them.
 set -eu
 PATH="${BIN:+$(cd "$BIN" && pwd):}$PATH"
 run() { printf '\n$ %s\n' "$*"; "$@"; }
@@ -14,7 +15,7 @@ if [ $# -eq 0 ]; then
     OUT=runs/quickstart
     RECIPE=configs/face/quickstart
     PAIRS=$OUT/photos/pairs.txt
-    run python -m data_prep draw $OUT/photos
+    run python -m data_prep draw $OUT/photos ${DRAW:-}
     run python -m data_prep align $OUT/photos/train $OUT/crops/train
     run python -m data_prep align $OUT/photos/test $OUT/crops/test --fallback centre
 else
@@ -26,9 +27,9 @@ else
 fi
 
 run sphereface-plus train $RECIPE.yaml --out $OUT/sphereface --resume \
-    --set data.path=$OUT/crops/train --set validation.pairs="$PAIRS" --set validation.images=$OUT/crops/test
+    --set data.path=$OUT/crops/train --set validation.pairs="$PAIRS" --set validation.images=$OUT/crops/test ${SETTINGS:-}
 run sphereface-plus finetune ${RECIPE}_plus.yaml --init-from $OUT/sphereface --out $OUT/sphereface_plus --resume \
-    --set data.path=$OUT/crops/train --set validation.pairs="$PAIRS" --set validation.images=$OUT/crops/test
+    --set data.path=$OUT/crops/train --set validation.pairs="$PAIRS" --set validation.images=$OUT/crops/test ${SETTINGS:-}
 
 for model in pixels $OUT/sphereface $OUT/sphereface_plus; do
     run python -m eval verify --model "$model" --pairs "$PAIRS" --images $OUT/crops/test \

@@ -10,8 +10,8 @@ from pathlib import PurePath
 
 IMAGE_SUFFIXES = frozenset(
     (
-        *(".jpg", ".jpeg", ".jpe", ".jp2", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"),
-        *(".pbm", ".pgm", ".pnm", ".ppm", ".tga", ".hdr", ".exr"),
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".jp2", ".png", ".gif", ".bmp", ".dib", ".webp", ".avif"),
+        *(".tif", ".tiff", ".pbm", ".pgm", ".pnm", ".ppm", ".pcx", ".tga", ".hdr", ".exr"),
     )
 )
 

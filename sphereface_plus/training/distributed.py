@@ -30,9 +30,12 @@ class Processes:
         return self.rank == 0
 
     def describe(self) -> str:
-        """What a run's bits depend on beside its config: `1 x cpu, 2 threads`."""
-        threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
-        return f"{self.world_size} x {self.device.type}{threads}"
+        """What a run's bits depend on beside its config: `1 x cpu, 2 threads, torch 2.15.0`."""
+        if self.device.type == "cpu":
+            place = f"cpu, {torch.get_num_threads()} threads"
+        else:
+            place = torch.cuda.get_device_name(self.device)
+        return f"{self.world_size} x {place}, torch {torch.__version__}"
 
     def mean(self, value: Tensor) -> Tensor:
         """The mean of a tensor over the processes, the same bits in each."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Generator
 from contextlib import closing, nullcontext
@@ -15,6 +16,7 @@ from typing import Any
 
 from sphereface_plus import checkpoint
 from sphereface_plus.config import Config, ImageConfig
+from sphereface_plus.data.embeddings import EmbeddingsError
 from sphereface_plus.training import distributed, face, image, loop
 from sphereface_plus.training.classifier import Batch
 from sphereface_plus.training.distributed import Processes
@@ -23,7 +25,10 @@ from sphereface_plus.training.folder import RunError, RunFolder, write_text
 from sphereface_plus.training.pace import Pace
 from sphereface_plus.training.reporting import Reporter, Silent
 from sphereface_plus.training.signals import stop_on_signals
-from sphereface_plus.training.state import Run, keep_failure, restore, sampler, save, state
+from sphereface_plus.training.state import Run, diverged, keep_failure, restore, sampler, save, state
+
+# What torch.compile's two back ends, C++ and Triton, say where their compiler is missing.
+NO_COMPILER = re.compile("No working C\\+\\+ compiler|Failed to find C compiler")
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,11 @@ def fit(run: Run) -> Outcome:
         except NonFiniteError as error:
             raise RunError(f"{error}; {keep_failure(run, error.step)}") from None
         except RuntimeError as error:
+            if settings.compile and NO_COMPILER.search(str(error)):
+                raise RunError(
+                    "train.compile needs a C++ compiler, and torch finds none: install g++, or set "
+                    "train.compile=false"
+                ) from None
             if "DataLoader worker" not in str(
                 error
             ):  # torch raises it wherever the signal of the death comes
@@ -143,7 +153,12 @@ def validate(run: Run, step: int) -> dict[str, float]:
     """What the main process measures; keeps the weights if their validation accuracy is the best so far."""
     if run.validation is None:  # not the main process, which the others wait for at the next update
         return {}
-    scalars = run.validation(run.learner.embed)
+    try:
+        scalars = run.validation(run.learner.embed)
+    except EmbeddingsError:
+        if step == run.first_step:  # what the run starts from is broken
+            raise
+        raise diverged(run, step) from None
     accuracy = scalars.get("validation/accuracy", -1.0)
     if accuracy > run.best.get("accuracy", -1.0):
         run.best = {"step": step, "accuracy": accuracy}

@@ -90,17 +90,22 @@ def save(run: Run, step: int) -> None:
     """
     if not run.processes.is_main:
         return
-    payload = state(run, step)
     if step > 0 and not embeds(run, step - 1):
-        checkpoint.save(run.folder.failure / "state.pt", payload)
-        raise RunError(
-            f"{run.folder.path}: step {step - 1}: the update made the embeddings infinite, the run has "
-            f"diverged; the state after it is in {run.folder.failure}, not among the checkpoints. Try a "
-            "lower optimizer.learning_rate or optimizer.clip_norm, in a new folder"
-        )
+        raise diverged(run, step)
+    payload = state(run, step)
     if step % run.config.train.checkpoint_every == 0:
         checkpoint.save(run.folder.at_step(step), payload)
     checkpoint.save(run.folder.last, payload)
+
+
+def diverged(run: Run, step: int) -> RunError:
+    """What to tell the user of an update that broke the network; saves the state after it."""
+    checkpoint.save(run.folder.failure / "state.pt", state(run, step))
+    return RunError(
+        f"{run.folder.path}: step {step - 1}: the update made the embeddings infinite, the run has "
+        f"diverged; the state after it is in {run.folder.failure}, not among the checkpoints. Try a "
+        "lower optimizer.learning_rate or optimizer.clip_norm, in a new folder"
+    )
 
 
 def embeds(run: Run, step: int) -> bool:

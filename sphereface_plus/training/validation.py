@@ -45,7 +45,9 @@ class PairsValidation:
 
     def __call__(self, network: Callable[[Tensor], Tensor]) -> dict[str, float]:
         """Named scalars of a network: normalised crops (B, 3, H, W) -> embeddings (B, D)."""
-        embedder = Embedder("checkpoint", self._spec, "in training", network, self._device)
+        embedder = Embedder(
+            "checkpoint", self._spec, "in training", network, self._device, "the network in training"
+        )
         embeddings = embed_files(embedder, self._paths)
         scores = cosine_scores(embeddings[self._first], embeddings[self._second])
         result = kfold_accuracy(scores, self._genuine, self._fold)

@@ -193,7 +193,32 @@ def test_resume_with_other_threads_goes_on_and_says_so(tiny, tmp_path, capsys):
     train(tiny(), tmp_path / "run")
     torch.set_num_threads(2)
     assert train(tiny(**{"train.steps": 9}), tmp_path / "run", resume=True).step == 9
-    assert "was made on 1 x cpu, 1 threads and goes on on 1 x cpu, 2 threads: its" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "was made on 1 x cpu, 1 threads, torch " in said
+    assert " and goes on on 1 x cpu, 2 threads, torch " in said
+
+
+def test_divergence_that_a_validation_sees_keeps_the_state_and_says_what_to_try(tiny, tmp_path, crops):
+    changes = {"optimizer.learning_rate": 1e30, "train.checkpoint_every": 100} | validation(tmp_path, crops)
+    with pytest.raises(
+        RunError, match=r"step \d: the update made the embeddings infinite, the run has diverged"
+    ):
+        train(tiny(**changes | {"validation.every": 1}), tmp_path / "run")
+    assert checkpoint.load(tmp_path / "run" / "failure" / "state.pt")["step"] >= 1
+    assert not RunFolder(tmp_path / "run").last.exists()
+
+
+def test_a_missing_compiler_is_named(tiny, tmp_path, monkeypatch):
+    def no_compiler(*_):
+        raise RuntimeError(
+            "InvalidCxxCompiler: No working C++ compiler found in torch._inductor.config.cpp.cxx"
+        )
+
+    monkeypatch.setattr(face.ClassifierLearner, "update", no_compiler)
+    with pytest.raises(RunError, match=r"train\.compile needs a C\+\+ compiler, .* install g\+\+"):
+        train(tiny(**{"train.compile": True}), tmp_path / "run")
+    with pytest.raises(RuntimeError, match="InvalidCxxCompiler"):
+        train(tiny(), tmp_path / "plain")
 
 
 def test_resume_with_crops_made_anew_is_refused(tiny, tmp_path, make_crops):

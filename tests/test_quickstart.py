@@ -1,0 +1,61 @@
+"""configs/face/quickstart.sh, `make quickstart`: every step of it, on fewer drawn people."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DRAW = "--people 4 --photos 3 --test-people 20 --test-photos 2 --pairs 2 --workers 1"
+SETTINGS = [
+    "network.embedding_size=16",
+    "train.steps=4",
+    "train.batch_size=8",
+    "train.device=cpu",
+    "optimizer.milestones=[]",
+    "optimizer.warmup_steps=0",
+    "optimizer.learning_rate=1e-3",
+]
+
+
+@pytest.mark.slow
+def test_the_quickstart_leads_from_drawn_people_to_a_comparison_of_three_and_goes_on_when_called_again(
+    tmp_path, repository
+):
+    for name in ("configs", "data_prep", "eval"):
+        (tmp_path / name).symlink_to(repository / name)
+    environment = os.environ | {
+        "BIN": str(Path(sys.executable).parent),
+        "DRAW": DRAW,
+        "SETTINGS": " ".join(f"--set {setting}" for setting in SETTINGS),
+        "OMP_NUM_THREADS": "1",
+    }
+
+    def quickstart():
+        return subprocess.run(
+            ["sh", "configs/face/quickstart.sh"],
+            cwd=tmp_path,
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+
+    quickstart()
+    out = tmp_path / "runs" / "quickstart"
+    reports = {
+        name: json.loads((out / "report" / name / "report.json").read_text())
+        for name in ("pixels", "sphereface", "sphereface_plus")
+    }
+    assert len({report["pairs"]["sha256"] for report in reports.values()}) == 1
+    assert len({report["results"]["accuracy"] for report in reports.values()}) > 1
+    page = (out / "report" / "compare.html").read_text()
+    assert all(name in page for name in ("raw pixels", "quickstart_sphereface", "quickstart_sphereface_plus"))
+
+    checkpoint = out / "sphereface_plus" / "checkpoints" / "last.pt"
+    written = checkpoint.stat().st_mtime_ns
+    again = quickstart()
+    assert "already" in again.stdout + again.stderr
+    assert checkpoint.stat().st_mtime_ns == written
