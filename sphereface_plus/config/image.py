@@ -72,7 +72,7 @@ class TermConfig(Strict):
     """One term of Eq. (4)."""
 
     weight: float = Field(default=0.0, ge=0)
-    """lambda_h or lambda_o; at 0 the energy is logged and does not act."""
+    """lambda_h or lambda_o; at 0 there is no such term."""
     power: float = Field(default=2.0, ge=0)
     """s of the Riesz kernel; 0 is the logarithmic energy."""
     distance: Literal["euclidean", "angular"] = "euclidean"
@@ -93,13 +93,31 @@ class ImageMHEConfig(Strict):
     output: TermConfig = TermConfig()
     orthonormal: float = Field(default=0.0, ge=0)
     """Weight of the orthonormal penalty on the hidden layers instead, a baseline; 1e-5 in the paper."""
+    orthogonal: float = Field(default=0.0, ge=0)
+    """Weight of the orthogonal penalty on the hidden layers instead: the cosines squared. The paper has no
+    weight for it."""
 
     @model_validator(mode="after")
-    def _output_is_full_space(self) -> ImageMHEConfig:
+    def _no_contradiction(self) -> ImageMHEConfig:
         if self.output.half_space:
             raise ValueError(
                 "mhe.output.half_space: the classifier's neurons need the full space, where opposite ones "
                 "serve two classes (section 3.4)"
+            )
+        if self.output.reduction == "mean":
+            raise ValueError("mhe.output.reduction has no effect: the classifier is one layer")
+        for name, term in (("hidden", self.hidden), ("output", self.output)):
+            changed = [key for key, value in term if value != getattr(TermConfig(), key)]
+            if term.weight == 0 and changed:
+                raise ValueError(f"mhe.{name}.{changed[0]} has no effect while mhe.{name}.weight is 0")
+        weights = {
+            "mhe.hidden.weight": self.hidden.weight,
+            "mhe.orthonormal": self.orthonormal,
+            "mhe.orthogonal": self.orthogonal,
+        }
+        if len(given := [name for name, weight in weights.items() if weight > 0]) > 1:
+            raise ValueError(
+                f"{' and '.join(given)} act on the same layers; the paper compares them, choose one"
             )
         return self
 
@@ -128,6 +146,8 @@ class ImageConfig(Strict):
         refuse_contradictions(self.train, self.optimizer)
         if self.data.name == "imagenet" and (self.data.imbalance != "none" or self.data.validation_per_class):
             raise ValueError("data.imbalance and data.validation_per_class are for CIFAR and MNIST")
+        if self.data.name == "mnist" and self.data.imbalance == "multiple":
+            raise ValueError("data.imbalance: the paper makes MNIST imbalanced by one digit only: single")
         if (self.data.name == "imagenet") != (self.network.name in ("resnet18", "resnet34")):
             raise ValueError(
                 f"network.name: {self.network.name} does not go with {self.data.name}; resnet18 and resnet34 "

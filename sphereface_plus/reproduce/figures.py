@@ -42,7 +42,10 @@ def draw(
         first = {job.row: folders[job] for job in folders if job.seed == 0}
         pictures += [_features(table, first, split, out) for split in ("train", "test")]
     if table.energies:
-        pictures.append(_energies(table, budget, seeds, folders, out))
+        pictures += [
+            _energies(table, budget, seeds, folders, measure, out)
+            for measure in ("energy", "half_space_energy")
+        ]
     return pictures
 
 
@@ -84,16 +87,17 @@ def _sweep(table: Table, cells: Sequence[Cell], out: Path) -> Path:
     )
 
 
-def _energies(table: Table, budget: Budget, seeds: int, folders: dict[Job, Path], out: Path) -> Path:
-    """The energy of each layer through training, methods together, in the first column's runs."""
+def _energies(
+    table: Table, budget: Budget, seeds: int, folders: dict[Job, Path], measure: str, out: Path
+) -> Path:
+    """An energy of each layer through training, methods together, in the first column's runs."""
     column = table.columns[next(iter(budget.columns or table.columns))]
     logs: dict[str, list[list[dict[str, Any]]]] = {}
     for row in budget.rows or table.rows:
         settings = (*column.set, *table.rows[row], *budget.set)
         logs[row] = [read_log(folders[Job(row, seed, settings)] / "log.jsonl") for seed in range(seeds)]
     some = next(iter(logs.values()))[0]
-    layers = [name for line in some if "mhe/hidden" in line for name in line if name.startswith("energy/")]
-    layers = list(dict.fromkeys(layers))
+    layers = list(dict.fromkeys(name for line in some for name in line if name.startswith(f"{measure}/")))
     figure = _figure(11, 2.2 * math.ceil(len(layers) / 4))
     panels = figure.subplots(math.ceil(len(layers) / 4), 4, squeeze=False).flatten()
     rows = []
@@ -105,24 +109,23 @@ def _energies(table: Table, budget: Budget, seeds: int, folders: dict[Job, Path]
             axes.plot(steps, mean, color=color, linestyle=line, linewidth=1.1, label=row)
             axes.fill_between(steps, mean - spread, mean + spread, color=color, alpha=0.2, linewidth=0)
             rows += [
-                [layer.removeprefix("energy/"), row, seed, step, value]
+                [layer.removeprefix(f"{measure}/"), row, seed, step, value]
                 for seed, run in enumerate(values)
                 for step, value in zip(steps, run, strict=True)
             ]
-        axes.set_title(layer.removeprefix("energy/").removeprefix("network."), fontsize=8)
+        axes.set_title(layer.removeprefix(f"{measure}/").removeprefix("network."), fontsize=8)
         axes.tick_params(labelsize=7)
     for axes in panels[len(layers) :]:
         axes.set_axis_off()
     free = panels[len(layers)] if len(layers) < len(panels) else panels[0]
     free.legend(*panels[0].get_legend_handles_labels(), frameon=False, fontsize=8, loc="center left")
+    space = "of the neurons and their opposites" if measure == "half_space_energy" else "of the neurons"
     caption = (
-        "Energy of each layer, as its own term of Eq. (4) without the weight, through training; mean and "
-        "standard deviation over seeds. Half-space terms count opposite neurons too, so their energies "
-        "differ from the others' by definition. Where a term has the weight 0, as in the baseline, it is the "
-        "full-space energy of power 2."
+        f"Mean energy {space} of each layer, s = 2, through training; the same measure for every method, "
+        "whatever it minimises. Mean and standard deviation over seeds."
     )
     header = ["layer", "method", "seed", "step", "energy"]
-    return _write(figure, "energies", header, rows, table, caption, out)
+    return _write(figure, f"{measure}_of_layers", header, rows, table, caption, out)
 
 
 def _features(table: Table, folders: dict[str, Path], split: str, out: Path) -> Path:

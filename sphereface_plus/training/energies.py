@@ -19,8 +19,8 @@ from sphereface_plus.mhe import (
     MHERegularizer,
     caffe_surrogate,
     classifier_energy,
-    neurons_of,
     opensphere_energy,
+    orthogonal_penalty,
     orthonormal_penalty,
     smallest_angle,
     tangential,
@@ -99,37 +99,46 @@ class PrototypeEnergy:
 
 class LayerEnergies:
     """Image classification: Eq. (4), of all hidden layers of a network and of its classifier, the loss's
-    prototypes; or the orthonormal penalty on the hidden layers, a baseline.
+    prototypes; or a baseline on the hidden layers, the orthonormal or the orthogonal penalty.
 
     Raises ValueError for a layer that cannot be read as neurons.
     """
 
     def __init__(self, network: nn.Module, loss: nn.Module, config: ImageMHEConfig, *, seed: int) -> None:
         model = nn.ModuleDict({"network": network, "loss": loss})
-        self.loss, self.orthonormal = loss, config.orthonormal
+        self.loss = loss
         self.regularizer = MHERegularizer(
-            model, hidden=_term(config.hidden), output=_term(config.output), seed=seed
+            model, hidden=_hidden_term(config), output=_term(config.output), seed=seed
         )
+        # The same in every run, whatever it minimises, so that methods can be compared.
+        self.measures = {
+            "energy": MHERegularizer(model, hidden=EnergyTerm(), output=EnergyTerm()),
+            "half_space_energy": MHERegularizer(model, hidden=EnergyTerm(half_space=True), output=None),
+        }
 
     def penalty(self, labels: Tensor, step: int) -> Tensor | None:
         """lambda_h and lambda_o times their energies."""
-        penalty = self.regularizer.penalty(step)
-        if self.orthonormal > 0:
-            for name in self.regularizer.layer_names["mhe/hidden"]:
-                layer = self.regularizer.layers[name]
-                penalty = penalty + self.orthonormal * orthonormal_penalty(neurons_of(layer))
-        return penalty
+        return self.regularizer.penalty(step)
 
     @torch.no_grad()
     def measure(self, embeddings: Tensor, labels: Tensor, step: int, mean: Mean) -> dict[str, Tensor]:
-        """Accuracy of one batch, the two terms without their weights, and each layer's energy."""
+        """Accuracy of one batch, the two terms without their weights, and energies of s = 2 of each layer:
+        mean over pairs in the full space and, for hidden layers, in half-space."""
         output = self.loss(embeddings, labels, step)
-        layers = self.regularizer.layer_energies(step)
-        return (
-            _accuracy(output.plain_logits, labels, mean)
-            | self.regularizer(step)
-            | {f"energy/{name}": energy for name, energy in layers.items()}
-        )
+        energies = {
+            f"{measure}/{layer}": energy
+            for measure, regularizer in self.measures.items()
+            for layer, energy in regularizer.layer_energies().items()
+        }
+        return _accuracy(output.plain_logits, labels, mean) | self.regularizer(step) | energies
+
+
+def _hidden_term(config: ImageMHEConfig) -> EnergyTerm:
+    if config.orthonormal > 0:
+        return EnergyTerm(config.orthonormal, objective=orthonormal_penalty)
+    if config.orthogonal > 0:
+        return EnergyTerm(config.orthogonal, objective=orthogonal_penalty)
+    return _term(config.hidden)
 
 
 def _term(config: TermConfig) -> EnergyTerm:

@@ -95,7 +95,12 @@ def main() -> None:
             shares = [own / step for own, step in zip(times, steps, strict=True)]
             line += " " * 11 + "".join(f"{f(shares):8.1%}" for f in (statistics.median, min, max))
         print(line)
-    print(f"budget: {BUDGET:.0%} of the step")
+    for name in ("MHE", "half-space MHE"):
+        for precision in PRECISIONS:
+            pairs = zip(seconds[name], seconds[f"the step in {precision}"], strict=True)
+            share = statistics.median(own / step for own, step in pairs)
+            word = "within" if share <= BUDGET else "OVER"
+            print(f"{name}: {share:.1%} of the step in {precision}, {word} the {BUDGET:.0%} that it may take")
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def test_a_figure_is_run_and_written_with_its_numbers_and_not_run_twice(
     assert text in said
     assert "| MHE | All digits | " in text
     assert "It is small." in text
-    for name in ("features_train", "features_test", "energies"):
+    for name in ("features_train", "features_test", "energy_of_layers", "half_space_energy_of_layers"):
         assert f"wrote {tmp_path / 'out' / name}.png" in said
         assert (tmp_path / "out" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert f"![]({name}.png)" in (tmp_path / "out" / f"{name}.md").read_text()
@@ -107,7 +107,7 @@ def test_a_figure_is_run_and_written_with_its_numbers_and_not_run_twice(
     assert float(threes["mean_x"]) == pytest.approx(features[labels == 3][:, 0].mean(), rel=1e-4)
     accuracy = torch.from_numpy(features @ prototypes.T).argmax(1).eq(torch.from_numpy(labels)).float().mean()
     assert accuracy.item() == pytest.approx(last["test/accuracy"])
-    energies = read_csv(tmp_path / "out" / "energies.csv")
+    energies = read_csv(tmp_path / "out" / "energy_of_layers.csv")
     assert {row["method"] for row in energies} == {"Baseline", "MHE"}
     assert {int(row["step"]) for row in energies} == {0, 1, 2}
 

@@ -74,6 +74,7 @@ def test_a_run_logs_loss_energies_of_all_layers_and_tests(tiny_image, tmp_path):
     assert [line["step"] for line in updates] == list(range(6))
     layers = {name for name in updates[0] if name.startswith("energy/")}
     assert len(layers) == 6 + 1 + 1  # convolutions, fully connected layer, classifier
+    assert sum(name.startswith("half_space_energy/") for name in updates[0]) == 6 + 1
     assert {"mhe/hidden", "mhe/output", "accuracy_without_margin"} <= updates[0].keys()
     tests = [line for line in lines if "test/accuracy" in line]
     assert [line["step"] for line in tests] == [0, 3, 6]
@@ -160,16 +161,37 @@ def test_penalty_is_the_weighted_sum_of_eq_4_of_network_and_prototypes():
     assert energies.penalty(torch.zeros(1), 0).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_the_orthonormal_baseline_is_the_squared_norm_over_the_hidden_layers():
+@pytest.mark.parametrize("name", ["orthonormal", "orthogonal"])
+def test_a_baseline_is_the_sum_of_its_squares_over_the_hidden_layers(name):
     network = build_image_network(config.ImageNetworkConfig(name="cnn6", widths=(4, 4, 8)), in_channels=3)
     loss = SmoothedSoftmaxLoss(10, network.embedding_size)
-    energies = LayerEnergies(network, loss, config.ImageMHEConfig(orthonormal=0.5), seed=0)
+    energies = LayerEnergies(network, loss, config.ImageMHEConfig(**{name: 0.5}), seed=0)
     expected = 0.0
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d):
             w = module.weight.flatten(1)
+            if name == "orthogonal":
+                w = w / w.norm(dim=1, keepdim=True)
             expected += (w @ w.T - torch.eye(len(w))).square().sum().item()
     assert energies.penalty(torch.zeros(1), 0).item() == pytest.approx(0.5 * expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("half_space", [False, True])
+def test_every_method_logs_the_same_energies(half_space):
+    """Whatever is minimised: `energy` of the full space and `half_space_energy` of the half-space, s = 2."""
+    network = build_image_network(config.ImageNetworkConfig(name="cnn6", widths=(4, 4, 8)), in_channels=3)
+    loss = SmoothedSoftmaxLoss(10, network.embedding_size)
+    hidden = config.TermConfig(weight=1.0, power=0.0, half_space=half_space)
+    energies = LayerEnergies(network, loss, config.ImageMHEConfig(hidden=hidden), seed=0)
+    embeddings = torch.randn(4, network.embedding_size)
+    scalars = energies.measure(embeddings, torch.arange(4), 0, lambda value: value)
+    first = network.stages[0][0].conv.weight.flatten(1)
+    full, half = (hyperspherical_energy(first, half_space=space) for space in (False, True))
+    assert scalars["energy/network.stages.0.0.conv"].item() == pytest.approx(full.item(), rel=1e-5)
+    assert scalars["half_space_energy/network.stages.0.0.conv"].item() == pytest.approx(half.item(), rel=1e-5)
+    assert scalars["energy/loss.prototypes"].item() == pytest.approx(
+        hyperspherical_energy(loss.prototypes).item(), rel=1e-5
+    )
 
 
 def test_a_missing_set_leaves_no_folder(tiny_image, tmp_path):
@@ -182,6 +204,16 @@ def test_a_missing_set_leaves_no_folder(tiny_image, tmp_path):
     ("changes", "message"),
     [
         ({"mhe.output": {"half_space": True}}, r"mhe\.output\.half_space: the classifier's neurons need"),
+        ({"mhe.hidden": {"half_space": True}}, r"mhe\.hidden\.half_space has no effect while .*weight is 0"),
+        ({"mhe.output": {"weight": 1.0, "reduction": "mean"}}, r"mhe\.output\.reduction has no effect"),
+        (
+            {"mhe": {"hidden": {"weight": 1.0}, "orthonormal": 1e-5}},
+            r"mhe\.hidden\.weight and mhe\.orthonormal act on the same layers",
+        ),
+        (
+            {"data.name": "mnist", "data.imbalance": "multiple"},
+            r"data\.imbalance: the paper makes MNIST imbalanced by one digit only",
+        ),
         ({"network": {"name": "resnet18"}}, r"network\.name: resnet18 does not go with cifar10"),
         ({"network": {"name": "resnet32", "embedding_size": 2}}, "embedding_size is no setting of resnet32"),
         ({"network": {"name": "cnn9", "operator": "linear"}}, "operator is no setting of cnn9"),
