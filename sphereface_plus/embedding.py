@@ -33,6 +33,7 @@ __all__ = [
     "embed_files",
     "fuse",
     "load_network",
+    "network_of",
     "read_embeddings",
     "sidecar",
     "write_embeddings",
@@ -167,13 +168,21 @@ def embed_files(
 def load_network(path: str | Path) -> tuple[nn.Module, NetworkConfig]:
     """The network of a run, checkpoint or weight file, for inference on the CPU.
 
-    Raises ConfigError, and CheckpointError also for weights that are not finite.
+    Raises ConfigError, and what network_of raises.
+    """
+    model = weights.load(path)
+    return network_of(model), model.info.network
+
+
+def network_of(model: weights.Weights) -> nn.Module:
+    """A model's network with its weights, for inference on the CPU.
+
+    Raises CheckpointError for weights of other names or shapes than the network's, or not finite.
     """
     from sphereface_plus.networks import build_network
 
-    model = weights.load(path)
-    file, config = model.file, model.info.network
-    network = build_network(config)
+    file = model.file
+    network = build_network(model.info.network)
     try:
         network.load_state_dict(model.network)
     except RuntimeError as error:  # for other names or shapes
@@ -184,7 +193,7 @@ def load_network(path: str | Path) -> tuple[nn.Module, NetworkConfig]:
             f"{file}: its weights are not finite ({broken[0]}{' and others' if len(broken) > 1 else ''}); "
             "the training has diverged; take an earlier checkpoint"
         )
-    return network.eval().requires_grad_(False), config
+    return network.eval().requires_grad_(False)
 
 
 def sidecar(path: str | Path) -> Path:
