@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -94,8 +94,6 @@ class Embedder:
             mirrored = self.network(batch.flip(3)).float().cpu().numpy()
         return fuse(embeddings, mirrored, flip)
 
-    __call__ = embed
-
     def embed_folder(self, images: str | Path, flip: Flip = "none") -> tuple[list[str], np.ndarray]:
         """Photo keys and embeddings (N, D), (N, 2D) for concat, of a folder of crops, a manifest or a list.
 
@@ -107,6 +105,18 @@ class Embedder:
         crops = FaceCrops.open(images)
         check_crops(crops.template, crops.size, self.input, origin=images)
         return crops.keys, embed_files(self, crops.paths, flip=flip)
+
+    @overload
+    def __call__(self, crops: np.ndarray, flip: Flip = "none") -> np.ndarray: ...
+
+    @overload
+    def __call__(self, crops: str | Path, flip: Flip = "none") -> tuple[list[str], np.ndarray]: ...
+
+    def __call__(
+        self, crops: np.ndarray | str | Path, flip: Flip = "none"
+    ) -> np.ndarray | tuple[list[str], np.ndarray]:
+        """`embed` of crops in memory, `embed_folder` of a str or Path."""
+        return self.embed_folder(crops, flip) if isinstance(crops, str | Path) else self.embed(crops, flip)
 
     def meta(self, flip: Flip) -> dict[str, Any]:
         """What a file of embeddings says about them."""
