@@ -178,6 +178,10 @@ class Config(Strict):
             raise ValueError("finetune has no effect without init_from")
         if self.finetune.prototypes != "random" and not self.reset_head:
             raise ValueError("finetune.prototypes has no effect without reset_head")
+        if self.finetune.head_steps and self.loss.kind in WITHOUT_PROTOTYPES:
+            raise ValueError(
+                f"finetune.head_steps has no effect with loss.kind {self.loss.kind}, which has no prototypes"
+            )
         if self.finetune.lora_rank is None and self.finetune.lora_alpha != FinetuneConfig().lora_alpha:
             raise ValueError("finetune.lora_alpha has no effect without finetune.lora_rank")
         if self.finetune.head_steps >= self.train.steps:
