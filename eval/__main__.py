@@ -88,7 +88,9 @@ def _model_options(protocol: str):
 
 @main.command()
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="LFW's folder (images/ and the lists), or crops of it."
+    "--data",
+    type=click.Path(path_type=Path),
+    help="LFW's folder (images/ and the lists), crops of it, or insightface's lfw.bin, which has pairs too.",
 )
 @click.option("--pairs", type=click.Path(path_type=Path), help="Pairs list, where DATA does not hold it.")
 @click.option(
@@ -119,12 +121,13 @@ def lfw(data: Path | None, pairs: Path | None, view: int, out: Path, **options) 
     "--pairs",
     required=True,
     type=click.Path(path_type=Path),
-    help="List of pairs: in LFW's format, or lines `path path 1` (same person) and `path path 0`.",
+    help="List of pairs: in LFW's format, or lines `path path 1` (same person) and `path path 0`. "
+    "Or insightface's .bin, which holds the crops too.",
 )
 @click.option(
     "--images",
     type=click.Path(path_type=Path),
-    help="Folder of crops or photos that the paths are relative to.",
+    help="Folder of crops or photos that the paths are relative to; not for a .bin.",
 )
 @_model_options("cosine")
 def verify(pairs: Path, images: Path | None, out: Path, **options) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from data_prep.layouts import LFW_FOLDERS
 from sphereface_plus.config import InputSpec
-from sphereface_plus.data.crops import check_crops
+from sphereface_plus.data.bins import read_bin
+from sphereface_plus.data.crops import check_crops, read_crop
 from sphereface_plus.data.keys import IMAGE_SUFFIXES, photo_key
 from sphereface_plus.data.manifest import MANIFEST, UNFINISHED, read_manifest
+from sphereface_plus.data.packs import PackedCrop
 
 
 class PhotosError(ValueError):
@@ -26,7 +28,8 @@ class Images:
     """Image files by photo key, and what a manifest says about them."""
 
     folder: Path
-    files: dict[str, Path]
+    """Or the .bin that holds them."""
+    files: Mapping[str, Path | PackedCrop]
     template: str | None = None
     """Alignment template; None where no manifest names one."""
     methods: dict[str, str] = field(default_factory=dict)
@@ -57,11 +60,14 @@ def first_three(names: Sequence[str]) -> str:
 
 
 def find_images(folder: Path) -> Images:
-    """The crops of a manifest, or else every image of the folder (or of one in it, as LFW is unpacked to).
+    """The crops of a manifest, or else every image of the folder (or of one in it, as LFW is unpacked to);
+    the crops of a .bin.
 
-    Raises PhotosError, also for crops that are not all there yet, and ManifestError for a manifest that
-    cannot be used.
+    Raises PhotosError, also for crops that are not all there yet, and ManifestError or BinError for a
+    manifest or .bin that cannot be used.
     """
+    if folder.suffix == ".bin" and not folder.is_dir():
+        return Images(folder, read_bin(folder).crops)
     if not folder.is_dir():
         raise PhotosError(f"{folder}: there is no such folder of photos or crops")
     if (folder / MANIFEST).is_file():
@@ -95,16 +101,18 @@ def crops_for(
 ) -> tuple[Images, dict[str, Any]]:
     """Crops of the keys that fit a network's input spec, and what the report says about them.
 
-    folder: crops, or photos, which are aligned into `crops`; an interrupted alignment goes on where it
-    stopped. A face that is not detected is looked for with lower thresholds, then taken at the photo's
-    centre: a protocol's pairs are fixed, so no photo may drop out.
+    folder: crops (also a .bin), or photos, which are aligned into `crops`; an interrupted alignment goes on
+    where it stopped. A face that is not detected is looked for with lower thresholds, then taken at the
+    photo's centre: a protocol's pairs are fixed, so no photo may drop out.
     Raises PhotosError, and SpecError for crops of another template or size.
     """
     from data_prep.images import read_photo
 
     images = find_images(folder).only(keys)
-    size = read_photo(images.files[keys[0]]).shape[:2]
-    if images.template is None and size != (spec.height, spec.width):
+    first = images.files[keys[0]]
+    packed = isinstance(first, PackedCrop)
+    size = (read_crop(first) if packed else read_photo(first)).shape[:2]
+    if images.template is None and size != (spec.height, spec.width) and not packed:
         images = _align(images, keys, spec.template, crops, workers)
         size = (spec.height, spec.width)
     check_crops(images.template, size, spec)
@@ -114,8 +122,8 @@ def crops_for(
 def fingerprint(images: Images) -> str:
     """Hash of which files these are, to tell whether stored embeddings still belong to them."""
     digest = hashlib.sha256()
-    for key, path in sorted(images.files.items()):
-        stat = path.stat()
+    for key, source in sorted(images.files.items()):
+        stat = (source.pack.path if isinstance(source, PackedCrop) else source).stat()
         digest.update(f"{key}\t{stat.st_size}\t{stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 

@@ -27,6 +27,7 @@ from .verification import (
 )
 
 if TYPE_CHECKING:
+    from sphereface_plus.data.packs import CropSource
     from sphereface_plus.data.pairs import Pairs
 
 FORMAT = 1
@@ -126,7 +127,7 @@ def read(path: str | Path) -> dict[str, Any]:
     return report
 
 
-def write(report: Mapping[str, Any], out: Path, images: Mapping[str, Path] | None) -> Path:
+def write(report: Mapping[str, Any], out: Path, images: Mapping[str, CropSource] | None) -> Path:
     """Writes report.json and report.html into `out` and returns the page's path.
 
     images: photo key -> image, for thumbnails of the worst pairs; None for a page without faces.
@@ -185,7 +186,7 @@ def write_text(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _worst(report: Mapping[str, Any], images: Mapping[str, Path] | None) -> list[dict[str, Any]]:
+def _worst(report: Mapping[str, Any], images: Mapping[str, CropSource] | None) -> list[dict[str, Any]]:
     """The genuine pairs of the lowest scores and the impostor pairs of the highest, worst first."""
     pairs = report["per_pair"]
     scores, genuine = np.array(pairs["score"]), np.array(pairs["genuine"], dtype=bool)
@@ -211,7 +212,7 @@ def _name(key: str) -> str:
     return name if name.startswith(f"{folder}_") else key
 
 
-def _thumbnail(key: str, images: Mapping[str, Path] | None) -> str | None:
+def _thumbnail(key: str, images: Mapping[str, CropSource] | None) -> str | None:
     """A JPEG of 112 pixels' height as a data URI; None where the image is not at hand."""
     import cv2
 

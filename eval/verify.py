@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sphereface_plus.data.bins import read_bin
 from sphereface_plus.data.pairs import Pairs, PairsError, pairs_hash, read_pairs
 from sphereface_plus.data.places import check_folder
 from sphereface_plus.environment import record
@@ -38,12 +39,18 @@ def verify(
     """Measures a model, writes OUT/{report.json,report.html,embeddings.npz} and returns the page's path.
 
     model: a run folder, a checkpoint, a weight file, an ONNX file, an .npz of embeddings, or the word pixels.
+    pairs_file: a list of pairs, or a .bin, which holds their crops too.
     images: crops or photos of the pairs; for an .npz only thumbnails need them.
     crops: where photos are aligned into, by default OUT/crops.
     Raises ValueError (its subclasses) with a sentence for anything that cannot be used.
     """
     check_folder(out)
-    pairs = read_pairs(pairs_file)
+    if pairs_file.suffix == ".bin":
+        if images not in (None, pairs_file):
+            raise PhotosError(f"{pairs_file}: holds the crops of its pairs itself; drop {images}")
+        pairs, images = read_bin(pairs_file).pairs, pairs_file
+    else:
+        pairs = read_pairs(pairs_file)
     fold, folds_are = _folds(pairs, pairs_file)
     keys = pairs.photos
     chosen = PROTOCOLS[protocol]
@@ -105,6 +112,11 @@ def verify(
 def _folds(pairs: Pairs, pairs_file: Path) -> tuple[np.ndarray, str]:
     """The list's folds, or ten of a list that has none, and which of the two in words."""
     count = int(pairs.fold.max()) + 1
+    if count > 1 and pairs_file.suffix == ".bin":
+        return pairs.fold, (
+            f"A .bin has no folds; its pairs were cut into {count} stretches, in their order, as insightface "
+            "does."
+        )
     if count > 1:
         return pairs.fold, f"The {count} folds are those of the list."
     genuine, impostor = int(pairs.genuine.sum()), int((~pairs.genuine).sum())

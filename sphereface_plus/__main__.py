@@ -190,7 +190,12 @@ def export(model: Path, out: Path, license: str | None, with_head: bool) -> None
     type=click.Choice(["caffe", "clcarwin", "cosface", "opensphere", "opensphere_deprecated", "insightface"]),
     help="Whose weights they are: docs/pretrained.md.",
 )
-@click.option("--head", type=click.Path(path_type=Path), help="The classifier, where it is a separate file.")
+@click.option(
+    "--head",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="The classifier, where it is a separate file; again for each further part, in the labels' order.",
+)
 @click.option(
     "--identities", type=click.Path(path_type=Path), help="Names of the classifier's identities, one a line."
 )
@@ -204,7 +209,7 @@ def convert(
     source: Path,
     out: Path,
     format: str,
-    head: Path | None,
+    head: tuple[Path, ...],
     identities: Path | None,
     license: str | None,
     fold_input: bool,

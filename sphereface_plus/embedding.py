@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ __all__ = [
     "embed_files",
     "fuse",
     "load_network",
+    "network_of",
     "read_embeddings",
     "sidecar",
     "write_embeddings",
@@ -93,8 +94,6 @@ class Embedder:
             mirrored = self.network(batch.flip(3)).float().cpu().numpy()
         return fuse(embeddings, mirrored, flip)
 
-    __call__ = embed
-
     def embed_folder(self, images: str | Path, flip: Flip = "none") -> tuple[list[str], np.ndarray]:
         """Photo keys and embeddings (N, D), (N, 2D) for concat, of a folder of crops, a manifest or a list.
 
@@ -106,6 +105,18 @@ class Embedder:
         crops = FaceCrops.open(images)
         check_crops(crops.template, crops.size, self.input, origin=images)
         return crops.keys, embed_files(self, crops.paths, flip=flip)
+
+    @overload
+    def __call__(self, crops: np.ndarray, flip: Flip = "none") -> np.ndarray: ...
+
+    @overload
+    def __call__(self, crops: str | Path, flip: Flip = "none") -> tuple[list[str], np.ndarray]: ...
+
+    def __call__(
+        self, crops: np.ndarray | str | Path, flip: Flip = "none"
+    ) -> np.ndarray | tuple[list[str], np.ndarray]:
+        """`embed` of crops in memory, `embed_folder` of a str or Path."""
+        return self.embed_folder(crops, flip) if isinstance(crops, str | Path) else self.embed(crops, flip)
 
     def meta(self, flip: Flip) -> dict[str, Any]:
         """What a file of embeddings says about them."""
@@ -167,13 +178,21 @@ def embed_files(
 def load_network(path: str | Path) -> tuple[nn.Module, NetworkConfig]:
     """The network of a run, checkpoint or weight file, for inference on the CPU.
 
-    Raises ConfigError, and CheckpointError also for weights that are not finite.
+    Raises ConfigError, and what network_of raises.
+    """
+    model = weights.load(path)
+    return network_of(model), model.info.network
+
+
+def network_of(model: weights.Weights) -> nn.Module:
+    """A model's network with its weights, for inference on the CPU.
+
+    Raises CheckpointError for weights of other names or shapes than the network's, or not finite.
     """
     from sphereface_plus.networks import build_network
 
-    model = weights.load(path)
-    file, config = model.file, model.info.network
-    network = build_network(config)
+    file = model.file
+    network = build_network(model.info.network)
     try:
         network.load_state_dict(model.network)
     except RuntimeError as error:  # for other names or shapes
@@ -184,7 +203,7 @@ def load_network(path: str | Path) -> tuple[nn.Module, NetworkConfig]:
             f"{file}: its weights are not finite ({broken[0]}{' and others' if len(broken) > 1 else ''}); "
             "the training has diverged; take an earlier checkpoint"
         )
-    return network.eval().requires_grad_(False), config
+    return network.eval().requires_grad_(False)
 
 
 def sidecar(path: str | Path) -> Path:

@@ -17,7 +17,7 @@ import yaml
 
 from sphereface_plus import weights
 from sphereface_plus.config import to_dict
-from sphereface_plus.embedding import Embedder
+from sphereface_plus.embedding import Embedder, network_of
 from sphereface_plus.output import write_text
 from sphereface_plus.weights import MODEL, Weights
 
@@ -40,6 +40,7 @@ def save_weights(
     Raises CheckpointError or ConfigError.
     """
     given = weights.load(model)
+    network_of(given)  # weights that are not the network's are refused here, not by whoever gets the file
     origin = given.info.origin
     if license is not None:
         origin = origin.model_copy(update={"license": license})

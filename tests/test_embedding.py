@@ -221,6 +221,23 @@ def test_files_are_embedded_in_batches_and_progress_counts_them(run_folder, crop
         embed_files(embedder, paths)
 
 
+def test_a_name_is_the_folder_of_crops_and_raw_photos_are_refused(run_folder, crops, tmp_path):
+    for number, crop in enumerate(crops):
+        (tmp_path / "crops" / f"p{number}").mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "crops" / f"p{number}" / "0.png"), crop[..., ::-1])
+    embedder = Embedder.load(run_folder, device="cpu")
+    for name in (tmp_path / "crops", str(tmp_path / "crops")):
+        keys, embeddings = embedder(name, "sum")
+        assert keys == [f"p{number}/0" for number in range(5)]
+        np.testing.assert_allclose(embeddings, embedder(crops, "sum"), rtol=0, atol=1e-6)
+    for path in (tmp_path / "crops").glob("*/0.png"):
+        cv2.imwrite(str(path), np.zeros((250, 250, 3), np.uint8))
+    with pytest.raises(
+        SpecError, match=r"got images of 250x250; align the photos: python -m data_prep align"
+    ):
+        embedder(tmp_path / "crops")
+
+
 def test_what_is_stored_beside_embeddings_names_model_input_and_flip(run_folder):
     embedder = Embedder.load(run_folder)
     assert embedder.meta("sum") == {

@@ -95,6 +95,24 @@ def test_a_weight_file_alone_is_written_too(file, tmp_path):
     assert all(torch.equal(saved.network[n], value) for n, value in weights.load(file).network.items())
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda network: network.clear(), "its config and its weights do not go together"),
+        (lambda network: network.pop("embed.bias"), "its config and its weights do not go together"),
+        (lambda network: network.update({"embed.bias": torch.ones(9)}), "its config and its weights do not"),
+        (lambda network: network["embed.bias"].fill_(torch.nan), r"are not finite \(embed\.bias\)"),
+    ],
+)
+def test_weights_that_are_not_the_networks_do_not_leave(file, tmp_path, change, message):
+    model = weights.load(file)
+    change(model.network)
+    weights.save(tmp_path / "bad.safetensors", model.info, model.network)
+    with pytest.raises(CheckpointError, match=rf"bad\.safetensors: .*{message}"):
+        save_pretrained(tmp_path / "bad.safetensors", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 class FakeHub(types.ModuleType):
     def __init__(self, file):
         super().__init__("huggingface_hub")

@@ -116,11 +116,21 @@ class DataConfig(Strict):
 
 class ValidationConfig(Strict):
     pairs: str
-    """Pairs file (LFW's format, or: path path 0/1)."""
-    images: str
-    """Crops of the pairs: a folder with manifest.csv, or an identity/image folder."""
+    """Pairs file (LFW's format, or: path path 0/1), or a .bin of insightface's, which holds the crops too."""
+    images: str | None = None
+    """Crops of the pairs: a folder with manifest.csv, or an identity/image folder; not for a .bin."""
     every: int = Field(default=1000, gt=0)
     """Steps between validations; before the first step and after the last one there is always one."""
+
+    @model_validator(mode="after")
+    def _crops_are_known_once(self) -> ValidationConfig:
+        if self.pairs.endswith(".bin") and self.images is not None:
+            raise ValueError(
+                "validation.images has no effect with validation.pairs: a .bin, which holds crops"
+            )
+        if not self.pairs.endswith(".bin") and self.images is None:
+            raise ValueError("validation.images is needed: the crops of the pairs in validation.pairs")
+        return self
 
 
 class FinetuneConfig(Strict):
@@ -178,6 +188,10 @@ class Config(Strict):
             raise ValueError("finetune has no effect without init_from")
         if self.finetune.prototypes != "random" and not self.reset_head:
             raise ValueError("finetune.prototypes has no effect without reset_head")
+        if self.finetune.head_steps and self.loss.kind in WITHOUT_PROTOTYPES:
+            raise ValueError(
+                f"finetune.head_steps has no effect with loss.kind {self.loss.kind}, which has no prototypes"
+            )
         if self.finetune.lora_rank is None and self.finetune.lora_alpha != FinetuneConfig().lora_alpha:
             raise ValueError("finetune.lora_alpha has no effect without finetune.lora_rank")
         if self.finetune.head_steps >= self.train.steps:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from sphereface_plus.data.packs import PackedCrop
 from sphereface_plus.data.pairs import Pairs
 from sphereface_plus.data.plain_pickle import PickleError, load_plain
 
@@ -37,6 +38,11 @@ class BinPairs:
     fewer than ten pairs."""
     images: list[bytes]
     """The distinct images as they were encoded."""
+
+    @property
+    def crops(self) -> dict[str, PackedCrop]:
+        """The distinct images by photo key."""
+        return {f"{number:05d}": PackedCrop(self, number) for number in range(len(self.images))}
 
     def __len__(self) -> int:
         return len(self.images)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from sphereface_plus.data.image_records import PROPERTY, ImageRecords, read_property
 from sphereface_plus.data.manifest import MANIFEST, ManifestError, leads_outside, read_manifest
 from sphereface_plus.data.packs import PackedCrop
+from sphereface_plus.data.recordio import RecordError
 from sphereface_plus.data.tars import TarCrops, TarError
 
 if TYPE_CHECKING:
@@ -58,10 +59,15 @@ def _open_rec(path: Path) -> PackedSet:
     records = ImageRecords(path)
     labels = records.identity_labels().tolist()
     crops = [PackedCrop(records, number) for number in range(len(records))]
-    size = None
-    if (path.parent / PROPERTY).is_file():
-        size = read_property(path.parent / PROPERTY)[1:]
+    stated = read_property(path.parent / PROPERTY) if (path.parent / PROPERTY).is_file() else None
+    size = stated[1:] if stated else None
     if not names_of_rec(path).is_file():
+        # Fewer are well, as after cleaning. With names beside it, a .rec may share its folder with others.
+        if stated and len(set(labels)) > stated[0]:
+            raise RecordError(
+                f"{path}: has {len(set(labels)):,} identities, and the property file beside it says "
+                f"{stated[0]:,}, so it is another set's; correct or remove that"
+            )
         identities = [f"{label:07d}" for label in labels]
         names = [f"{identity}/{records.key(number):08d}" for number, identity in enumerate(identities)]
         return PackedSet(crops, names, identities, None, None, size)

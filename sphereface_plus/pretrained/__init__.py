@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from sphereface_plus import checkpoint, weights
@@ -13,7 +14,7 @@ from sphereface_plus.pretrained import caffe, clcarwin, cosface, insightface, op
 from sphereface_plus.pretrained.converted import Converted, checked_prototypes, first_convolution
 from sphereface_plus.pretrained.errors import PretrainedError
 from sphereface_plus.pretrained.fold import fold_input, plain_spec
-from sphereface_plus.pretrained.torch_files import read_state_dict
+from sphereface_plus.pretrained.torch_files import read_with_classifier
 from sphereface_plus.weights import Origin, Weights, WeightsInfo
 
 __all__ = ["FORMATS", "PretrainedError", "convert", "summary"]
@@ -33,14 +34,14 @@ def convert(
     out: str | Path,
     format: str,
     *,
-    head: str | Path | None = None,
+    head: Sequence[str | Path] = (),
     identities: str | Path | None = None,
     license: str | None = None,
     fold: bool = False,
 ) -> Weights:
     """Writes the weight file `out` (.safetensors) of weights in a format of FORMATS, and reads it again.
 
-    head: a file with the classifier, where that is a file of its own.
+    head: files with the classifier, where it has files of its own: their rows in this order.
     identities: a list of the classifier's identities, one a line, in the order of its labels.
     license: terms of the weights.
     fold: fold channel order and pixel scale into the first convolution (fold.py).
@@ -52,11 +53,15 @@ def convert(
     converted = FORMATS[format](source)
     config, network, prototypes = converted.config, dict(converted.network), converted.prototypes
     remarks = list(converted.remarks)
-    if head is not None:
-        if prototypes is not None:
-            raise PretrainedError(f"{source}: holds its classifier itself; drop --head")
-        prototypes = checked_prototypes(Path(head), _read_head(Path(head), config.embedding_size), config)
-        remarks.append(f"prototypes from {Path(head).name}")
+    if head:
+        files = [Path(file) for file in head]
+        if prototypes is not None and source not in files:
+            raise PretrainedError(
+                f"{source}: holds its classifier itself; drop --head, or name by it every part, this file too"
+            )
+        parts = [checked_prototypes(file, _read_head(file, config.embedding_size), config) for file in files]
+        prototypes = torch.cat(parts)
+        remarks.append(f"prototypes from {', '.join(file.name for file in files)}")
     if fold:
         spec = plain_spec(config.input)
         first = first_convolution(config)
@@ -97,8 +102,13 @@ def summary(model: Weights) -> str:
 
 
 def _read_head(path: Path, embedding_size: int) -> Tensor:
-    """The one matrix of a file with embedding_size rows or columns, as prototypes (C, D)."""
-    tensors = read_state_dict(path)
+    """The classifier of a file as prototypes (C, D): the one that insightface keeps beside its network, or
+    else the one matrix with embedding_size rows or columns."""
+    tensors, classifier = read_with_classifier(path)
+    if classifier is not None:
+        return classifier
+    if any(tensor.ndim == 4 for tensor in tensors.values()):
+        raise PretrainedError(f"{path}: is a network, not a classifier; --head takes the classifier's file")
     found = [tensor for tensor in tensors.values() if tensor.ndim == 2 and embedding_size in tensor.shape]
     if len(found) != 1:
         raise PretrainedError(

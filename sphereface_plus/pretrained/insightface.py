@@ -1,7 +1,8 @@
 """insightface's arcface_torch: IResNet and MobileFaceNet ("mbf"), whose names and graphs are ours.
 
 A backbone.pth is a state dict; checkpoint_gpu_0.pt holds one under state_dict_backbone. The networks see RGB,
-(v - 127.5) / 127.5. The classifier is a file of its own, cut into a part for each GPU.
+(v - 127.5) / 127.5. checkpoint_gpu_0.pt also holds the classifier, under state_dict_softmax_fc: the part that
+its GPU kept, which is all of it where there was one GPU.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ from sphereface_plus.networks.iresnet import STAGE_UNITS
 from sphereface_plus.pretrained.converted import Converted, take
 from sphereface_plus.pretrained.crop_sizes import input_spec
 from sphereface_plus.pretrained.errors import PretrainedError
-from sphereface_plus.pretrained.torch_files import read_state_dict
+from sphereface_plus.pretrained.torch_files import read_with_classifier
 
 _WHOLE_MAP = "features.layers.0.layers.0.weight"  # MobileFaceNet's last convolution, (512, 1, rows, columns)
+_PARTS = (
+    "state_dict_softmax_fc: the prototypes that one GPU kept; where there are several checkpoint_gpu_*.pt, "
+    "name all of them by --head, in the order of their numbers"
+)
 
 
 def read(path: Path) -> Converted:
-    """The network of a state dict. Raises PretrainedError."""
-    tensors = read_state_dict(path)
+    """The network of a state dict, with the prototypes that lie beside it. Raises PretrainedError."""
+    tensors, prototypes = read_with_classifier(path)
     if _WHOLE_MAP in tensors:
         name, embed, pixels = "mobilefacenet", "features.layers.2.weight", tensors[_WHOLE_MAP][0].numel()
     else:
@@ -35,7 +40,8 @@ def read(path: Path) -> Converted:
     config = NetworkConfig.model_validate(
         {"name": name, "embedding_size": len(tensors[embed]), "input": spec}
     )
-    return take(path, tensors, config, lambda ours: ours)
+    remarks = [_PARTS] if prototypes is not None else []
+    return take(path, tensors, config, lambda ours: ours, prototypes=prototypes, remarks=remarks)
 
 
 def _iresnet(path: Path, tensors: Mapping[str, Tensor]) -> str:

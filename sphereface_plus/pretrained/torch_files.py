@@ -16,6 +16,7 @@ from torch import Tensor
 from sphereface_plus.pretrained.errors import PretrainedError
 
 PREFIXES = ("module.", "model.", "net.")  # DataParallel's, and what trainers put around a network
+_CLASSIFIER = "state_dict_softmax_fc"  # where insightface keeps the classifier, beside the network
 _STATES = ("state_dict", "model_state_dict", "state_dict_backbone", "backbone", "model", "net", "network")
 
 
@@ -24,14 +25,33 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
     A state dict may lie one level down, under a name such as state_dict. Raises PretrainedError.
     """
+    return read_with_classifier(path)[0]
+
+
+def read_with_classifier(path: str | Path) -> tuple[dict[str, Tensor], Tensor | None]:
+    """As read_state_dict, and the classifier (C, D) that insightface keeps beside it; None without one.
+
+    Raises PretrainedError.
+    """
     path = Path(path)
-    state = _find_state(path, _load(path))
-    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    content = _load(path)
+    tensors = _tensors(path, _find_state(path, content))
+    if _CLASSIFIER not in content:
+        return _without_prefixes(tensors), None
+    beside = content[_CLASSIFIER]
+    classifier = _tensors(path, beside if isinstance(beside, Mapping) else {}).get("weight")
+    if classifier is None or classifier.ndim != 2:
+        raise PretrainedError(f"{path}: {_CLASSIFIER} holds no matrix called weight")
+    return _without_prefixes(tensors), classifier
+
+
+def _tensors(path: Path, state: Mapping[str, Any]) -> dict[str, Tensor]:
+    tensors = {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
     for name, tensor in tensors.items():
         # A view may claim any size with a stride of 0: copying it would take memory that the file has not.
         if tensor.is_sparse or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
             raise PretrainedError(f"{path}: {name} claims more numbers than the file holds")
-    return _without_prefixes(tensors)
+    return tensors
 
 
 def _load(path: Path) -> Any:

@@ -107,7 +107,7 @@ class ClassifierLearner:
         self.head_steps = finetune.head_steps
         self.frozen = freeze(network, finetune)
         if finetune.lora_rank is not None:
-            add_adapters(network, finetune.lora_rank, finetune.lora_alpha)
+            self.frozen += add_adapters(network, finetune.lora_rank, finetune.lora_alpha)
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         network.to(device).to(memory_format=self.layout)
         if compile:

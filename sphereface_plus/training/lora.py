@@ -7,19 +7,22 @@ and B under `adapters`, to go on from.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from sphereface_plus.training.finetune import StartError
 
 
-def add_adapters(network: nn.Module, rank: int, alpha: int) -> None:
+def add_adapters(network: nn.Module, rank: int, alpha: int) -> list[nn.Module]:
     """Gives every full convolution and linear layer that is not frozen an adapter, which changes nothing yet.
 
-    All weights that the network has are frozen, biases and slopes too. Raises StartError where peft is
-    missing, or everything is frozen.
+    All weights that the network has are frozen, biases and slopes too. Returns its batch normalisation, which
+    has to stay in evaluation mode: it would go on to follow the data.
+    Raises StartError where peft is missing, or everything is frozen.
     """
     try:
         from peft import LoraConfig, inject_adapter_in_model  # pyright: ignore[reportMissingImports]
@@ -37,8 +40,11 @@ def add_adapters(network: nn.Module, rank: int, alpha: int) -> None:
     if not layers:
         raise StartError("finetune.frozen_stages leaves no layer for the adapters of finetune.lora_rank")
     network.requires_grad_(False)
-    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=layers, bias="none")
+    # peft takes a list's names for the ends of names; a pattern has to match the whole of one.
+    whole_names = "|".join(map(re.escape, layers))
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=whole_names, bias="none")
     inject_adapter_in_model(config, network)
+    return [module for module in network.modules() if isinstance(module, _BatchNorm)]
 
 
 def network_state(network: nn.Module) -> dict[str, Any]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
 from sphereface_plus.config import InputSpec, ValidationConfig
-from sphereface_plus.data.crops import check_crops
+from sphereface_plus.data.bins import read_bin
+from sphereface_plus.data.crops import check_crops, read_crop
 from sphereface_plus.data.faces import FaceCrops
-from sphereface_plus.data.pairs import PairsError, read_pairs
+from sphereface_plus.data.packs import CropSource, PackedCrop
+from sphereface_plus.data.pairs import Pairs, PairsError, read_pairs
 from sphereface_plus.embedding import Embedder, embed_files
 from sphereface_plus.verification import cosine_scores, kfold_accuracy, ten_folds
 
@@ -20,21 +21,11 @@ class PairsValidation:
     """Accuracy on pairs of crops, without mirrored ones: a number to watch. `python -m eval` makes reports.
 
     Raises, when built, PairsError for pairs whose crops are not there, SpecError for crops of another
-    template or size, and what reading the two files raises.
+    template or size, and what reading the files raises.
     """
 
     def __init__(self, config: ValidationConfig, spec: InputSpec, device: torch.device) -> None:
-        pairs = read_pairs(Path(config.pairs))
-        crops = FaceCrops.open(config.images)
-        check_crops(crops.template, crops.size, spec)
-        path_of = dict(zip(crops.keys, crops.paths, strict=True))
-        missing = [key for key in pairs.photos if key not in path_of]
-        if missing:
-            raise PairsError(
-                f"{config.pairs}: {len(missing)} of {len(pairs.photos)} photos have no crop in "
-                f"{config.images}, the first is {missing[0]}; align them with a fallback, "
-                "or take their pairs off the list"
-            )
+        pairs, path_of = _of_bin(config.pairs, spec) if config.images is None else _of_list(config, spec)
         row = {key: number for number, key in enumerate(pairs.photos)}
         self._first = [row[key] for key in pairs.first]
         self._second = [row[key] for key in pairs.second]
@@ -52,3 +43,26 @@ class PairsValidation:
         scores = cosine_scores(embeddings[self._first], embeddings[self._second])
         result = kfold_accuracy(scores, self._genuine, self._fold)
         return {"validation/accuracy": result.mean, "validation/accuracy_std": result.std}
+
+
+def _of_list(config: ValidationConfig, spec: InputSpec) -> tuple[Pairs, Mapping[str, CropSource]]:
+    """The pairs of a list, and the crops of the folder that go with it, by photo key."""
+    assert config.images is not None
+    pairs, crops = read_pairs(config.pairs), FaceCrops.open(config.images)
+    check_crops(crops.template, crops.size, spec)
+    path_of = dict(zip(crops.keys, crops.paths, strict=True))
+    missing = [key for key in pairs.photos if key not in path_of]
+    if missing:
+        raise PairsError(
+            f"{config.pairs}: {len(missing)} of {len(pairs.photos)} photos have no crop in "
+            f"{config.images}, the first is {missing[0]}; align them with a fallback, "
+            "or take their pairs off the list"
+        )
+    return pairs, path_of
+
+
+def _of_bin(path: str, spec: InputSpec) -> tuple[Pairs, Mapping[str, CropSource]]:
+    """The pairs of a .bin, and its crops by photo key."""
+    found = read_bin(path)
+    check_crops(None, read_crop(PackedCrop(found, 0)).shape[:2], spec, origin=path)
+    return found.pairs, found.crops

@@ -182,6 +182,21 @@ def test_a_property_file_of_another_size_is_refused(rec):
         FaceCrops.open(rec)
 
 
+def test_a_property_file_of_fewer_identities_is_another_sets_and_of_more_is_well(rec, folder):
+    for count in (3, 5):
+        (rec.parent / "property").write_text(f"{count},12,10\n")
+        assert len(FaceCrops.open(rec).identities) == 3
+    (rec.parent / "property").write_text("2,12,10\n")
+    with pytest.raises(
+        RecordError, match=r"train\.rec: has 3 identities, and the property file beside it says 2, so it is"
+    ):
+        FaceCrops.open(rec)
+    write_rows(
+        names_of_rec(rec), folder
+    )  # its names say whose the records are; property may be a neighbour's
+    assert FaceCrops.open(rec).identities == folder.identities
+
+
 def test_a_manifest_of_other_records_is_refused(rec, folder):
     wrong = FaceCrops(folder.paths, folder.keys, [0, 1] * 4 + [2], folder.identities, None, (12, 10))
     write_rows(names_of_rec(rec), wrong)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from data_prep.packing import make_bin
 from eval import report as reports
 from sphereface_plus import checkpoint
 from sphereface_plus.config import from_dict, to_dict
@@ -37,6 +38,44 @@ def test_raw_pixels_are_a_model(crop_pairs, run_eval, tmp_path):
     assert report["results"]["accuracy"] > 0.8
     assert report["model"]["label"] == "raw pixels"
     assert report["model"]["input"]["template"] == "sphereface_112x96"
+
+
+@pytest.fixture
+def crop_bin(crop_pairs, tmp_path):
+    """The same crops and pairs as one .bin."""
+    images, pairs = crop_pairs
+    make_bin(images, pairs, tmp_path / "people.bin")
+    return tmp_path / "people.bin"
+
+
+@pytest.mark.parametrize("arguments", [("verify", "--pairs"), ("lfw", "--protocol", "cosine", "--data")])
+def test_a_bin_is_measured_as_its_crops_and_pairs_are(arguments, crop_pairs, crop_bin, run_eval, tmp_path):
+    images, pairs = crop_pairs
+    run_eval("verify", "--model", "pixels", "--images", images, "--pairs", pairs, "--out", tmp_path / "a")
+    run_eval(*arguments, crop_bin, "--model", "pixels", "--out", tmp_path / "b")
+    first, second = (reports.read(tmp_path / name) for name in "ab")
+    assert first["per_pair"]["score"] == second["per_pair"]["score"]
+    assert "A .bin has no folds; its pairs were cut into 10 stretches" in second["pairs"]["folds_are"]
+    assert "Crops of people.bin, used as they are" in second["preparation"]["words"]
+    page = (tmp_path / "b" / "report.html").read_text()
+    assert page.count("data:image/jpeg") == (tmp_path / "a" / "report.html").read_text().count("data:image")
+
+
+def test_crops_of_a_bin_are_not_aligned_and_not_named_twice(crop_pairs, crop_bin, run_eval, tmp_path):
+    images, pairs = crop_pairs
+    (tmp_path / "square.yaml").write_text("template: arcface_112x112\nheight: 112\nwidth: 112\n")
+    square = ("--input", tmp_path / "square.yaml")
+    for arguments, message in (
+        (("verify", "--pairs", crop_bin, *square), "expected arcface_112x112 crops of 112x112"),
+        (("verify", "--pairs", crop_bin, "--images", images), "holds the crops of its pairs itself; drop"),
+        (("lfw", "--data", crop_bin, "--pairs", pairs), "holds its pairs itself; drop --pairs and --view"),
+        (("lfw", "--data", crop_bin, "--view", 1), "holds its pairs itself; drop --pairs and --view"),
+        (("lfw", "--data", tmp_path / "no.bin"), "no.bin: cannot be read (No such file or directory)"),
+    ):
+        output = run_eval(*arguments, "--model", "pixels", "--out", tmp_path / "out", code=1).output
+        assert output.startswith("error: ")
+        assert message in output
+    assert not (tmp_path / "out").exists()
 
 
 def test_embeddings_of_a_report_measure_the_same_again(crop_pairs, run_eval, tmp_path):

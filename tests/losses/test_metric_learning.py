@@ -18,6 +18,10 @@ PAIRS = {
         AMSoftmaxLoss(C, D, scale=30.0, margin_cosine=0.35),
         losses.CosFaceLoss(C, D, scale=30, margin=0.35),
     ),
+    "normalized_softmax": lambda: (
+        AMSoftmaxLoss(C, D, scale=20.0, margin_cosine=0.0),
+        losses.NormalizedSoftmaxLoss(C, D, temperature=1 / 20),
+    ),
     "sphereface": lambda: (
         ASoftmaxLoss(C, D, margin=4, lambda_base=0.0, lambda_min=0.0),
         losses.SphereFaceLoss(C, D, scale=1, margin=4),

@@ -298,7 +298,7 @@ def test_a_classifier_in_a_file_of_its_own_is_taken_in_either_orientation(
     prototypes = torch.randn(5, 16)
     torch.save({"module.w": prototypes.T.clone() if transposed else prototypes}, tmp_path / "head.pth")
     model = convert(
-        tmp_path / "net.pth", tmp_path / "face.safetensors", "cosface", head=tmp_path / "head.pth"
+        tmp_path / "net.pth", tmp_path / "face.safetensors", "cosface", head=[tmp_path / "head.pth"]
     )
     assert torch.equal(model.loss["prototypes"], prototypes)
 
@@ -310,13 +310,17 @@ def test_classifiers_that_cannot_be_are_refused(sphereface_layers, caffe_file, t
         ({"w": torch.zeros(16, 16)}, "the classifier is 16 x 16, which of the two are the identities"),
         ({"w": torch.zeros(5, 8)}, "has 0 matrices with 16 rows or columns, expected one; it holds w"),
         ({"a": torch.zeros(5, 16), "b": torch.zeros(6, 16)}, "has 2 matrices"),
+        (
+            {"conv1.weight": torch.zeros(8, 3, 3, 3), "fc.weight": torch.zeros(16, 99)},
+            r"head\.pth: is a network, not a classifier",
+        ),
     ):
         torch.save(tensors, head)
         with pytest.raises(PretrainedError, match=match):
-            convert(tmp_path / "net.pth", out, "cosface", head=head)
+            convert(tmp_path / "net.pth", out, "cosface", head=[head])
     source = caffe_file(sphereface_layers(4))
     with pytest.raises(PretrainedError, match="holds its classifier itself; drop --head"):
-        convert(source, out, "caffe", head=head)
+        convert(source, out, "caffe", head=[head])
 
 
 def test_identities_name_the_prototypes(caffe_file, sphereface_layers, tmp_path):

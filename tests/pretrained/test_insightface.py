@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from click.testing import CliRunner
 
+from sphereface_plus import weights
+from sphereface_plus.__main__ import cli
 from sphereface_plus.embedding import Embedder
 from sphereface_plus.pretrained import PretrainedError, convert
 
@@ -189,3 +192,49 @@ def test_other_networks_are_refused(tmp_path):
         torch.save(changed, tmp_path / "backbone.pth")
         with pytest.raises(PretrainedError, match=match):
             convert(tmp_path / "backbone.pth", out, "insightface")
+
+
+def training_checkpoint(path, tensors, prototypes):
+    classifier = {"weight": prototypes}
+    torch.save({"epoch": 3, "state_dict_backbone": tensors, "state_dict_softmax_fc": classifier}, path)
+    return path
+
+
+def test_the_classifier_beside_the_network_gives_the_prototypes(tmp_path):
+    prototypes = torch.randn(7, 16)
+    source = training_checkpoint(tmp_path / "checkpoint_gpu_0.pt", mobilefacenet(16), prototypes)
+    model = convert(source, tmp_path / "face.safetensors", "insightface")
+    assert torch.equal(model.loss["prototypes"], prototypes)
+    assert any("name all of them by --head" in remark for remark in model.info.origin.remarks)
+
+
+def test_parts_of_several_gpus_are_joined_in_the_order_given(tmp_path):
+    tensors, parts = mobilefacenet(16), (torch.randn(4, 16), torch.randn(3, 16))
+    files = [
+        training_checkpoint(tmp_path / f"checkpoint_gpu_{number}.pt", tensors, part)
+        for number, part in enumerate(parts)
+    ]
+    torch.save(tensors, tmp_path / "model.pt")
+    for source in (tmp_path / "model.pt", files[0]):
+        out = tmp_path / "face.safetensors"
+        heads = [word for file in files for word in ("--head", str(file))]
+        arguments = ["convert", str(source), str(out), "--from", "insightface", *heads]
+        assert CliRunner().invoke(cli, arguments, catch_exceptions=False).exit_code == 0
+        model = weights.load(out)
+        assert torch.equal(model.loss["prototypes"], torch.cat(parts))
+        assert "prototypes from checkpoint_gpu_0.pt, checkpoint_gpu_1.pt" in model.info.origin.remarks
+    with pytest.raises(
+        PretrainedError, match=r"gpu_0\.pt: holds its classifier itself; drop --head, or name"
+    ):
+        convert(files[0], tmp_path / "out.safetensors", "insightface", head=files[1:])
+
+
+def test_a_network_is_not_taken_for_a_classifier(tmp_path):
+    tensors, out = iresnet((2, 2, 2, 2), 4), tmp_path / "face.safetensors"  # its fc.weight is (4, 25088)
+    torch.save(tensors, tmp_path / "backbone.pth")
+    with pytest.raises(PretrainedError, match=r"backbone\.pth: is a network, not a classifier"):
+        convert(tmp_path / "backbone.pth", out, "insightface", head=[tmp_path / "backbone.pth"])
+    source = training_checkpoint(tmp_path / "checkpoint_gpu_0.pt", tensors, torch.zeros(4))
+    with pytest.raises(PretrainedError, match="state_dict_softmax_fc holds no matrix called weight"):
+        convert(source, out, "insightface")
+    assert not out.exists()

@@ -101,6 +101,18 @@ def test_a_run_with_adapters_is_resumed_exactly_and_its_checkpoint_needs_no_peft
     load_network(tmp_path / "whole")
 
 
+def test_batch_normalisation_stays_as_it_is_and_only_whole_convolutions_get_adapters(tiny, tmp_path):
+    pytest.importorskip("peft", reason="peft is not installed")
+    backbone = {"network.name": "mobilefacenet", "optimizer.milestones": [], "train.steps": 2}
+    train(tiny(**backbone), tmp_path / "source")
+    changes = {"init_from": str(tmp_path / "source"), "finetune.lora_rank": 2}
+    train(tiny(**backbone, **changes), tmp_path / "adapted")
+    before, after = (checkpoint.load(tmp_path / name)["network"] for name in ("source", "adapted"))
+    changed = {name for name, value in before.items() if not torch.equal(after[name], value)}
+    convolutions = {name for name, value in before.items() if value.ndim == 4 and value.shape[1] > 2}
+    assert changed == convolutions | {"features.layers.2.weight"}  # no running mean or variance among them
+
+
 def test_without_peft_a_sentence_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(

@@ -139,6 +139,12 @@ def test_a_loss_of_long_embeddings_verifies_other_people_better_than_pixels(kind
     assert quality(folder, orl) > pixels
 
 
+def test_sphereface_plus_verifies_other_people_better_than_pixels(run, orl, pixels):
+    loss = {"kind": "a_softmax", **BY_LENGTH["a_softmax"]}
+    folder = run(loss, steps=120, learning_rate=0.03, name="sphereface_plus", mhe={"weight": 10.0})
+    assert quality(folder, orl) > pixels
+
+
 @pytest.mark.parametrize("kind", BY_ANGLE)
 def test_a_loss_of_unit_embeddings_verifies_other_people_better_than_pixels(kind, run, orl, pixels):
     folder = run({"kind": kind, "scale": 16.0, **BY_ANGLE[kind]}, steps=80, learning_rate=0.01)

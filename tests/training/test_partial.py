@@ -179,6 +179,16 @@ def test_more_frozen_stages_than_there_are_is_refused(tiny, tmp_path, source):
             r"finetune\.head_steps 8 never ends, train\.steps is 8",
         ),
         (
+            {
+                "init_from": "x",
+                "loss": {"kind": "triplet"},
+                "mhe": {},
+                "data.images_per_identity": 2,
+                "finetune.head_steps": 2,
+            },
+            r"finetune\.head_steps has no effect with loss\.kind triplet, which has no prototypes",
+        ),
+        (
             {"init_from": "x", "finetune.lora_alpha": 8},
             r"finetune\.lora_alpha has no effect without finetune\.lora_rank",
         ),

@@ -1,8 +1,11 @@
+import re
+
 import numpy as np
 import pytest
 import torch
 
-from sphereface_plus.config import InputSpec, ValidationConfig
+from data_prep.packing import make_bin
+from sphereface_plus.config import ConfigError, InputSpec, ValidationConfig, from_dict
 from sphereface_plus.data.crops import SpecError
 from sphereface_plus.data.pairs import PairsError, read_pairs
 from sphereface_plus.training.validation import PairsValidation
@@ -27,17 +30,26 @@ def validation(pairs, images, spec=SPEC):
     return PairsValidation(ValidationConfig(pairs=str(pairs), images=str(images)), spec, torch.device("cpu"))
 
 
-def test_a_network_that_tells_all_people_apart_has_accuracy_one(pairs, crops):
-    # the crops of a person share a coarse pattern; its 4x4 means tell all six people apart
-    def network(images):
-        coarse = torch.nn.functional.avg_pool2d(images, 8).flatten(1)
-        return coarse - coarse.mean(dim=1, keepdim=True)
+def tells_people_apart(images):
+    """The crops of a person share a coarse pattern; its 4x4 means tell all six people apart."""
+    coarse = torch.nn.functional.avg_pool2d(images, 8).flatten(1)
+    return coarse - coarse.mean(dim=1, keepdim=True)
 
-    assert validation(pairs, crops)(network)["validation/accuracy"] == 1.0
+
+def one_pixel(images):
+    return images[:, :, 3, 3]
+
+
+def sees_nothing(images):
+    return torch.ones(len(images), 4)
+
+
+def test_a_network_that_tells_all_people_apart_has_accuracy_one(pairs, crops):
+    assert validation(pairs, crops)(tells_people_apart)["validation/accuracy"] == 1.0
 
 
 def test_a_network_that_sees_nothing_guesses(pairs, crops):
-    scalars = validation(pairs, crops)(lambda images: torch.ones(len(images), 4))
+    scalars = validation(pairs, crops)(sees_nothing)
     assert scalars["validation/accuracy"] == pytest.approx(0.5, abs=0.11)
 
 
@@ -65,6 +77,33 @@ def test_pairs_without_crops_are_named(tmp_path, crops):
 def test_crops_of_another_size_are_refused(pairs, crops):
     with pytest.raises(SpecError, match="112x96"):
         validation(pairs, crops, InputSpec())
+
+
+def test_a_bin_gives_the_pairs_and_their_crops(pairs, crops, tmp_path):
+    make_bin(crops, pairs, tmp_path / "a.bin")
+    config = ValidationConfig(pairs=str(tmp_path / "a.bin"))
+    found = PairsValidation(config, SPEC, torch.device("cpu"))
+    assert found(tells_people_apart)["validation/accuracy"] == 1.0
+    few = [found(network)["validation/accuracy"] for network in (one_pixel, sees_nothing)]
+    listed = validation(pairs, crops)
+    assert few == [listed(network)["validation/accuracy"] for network in (one_pixel, sees_nothing)]
+    with pytest.raises(SpecError, match=r"a\.bin: expected sphereface_112x96 crops of 112x96 .*of 32x32"):
+        PairsValidation(config, InputSpec(), torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        (
+            {"pairs": "a.bin", "images": "crops"},
+            "validation.images has no effect with validation.pairs: a .bin",
+        ),
+        ({"pairs": "pairs.txt"}, "validation.images is needed: the crops of the pairs in validation.pairs"),
+    ],
+)
+def test_crops_are_named_for_a_list_and_only_for_a_list(recipe, tree, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        from_dict(recipe(validation=tree))
 
 
 def test_folds_of_the_pairs_file_are_used(tmp_path, crops, monkeypatch):
