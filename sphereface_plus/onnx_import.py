@@ -61,6 +61,8 @@ def load_onnx(path: Path, spec: InputSpec, device: str) -> tuple[Callable[[np.nd
         )
     name, (batch, *shape) = inputs[0].name, inputs[0].shape
     expected = [3, spec.height, spec.width]
+    if batch == 0:
+        raise OnnxError(f"{path}: takes batches of no crop")
     if any(isinstance(size, int) and size != other for size, other in zip(shape, expected, strict=True)):
         raise SpecError(
             f"{path}: takes crops {shape} (channels, height, width), its input spec says {expected}"
@@ -73,7 +75,12 @@ def load_onnx(path: Path, spec: InputSpec, device: str) -> tuple[Callable[[np.nd
             part = crops[start : start + size]
             filled = np.zeros((size, *crops.shape[1:]), np.float32)
             filled[: len(part)] = part
-            embeddings = np.asarray(session.run(None, {name: filled})[0])
+            try:
+                embeddings = np.asarray(session.run(None, {name: filled})[0])
+            except Exception as error:  # onnxruntime's own, such as of a Reshape to a batch of 1
+                raise OnnxError(
+                    f"{path}: onnxruntime cannot run it with {size} crops ({_first_line(error)})"
+                ) from None
             if embeddings.ndim != 2 or len(embeddings) != size:
                 raise OnnxError(f"{path}: gives {embeddings.shape} for {size} crops, expected ({size}, D)")
             parts.append(embeddings[: len(part)])
@@ -89,7 +96,12 @@ def onnx_fingerprint(path: Path) -> str:
     for name in sorted(
         {ExternalDataInfo(tensor).location for tensor in tensors if uses_external_data(tensor)}
     ):
-        digest.update((path.parent / name).read_bytes())
+        beside = (path.parent / name).resolve()
+        if not (beside.is_relative_to(path.parent.resolve()) and beside.is_file()):
+            raise OnnxError(f"{path}: names {name!r} for its weights, which is no file beside it")
+        with beside.open("rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
     return digest.hexdigest()
 
 

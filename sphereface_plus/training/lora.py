@@ -7,6 +7,7 @@ and B under `adapters`, to go on from.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import torch
@@ -37,7 +38,9 @@ def add_adapters(network: nn.Module, rank: int, alpha: int) -> None:
     if not layers:
         raise StartError("finetune.frozen_stages leaves no layer for the adapters of finetune.lora_rank")
     network.requires_grad_(False)
-    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=layers, bias="none")
+    # peft takes a list's names for the ends of names; a pattern has to match the whole of one.
+    whole_names = "|".join(map(re.escape, layers))
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=whole_names, bias="none")
     inject_adapter_in_model(config, network)
 
 
