@@ -37,7 +37,7 @@ def drop(proposals: Path, data: Path) -> Dropped:
         crops = FaceCrops.open(data)
         names, manifest = names_of(data, crops)
     aside = data.with_name(f"{data.name}.dropped")
-    wanted -= {name for name in wanted - set(names) if (aside / name).is_file()}  # of a drop that was stopped
+    wanted -= {name for name in wanted - set(names) if _is_file(aside / name)}  # of a drop that was stopped
     if not wanted:
         raise PrepError(f"{proposals}: nothing is left to drop, it was applied already")
     unknown = sorted(wanted - set(names))
@@ -62,6 +62,14 @@ def drop(proposals: Path, data: Path) -> Dropped:
         (aside / name).parent.mkdir(parents=True, exist_ok=True)
         (data / name).rename(aside / name)
     return Dropped(len(wanted), left, aside)
+
+
+def _is_file(path: Path) -> bool:
+    """False also for a name that is too long for any file."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def read_proposals(path: Path) -> set[str]:

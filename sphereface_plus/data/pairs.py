@@ -16,6 +16,7 @@ CALFW's, CPLFW's and CFP's are known here from their documentation and from othe
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,10 +58,10 @@ def read_pairs(path: str | Path) -> Pairs:
         return read_cfp(path)
     lines = _lines(path)
     header = lines[0][1].split()
-    if len(header) <= 2 and all(token.isdecimal() for token in header):
+    if len(header) <= 2 and all(_is_count(token) for token in header):
         folds = int(header[0]) if len(header) == 2 else 1
         return _read_lfw(path, lines[1:], folds, count=int(header[-1]))
-    if len(header) == 2 and header[1].isdecimal():
+    if len(header) == 2 and _is_count(header[1]):
         return _read_calfw(path, lines)
     if len(header) == 3 and header[0] in ("0", "1") and header[2] not in ("0", "1"):
         lines = [(number, " ".join([*line.split()[1:], line.split()[0]])) for number, line in lines]
@@ -102,6 +103,11 @@ def _numbered(path: Path) -> dict[str, str]:
     return keys
 
 
+def _is_count(text: str) -> bool:
+    """Whether it is a number of a length that Python reads and that a fold, pair or photo has."""
+    return re.fullmatch("[0-9]{1,9}", text) is not None
+
+
 def _lines(path: Path) -> list[tuple[int, str]]:
     """(number, line) of the lines that are not empty."""
     try:
@@ -137,9 +143,9 @@ def _read_lfw(path: Path, lines: list[tuple[int, str]], folds: int, count: int) 
     first, second = [], []
     for (number, line), same in zip(lines, genuine, strict=True):
         match line.split():
-            case [name, n, m] if same and n.isdecimal() and m.isdecimal():
+            case [name, n, m] if same and _is_count(n) and _is_count(m):
                 other = name
-            case [name, n, other, m] if not same and n.isdecimal() and m.isdecimal():
+            case [name, n, other, m] if not same and _is_count(n) and _is_count(m):
                 pass
             case _:
                 expected = "`name n m` (genuine)" if same else "`name n name m` (impostor)"
@@ -153,7 +159,7 @@ def _read_calfw(path: Path, lines: list[tuple[int, str]]) -> Pairs:
     names, marks = [], []
     for number, line in lines:
         match line.split():
-            case [name, mark] if mark.isdecimal() and int(mark) <= 10:
+            case [name, mark] if _is_count(mark) and int(mark) <= 10:
                 names.append(photo_key(name))
                 marks.append(int(mark))
             case _:

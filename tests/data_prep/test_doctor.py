@@ -208,6 +208,8 @@ def test_a_manifest_loses_its_rows_and_the_files_stay(tmp_path, photos, proposal
         (["delete,p00/1.png,p00,x,1,0,"], "row 1: expected drop, look or keep, and a path"),
         (["drop,../other/1.png,p00,x,1,0,"], "row 1: expected drop, look or keep, and a path"),
         (["drop"], "row 1: expected drop"),
+        ([f"drop,{'a' * 300},p00,x,1,0,"], "1 of 1 crops to drop are not in"),  # no file system takes it
+        (["drop,p00/1\0.png,p00,x,1,0,"], "row 1: expected drop"),
     ],
 )
 def test_wrong_proposals_change_nothing(folder, proposals, rows, message):
