@@ -104,6 +104,9 @@ def read_manifest(path: str | Path, content: bytes | None = None) -> pandas.Data
     missing = [name for name in COLUMNS if name not in header]
     if missing:
         raise ManifestError(f"{path}: is not a manifest, it lacks the columns {', '.join(missing)}")
+    twice = [name for number, name in enumerate(header) if name in header[:number]]
+    if twice:
+        raise ManifestError(f"{path}: has the column {twice[0][:60]!r} twice")
     order = [*COLUMNS, *(name for name in header if name not in COLUMNS)]
     columns: dict[str, list] = {name: [] for name in order}
     seen: set[str] = set()
@@ -163,6 +166,7 @@ def _read_csv(path: Path, content: bytes | None) -> list[list[str]]:
 
 
 def leads_outside(path: str) -> bool:
-    """Whether a relative path, on any system, is none: absolute, on a drive, or climbing by `..`."""
+    """Whether a relative path, on any system, is none: absolute, on a drive, climbing by `..`, or with a NUL,
+    which no system takes."""
     windows = PureWindowsPath(path)  # takes both / and \ as separators
-    return PurePosixPath(path).is_absolute() or bool(windows.anchor) or ".." in windows.parts
+    return PurePosixPath(path).is_absolute() or bool(windows.anchor) or ".." in windows.parts or "\0" in path
