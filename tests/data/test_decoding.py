@@ -100,6 +100,7 @@ def jpeg_of(height: int, width: int) -> bytes:
         + struct.pack("<IIiiHHIIiiII", 54, 40, 60_000, 60_000, 1, 24, 0, 0, 0, 0, 0, 0)
         + bytes(99),
         encoded(Image.new("1", (8192, 8192)), "TIFF", compression="group4"),
+        b"#?RADIANCE\n# -Y 1 +X 1\nFORMAT=32-bit_rle_rgbe\n\n-Y 30000 +X 30000\n\x02\x02\x75\x30",
     ],
 )
 def test_a_small_file_that_claims_a_huge_image_is_refused_before_it_is_decoded(data):
