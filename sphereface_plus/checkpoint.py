@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 FORMAT = 1
 
@@ -60,6 +61,9 @@ def load(path: str | Path) -> dict[str, Any]:
     file = resolve(path)
     try:
         with zipfile.ZipFile(file) as archive:
+            # torch does not compress: a compressed file may be a bomb.
+            if any(item.compress_type != zipfile.ZIP_STORED for item in archive.infolist()):
+                raise zipfile.BadZipFile("it is compressed")
             damaged = archive.testzip()  # torch itself does not compare checksums
         if damaged is not None:
             raise zipfile.BadZipFile(f"the checksum of {damaged} does not match")
@@ -68,10 +72,10 @@ def load(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{file}: holds more than tensors and plain data; refused, as reading that could run its code"
         ) from None
-    except (zipfile.BadZipFile, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).partition("\n")[0]
+    except Exception as error:  # a hostile pickle can raise anything; what it cannot do is run
+        reason = (str(error) or type(error).__name__).partition("\n")[0][:200]
         raise CheckpointError(f"{file}: is damaged, cut short or no checkpoint ({reason})") from None
-    if not isinstance(payload, dict) or "format" not in payload:
+    if not isinstance(payload, dict) or type(payload.get("format")) is not int:
         raise CheckpointError(
             f"{file}: is a file of torch's, but no checkpoint of sphereface_plus; weights of another project "
             "have to be converted: sphereface-plus convert"
@@ -81,6 +85,16 @@ def load(path: str | Path) -> dict[str, Any]:
             f"{file}: has format {payload['format']}, this version reads {FORMAT}; take a newer version"
         )
     return payload
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether all of its numbers lie in memory, one by one: a view with a stride of 0 may claim any size,
+    and copying it would take memory that its file has not."""
+    return (
+        tensor.layout == torch.strided
+        and not (tensor.is_quantized or tensor.is_meta or tensor.is_nested)
+        and tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
+    )
 
 
 def sha256(path: str | Path) -> str:

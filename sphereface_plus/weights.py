@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -128,14 +128,15 @@ def _read(file: Path) -> Weights:
                 )
             names = stored.keys()
             tensors = {name: stored.get_tensor(name) for name in names}
-    except SafetensorError as error:
-        raise CheckpointError(f"{file}: is damaged, cut short or no safetensors file ({error})") from None
+    except (SafetensorError, TypeError, RuntimeError) as error:  # the latter of shapes such as (2**63, 0)
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(f"{file}: is damaged, cut short or no safetensors file ({reason})") from None
     try:
         info = validate(WeightsInfo, json.loads(header), str(file))
-    except (json.JSONDecodeError, RecursionError):
-        raise CheckpointError(f"{file}: what it says about its network is no JSON") from None
     except ConfigError as error:
         raise CheckpointError(f"{file}: what it says about its network does not fit: {error}") from None
+    except (ValueError, RecursionError):  # ValueError also of numbers with thousands of digits
+        raise CheckpointError(f"{file}: what it says about its network is no JSON") from None
     network, loss = (_below(tensors, part) for part in ("network.", "loss."))
     return Weights(file, checkpoint.sha256(file), info, network, loss, "weights")
 
@@ -147,6 +148,13 @@ def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def _of_checkpoint(file: Path) -> Weights:
     payload = checkpoint.load(file)
     sha256 = checkpoint.sha256(file)
+    parts = {name: payload.get(name, {}) for name in ("config", "network", "loss")}
+    for name, part in parts.items():
+        if not isinstance(part, dict):
+            raise CheckpointError(f"{file}: is no checkpoint of ours, its {name} is a {type(part).__name__}")
+    for name, tensor in [*parts["network"].items(), *parts["loss"].items()]:
+        if not (isinstance(name, str) and isinstance(tensor, Tensor) and checkpoint.is_plain(tensor)):
+            raise CheckpointError(f"{file}: {name!s:.60} claims more numbers than the file holds, or none")
     try:
         config = face_config(payload["config"], origin=str(file))
         training: dict[str, Any] = {"recipe": config.name, "seed": config.seed, "loss": config.loss.kind}
@@ -159,6 +167,10 @@ def _of_checkpoint(file: Path) -> Weights:
             identities=tuple(identities) if identities else None,
             origin=Origin(format=KEY, file=file.name, sha256=sha256, training=training),
         )
-        return Weights(file, sha256, info, payload["network"], payload.get("loss", {}), "checkpoint")
+        return Weights(file, sha256, info, payload["network"], parts["loss"], "checkpoint")
     except KeyError as error:
         raise CheckpointError(f"{file}: is no whole checkpoint, it lacks {error}") from None
+    except (TypeError, ValidationError):
+        raise CheckpointError(
+            f"{file}: is no checkpoint of ours, its step is no number or its identities are no names"
+        ) from None

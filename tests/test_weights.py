@@ -134,6 +134,7 @@ def test_a_forged_length_takes_no_memory(tmp_path):
         (None, "does not say which network it holds; a file of another project has to be converted"),
         ("{", "what it says about its network is no JSON"),
         ("[" * 100_000, "what it says about its network is no JSON"),
+        ("9" * 5000, "what it says about its network is no JSON"),
         ("{}", "what it says about its network does not fit: .*network: is required"),
         (json.dumps(to_dict(INFO) | {"format": 2}), "does not fit: .*format"),
     ],
@@ -143,6 +144,47 @@ def test_files_that_do_not_describe_themselves_are_refused(tmp_path, metadata, m
     save_file({"network.a": torch.zeros(2)}, tmp_path / "x.safetensors", header)
     with pytest.raises(CheckpointError, match=message):
         weights.load(tmp_path / "x.safetensors")
+
+
+def test_a_shape_that_torch_does_not_take_is_refused(tmp_path):
+    header = {
+        "__metadata__": {"sphereface_plus": json.dumps(to_dict(INFO))},
+        "network.a": {"dtype": "F32", "shape": [2**63, 0], "data_offsets": [0, 0]},
+    }
+    data = json.dumps(header).encode()
+    (tmp_path / "x.safetensors").write_bytes(len(data).to_bytes(8, "little") + data)
+    with pytest.raises(CheckpointError, match="is damaged, cut short or no safetensors file"):
+        weights.load(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"config": [1]}, "its config is a list"),
+        ({"network": 5}, "its network is a int"),
+        ({"loss": "x"}, "its loss is a str"),
+        ({"network": {"a": 5}}, "a claims more numbers than the file holds, or none"),
+        ({"network": {"a": torch.ones(1).expand(10**12)}}, "a claims more numbers than the file holds"),
+        ({"network": {"a": torch.ones(2, device="meta")}}, "a claims more numbers than the file holds"),
+        ({"identities": 5}, "its identities are no names"),
+        ({"identities": [5]}, "its identities are no names"),
+        ({"step": [5]}, "its step is no number"),
+    ],
+)
+def test_a_checkpoint_of_other_things_than_ours_is_refused(tmp_path, change, message):
+    config = from_dict(
+        {
+            "name": "mine",
+            "data": {"path": "crops"},
+            "network": to_dict(CONFIG),
+            "loss": {"kind": "softmax"},
+            "optimizer": {"learning_rate": 0.1},
+            "train": {"steps": 1, "batch_size": 2},
+        }
+    )
+    checkpoint.save(tmp_path / "x.pt", {"config": to_dict(config), "network": {}} | change)
+    with pytest.raises(CheckpointError, match=rf"x\.pt: .*{message}"):
+        weights.load(tmp_path / "x.pt")
 
 
 def test_weights_of_another_network_than_it_says_are_refused(tmp_path, network):
