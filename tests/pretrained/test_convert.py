@@ -377,6 +377,20 @@ def test_a_tensor_that_claims_more_than_the_file_holds_is_refused(tmp_path):
         convert(tmp_path / "bomb.pth", tmp_path / "face.safetensors", "clcarwin")
 
 
+@pytest.mark.parametrize("make", [lambda tensor: tensor.to("meta"), lambda tensor: tensor.to_sparse()])
+def test_a_tensor_that_is_not_its_numbers_one_by_one_is_refused(tmp_path, make):
+    torch.save({"fc5.weight": make(torch.eye(3)), "fc5.bias": torch.ones(3)}, tmp_path / "x.pth")
+    with pytest.raises(PretrainedError, match=r"fc5\.weight claims .*, or holds them in another form"):
+        convert(tmp_path / "x.pth", tmp_path / "face.safetensors", "clcarwin")
+
+
+def test_an_embedding_of_no_numbers_is_refused(tmp_path):
+    state = {f"conv{stage}_1.weight": torch.ones(1) for stage in (1, 2, 3, 4)}
+    torch.save(state | {"fc5.weight": torch.ones(0, 512 * 42)}, tmp_path / "x.pth")
+    with pytest.raises(PretrainedError, match=r"x\.pth: is no SphereFace network of this format"):
+        convert(tmp_path / "x.pth", tmp_path / "face.safetensors", "clcarwin")
+
+
 def test_other_files_are_refused_in_a_sentence(tmp_path):
     out = tmp_path / "face.safetensors"
 
@@ -391,6 +405,9 @@ def test_other_files_are_refused_in_a_sentence(tmp_path):
     refused(b"", r"x\.pth: is damaged, cut short or no file of torch's")
     refused(torch.zeros(3), "holds a Tensor, not tensors by name")
     refused({"epoch": 3}, "holds no state dict, but epoch")
+    refused({"epoch\n\x1b[2J": 3}, r"holds no state dict, but epoch\\n\\x1b")
+    refused({"a\n": torch.zeros(2)}, r"has the tensor 'a\\n', which is no name")
+    refused({"a" * 301: torch.zeros(2)}, "has the tensor 'a{60}', which is no name")
     refused({"a": torch.zeros(2)}, r"is no SphereFace network of this format: residual units \(0, 0, 0, 0\)")
     refused(b"\x01\x02", "no safetensors file", name="x.safetensors")
     with pytest.raises(PretrainedError, match=r"none\.pth: there is no such file"):
