@@ -14,6 +14,10 @@ from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from sphereface_plus.config import InputSpec
 from sphereface_plus.data.crops import SpecError
+from sphereface_plus.data.manifest import leads_outside
+
+MAX_BATCH = 4096
+"""Crops that a file may fix its batch to: so many are in memory at once, however few are given."""
 
 
 class OnnxError(ValueError):
@@ -61,12 +65,13 @@ def load_onnx(path: Path, spec: InputSpec, device: str) -> tuple[Callable[[np.nd
         )
     name, (batch, *shape) = inputs[0].name, inputs[0].shape
     expected = [3, spec.height, spec.width]
-    if batch == 0:
-        raise OnnxError(f"{path}: takes batches of no crop")
     if any(isinstance(size, int) and size != other for size, other in zip(shape, expected, strict=True)):
         raise SpecError(
             f"{path}: takes crops {shape} (channels, height, width), its input spec says {expected}"
         )
+
+    if isinstance(batch, int) and not 0 < batch <= MAX_BATCH:
+        raise OnnxError(f"{path}: takes {batch} crops at a time, expected 1 to {MAX_BATCH}")
 
     def run(crops: np.ndarray) -> np.ndarray:
         size = batch if isinstance(batch, int) else len(crops)
@@ -77,12 +82,13 @@ def load_onnx(path: Path, spec: InputSpec, device: str) -> tuple[Callable[[np.nd
             filled[: len(part)] = part
             try:
                 embeddings = np.asarray(session.run(None, {name: filled})[0])
-            except Exception as error:  # onnxruntime's own, such as of a Reshape to a batch of 1
+            except Exception as error:
+                raise OnnxError(f"{path}: onnxruntime cannot run it ({_first_line(error)})") from None
+            if embeddings.ndim != 2 or len(embeddings) != size or embeddings.dtype.kind != "f":
                 raise OnnxError(
-                    f"{path}: onnxruntime cannot run it with {size} crops ({_first_line(error)})"
-                ) from None
-            if embeddings.ndim != 2 or len(embeddings) != size:
-                raise OnnxError(f"{path}: gives {embeddings.shape} for {size} crops, expected ({size}, D)")
+                    f"{path}: gives {embeddings.dtype} {embeddings.shape} for {size} crops, "
+                    f"expected floats ({size}, D)"
+                )
             parts.append(embeddings[: len(part)])
         return np.concatenate(parts)
 
@@ -90,20 +96,27 @@ def load_onnx(path: Path, spec: InputSpec, device: str) -> tuple[Callable[[np.nd
 
 
 def onnx_fingerprint(path: Path) -> str:
-    """sha256 of the file, and then of the files beside it that hold its weights, if there are any."""
+    """sha256 of the file, and then of the files beside it that hold its weights, if there are any.
+
+    Raises OnnxError where one of them is missing, or does not lie in the file's folder or below.
+    """
     digest = hashlib.sha256(path.read_bytes())
-    tensors = onnx.load(path, load_external_data=False).graph.initializer
-    for name in sorted(
-        {ExternalDataInfo(tensor).location for tensor in tensors if uses_external_data(tensor)}
-    ):
-        beside = (path.parent / name).resolve()
-        if not (beside.is_relative_to(path.parent.resolve()) and beside.is_file()):
-            raise OnnxError(f"{path}: names {name!r} for its weights, which is no file beside it")
-        with beside.open("rb") as file:
-            while block := file.read(2**20):
-                digest.update(block)
+    try:
+        tensors = onnx.load(path, load_external_data=False).graph.initializer
+        names = {ExternalDataInfo(tensor).location for tensor in tensors if uses_external_data(tensor)}
+    except Exception as error:  # protobuf's errors are no ValueError
+        raise OnnxError(f"{path}: cannot be read as ONNX ({_first_line(error)})") from None
+    for name in sorted(names):
+        if leads_outside(name):
+            raise OnnxError(f"{path}: its weights lie in {name[:200]!r}, outside of its folder")
+        try:
+            digest.update((path.parent / name).read_bytes())
+        except OSError as error:
+            raise OnnxError(
+                f"{path}: its weights in {name[:200]!r} cannot be read ({error.strerror})"
+            ) from None
     return digest.hexdigest()
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+    return str(error).strip().partition("\n")[0][:300] or type(error).__name__
