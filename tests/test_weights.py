@@ -195,6 +195,21 @@ def test_weights_of_another_network_than_it_says_are_refused(tmp_path, network):
         Embedder.load(tmp_path / "x.safetensors", device="cpu")
 
 
+@pytest.mark.parametrize(
+    "claim",
+    [{"embedding_size": 10**9}, {"embedding_size": 10**30}, {"input": {"height": 10**6, "width": 10**6}}],
+)
+def test_a_small_file_that_claims_a_huge_network_takes_no_memory(tmp_path, network, claim):
+    info = to_dict(INFO) | {"network": to_dict(CONFIG) | claim, "identities": None}
+    state = {f"network.{name}": value.contiguous() for name, value in network.state_dict().items()}
+    save_file(state, tmp_path / "x.safetensors", {"sphereface_plus": json.dumps(info)})
+    with pytest.raises(
+        CheckpointError,
+        match=r"weights do not go together \(.*'embed\.(weight|bias)'|network that cannot be built",
+    ):
+        Embedder.load(tmp_path / "x.safetensors", device="cpu")
+
+
 def test_a_caffemodel_is_told_how_to_become_a_model(tmp_path):
     (tmp_path / "x.caffemodel").write_bytes(b"\x00")
     with pytest.raises(
