@@ -13,6 +13,12 @@ import torch
 from torch import Tensor
 
 FORMAT = 1
+_NUMBERS = frozenset(
+    (
+        *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
+        *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
+    )
+)
 
 
 class CheckpointError(ValueError):
@@ -88,11 +94,12 @@ def load(path: str | Path) -> dict[str, Any]:
 
 
 def is_plain(tensor: Tensor) -> bool:
-    """Whether all of its numbers lie in memory, one by one: a view with a stride of 0 may claim any size,
-    and copying it would take memory that its file has not."""
+    """Whether it holds usual numbers that all lie in memory, one by one: a view with a stride of 0 may claim
+    any size, and copying it would take memory that its file has not."""
     return (
         tensor.layout == torch.strided
-        and not (tensor.is_quantized or tensor.is_meta or tensor.is_nested)
+        and tensor.dtype in _NUMBERS  # of others, torch cannot copy some, and drops half of a complex one
+        and not (tensor.is_meta or tensor.is_nested)
         and tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
     )
 

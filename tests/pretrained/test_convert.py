@@ -144,6 +144,26 @@ def test_other_networks_are_refused_by_what_they_lack_and_have(caffe_file, spher
     )
 
 
+def test_arrays_that_would_be_dropped_or_taken_for_others_are_refused(
+    caffe_file, sphereface_layers, tmp_path
+):
+    layers = sphereface_layers(4)
+    of = {layer[0]: layer for layer in layers}
+    zeros = np.zeros(5, np.float32)
+
+    def refused(changed_layers, match):
+        with pytest.raises(PretrainedError, match=rf"face\.caffemodel: {match}"):
+            convert(caffe_file(changed_layers), tmp_path / "face.safetensors", "caffe")
+
+    refused(changed(layers, "fc6", lambda arrays: [*arrays, zeros]), "fc6 has 2 arrays, a bias among them")
+    third = changed(layers, "conv2_1", lambda arrays: [*arrays, zeros])
+    refused(third, "layer 'conv2_1' has more arrays than weights and a bias")
+    refused([*layers, of["conv2_1"]], "has the layer 'conv2_1' twice")
+    refused([*layers, of["fc6"]], "has the layer 'fc6' twice")
+    for zero in (lambda arrays: [arrays[0] * 0], lambda arrays: [arrays[0] * np.eye(5, 1)]):
+        refused(changed(layers, "fc6", zero), "its classifier holds a row of zeros, which is nobody's")
+
+
 def test_crops_of_112x112_are_recognised_by_the_last_layer(caffe_file, sphereface_layers, tmp_path):
     source = caffe_file(sphereface_layers(4, width=112))
     spec = convert(source, tmp_path / "face.safetensors", "caffe").info.network.input
@@ -314,6 +334,9 @@ def test_classifiers_that_cannot_be_are_refused(sphereface_layers, caffe_file, t
         torch.save(tensors, head)
         with pytest.raises(PretrainedError, match=match):
             convert(tmp_path / "net.pth", out, "cosface", head=head)
+    torch.save({"w": torch.ones(5, 16).tril(-1)}, head)
+    with pytest.raises(PretrainedError, match=r"head\.pth: its classifier holds a row of zeros"):
+        convert(tmp_path / "net.pth", out, "cosface", head=head)
     source = caffe_file(sphereface_layers(4))
     with pytest.raises(PretrainedError, match="holds its classifier itself; drop --head"):
         convert(source, out, "caffe", head=head)
@@ -377,7 +400,18 @@ def test_a_tensor_that_claims_more_than_the_file_holds_is_refused(tmp_path):
         convert(tmp_path / "bomb.pth", tmp_path / "face.safetensors", "clcarwin")
 
 
-@pytest.mark.parametrize("make", [lambda tensor: tensor.to("meta"), lambda tensor: tensor.to_sparse()])
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta", "ignore:torch.quantize_per_tensor")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda tensor: tensor.to("meta"),
+        lambda tensor: tensor.to_sparse(),
+        lambda tensor: tensor.to_sparse_csr(),
+        lambda tensor: tensor.to(torch.complex64),
+        lambda tensor: torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8),
+        lambda tensor: tensor.to(torch.uint8).view(torch.float4_e2m1fn_x2),
+    ],
+)
 def test_a_tensor_that_is_not_its_numbers_one_by_one_is_refused(tmp_path, make):
     torch.save({"fc5.weight": make(torch.eye(3)), "fc5.bias": torch.ones(3)}, tmp_path / "x.pth")
     with pytest.raises(PretrainedError, match=r"fc5\.weight claims .*, or holds them in another form"):
