@@ -6,6 +6,7 @@ import csv
 import re
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -132,6 +133,30 @@ def test_people_of_a_test_set_are_found_by_name_and_by_face(folder, embedder, tm
     examined = examine(folder, against=tmp_path / "test")
     assert found(examined, "shared_name") == [[f"p05/{photo}.png" for photo in range(4)]]
     assert dropped(examined) == set(found(examined, "shared_name")[0])
+
+
+def test_a_broken_crop_of_the_test_set_is_counted_and_the_others_are_compared(
+    folder, embedder, tmp_path, monkeypatch
+):
+    for photo in range(4, 7):
+        write(tmp_path / "test" / "somebody" / f"{photo}.png", person(6, photo))
+    (tmp_path / "test" / "somebody" / "7.png").write_bytes(b"<html>")
+    write(tmp_path / "test" / "somebody" / "8.png", person(6, 8)[:20])
+    examined = examine(folder, against=tmp_path / "test", embedder=embedder)
+    assert found(examined, "shared_face") == [[f"p06/{photo}.png" for photo in range(4)]]
+    monkeypatch.setattr(Embedder, "load", lambda *_, **__: embedder)
+    options = ["--against", str(tmp_path / "test"), "--model", "any"]
+    result = CliRunner().invoke(main, ["doctor", str(folder), str(tmp_path / "out"), *options])
+    assert "that are unreadable or of another size: 2, left out\n" in result.output
+
+
+def test_a_model_that_fails_while_it_runs_ends_in_a_sentence(folder, embedder, tmp_path, monkeypatch):
+    broken = replace(embedder, network=lambda crops: crops.flatten(1) * float("nan"), name="a.onnx")
+    monkeypatch.setattr(Embedder, "load", lambda *_, **__: broken)
+    result = CliRunner().invoke(main, ["doctor", str(folder), str(tmp_path / "out"), "--model", "any"])
+    assert result.exit_code == 1
+    assert result.output.startswith("error: a.onnx: its embedding of ")
+    assert "is not finite" in result.output.splitlines()[-1]
 
 
 def test_packed_sets_are_examined_too(folder, tmp_path):
