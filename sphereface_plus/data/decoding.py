@@ -31,8 +31,9 @@ def decode(data: bytes) -> np.ndarray:
         try:
             height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
             _check_size(int(height), int(width))
-            # EXIF may turn the image, which simplejpeg leaves to others; CMYK is no face's colour space.
-            if colours in ("YCbCr", "Gray") and b"Exif\0" not in data[:1024]:
+            # EXIF, at times behind a long profile, may turn the image, which simplejpeg leaves to others;
+            # CMYK is no face's colour space.
+            if colours in ("YCbCr", "Gray") and b"Exif\0" not in data:
                 return simplejpeg.decode_jpeg(data, colorspace="RGB")
         except ValueError as error:
             raise error if isinstance(error, DecodeError) else DecodeError(_DAMAGED) from None

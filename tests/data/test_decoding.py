@@ -60,6 +60,8 @@ def test_exif_orientation_is_applied(photo):
     exif[0x0112] = 6  # a quarter turn
     data = encoded(Image.fromarray(photo), quality=100, exif=exif.tobytes())
     assert decode(data).shape == (93, 109, 3)
+    comment = b"\xff\xfe" + (30_002).to_bytes(2, "big") + bytes(30_000)  # before EXIF: a profile may be, too
+    assert np.array_equal(decode(data[:2] + comment + data[2:]), decode(data))
 
 
 def test_cmyk_is_converted(photo):
