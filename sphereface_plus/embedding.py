@@ -173,14 +173,8 @@ def load_network(path: str | Path) -> tuple[nn.Module, NetworkConfig]:
 
     model = weights.load(path)
     file, config = model.file, model.info.network
-    if not config.name.startswith("timm:"):  # some of timm's cannot be built without memory
-        _check_shapes(file, config, model.network)
-    network = build_network(config)
-    try:
-        network.load_state_dict(model.network)
-    except RuntimeError as error:  # for other names or shapes
-        reason = " ".join(str(error).split())
-        raise CheckpointError(f"{file}: its config and its weights do not go together ({reason})") from None
+    timm = config.name.startswith("timm:")
+    network = weights.built(file, lambda: build_network(config), model.network, needs_memory=timm)
     broken = [name for name, value in network.state_dict().items() if not bool(value.isfinite().all())]
     if broken:
         raise CheckpointError(
@@ -188,30 +182,6 @@ def load_network(path: str | Path) -> tuple[nn.Module, NetworkConfig]:
             "the training has diverged; take an earlier checkpoint"
         )
     return network.eval().requires_grad_(False), config
-
-
-def _check_shapes(file: Path, config: NetworkConfig, found: dict[str, Tensor]) -> None:
-    """Raises CheckpointError where the file does not hold the network that it says, before that takes memory:
-    a small file may claim embeddings of any size."""
-    from sphereface_plus.networks import build_network
-
-    try:
-        with torch.device("meta"):
-            expected = build_network(config).state_dict()
-    except (RuntimeError, TypeError):  # of sizes above 2**63
-        raise CheckpointError(f"{file}: says that it holds a network that cannot be built") from None
-    wrong = [
-        name
-        for name in sorted({*expected, *found})
-        if name not in expected or name not in found or expected[name].shape != found[name].shape
-    ]
-    if wrong:
-        first = wrong[0]
-        theirs, ours = (tuple(part[first].shape) if first in part else "none" for part in (found, expected))
-        raise CheckpointError(
-            f"{file}: its config and its weights do not go together ({len(wrong)} tensors do not fit, first "
-            f"{first[:200]!r}: got {theirs}, expected {ours})"
-        )
 
 
 def sidecar(path: str | Path) -> Path:
