@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import pickle
+import pickletools
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ _NUMBERS = frozenset(
         *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
     )
 )
+MAX_DEPTH, MAX_COST = 1000, 10**8
+"""Of tuples in tuples: how deep, and how many values the outermost one holds."""
 
 
 class CheckpointError(ValueError):
@@ -71,6 +75,7 @@ def load(path: str | Path) -> dict[str, Any]:
             if any(item.compress_type != zipfile.ZIP_STORED for item in archive.infolist()):
                 raise zipfile.BadZipFile("it is compressed")
             damaged = archive.testzip()  # torch itself does not compare checksums
+            check_tuples(archive)
         if damaged is not None:
             raise zipfile.BadZipFile(f"the checksum of {damaged} does not match")
         payload = torch.load(file, map_location="cpu", weights_only=True)
@@ -91,6 +96,57 @@ def load(path: str | Path) -> dict[str, Any]:
             f"{file}: has format {payload['format']}, this version reads {FORMAT}; take a newer version"
         )
     return payload
+
+
+def check_tuples(file: zipfile.ZipFile | bytes) -> None:
+    """Raises ValueError for tuples in tuples that could not be hashed, as torch does for a dict's key.
+
+    A small file may nest them so deep that Python's hash overflows the stack, which ends the process, or name
+    one twice in the next, and that twice in the next, so that the hash never ends.
+    file: torch's archive, or what torch wrote before it had one: five pickles, and then numbers.
+    """
+    if isinstance(file, zipfile.ZipFile):
+        for name in file.namelist():
+            if name.endswith("data.pkl"):
+                _check_tuples(io.BytesIO(file.read(name)))
+        return
+    pickles = io.BytesIO(file)
+    for _ in range(5):
+        _check_tuples(pickles)
+
+
+def _check_tuples(pickled: io.BytesIO) -> None:
+    """Goes through one pickle as its machine does, with (depth, cost of the hash) in each value's place."""
+    stack: list[tuple[int, int] | None] = []  # None: a mark
+    memo: dict[int, tuple[int, int] | None] = {}
+    for opcode, argument, _ in pickletools.genops(pickled):
+        name, before = opcode.name, opcode.stack_before
+        if name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            memo[len(memo) if argument is None else argument] = stack[-1]
+            continue
+        if name in ("GET", "BINGET", "LONG_BINGET"):
+            stack.append(memo[argument])
+            continue
+        start = len(stack) - len(before)
+        if pickletools.markobject in before:
+            mark = next((at for at in reversed(range(len(stack))) if stack[at] is None), -1)
+            start = mark - before.index(pickletools.markobject)
+        if start < 0:
+            raise ValueError("a value is missing")
+        taken = [value for value in stack[start:] if value is not None]
+        del stack[start:]
+        if name == "MARK":
+            stack.append(None)
+        elif name.startswith("TUPLE"):
+            depth = 1 + max((depth for depth, _ in taken), default=0)
+            cost = 1 + sum(cost for _, cost in taken)
+            if depth > MAX_DEPTH or cost > MAX_COST:
+                raise ValueError("its tuples are nested too deep")
+            stack.append((depth, cost))
+        elif name == "EMPTY_TUPLE":
+            stack.append((1, 1))
+        else:
+            stack += [(0, 1)] * len(opcode.stack_after)
 
 
 def is_plain(tensor: Tensor) -> bool:

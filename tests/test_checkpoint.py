@@ -151,15 +151,24 @@ def archive_of(path, pickled: bytes, compression=zipfile.ZIP_STORED):
     return path
 
 
+TUPLES = {
+    "deep": b")" + b"\x85" * 10**6,  # its hash overflows the stack
+    "wide": b")q\x00" + b"0h\x00h\x00\x86q\x00" * 99,  # its hash never ends
+}
+
+
 @pytest.mark.parametrize(
     ("pickled", "compression", "message"),
     [
-        (b"\x80\x02R.", zipfile.ZIP_STORED, "pop from empty list"),  # IndexError
+        (b"\x80\x02R.", zipfile.ZIP_STORED, "a value is missing"),
         (b"\x80\x02h\x05.", zipfile.ZIP_STORED, "5"),  # KeyError
+        (b"\x80\x02}(" + TUPLES["deep"] + b"K\x01u.", zipfile.ZIP_STORED, "its tuples are nested too deep"),
+        (b"\x80\x02}(" + TUPLES["wide"] + b"K\x01u.", zipfile.ZIP_STORED, "its tuples are nested too deep"),
         (b"\x80\x02c1\nb\n.", zipfile.ZIP_STORED, "."),
         (b"\x80\x02N." + bytes(10**7), zipfile.ZIP_DEFLATED, "it is compressed"),
         (b"\x80\x02N.", zipfile.ZIP_LZMA, "it is compressed"),
     ],
+    ids=range(7),
 )
 def test_whatever_a_damaged_pickle_raises_is_one_error(tmp_path, pickled, compression, message):
     with pytest.raises(CheckpointError, match=rf"last\.pt: (is damaged, .*{message}|holds more)"):

@@ -50,6 +50,9 @@ def _load(path: Path) -> Any:
             with zipfile.ZipFile(path) as archive:  # torch does not compress: a compressed file may be a bomb
                 if any(item.compress_type != zipfile.ZIP_STORED for item in archive.infolist()):
                     raise PretrainedError(f"{path}: is a compressed archive; unpack it first")
+                checkpoint.check_tuples(archive)
+        else:
+            checkpoint.check_tuples(path.read_bytes())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of TorchScript, which is refused below anyway
             return torch.load(path, map_location="cpu", weights_only=True)

@@ -418,6 +418,15 @@ def test_a_tensor_that_is_not_its_numbers_one_by_one_is_refused(tmp_path, make):
         convert(tmp_path / "x.pth", tmp_path / "face.safetensors", "clcarwin")
 
 
+def test_a_tuple_that_cannot_be_hashed_is_refused_in_the_old_form_too(tmp_path):
+    torch.save({"a": torch.ones(2)}, tmp_path / "x.pth", _use_new_zipfile_serialization=False)
+    data = (tmp_path / "x.pth").read_bytes()
+    deep = b"\x80\x02}(" + b")" + b"\x85" * 10**6 + b"K\x01u."
+    (tmp_path / "x.pth").write_bytes(data[: data.index(b"\x80\x02}q\x00X\x01")] + deep + data)
+    with pytest.raises(PretrainedError, match="its tuples are nested too deep"):
+        read_state_dict(tmp_path / "x.pth")
+
+
 def test_an_embedding_of_no_numbers_is_refused(tmp_path):
     state = {f"conv{stage}_1.weight": torch.ones(1) for stage in (1, 2, 3, 4)}
     torch.save(state | {"fc5.weight": torch.ones(0, 512 * 42)}, tmp_path / "x.pth")
