@@ -143,7 +143,7 @@ def _read_list(path: Path) -> list[Photo]:
             continue
         name, _, label = line.strip().replace("\t", " ").rpartition(" ")  # a path may hold spaces
         if not name.strip():
-            raise PrepError(f"{path}:{number}: expected `path label`, got {line.strip()!r}")
+            raise PrepError(f"{path}:{number}: expected `path label`, got {line.strip()[:200]!r}")
         _refuse_outside(name.strip(), f"{path}:{number}")
         photos.append(Photo(PurePosixPath(name.strip()).as_posix(), label))
     if not photos:
@@ -176,7 +176,7 @@ def _people(path: Path) -> Iterator[tuple[str, int]]:
     for number, line in enumerate(_lines(path)[1:], start=2):
         name, _, count = line.strip().partition("\t")
         if not name or not re.fullmatch("[0-9]{1,9}", count):
-            raise PrepError(f"{path}:{number}: expected a name, a tab and a count, got {line!r}")
+            raise PrepError(f"{path}:{number}: expected a name, a tab and a count, got {line[:200]!r}")
         left -= int(count)
         if left < 0:
             raise PrepError(f"{path}:{number}: counts more than {MAX_LFW:,} photos; LFW has 13,233")
@@ -217,7 +217,9 @@ def _require_folder(root: Path) -> None:
 
 def _refuse_outside(path: str, where: str) -> None:
     if leads_outside(path):
-        raise PrepError(f"{where}: {path!r} leads out of the folder of photos; paths must be relative to it")
+        raise PrepError(
+            f"{where}: {path[:200]!r} leads out of the folder of photos; paths must be relative to it"
+        )
 
 
 def _lines(path: Path) -> list[str]:

@@ -44,7 +44,7 @@ def drop(proposals: Path, data: Path) -> Dropped:
     if unknown:
         raise PrepError(
             f"{proposals}: {len(unknown):,} of {len(wanted):,} crops to drop are not in {data}, first "
-            f"{unknown[0]}; it belongs to another set, or was applied already"
+            f"{unknown[0][:200]}; it belongs to another set, or was applied already"
         )
     if len(wanted) == len(names):
         raise PrepError(f"{proposals}: would drop every crop of {data}")
@@ -84,7 +84,9 @@ def read_proposals(path: Path) -> set[str]:
     wanted = set()
     for number, row in enumerate((row for row in rows if row), start=1):
         if len(row) < 2 or row[0] not in ("drop", "look", "keep") or leads_outside(row[1]):
-            raise PrepError(f"{path}, row {number}: expected drop, look or keep, and a path, got {row[:2]}")
+            raise PrepError(
+                f"{path}, row {number}: expected drop, look or keep, and a path, got {row[:2]!s:.200}"
+            )
         if row[0] == "drop":
             wanted.add(row[1])
     kept = {row[1] for row in rows if row and row[0] == "keep"}

@@ -158,7 +158,7 @@ def _sentence(mistake: Any, model: type[Strict]) -> str:
     words = mistake["msg"]
     for theirs, ours in _WORDS.items():
         words = words.replace(theirs, ours)
-    return f"{key}: {words}, got {mistake['input']!r}"
+    return f"{key}: {words}, got {mistake['input']!r:.300}"
 
 
 def _groups(model: type[Strict]) -> Iterator[type[Strict]]:

@@ -120,7 +120,8 @@ def read_manifest(path: str | Path, content: bytes | None = None) -> pandas.Data
             for name in order:
                 columns[name].append(_value(name, values[name]))
         except ValueError as error:
-            raise ManifestError(f"{path}, row {number} ({values.get('path')!r}): {error}") from None
+            name = (values.get("path") or "")[:200]
+            raise ManifestError(f"{path}, row {number} ({name!r}): {error}") from None
         seen.add(values["path"])
     kinds = {name: {"int": "int64", "float": "float64"}.get(_KINDS.get(name, ""), "str") for name in order}
     return pandas.DataFrame(columns, columns=order).astype(kinds)
@@ -130,7 +131,7 @@ def _value(name: str, text: str) -> str | int | float:
     kind = _KINDS.get(name)
     if kind == "int":
         if not re.fullmatch(r"[1-9]\d{0,8}", text):
-            raise ValueError(f"{name} must be a positive count, got {text!r}")
+            raise ValueError(f"{name} must be a positive count, got {text[:200]!r}")
         return int(text)
     if kind == "float":
         if text == "" and name in _DETECTION_COLUMNS:
@@ -140,12 +141,12 @@ def _value(name: str, text: str) -> str | int | float:
         except ValueError:
             number = math.nan
         if not math.isfinite(number):
-            raise ValueError(f"{name} must be a finite number, got {text!r}")
+            raise ValueError(f"{name} must be a finite number, got {text[:200]!r}")
         return number
     if text == "" and kind:
         raise ValueError(f"{name} is empty")
     if name == "method" and text not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {text!r}")
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {text[:200]!r}")
     if name == "path" and leads_outside(text):
         raise ValueError("the path must stay inside the manifest's folder")
     return text

@@ -83,7 +83,7 @@ def read_cfp(protocol: Path, kind: str = "FP") -> Pairs:
                 one, _, other = (part.strip() for part in line.partition(","))
                 if one not in frontal or other not in others:
                     raise PairsError(
-                        f"{path}, line {number}: expected two numbers of the lists, got {line!r}"
+                        f"{path}, line {number}: expected two numbers of the lists, got {line[:200]!r}"
                     )
                 first.append(frontal[one])
                 second.append(others[other])
@@ -98,7 +98,7 @@ def _numbered(path: Path) -> dict[str, str]:
     for number, line in _lines(path):
         key, _, name = line.partition(" ")
         if not key.isdecimal() or not name.strip():
-            raise PairsError(f"{path}, line {number}: expected `number path`, got {line!r}")
+            raise PairsError(f"{path}, line {number}: expected `number path`, got {line[:200]!r}")
         keys[key] = photo_key(name.strip().removeprefix("../"))
     return keys
 
@@ -149,7 +149,7 @@ def _read_lfw(path: Path, lines: list[tuple[int, str]], folds: int, count: int) 
                 pass
             case _:
                 expected = "`name n m` (genuine)" if same else "`name n name m` (impostor)"
-                raise PairsError(f"{path}, line {number}: expected {expected}, got {line!r}")
+                raise PairsError(f"{path}, line {number}: expected {expected}, got {line[:200]!r}")
         first.append(f"{name}/{name}_{int(n):04d}")
         second.append(f"{other}/{other}_{int(m):04d}")
     return Pairs(first, second, genuine, fold)
@@ -163,7 +163,7 @@ def _read_calfw(path: Path, lines: list[tuple[int, str]]) -> Pairs:
                 names.append(photo_key(name))
                 marks.append(int(mark))
             case _:
-                raise PairsError(f"{path}, line {number}: expected `name.jpg fold`, got {line!r}")
+                raise PairsError(f"{path}, line {number}: expected `name.jpg fold`, got {line[:200]!r}")
     if len(names) % 2 or marks[0::2] != marks[1::2]:
         raise PairsError(f"{path}: each two lines are a pair with the same second number, and some are not")
     mark = np.array(marks[0::2])
@@ -189,6 +189,7 @@ def _read_paths(path: Path, lines: list[tuple[int, str]]) -> Pairs:
                 genuine.append(same == "1")
             case _:
                 raise PairsError(
-                    f"{path}, line {number}: expected `path path 1` (genuine) or `path path 0`, got {line!r}"
+                    f"{path}, line {number}: expected `path path 1` (genuine) or `path path 0`, "
+                    f"got {line[:200]!r}"
                 )
     return Pairs(first, second, np.array(genuine), np.zeros(len(lines), dtype=np.int64))

@@ -153,6 +153,10 @@ def test_paths_that_lead_out_of_a_folder_are_known_on_any_system(path, outside):
         ({"old": ",112,", "new": ",0,"}, "row 1 .*: height must be a positive count"),
         ({"old": ",96,", "new": ",96.5,"}, "row 1 .*: width must be a positive count"),
         ({"old": "29.5", "new": ""}, "row 1 .*: left_eye_x must be a finite number"),
+        (
+            {"old": "29.5", "new": "1" * 999 + "x"},
+            "row 1 .*: left_eye_x must be a finite number, got '1{200}'$",
+        ),
         ({"old": "29.5", "new": "inf"}, "row 1 .*: left_eye_x must be a finite number"),
         ({"old": "0.999", "new": "high"}, "row 1 .*: score must be a finite number"),
         ({"old": ",score", "new": ",confidence"}, "is not a manifest, it lacks the columns score"),
