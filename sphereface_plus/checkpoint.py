@@ -122,10 +122,10 @@ def _check_tuples(pickled: io.BytesIO) -> None:
     for opcode, argument, _ in pickletools.genops(pickled):
         name, before = opcode.name, opcode.stack_before
         if name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
-            memo[len(memo) if argument is None else argument] = stack[-1]
+            memo[len(memo) if argument is None else int(argument)] = stack[-1]
             continue
-        if name in ("GET", "BINGET", "LONG_BINGET"):
-            stack.append(memo[argument])
+        if argument is not None and name in ("GET", "BINGET", "LONG_BINGET"):
+            stack.append(memo[int(argument)])
             continue
         start = len(stack) - len(before)
         if pickletools.markobject in before:
