@@ -8,6 +8,7 @@ What becomes of photos that are not plain 8-bit RGB:
     CMYK, YCbCr, LAB, HSV            Pillow's conversion; embedded colour profiles are ignored
     EXIF orientation                 applied, so that the person stands upright
     several frames or pages          the first one
+    PostScript                       refused, as Pillow would have Ghostscript run it
     float pixels                     refused in kinds that Pillow reads, as their range is not known;
                                      what only OpenCV reads, as Radiance HDR, is clipped to 0..1 by OpenCV
 """
