@@ -8,6 +8,7 @@ What becomes of photos that are not plain 8-bit RGB:
     CMYK, YCbCr, LAB, HSV            Pillow's conversion; embedded colour profiles are ignored
     EXIF orientation                 applied, so that the person stands upright
     several frames or pages          the first one
+    PostScript                       refused, as Pillow would have Ghostscript run it
     float pixels                     refused in kinds that Pillow reads, as their range is not known;
                                      what only OpenCV reads, as Radiance HDR, is clipped to 0..1 by OpenCV
 """
@@ -21,6 +22,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from sphereface_plus.data.decoding import radiance_size
 
 MAX_PIXELS = 150_000_000
 """Largest photo that is decoded: cameras reach 100 million pixels, but a small file can claim billions."""
@@ -64,6 +67,8 @@ def _decoded(data: bytes) -> np.ndarray:
     except UnidentifiedImageError:
         return _decoded_by_opencv(data)
     with image:
+        if image.format == "EPS":  # Pillow would hand it to Ghostscript
+            raise ValueError("it is PostScript, a program, which is not run; save it as PNG")
         _check_size(image.width, image.height)
         image.load()
         return np.array(_as_rgb(ImageOps.exif_transpose(image)))
@@ -85,6 +90,8 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 
 
 def _decoded_by_opencv(data: bytes) -> np.ndarray:
+    height, width = radiance_size(data) or (0, 0)
+    _check_size(width, height)
     log_level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the error says it once
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)

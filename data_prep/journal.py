@@ -7,7 +7,7 @@ of another. A photo's line is written after its crops, so that what the journal 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,6 +16,7 @@ from sphereface_plus.data.manifest import UNFINISHED, ManifestRow, leads_outside
 from .errors import PrepError
 
 JOURNAL = UNFINISHED
+_TYPES: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (float, int)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,12 @@ class Journal:
         unfinished.replace(self._path)
 
     def _read(self) -> None:
-        first, *lines = self._path.read_text(encoding="utf-8").splitlines() or [""]
         try:
+            first, *lines = self._path.read_bytes().splitlines() or [b""]
             before = json.loads(first)["settings"]
-        except (ValueError, KeyError, TypeError):
+            if not isinstance(before, dict):
+                raise TypeError
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise PrepError(f"{self._path}: is no journal of this program; give a new folder") from None
         if changes := "; ".join(_changes(before, self._settings)):
             raise PrepError(
@@ -98,7 +101,7 @@ class Journal:
         for line in lines:
             try:
                 photo = _done(json.loads(line))
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 continue  # damaged, such as the last line of a run that was killed while it wrote
             self.done[photo.source] = photo
 
@@ -111,14 +114,21 @@ def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
         if isinstance(there, dict) and isinstance(here, dict):
             changes += _changes(there, here)
         elif there != here:
-            changes.append(f"{name} {_shown(there)} there, {_shown(here)} here")
+            changes.append(f"{_shown(name)} {_shown(there)} there, {_shown(here)} here")
     return list(dict.fromkeys(changes))
 
 
 def _shown(value: object) -> str:
     if value is None:
         return "none"
-    return f"{value:g}" if isinstance(value, float) else "in use" if isinstance(value, dict) else str(value)
+    return (
+        f"{value:g}" if isinstance(value, float) else "in use" if isinstance(value, dict) else _plain(value)
+    )
+
+
+def _plain(value: object) -> str:
+    """Without line ends, which a journal of somebody else's may hold, and not without end."""
+    return repr(str(value))[1:-1][:200]
 
 
 def _line(value: dict[str, Any]) -> str:
@@ -129,4 +139,11 @@ def _done(value: dict[str, Any]) -> Done:
     crops = tuple(Crop(ManifestRow(**crop["row"]), crop["num_bytes"]) for crop in value.pop("crops"))
     if any(leads_outside(crop.row.path) for crop in crops):
         raise ValueError("a crop outside its folder")  # nothing outside is ever removed or read
-    return Done(crops=crops, **value)
+    done = Done(crops=crops, **value)
+    for thing in (done, *crops, *(crop.row for crop in crops)):
+        for field in fields(thing):
+            if type(getattr(thing, field.name)) not in _TYPES.get(str(field.type), (tuple, ManifestRow)):
+                raise TypeError(f"{field.name} is no {field.type}")
+    for crop in crops:
+        "".join(str(part) for part in asdict(crop.row).values()).encode()  # as the manifest will be written
+    return done

@@ -10,6 +10,7 @@ lfw-view2       LFW view 2: the photos in pairs.txt
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -23,6 +24,8 @@ from .errors import PrepError
 
 LAYOUTS = ("folder", "list", "lfw-devtrain", "lfw-devtest", "lfw-view2")
 LFW_FOLDERS = ("", "images", "lfw", "lfw-deepfunneled", "lfw_funneled", "lfw-funneled")
+MAX_LFW = 100_000
+"""Photos that a people file may count: each becomes a name in memory, whether it exists or not."""
 _LFW_LISTS = {
     "lfw-devtrain": "peopleDevTrain.txt",
     "lfw-devtest": "pairsDevTest.txt",
@@ -63,10 +66,10 @@ def find_photos(
     else:
         found = _folder(root) if layout == "folder" else _lfw(root, layout)
     counts = Counter(photo.identity for photo in found.photos)
-    if max(counts.values()) < min_images:
+    most = max(counts.values(), default=0)  # a list of LFW's may name nobody
+    if most < min_images:
         raise PrepError(
-            f"{root}: no identity has {min_images} photos, the most is {max(counts.values())}; "
-            "lower --min-images"
+            f"{root}: no identity has {min_images} photos, the most is {most}; lower --min-images"
         )
     photos = [photo for photo in found.photos if counts[photo.identity] >= min_images]
     return replace(found, photos=_sorted(photos))
@@ -86,7 +89,7 @@ def select_photos(root: Path, keys: Iterable[str]) -> Photos:
     root = _lfw_folder(root, folders)
     paths: dict[str, str] = {}
     for folder in folders:
-        for entry in _entries(root / folder) if (root / folder).is_dir() else ():
+        for entry in _entries(root / folder) if _is_folder(root / folder) else ():
             if _is_photo(entry.name):
                 path = (PurePosixPath(folder) / entry.name).as_posix()
                 paths[path] = path
@@ -140,7 +143,7 @@ def _read_list(path: Path) -> list[Photo]:
             continue
         name, _, label = line.strip().replace("\t", " ").rpartition(" ")  # a path may hold spaces
         if not name.strip():
-            raise PrepError(f"{path}:{number}: expected `path label`, got {line.strip()!r}")
+            raise PrepError(f"{path}:{number}: expected `path label`, got {line.strip()[:200]!r}")
         _refuse_outside(name.strip(), f"{path}:{number}")
         photos.append(Photo(PurePosixPath(name.strip()).as_posix(), label))
     if not photos:
@@ -169,17 +172,21 @@ def _lfw(root: Path, layout: str) -> Photos:
 
 def _people(path: Path) -> Iterator[tuple[str, int]]:
     """(name, number of photos) of the lines of LFW's people files; the first line counts the others."""
+    left = MAX_LFW
     for number, line in enumerate(_lines(path)[1:], start=2):
         name, _, count = line.strip().partition("\t")
-        if not name or not count.isdecimal():
-            raise PrepError(f"{path}:{number}: expected a name, a tab and a count, got {line!r}")
+        if not name or not re.fullmatch("[0-9]{1,9}", count):
+            raise PrepError(f"{path}:{number}: expected a name, a tab and a count, got {line[:200]!r}")
+        left -= int(count)
+        if left < 0:
+            raise PrepError(f"{path}:{number}: counts more than {MAX_LFW:,} photos; LFW has 13,233")
         yield name, int(count)
 
 
 def _lfw_folder(root: Path, folders: Iterable[str]) -> Path:
     """Where the first of the folders is found: root itself or what LFW is usually unpacked to; else root."""
     first = min(folders, default="")
-    return next((root / name for name in LFW_FOLDERS if (root / name / first).is_dir()), root)
+    return next((root / name for name in LFW_FOLDERS if _is_folder(root / name / first)), root)
 
 
 def _sorted(photos: list[Photo]) -> list[Photo]:
@@ -210,7 +217,9 @@ def _require_folder(root: Path) -> None:
 
 def _refuse_outside(path: str, where: str) -> None:
     if leads_outside(path):
-        raise PrepError(f"{where}: {path!r} leads out of the folder of photos; paths must be relative to it")
+        raise PrepError(
+            f"{where}: {path[:200]!r} leads out of the folder of photos; paths must be relative to it"
+        )
 
 
 def _lines(path: Path) -> list[str]:
@@ -220,6 +229,14 @@ def _lines(path: Path) -> list[str]:
         raise PrepError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise PrepError(f"{path}: is not a text file in UTF-8") from None
+
+
+def _is_folder(path: Path) -> bool:
+    """False also for a name that is too long for any folder, as a list may hold it."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -83,3 +83,5 @@ def _write(out: Path, name: str, data: bytes) -> None:
             file.write(data)
     except FileExistsError:
         raise PrepError(f"{name}: two crops of the set have this name; it cannot become a folder") from None
+    except OSError as error:  # a name that is too long, or lies below another crop's
+        raise PrepError(f"{name[:200]}: cannot be written ({error.strerror})") from None

@@ -11,7 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from sphereface_plus import checkpoint, weights
-from sphereface_plus.config import Config, ImageConfig, MHEConfig, NetworkConfig, from_dict, to_dict
+from sphereface_plus.checkpoint import CheckpointError
+from sphereface_plus.config import (
+    Config,
+    ConfigError,
+    ImageConfig,
+    MHEConfig,
+    NetworkConfig,
+    from_dict,
+    to_dict,
+)
 from sphereface_plus.mhe import EnergyTerm, MHERegularizer, classifier_energy, smallest_angle
 from sphereface_plus.networks import build_image_network, build_network
 from sphereface_plus.weights import Weights
@@ -23,9 +32,21 @@ def describe(model: str | Path) -> str:
     if file.suffix == ".safetensors":
         return "\n".join(_of_weights(weights.load(file)))
     payload = checkpoint.load(file)
-    config = from_dict(payload["config"], origin=str(file))
-    lines = _of_images(payload, config) if isinstance(config, ImageConfig) else _of_faces(payload, config)
-    return "\n".join([*_provenance(file, payload, config), "", *lines])
+    try:
+        config = from_dict(payload["config"], origin=str(file))
+        weights.check_tensors(file, payload["network"], payload["loss"])
+        if isinstance(config, ImageConfig):
+            lines = list(_of_images(file, payload, config))
+        else:
+            lines = list(_of_faces(file, payload, config))
+        return "\n".join([*_provenance(file, payload, config), "", *lines])
+    except (CheckpointError, ConfigError):
+        raise
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        what = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+        raise CheckpointError(
+            f"{file}: is no whole checkpoint of ours, something is missing or of another kind ({what})"
+        ) from None
 
 
 def _of_weights(model: Weights) -> Iterator[str]:
@@ -37,7 +58,7 @@ def _of_weights(model: Weights) -> Iterator[str]:
     yield from (f"  {name:<10} {value}" for name, value in origin.training.items())
     yield from (f"  note       {remark}" for remark in origin.remarks)
     yield ""
-    yield from _network(model.network, info.network)
+    yield from _network(model.file, model.network, info.network)
     if "prototypes" in model.loss:
         yield ""
         yield from _prototypes(model.loss["prototypes"], MHEConfig())
@@ -60,25 +81,27 @@ def _provenance(file: Path, payload: dict[str, Any], config: Config | ImageConfi
         yield f"  best       validation accuracy {best['accuracy']:.2%} at step {best['step']}"
 
 
-def _of_faces(payload: dict[str, Any], config: Config) -> Iterator[str]:
-    yield from _network(payload["network"], config.network)
+def _of_faces(file: Path, payload: dict[str, Any], config: Config) -> Iterator[str]:
+    yield from _network(file, payload["network"], config.network)
     if "prototypes" in payload["loss"]:  # triplet loss has none
         yield ""
         yield from _prototypes(payload["loss"]["prototypes"], config.mhe)
 
 
-def _network(state: dict[str, Tensor], config: NetworkConfig) -> Iterator[str]:
-    network = build_network(config)
-    network.load_state_dict(state)
+def _network(file: Path, state: dict[str, Tensor], config: NetworkConfig) -> Iterator[str]:
+    timm = config.name.startswith("timm:")
+    network = weights.built(file, lambda: build_network(config), state, needs_memory=timm)
     yield from _layers(network, config.name)
     yield from ("", "input spec")
     yield from (f"  {name:<10} {value}" for name, value in to_dict(config.input).items())
 
 
 @torch.inference_mode()
-def _of_images(payload: dict[str, Any], config: ImageConfig) -> Iterator[str]:
-    network = build_image_network(config.network, in_channels=1 if config.data.name == "mnist" else 3)
-    network.load_state_dict(payload["network"])
+def _of_images(file: Path, payload: dict[str, Any], config: ImageConfig) -> Iterator[str]:
+    channels = 1 if config.data.name == "mnist" else 3
+    network = weights.built(
+        file, lambda: build_image_network(config.network, in_channels=channels), payload["network"]
+    )
     yield from _layers(network, config.network.name)
     prototypes = payload["loss"]["prototypes"]  # (C, D)
     classifier = nn.Linear(*reversed(prototypes.shape), bias=False)

@@ -191,12 +191,9 @@ def network_of(model: weights.Weights) -> nn.Module:
     """
     from sphereface_plus.networks import build_network
 
-    file = model.file
-    network = build_network(model.info.network)
-    try:
-        network.load_state_dict(model.network)
-    except RuntimeError as error:  # for other names or shapes
-        raise CheckpointError(f"{file}: its config and its weights do not go together ({error})") from None
+    file, config = model.file, model.info.network
+    timm = config.name.startswith("timm:")
+    network = weights.built(file, lambda: build_network(config), model.network, needs_memory=timm)
     broken = [name for name, value in network.state_dict().items() if not bool(value.isfinite().all())]
     if broken:
         raise CheckpointError(

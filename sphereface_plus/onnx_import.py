@@ -14,6 +14,10 @@ from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from sphereface_plus.config import InputSpec
 from sphereface_plus.data.crops import SpecError
+from sphereface_plus.data.manifest import leads_outside
+
+MAX_BATCH = 4096
+"""Crops that a file may fix its batch to: so many are in memory at once, however few are given."""
 
 
 class OnnxError(ValueError):
@@ -66,6 +70,9 @@ def load_onnx(path: Path, spec: InputSpec, device: str) -> tuple[Callable[[np.nd
             f"{path}: takes crops {shape} (channels, height, width), its input spec says {expected}"
         )
 
+    if isinstance(batch, int) and not 0 < batch <= MAX_BATCH:
+        raise OnnxError(f"{path}: takes {batch} crops at a time, expected 1 to {MAX_BATCH}")
+
     def run(crops: np.ndarray) -> np.ndarray:
         size = batch if isinstance(batch, int) else len(crops)
         parts = []
@@ -73,9 +80,15 @@ def load_onnx(path: Path, spec: InputSpec, device: str) -> tuple[Callable[[np.nd
             part = crops[start : start + size]
             filled = np.zeros((size, *crops.shape[1:]), np.float32)
             filled[: len(part)] = part
-            embeddings = np.asarray(session.run(None, {name: filled})[0])
-            if embeddings.ndim != 2 or len(embeddings) != size:
-                raise OnnxError(f"{path}: gives {embeddings.shape} for {size} crops, expected ({size}, D)")
+            try:
+                embeddings = np.asarray(session.run(None, {name: filled})[0])
+            except Exception as error:
+                raise OnnxError(f"{path}: onnxruntime cannot run it ({_first_line(error)})") from None
+            if embeddings.ndim != 2 or len(embeddings) != size or embeddings.dtype.kind != "f":
+                raise OnnxError(
+                    f"{path}: gives {embeddings.dtype} {embeddings.shape} for {size} crops, "
+                    f"expected floats ({size}, D)"
+                )
             parts.append(embeddings[: len(part)])
         return np.concatenate(parts)
 
@@ -83,15 +96,27 @@ def load_onnx(path: Path, spec: InputSpec, device: str) -> tuple[Callable[[np.nd
 
 
 def onnx_fingerprint(path: Path) -> str:
-    """sha256 of the file, and then of the files beside it that hold its weights, if there are any."""
+    """sha256 of the file, and then of the files beside it that hold its weights, if there are any.
+
+    Raises OnnxError where one of them is missing, or does not lie in the file's folder or below.
+    """
     digest = hashlib.sha256(path.read_bytes())
-    tensors = onnx.load(path, load_external_data=False).graph.initializer
-    for name in sorted(
-        {ExternalDataInfo(tensor).location for tensor in tensors if uses_external_data(tensor)}
-    ):
-        digest.update((path.parent / name).read_bytes())
+    try:
+        tensors = onnx.load(path, load_external_data=False).graph.initializer
+        names = {ExternalDataInfo(tensor).location for tensor in tensors if uses_external_data(tensor)}
+    except Exception as error:  # protobuf's errors are no ValueError
+        raise OnnxError(f"{path}: cannot be read as ONNX ({_first_line(error)})") from None
+    for name in sorted(names):
+        if leads_outside(name):
+            raise OnnxError(f"{path}: its weights lie in {name[:200]!r}, outside of its folder")
+        try:
+            digest.update((path.parent / name).read_bytes())
+        except OSError as error:
+            raise OnnxError(
+                f"{path}: its weights in {name[:200]!r} cannot be read ({error.strerror})"
+            ) from None
     return digest.hexdigest()
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+    return str(error).strip().partition("\n")[0][:300] or type(error).__name__

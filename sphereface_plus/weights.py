@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+import torch
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from sphereface_plus import checkpoint
 from sphereface_plus.checkpoint import CheckpointError
@@ -91,7 +92,69 @@ def load(path: str | Path) -> Weights:
         raise CheckpointError(
             f"{file}: is of Caffe; convert it: sphereface-plus convert {file} OUT.safetensors --from caffe"
         )
-    return _read(file) if file.suffix == ".safetensors" else _of_checkpoint(file)
+    model = _read(file) if file.suffix == ".safetensors" else _of_checkpoint(file)
+    prototypes, names = model.loss.get("prototypes"), model.info.identities
+    if prototypes is not None and names is not None and len(names) != len(prototypes):
+        raise CheckpointError(f"{file}: names {len(names)} identities for {len(prototypes)} prototypes")
+    return model
+
+
+def check_tensors(file: Path, network: Any, loss: Any) -> None:
+    """Raises CheckpointError where a file's states of network and loss are no tensors by name, or some that
+    claim more memory than the file has."""
+    for part, state in (("network", network), ("loss", loss)):
+        if not isinstance(state, dict):
+            raise CheckpointError(f"{file}: is no checkpoint of ours, its {part} is a {type(state).__name__}")
+        for name, tensor in state.items():
+            if not (isinstance(name, str) and isinstance(tensor, Tensor) and checkpoint.is_plain(tensor)):
+                raise CheckpointError(
+                    f"{file}: {name!s:.60} claims more numbers than the file holds, or none"
+                )
+    prototypes = loss.get("prototypes")
+    if prototypes is not None and not (
+        prototypes.ndim == 2 and prototypes.numel() and prototypes.is_floating_point()
+    ):
+        raise CheckpointError(
+            f"{file}: its prototypes are {prototypes.dtype} {tuple(prototypes.shape)}, expected floats (C, D)"
+        )
+
+
+def built(
+    file: Path, build: Callable[[], nn.Module], found: dict[str, Tensor], *, needs_memory: bool = False
+) -> nn.Module:
+    """The network that `build` makes by a file's config, with the file's weights.
+
+    Raises CheckpointError where these are not of that network, before it takes memory: a small file may claim
+    embeddings of any size.
+
+    needs_memory: whether `build` may fail without, as some of timm's do: then that is not looked at.
+    """
+    try:
+        with torch.device("meta"):
+            expected = build().state_dict()
+    except (RuntimeError, TypeError, ValueError):  # of sizes above 2**63
+        if not needs_memory:
+            raise CheckpointError(f"{file}: says that it holds a network that cannot be built") from None
+        expected = found
+    wrong = [
+        name
+        for name in sorted({*expected, *found})
+        if name not in expected or name not in found or expected[name].shape != found[name].shape
+    ]
+    if wrong:
+        first = wrong[0]
+        theirs, ours = (tuple(part[first].shape) if first in part else "none" for part in (found, expected))
+        raise CheckpointError(
+            f"{file}: its config and its weights do not go together ({len(wrong)} tensors do not fit, first "
+            f"{first[:200]!r}: got {theirs}, expected {ours})"
+        )
+    network = build()
+    try:
+        network.load_state_dict(found)
+    except RuntimeError as error:  # for other names or shapes
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"{file}: its config and its weights do not go together ({reason})") from None
+    return network
 
 
 def save(
@@ -128,15 +191,17 @@ def _read(file: Path) -> Weights:
                 )
             names = stored.keys()
             tensors = {name: stored.get_tensor(name) for name in names}
-    except SafetensorError as error:
-        raise CheckpointError(f"{file}: is damaged, cut short or no safetensors file ({error})") from None
+    except (SafetensorError, TypeError, RuntimeError) as error:  # the latter of shapes such as (2**63, 0)
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(f"{file}: is damaged, cut short or no safetensors file ({reason})") from None
     try:
         info = validate(WeightsInfo, json.loads(header), str(file))
-    except (json.JSONDecodeError, RecursionError):
-        raise CheckpointError(f"{file}: what it says about its network is no JSON") from None
     except ConfigError as error:
         raise CheckpointError(f"{file}: what it says about its network does not fit: {error}") from None
+    except (ValueError, RecursionError):  # ValueError also of numbers with thousands of digits
+        raise CheckpointError(f"{file}: what it says about its network is no JSON") from None
     network, loss = (_below(tensors, part) for part in ("network.", "loss."))
+    check_tensors(file, network, loss)
     return Weights(file, checkpoint.sha256(file), info, network, loss, "weights")
 
 
@@ -147,6 +212,10 @@ def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def _of_checkpoint(file: Path) -> Weights:
     payload = checkpoint.load(file)
     sha256 = checkpoint.sha256(file)
+    config, loss = payload.get("config", {}), payload.get("loss", {})
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{file}: is no checkpoint of ours, its config is a {type(config).__name__}")
+    check_tensors(file, payload.get("network", {}), loss)
     try:
         config = face_config(payload["config"], origin=str(file))
         training: dict[str, Any] = {"recipe": config.name, "seed": config.seed, "loss": config.loss.kind}
@@ -159,6 +228,10 @@ def _of_checkpoint(file: Path) -> Weights:
             identities=tuple(identities) if identities else None,
             origin=Origin(format=KEY, file=file.name, sha256=sha256, training=training),
         )
-        return Weights(file, sha256, info, payload["network"], payload.get("loss", {}), "checkpoint")
+        return Weights(file, sha256, info, payload["network"], loss, "checkpoint")
     except KeyError as error:
         raise CheckpointError(f"{file}: is no whole checkpoint, it lacks {error}") from None
+    except (TypeError, ValidationError):
+        raise CheckpointError(
+            f"{file}: is no checkpoint of ours, its step is no number or its identities are no names"
+        ) from None

@@ -144,6 +144,37 @@ def test_a_flipped_bit_in_the_weights_is_noticed(tmp_path, payload):
         checkpoint.load(file)
 
 
+def archive_of(path, pickled: bytes, compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in (("data.pkl", pickled), ("byteorder", b"little"), ("version", b"3\n")):
+            archive.writestr(f"archive/{name}", data)
+    return path
+
+
+TUPLES = {
+    "deep": b")" + b"\x85" * 10**6,  # its hash overflows the stack
+    "wide": b")q\x00" + b"0h\x00h\x00\x86q\x00" * 99,  # its hash never ends
+}
+
+
+@pytest.mark.parametrize(
+    ("pickled", "compression", "message"),
+    [
+        (b"\x80\x02R.", zipfile.ZIP_STORED, "a value is missing"),
+        (b"\x80\x02h\x05.", zipfile.ZIP_STORED, "5"),  # KeyError
+        (b"\x80\x02}(" + TUPLES["deep"] + b"K\x01u.", zipfile.ZIP_STORED, "its tuples are nested too deep"),
+        (b"\x80\x02}(" + TUPLES["wide"] + b"K\x01u.", zipfile.ZIP_STORED, "its tuples are nested too deep"),
+        (b"\x80\x02c1\nb\n.", zipfile.ZIP_STORED, "."),
+        (b"\x80\x02N." + bytes(10**7), zipfile.ZIP_DEFLATED, "it is compressed"),
+        (b"\x80\x02N.", zipfile.ZIP_LZMA, "it is compressed"),
+    ],
+    ids=range(7),
+)
+def test_whatever_a_damaged_pickle_raises_is_one_error(tmp_path, pickled, compression, message):
+    with pytest.raises(CheckpointError, match=rf"last\.pt: (is damaged, .*{message}|holds more)"):
+        checkpoint.load(archive_of(tmp_path / "last.pt", pickled, compression))
+
+
 class Malicious:
     def __reduce__(self):
         return print, ("code ran",)
@@ -161,6 +192,7 @@ def test_a_checkpoint_with_code_in_it_is_refused_and_the_code_does_not_run(tmp_p
     [
         ({"state_dict": {}}, "is a file of torch's, but no checkpoint of sphereface_plus"),
         (torch.zeros(3), "is a file of torch's, but no checkpoint of sphereface_plus"),
+        ({"format": torch.ones(2)}, "is a file of torch's, but no checkpoint of sphereface_plus"),
         ({"format": 2}, "has format 2, this version reads 1; take a newer version"),
     ],
 )

@@ -117,6 +117,10 @@ def test_a_missing_setting_is_named(tmp_path):
     [
         ("- 1\n", r"bad\.yaml: is no recipe, lines of `setting: value`, but a list"),
         ("", r"bad\.yaml: is empty"),
+        ("a: &a [*a]", r"bad\.yaml: (is no recipe|.*it holds itself)"),
+        ("name: 0b_", r"bad\.yaml: is not YAML \(invalid literal for int"),
+        ("[" * 10_000, r"bad\.yaml: is not YAML \(maximum recursion depth"),
+        ("name: " + "9" * 5000, r"bad\.yaml: is not YAML \(Exceeds the limit"),
         ("\na: b: c", r"bad\.yaml, line 2: is not YAML \(mapping values are not allowed here\)"),
         ("task: [1]", r"task: must be one of face, image, got \[1\]"),
     ],

@@ -19,7 +19,7 @@ from sphereface_plus.data.embeddings import EmbeddingsError
 from sphereface_plus.data.places import PlaceError
 from sphereface_plus.embedding import Embedder, embed_files, fuse, load_network, sidecar
 from sphereface_plus.networks import build_network
-from sphereface_plus.onnx_import import OnnxError
+from sphereface_plus.onnx_import import OnnxError, onnx_fingerprint
 
 SPEC = InputSpec(template="small_48x32", height=48, width=32)
 CONFIG = from_dict(
@@ -180,12 +180,56 @@ def test_onnx_files_that_are_no_network_are_refused(linear_onnx, tmp_path, crops
     with pytest.raises(OnnxError, match=r"expected one float input .* output embeddings1 tensor\(float\)"):
         Embedder.load(path, input=SPEC)
     path, _ = linear_onnx(output=(4, 2))
-    with pytest.raises(OnnxError, match=r"gives \(5, 4, 2\) for 5 crops, expected \(5, D\)"):
+    with pytest.raises(OnnxError, match=r"gives float32 \(5, 4, 2\) for 5 crops, expected floats \(5, D\)"):
         Embedder.load(path, input=SPEC)(crops)
     path, _ = linear_onnx(outside=True)
     (tmp_path / "model.onnx.data").unlink()
     with pytest.raises(OnnxError, match="onnxruntime cannot load it"):
         Embedder.load(path, input=SPEC)
+
+
+@pytest.mark.parametrize("batch", [0, 4097, 2**40])
+def test_an_onnx_file_that_fixes_the_batch_to_what_no_memory_holds_is_refused(linear_onnx, batch):
+    path, _ = linear_onnx(batch)
+    with pytest.raises(OnnxError, match=rf"takes {batch} crops at a time, expected 1 to 4096|cannot load it"):
+        Embedder.load(path, input=SPEC)
+
+
+def one_node_onnx(path, *nodes):
+    graph = helper.make_graph(
+        nodes,
+        "one",
+        [helper.make_tensor_value_info("crops", TensorProto.FLOAT, ["batch", 3, 48, 32])],
+        [helper.make_empty_tensor_value_info("out")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def test_what_an_onnx_file_raises_while_it_runs_is_its_error(tmp_path, crops):
+    shape = helper.make_node("Constant", [], ["shape"], value_ints=[7, 7])
+    path = one_node_onnx(tmp_path / "a.onnx", shape, helper.make_node("Reshape", ["crops", "shape"], ["out"]))
+    with pytest.raises(OnnxError, match=r"a\.onnx: onnxruntime cannot run it \(.*Reshape"):
+        Embedder.load(path, input=SPEC)(crops)
+    flat = helper.make_node("Flatten", ["crops"], ["flat"])
+    path = one_node_onnx(tmp_path / "a.onnx", flat, helper.make_node("Cast", ["flat"], ["out"], to=7))
+    with pytest.raises(OnnxError, match=r"gives int64 \(5, 4608\) for 5 crops, expected floats \(5, D\)"):
+        Embedder.load(path, input=SPEC)(crops)
+
+
+@pytest.mark.parametrize("location", ["../secret", "/dev/zero", "a" * 300, "none"])
+def test_an_onnx_file_does_not_have_other_files_read(linear_onnx, location):
+    path, _ = linear_onnx()
+    model = onnx.load(path)
+    tensor = model.graph.initializer.add(name="other", data_type=TensorProto.FLOAT, dims=[1])
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(OnnxError, match=r"outside of its folder|cannot be read \("):
+        onnx_fingerprint(path)
+    path.write_bytes(b"\xff\xff")
+    with pytest.raises(OnnxError, match="cannot be read as ONNX"):
+        onnx_fingerprint(path)
 
 
 def test_pixels_are_the_grey_values_that_a_network_would_see(crops):

@@ -11,12 +11,22 @@ from sphereface_plus import checkpoint, weights
 from sphereface_plus.checkpoint import CheckpointError
 from sphereface_plus.config import ConfigError, InputSpec, NetworkConfig, from_dict, to_dict
 from sphereface_plus.describe import describe
-from sphereface_plus.embedding import Embedder
+from sphereface_plus.embedding import Embedder, load_network
 from sphereface_plus.networks import build_network
 from sphereface_plus.weights import Origin, WeightsInfo
 
 SPEC = InputSpec(template="small_48x32", height=48, width=32)
 CONFIG = NetworkConfig(name="sphereface4", embedding_size=8, input=SPEC)
+RECIPE = from_dict(
+    {
+        "name": "mine",
+        "data": {"path": "crops"},
+        "network": to_dict(CONFIG),
+        "loss": {"kind": "softmax"},
+        "optimizer": {"learning_rate": 0.1},
+        "train": {"steps": 1, "batch_size": 2},
+    }
+)
 ORIGIN = Origin(format="caffe", file="x.caffemodel", sha256="0" * 64, license="MIT", remarks=("fc6: odd",))
 INFO = WeightsInfo(network=CONFIG, identities=("Ann", "Bjørk", "Cem"), origin=ORIGIN, renamed={"a": "b"})
 
@@ -58,18 +68,8 @@ def test_a_weight_file_embeds_as_its_network_does(file, network):
 
 
 def test_a_checkpoint_is_loaded_with_what_it_says_about_itself(tmp_path, network):
-    config = from_dict(
-        {
-            "name": "mine",
-            "data": {"path": "crops"},
-            "network": to_dict(CONFIG),
-            "loss": {"kind": "softmax"},
-            "optimizer": {"learning_rate": 0.1},
-            "train": {"steps": 1, "batch_size": 2},
-        }
-    )
     payload = {
-        "config": to_dict(config),
+        "config": to_dict(RECIPE),
         "network": network.state_dict(),
         "identities": ["a", "b"],
         "step": 7,
@@ -99,6 +99,42 @@ def test_show_describes_a_weight_file(file):
     assert any(line.startswith("network sphereface4: ") for line in lines)
     assert "  template   small_48x32" in lines
     assert "prototypes 3 x 8" in lines
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"config": 5}, "AttributeError: 'int' object has no attribute"),
+        ({"step": None}, None),
+        ({"identities": 5}, "TypeError: object of type 'int' has no len"),
+        ({"start": {"step": 1}}, "KeyError: 'source'"),
+        ({"best": 1.5}, "TypeError: 'float' object is not subscriptable"),
+        (
+            {"network": {"a": torch.ones(2)}},
+            r"weights do not go together \(\d+ tensors do not fit, first 'a'",
+        ),
+        ({"network": {1: 2}}, "1 claims more numbers than the file holds, or none"),
+        ({"loss": 5}, "its loss is a int"),
+        ({"loss": {"prototypes": torch.ones(3)}}, r"its prototypes are torch.float32 \(3,\)"),
+    ],
+)
+def test_show_refuses_a_checkpoint_of_other_things_with_its_name(tmp_path, network, change, message):
+    payload = {
+        "config": to_dict(RECIPE),
+        "network": network.state_dict(),
+        "loss": {"prototypes": torch.eye(3, 8)},
+    }
+    payload |= {"identities": ["a", "b", "c"], "step": 1, "num_crops": 6, "start": None, "best": None}
+    checkpoint.save(tmp_path / "x.pt", payload | change)
+    if message is None:
+        assert "prototypes 3 x 8" in describe(tmp_path / "x.pt").splitlines()
+        return
+    with pytest.raises(CheckpointError, match=rf"x\.pt: .*{message}"):
+        describe(tmp_path / "x.pt")
+    del payload["best"]
+    checkpoint.save(tmp_path / "x.pt", payload)
+    with pytest.raises(CheckpointError, match=r"x\.pt: is no whole checkpoint of ours.*KeyError: 'best'"):
+        describe(tmp_path / "x.pt")
 
 
 def test_a_failed_save_leaves_the_old_file_and_nothing_else(file, network, monkeypatch):
@@ -134,6 +170,7 @@ def test_a_forged_length_takes_no_memory(tmp_path):
         (None, "does not say which network it holds; a file of another project has to be converted"),
         ("{", "what it says about its network is no JSON"),
         ("[" * 100_000, "what it says about its network is no JSON"),
+        ("9" * 5000, "what it says about its network is no JSON"),
         ("{}", "what it says about its network does not fit: .*network: is required"),
         (json.dumps(to_dict(INFO) | {"format": 2}), "does not fit: .*format"),
     ],
@@ -145,12 +182,65 @@ def test_files_that_do_not_describe_themselves_are_refused(tmp_path, metadata, m
         weights.load(tmp_path / "x.safetensors")
 
 
+def test_a_shape_that_torch_does_not_take_is_refused(tmp_path):
+    header = {
+        "__metadata__": {"sphereface_plus": json.dumps(to_dict(INFO))},
+        "network.a": {"dtype": "F32", "shape": [2**63, 0], "data_offsets": [0, 0]},
+    }
+    data = json.dumps(header).encode()
+    (tmp_path / "x.safetensors").write_bytes(len(data).to_bytes(8, "little") + data)
+    with pytest.raises(CheckpointError, match="is damaged, cut short or no safetensors file"):
+        weights.load(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"config": [1]}, "its config is a list"),
+        ({"network": 5}, "its network is a int"),
+        ({"loss": "x"}, "its loss is a str"),
+        ({"network": {"a": 5}}, "a claims more numbers than the file holds, or none"),
+        ({"network": {"a": torch.ones(1).expand(10**12)}}, "a claims more numbers than the file holds"),
+        ({"network": {"a": torch.ones(2, device="meta")}}, "a claims more numbers than the file holds"),
+        ({"network": {"a": torch.ones(2, dtype=torch.complex64)}}, "a claims more numbers .*, or none"),
+        ({"loss": {"prototypes": torch.ones(())}}, r"its prototypes are torch.float32 \(\), expected floats"),
+        ({"loss": {"prototypes": torch.ones(0, 8)}}, r"its prototypes are torch.float32 \(0, 8\), expected"),
+        ({"loss": {"prototypes": torch.eye(2).int()}}, r"its prototypes are torch.int32 \(2, 2\), expected"),
+        (
+            {"loss": {"prototypes": torch.eye(2)}, "identities": ["a"]},
+            "names 1 identities for 2 prototypes",
+        ),
+        ({"identities": 5}, "its identities are no names"),
+        ({"identities": [5]}, "its identities are no names"),
+        ({"step": [5]}, "its step is no number"),
+    ],
+)
+def test_a_checkpoint_of_other_things_than_ours_is_refused(tmp_path, change, message):
+    checkpoint.save(tmp_path / "x.pt", {"config": to_dict(RECIPE), "network": {}} | change)
+    with pytest.raises(CheckpointError, match=rf"x\.pt: .*{message}"):
+        weights.load(tmp_path / "x.pt")
+
+
 def test_weights_of_another_network_than_it_says_are_refused(tmp_path, network):
     state = network.state_dict()
     state.pop("embed.bias")
     weights.save(tmp_path / "x.safetensors", INFO, state)
     with pytest.raises(CheckpointError, match="its config and its weights do not go together"):
         Embedder.load(tmp_path / "x.safetensors", device="cpu")
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [{"embedding_size": 10**9}, {"embedding_size": 10**30}, {"input": {"height": 10**6, "width": 10**6}}],
+)
+def test_a_small_file_that_claims_a_huge_network_takes_no_memory(tmp_path, network, claim):
+    info = to_dict(INFO) | {"network": to_dict(CONFIG) | claim, "identities": None}
+    state = {f"network.{name}": value.contiguous() for name, value in network.state_dict().items()}
+    save_file(state, tmp_path / "x.safetensors", {"sphereface_plus": json.dumps(info)})
+    match = r"weights do not go together \(.*'embed\.(weight|bias)'|network that cannot be built"
+    for read in (load_network, describe):
+        with pytest.raises(CheckpointError, match=match):
+            read(tmp_path / "x.safetensors")
 
 
 def test_a_caffemodel_is_told_how_to_become_a_model(tmp_path):

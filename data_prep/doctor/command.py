@@ -41,6 +41,8 @@ def run(
     for kind, words in KINDS.items():
         if counts[kind]:
             yield f"  {words}: {counts[kind]:,}"
+    if examined.left_out:
+        yield f"crops of {against} that are unreadable or of another size: {examined.left_out:,}, left out"
     yield f"proposals: {len(drops):,} crops to drop, others to look at: {out / PROPOSALS}"
     yield f"next: look at {out / PAGE}, edit the proposals, then"
     yield f"  python -m data_prep drop {out / PROPOSALS} {data}"

@@ -37,14 +37,14 @@ def drop(proposals: Path, data: Path) -> Dropped:
         crops = FaceCrops.open(data)
         names, manifest = names_of(data, crops)
     aside = data.with_name(f"{data.name}.dropped")
-    wanted -= {name for name in wanted - set(names) if (aside / name).is_file()}  # of a drop that was stopped
+    wanted -= {name for name in wanted - set(names) if _is_file(aside / name)}  # of a drop that was stopped
     if not wanted:
         raise PrepError(f"{proposals}: nothing is left to drop, it was applied already")
     unknown = sorted(wanted - set(names))
     if unknown:
         raise PrepError(
             f"{proposals}: {len(unknown):,} of {len(wanted):,} crops to drop are not in {data}, first "
-            f"{unknown[0]}; it belongs to another set, or was applied already"
+            f"{unknown[0][:200]}; it belongs to another set, or was applied already"
         )
     if len(wanted) == len(names):
         raise PrepError(f"{proposals}: would drop every crop of {data}")
@@ -64,6 +64,14 @@ def drop(proposals: Path, data: Path) -> Dropped:
     return Dropped(len(wanted), left, aside)
 
 
+def _is_file(path: Path) -> bool:
+    """False also for a name that is too long for any file."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def read_proposals(path: Path) -> set[str]:
     """The paths of the rows that say `drop`. Raises PrepError."""
     try:
@@ -76,7 +84,9 @@ def read_proposals(path: Path) -> set[str]:
     wanted = set()
     for number, row in enumerate((row for row in rows if row), start=1):
         if len(row) < 2 or row[0] not in ("drop", "look", "keep") or leads_outside(row[1]):
-            raise PrepError(f"{path}, row {number}: expected drop, look or keep, and a path, got {row[:2]}")
+            raise PrepError(
+                f"{path}, row {number}: expected drop, look or keep, and a path, got {row[:2]!s:.200}"
+            )
         if row[0] == "drop":
             wanted.add(row[1])
     kept = {row[1] for row in rows if row and row[0] == "keep"}

@@ -15,7 +15,7 @@ NEAR_BITS = 16
 """Perceptual hashes of 256 bits that differ in so many at most are of one picture."""
 NEAR_COSINE = 0.95
 """So are embeddings of at least this cosine, which other photos of one person hardly reach."""
-CHUNK = 2048
+CHUNK = 512
 
 
 def exact_duplicates(looks: Sequence[Look], labels: Sequence[int]) -> list[Finding]:
@@ -45,39 +45,49 @@ def near_duplicates(
 
     embeddings: unit, float32 (N, D), with rows of zeros where there is none.
     """
-    hashes = np.zeros((len(looks), HASH_BITS), dtype=np.float32)
+    copies: dict[bytes, list[int]] = defaultdict(list)
     for index, look in enumerate(looks):
-        if look.rough is not None:
-            hashes[index] = np.where(look.rough, 1, -1)
+        if look.problem is None:
+            copies[look.of_pixels].append(index)
+    pictures = list(copies.values())  # one crop stands for its copies, which would be pairs by the million
+    firsts = [group[0] for group in pictures]
     # The cosine of two hashes of +-1 is the share of equal bits less that of different ones.
-    by_hash = {
-        (i, j): (1 - cosine) / 2 * HASH_BITS
-        for i, j, cosine in close(hashes / math.sqrt(HASH_BITS), 1 - 2 * NEAR_BITS / HASH_BITS)
-    }
-    by_face = {}
-    if embeddings is not None:
-        by_face = {(i, j): cosine for i, j, cosine in close(embeddings, NEAR_COSINE)}
-    pixels = [look.of_pixels for look in looks]
-    linked = [(i, j) for i, j in {**by_hash, **by_face} if pixels[i] != pixels[j]]
+    hashes = np.array([np.where(looks[index].rough, 1, -1) for index in firsts], np.float32)
+    bits, cosines = [math.inf] * len(pictures), [-math.inf] * len(pictures)  # of a picture's nearest
+
+    def linked() -> Iterator[tuple[int, int]]:
+        for i, j, cosine in close(hashes / math.sqrt(HASH_BITS), 1 - 2 * NEAR_BITS / HASH_BITS):
+            bits[i] = min(bits[i], (1 - cosine) / 2 * HASH_BITS)
+            yield i, j
+        for i, j, cosine in close(embeddings[firsts], NEAR_COSINE) if embeddings is not None else ():
+            cosines[i] = max(cosines[i], cosine)
+            yield i, j
+
     findings = []
-    for group in components(linked):
-        bits = [by_hash[pair] for pair in linked if pair in by_hash and pair[0] in group]
-        cosines = [by_face[pair] for pair in linked if pair in by_face and pair[0] in group]
-        across = len({labels[index] for index in group}) > 1
-        words = [f"hashes differ in {min(bits):.0f} of {HASH_BITS} bits"] if bits else []
-        words += [f"cosine up to {max(cosines):.2f}"] if cosines else []
+    for group in components(linked()):
+        fewest, highest = min(bits[i] for i in group), max(cosines[i] for i in group)
+        crops = sorted(index for i in group for index in pictures[i])
+        across = len({labels[index] for index in crops}) > 1
+        words = [f"hashes differ in {fewest:.0f} of {HASH_BITS} bits"] if fewest < math.inf else []
+        words += [f"cosine up to {highest:.2f}"] if highest > -math.inf else []
         words += ["under several identities"] if across else []
-        entries = [Entry(index) for index in sorted(group)]
-        findings.append(Finding("near_duplicate", entries, ", ".join(words), across + len(group) / 1e6))
+        entries = [Entry(index) for index in crops]
+        findings.append(Finding("near_duplicate", entries, ", ".join(words), across + len(crops) / 1e6))
     return findings
 
 
 def close(vectors: np.ndarray, cosine: float, *, chunk: int = CHUNK) -> Iterator[tuple[int, int, float]]:
-    """(i, j, cosine) of the pairs i < j of unit rows (N, D) at this cosine or above, in N^2 D steps."""
+    """(i, j, cosine) of the pairs i < j of unit rows (N, D) at this cosine or above, in N^2 D steps.
+
+    Memory is for chunk^2 pairs, however many there are.
+    """
     for start in range(0, len(vectors), chunk):
-        rows = vectors[start : start + chunk] @ vectors[start:].T
-        i, j = np.nonzero(np.triu(rows >= cosine, 1))
-        yield from zip((i + start).tolist(), (j + start).tolist(), rows[i, j].tolist(), strict=True)
+        for beside in range(start, len(vectors), chunk):
+            cosines = vectors[start : start + chunk] @ vectors[beside : beside + chunk].T
+            near = cosines >= cosine
+            i, j = np.nonzero(np.triu(near, 1) if beside == start else near)
+            found = (i + start).tolist(), (j + beside).tolist(), cosines[i, j].tolist()
+            yield from zip(*found, strict=True)
 
 
 def components(pairs: Iterable[tuple[int, int]]) -> list[set[int]]:
@@ -86,6 +96,7 @@ def components(pairs: Iterable[tuple[int, int]]) -> list[set[int]]:
     for i, j in pairs:
         a, b = group_of.setdefault(i, {i}), group_of.setdefault(j, {j})
         if a is not b:
-            a |= b
-            group_of.update((index, a) for index in b)
+            large, small = (a, b) if len(a) >= len(b) else (b, a)
+            large |= small
+            group_of.update((index, large) for index in small)
     return list({id(group): group for group in group_of.values()}.values())

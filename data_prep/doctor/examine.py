@@ -12,6 +12,7 @@ import numpy as np
 
 from sphereface_plus.data.faces import FaceCrops
 
+from ..errors import PrepError
 from ..packing import names_of
 from ..progress import show_progress
 from .duplicates import exact_duplicates, near_duplicates
@@ -36,6 +37,8 @@ class Examined:
     counts: np.ndarray
     """int64 (identities,): crops of each."""
     against: FaceCrops | None = None
+    left_out: int = 0
+    """Crops of `against` that cannot be compared: unreadable, or of another size than its first."""
 
     def of_kind(self, kind: str) -> list[Finding]:
         return [finding for finding in self.findings if finding.kind == kind]
@@ -50,7 +53,8 @@ def examine(
     """Looks at each crop of a set that training reads, and at its embedding if there is a model.
 
     against: a test set, whose people should not be in this one.
-    Raises CropsError and the other errors of FaceCrops.open, SpecError for crops that the model is not for.
+    Raises CropsError and the other errors of FaceCrops.open; SpecError for crops that the model is not for,
+    PrepError for what else the model cannot do.
     """
     crops = FaceCrops.open(path)
     other = FaceCrops.open(against) if against is not None else None
@@ -61,7 +65,7 @@ def examine(
     sizes = Counter(look.size for look in looks if look.problem is None)
     size = sizes.most_common(1)[0][0]  # there is one: opening the set has read a crop
     findings = file_findings(looks, size) + exact_duplicates(looks, crops.labels)
-    embeddings = None
+    embeddings, left_out = None, 0
     if other is not None:
         findings += shared_names(crops.identities, labels, other.identities, np.array(other.labels))
     if embedder is not None:
@@ -70,12 +74,16 @@ def examine(
         alike = likeness(embeddings, labels)
         findings += two_people(embeddings, labels, alike) + one_person(embeddings, labels, alike)
         if other is not None:
-            theirs = embed(embedder, other, range(len(other.paths)))
+            with show_progress("crops of the test set", "unreadable") as progress:
+                their_looks = look_at_all(other.paths, progress)
+            usable = [n for n, look in enumerate(their_looks) if look.size == other.size]
+            left_out = len(other.paths) - len(usable)
+            theirs = embed(embedder, other, usable)
             findings += shared_faces(embeddings, labels, theirs, np.array(other.labels), alike)
     findings += near_duplicates(looks, crops.labels, embeddings)
     order = list(KINDS)
     findings.sort(key=lambda finding: (order.index(finding.kind), -finding.score))
-    return Examined(path, crops, names, findings, np.bincount(labels), other)
+    return Examined(path, crops, names, findings, np.bincount(labels), other, left_out)
 
 
 def file_findings(looks: Sequence[Look], size: tuple[int, int]) -> list[Finding]:
@@ -102,7 +110,10 @@ def embed(embedder: Embedder, crops: FaceCrops, usable: Sequence[int]) -> np.nda
     paths = [crops.paths[index] for index in usable]
     with show_progress("crops embedded") as progress:
         progress(0, len(paths), 0)
-        rows = embed_files(embedder, paths, progress=lambda done: progress(done, len(paths), 0))
+        try:
+            rows = embed_files(embedder, paths, progress=lambda done: progress(done, len(paths), 0))
+        except ValueError as error:  # all that a model may be refused for while it runs
+            raise PrepError(str(error)) from None
     embeddings = np.zeros((len(crops.paths), rows.shape[1]), dtype=np.float32)
     embeddings[list(usable)] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     return embeddings

@@ -20,6 +20,9 @@ class ConfigError(ValueError):
     """A recipe that cannot be used; the message names the key and what is wrong with it."""
 
 
+MAX_JSON = 10**8
+"""Longest settings, in characters of JSON; the names of two million identities have 40 million."""
+
 M = TypeVar("M", bound="Strict")
 
 
@@ -62,7 +65,7 @@ def read(path: Path) -> Any:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: `0b_`, or no UTF-8
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or " ".join(str(error).split())
@@ -83,7 +86,7 @@ def apply(tree: dict[str, Any], override: str) -> None:
         node = child
     try:
         value = parse_value(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise ConfigError(f"--set {override}: {text!r} is not a value") from None
     if leaf == "kind" and node.get("kind") != value:
         node.clear()
@@ -94,12 +97,30 @@ def validate(model: type[M], tree: Any, origin: str) -> M:
     """Plain data as settings. Raises ConfigError with a line a mistake."""
     try:
         # Through JSON: strict mode then takes YAML's lists for tuples, and still no string for a number.
-        return model.model_validate_json(json.dumps(tree))
-    except TypeError as error:  # !!set or !!binary
+        return model.model_validate_json(_json(tree))
+    except (TypeError, _NoTree) as error:  # !!set or !!binary
         raise ConfigError(f"{origin}: a value is no text, number, list or group ({error})") from None
     except ValidationError as error:
         lines = [f"{origin}: {_sentence(mistake, model)}" for mistake in error.errors()]
         raise ConfigError("\n".join(lines)) from None
+
+
+class _NoTree(Exception):
+    """Plain data that JSON cannot be made of."""
+
+
+def _json(tree: Any) -> str:
+    """The tree as JSON. Raises TypeError; _NoTree for a list that holds itself, by YAML's anchors or in a
+    checkpoint, is nested too deep, or becomes huge, as one does that names another ten times, and so on."""
+    length = 0
+    try:
+        for part in json.JSONEncoder().iterencode(tree):  # counted before any of it is kept
+            length += len(part)
+            if length > MAX_JSON:
+                raise _NoTree(f"it is longer than {MAX_JSON:,} characters")
+        return json.dumps(tree)
+    except (ValueError, RecursionError) as error:
+        raise _NoTree("it holds itself" if "Circular" in str(error) else "it is nested too deep") from None
 
 
 # What pydantic calls things, in the words of a recipe.
@@ -137,7 +158,7 @@ def _sentence(mistake: Any, model: type[Strict]) -> str:
     words = mistake["msg"]
     for theirs, ours in _WORDS.items():
         words = words.replace(theirs, ours)
-    return f"{key}: {words}, got {mistake['input']!r}"
+    return f"{key}: {words}, got {mistake['input']!r:.300}"
 
 
 def _groups(model: type[Strict]) -> Iterator[type[Strict]]:

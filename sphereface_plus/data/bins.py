@@ -116,6 +116,8 @@ def write_bin(path: str | Path, pairs: Iterable[tuple[bytes, bytes]], genuine: S
 
 def _list(value: Any) -> list[Any]:
     if isinstance(value, np.ndarray):
+        if not (value.ndim and value.size):  # a shape such as (10**12, 0) costs a file nothing
+            return []
         return list(value) if value.ndim > 1 else value.tolist()
     return list(value) if isinstance(value, list | tuple) else []
 

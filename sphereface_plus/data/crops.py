@@ -7,6 +7,8 @@ bytes.
 
 from __future__ import annotations
 
+import errno
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +31,20 @@ class SpecError(ValueError):
 def read_crop(source: CropSource) -> np.ndarray:
     """A crop as uint8 RGB, (H, W, 3). Raises CropsError where it is missing, cut short or no image."""
     try:
-        return decode(source.read() if isinstance(source, PackedCrop) else Path(source).read_bytes())
+        return decode(source.read() if isinstance(source, PackedCrop) else _file(Path(source)))
     except OSError as error:
         raise CropsError(f"{source}: the crop cannot be read ({error.strerror})") from None
     except DecodeError as error:
         raise CropsError(f"{source}: the crop {error}; make it again or take it off the list") from None
     except ValueError as error:  # a pack's, which names file and offset
         raise CropsError(str(error)) from None
+
+
+def _file(path: Path) -> bytes:
+    """Raises OSError, also for pipes and /dev/zero, which never end, and which a list may name."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "Not a file")
+    return path.read_bytes()
 
 
 def normalise(crops: Tensor, spec: InputSpec) -> Tensor:

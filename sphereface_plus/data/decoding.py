@@ -7,6 +7,7 @@ huge image takes no memory.
 from __future__ import annotations
 
 import io
+import re
 import warnings
 
 import cv2
@@ -16,6 +17,7 @@ import simplejpeg
 MAX_PIXELS = 2**24
 """Largest image that is decoded, such as 4096 x 4096: a crop has some ten thousand pixels."""
 _DAMAGED = "is empty, cut short or no image"
+_RADIANCE_SIZE = re.compile(rb"-Y\s*\+?(\d{1,10})\s*\+X\s*\+?(\d{1,10})")
 _JPEG, _PNG, _IHDR = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"IHDR"
 
 
@@ -29,15 +31,16 @@ def decode(data: bytes) -> np.ndarray:
         try:
             height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
             _check_size(int(height), int(width))
-            # EXIF may turn the image, which simplejpeg leaves to others; CMYK is no face's colour space.
-            if colours in ("YCbCr", "Gray") and b"Exif\0" not in data[:1024]:
+            # EXIF, at times behind a long profile, may turn the image, which simplejpeg leaves to others;
+            # CMYK is no face's colour space.
+            if colours in ("YCbCr", "Gray") and b"Exif\0" not in data:
                 return simplejpeg.decode_jpeg(data, colorspace="RGB")
         except ValueError as error:
             raise error if isinstance(error, DecodeError) else DecodeError(_DAMAGED) from None
     elif data.startswith(_PNG) and data[12:16] == _IHDR:
         _check_size(int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big"))
     elif data:
-        _check_size(*_size_of_other(data))
+        _check_size(*(radiance_size(data) or _size_of_other(data)))
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     except cv2.error:
@@ -52,6 +55,14 @@ def _check_size(height: int, width: int) -> None:
         raise DecodeError(
             f"claims {height} x {width} pixels, more than the {MAX_PIXELS:,} of the largest crop"
         )
+
+
+def radiance_size(data: bytes) -> tuple[int, int] | None:
+    """(H, W) that a Radiance HDR claims, which Pillow does not know; the largest, where it claims several."""
+    if not data.startswith(b"#?"):
+        return None
+    sizes = [(int(height), int(width)) for height, width in _RADIANCE_SIZE.findall(data)]
+    return max(sizes, key=lambda size: size[0] * size[1], default=None)
 
 
 def _size_of_other(data: bytes) -> tuple[int, int]:

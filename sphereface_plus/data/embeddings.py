@@ -46,10 +46,17 @@ def read_embeddings(path: str | Path) -> tuple[list[str], np.ndarray, dict[str, 
         if not {"keys", "embeddings"} <= names:
             raise ValueError(f"it needs arrays `keys` and `embeddings` and has {sorted(names)}")
         with np.load(path, allow_pickle=False) as arrays:
-            keys, embeddings = arrays["keys"].astype(str).tolist(), arrays["embeddings"]
+            stored, embeddings = np.asarray(arrays["keys"]), np.asarray(arrays["embeddings"])
+            # Texts of length 0 take no bytes, so that a small file could announce any number of them.
+            if stored.ndim != 1 or not stored.itemsize:
+                raise ValueError(f"its keys are {stored.dtype} {stored.shape}, not texts (N,)")
+            keys = stored.astype(str).tolist()
             meta = json.loads(str(arrays["meta"])) if "meta" in names else {}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise EmbeddingsError(f"{path}: cannot be read as an .npz of embeddings ({error})") from None
+            if not isinstance(meta, dict):
+                raise ValueError(f"its meta is a {type(meta).__name__}, not a JSON object")
+    except Exception as error:  # zipfile, zlib and numpy answer damaged bytes with any exception there is
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise EmbeddingsError(f"{path}: cannot be read as an .npz of embeddings ({reason})") from None
     _check(path, keys, embeddings)
     return keys, embeddings, meta
 

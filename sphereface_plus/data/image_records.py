@@ -128,8 +128,12 @@ def _heads(records: RecordFile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     )
     behind = records.lengths - _HEADER.size - 4 * flags.astype(np.int64)  # bytes of the image
     images = behind > 0
+    num_bytes = 0
     for number in np.flatnonzero((records.cflags != 0) | (behind < 0)):  # in parts, or wrong
         header, image = _parsed(records, int(number))
+        num_bytes += len(image) + 4 * header.flag
+        if num_bytes > records.num_bytes:  # a long record that is read for each of a million keys
+            raise RecordError(f"{records.path}: its records lie in one another; the .idx is of another file")
         flags[number], labels[number], images[number] = header.flag, header.labels[0], bool(image)
     return flags, labels, images
 

@@ -31,7 +31,7 @@ def read_list(path: str | Path) -> tuple[list[str], list[int]]:
         if not line.strip():
             continue
         name, label = _from_lst(line) if path.suffix == ".lst" else _from_line(line)
-        if not name or label is None:
+        if not name or label is None or "\0" in name:
             expected = "`index <tab> label <tab> path` or `aligned <tab> path <tab> label`"
             raise ListError(
                 f"{path}, line {number}: expected {expected if path.suffix == '.lst' else '`path label`'}, "

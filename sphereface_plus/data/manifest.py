@@ -104,6 +104,9 @@ def read_manifest(path: str | Path, content: bytes | None = None) -> pandas.Data
     missing = [name for name in COLUMNS if name not in header]
     if missing:
         raise ManifestError(f"{path}: is not a manifest, it lacks the columns {', '.join(missing)}")
+    twice = [name for number, name in enumerate(header) if name in header[:number]]
+    if twice:
+        raise ManifestError(f"{path}: has the column {twice[0][:60]!r} twice")
     order = [*COLUMNS, *(name for name in header if name not in COLUMNS)]
     columns: dict[str, list] = {name: [] for name in order}
     seen: set[str] = set()
@@ -117,7 +120,8 @@ def read_manifest(path: str | Path, content: bytes | None = None) -> pandas.Data
             for name in order:
                 columns[name].append(_value(name, values[name]))
         except ValueError as error:
-            raise ManifestError(f"{path}, row {number} ({values.get('path')!r}): {error}") from None
+            name = (values.get("path") or "")[:200]
+            raise ManifestError(f"{path}, row {number} ({name!r}): {error}") from None
         seen.add(values["path"])
     kinds = {name: {"int": "int64", "float": "float64"}.get(_KINDS.get(name, ""), "str") for name in order}
     return pandas.DataFrame(columns, columns=order).astype(kinds)
@@ -127,7 +131,7 @@ def _value(name: str, text: str) -> str | int | float:
     kind = _KINDS.get(name)
     if kind == "int":
         if not re.fullmatch(r"[1-9]\d{0,8}", text):
-            raise ValueError(f"{name} must be a positive count, got {text!r}")
+            raise ValueError(f"{name} must be a positive count, got {text[:200]!r}")
         return int(text)
     if kind == "float":
         if text == "" and name in _DETECTION_COLUMNS:
@@ -137,12 +141,12 @@ def _value(name: str, text: str) -> str | int | float:
         except ValueError:
             number = math.nan
         if not math.isfinite(number):
-            raise ValueError(f"{name} must be a finite number, got {text!r}")
+            raise ValueError(f"{name} must be a finite number, got {text[:200]!r}")
         return number
     if text == "" and kind:
         raise ValueError(f"{name} is empty")
     if name == "method" and text not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {text!r}")
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {text[:200]!r}")
     if name == "path" and leads_outside(text):
         raise ValueError("the path must stay inside the manifest's folder")
     return text
@@ -163,6 +167,7 @@ def _read_csv(path: Path, content: bytes | None) -> list[list[str]]:
 
 
 def leads_outside(path: str) -> bool:
-    """Whether a relative path, on any system, is none: absolute, on a drive, or climbing by `..`."""
+    """Whether a relative path, on any system, is none: absolute, on a drive, climbing by `..`, or with a NUL,
+    which no system takes."""
     windows = PureWindowsPath(path)  # takes both / and \ as separators
-    return PurePosixPath(path).is_absolute() or bool(windows.anchor) or ".." in windows.parts
+    return PurePosixPath(path).is_absolute() or bool(windows.anchor) or ".." in windows.parts or "\0" in path

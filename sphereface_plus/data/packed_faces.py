@@ -94,7 +94,9 @@ def _read_names(path: Path, content: bytes) -> tuple[list[str], list[str], panda
         raise ManifestError(f"{path}: is not a CSV file ({error})") from None
     for number, row in enumerate(rows, start=1):
         if len(row) != 2 or not all(row) or leads_outside(row[0]):
-            raise ManifestError(f"{path}, row {number}: expected a relative path and an identity, got {row}")
+            raise ManifestError(
+                f"{path}, row {number}: expected a relative path and an identity, got {row!s:.200}"
+            )
     if len({name for name, _ in rows}) < len(rows):
         raise ManifestError(f"{path}: names a crop twice")
     return [name for name, _ in rows], [identity for _, identity in rows], None
@@ -122,7 +124,8 @@ def _open_tar(path: Path) -> PackedSet:
     missing = [name for name in members if name not in numbers]
     if missing:
         raise ManifestError(
-            f"{path}: lacks {len(missing):,} of the {len(names):,} crops of its manifest, first {missing[0]}"
+            f"{path}: lacks {len(missing):,} of the {len(names):,} crops of its manifest, "
+            f"first {missing[0][:200]}"
         )
     crops = [PackedCrop(tar, numbers[name]) for name in members]
     return PackedSet(crops, names, identities, table, content, None)

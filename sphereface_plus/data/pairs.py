@@ -16,6 +16,7 @@ CALFW's, CPLFW's and CFP's are known here from their documentation and from othe
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,10 +58,10 @@ def read_pairs(path: str | Path) -> Pairs:
         return read_cfp(path)
     lines = _lines(path)
     header = lines[0][1].split()
-    if len(header) <= 2 and all(token.isdecimal() for token in header):
+    if len(header) <= 2 and all(_is_count(token) for token in header):
         folds = int(header[0]) if len(header) == 2 else 1
         return _read_lfw(path, lines[1:], folds, count=int(header[-1]))
-    if len(header) == 2 and header[1].isdecimal():
+    if len(header) == 2 and _is_count(header[1]):
         return _read_calfw(path, lines)
     if len(header) == 3 and header[0] in ("0", "1") and header[2] not in ("0", "1"):
         lines = [(number, " ".join([*line.split()[1:], line.split()[0]])) for number, line in lines]
@@ -82,7 +83,7 @@ def read_cfp(protocol: Path, kind: str = "FP") -> Pairs:
                 one, _, other = (part.strip() for part in line.partition(","))
                 if one not in frontal or other not in others:
                     raise PairsError(
-                        f"{path}, line {number}: expected two numbers of the lists, got {line!r}"
+                        f"{path}, line {number}: expected two numbers of the lists, got {line[:200]!r}"
                     )
                 first.append(frontal[one])
                 second.append(others[other])
@@ -97,9 +98,14 @@ def _numbered(path: Path) -> dict[str, str]:
     for number, line in _lines(path):
         key, _, name = line.partition(" ")
         if not key.isdecimal() or not name.strip():
-            raise PairsError(f"{path}, line {number}: expected `number path`, got {line!r}")
+            raise PairsError(f"{path}, line {number}: expected `number path`, got {line[:200]!r}")
         keys[key] = photo_key(name.strip().removeprefix("../"))
     return keys
+
+
+def _is_count(text: str) -> bool:
+    """Whether it is a number of a length that Python reads and that a fold, pair or photo has."""
+    return re.fullmatch("[0-9]{1,9}", text) is not None
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
@@ -137,13 +143,13 @@ def _read_lfw(path: Path, lines: list[tuple[int, str]], folds: int, count: int) 
     first, second = [], []
     for (number, line), same in zip(lines, genuine, strict=True):
         match line.split():
-            case [name, n, m] if same and n.isdecimal() and m.isdecimal():
+            case [name, n, m] if same and _is_count(n) and _is_count(m):
                 other = name
-            case [name, n, other, m] if not same and n.isdecimal() and m.isdecimal():
+            case [name, n, other, m] if not same and _is_count(n) and _is_count(m):
                 pass
             case _:
                 expected = "`name n m` (genuine)" if same else "`name n name m` (impostor)"
-                raise PairsError(f"{path}, line {number}: expected {expected}, got {line!r}")
+                raise PairsError(f"{path}, line {number}: expected {expected}, got {line[:200]!r}")
         first.append(f"{name}/{name}_{int(n):04d}")
         second.append(f"{other}/{other}_{int(m):04d}")
     return Pairs(first, second, genuine, fold)
@@ -153,11 +159,11 @@ def _read_calfw(path: Path, lines: list[tuple[int, str]]) -> Pairs:
     names, marks = [], []
     for number, line in lines:
         match line.split():
-            case [name, mark] if mark.isdecimal() and int(mark) <= 10:
+            case [name, mark] if _is_count(mark) and int(mark) <= 10:
                 names.append(photo_key(name))
                 marks.append(int(mark))
             case _:
-                raise PairsError(f"{path}, line {number}: expected `name.jpg fold`, got {line!r}")
+                raise PairsError(f"{path}, line {number}: expected `name.jpg fold`, got {line[:200]!r}")
     if len(names) % 2 or marks[0::2] != marks[1::2]:
         raise PairsError(f"{path}: each two lines are a pair with the same second number, and some are not")
     mark = np.array(marks[0::2])
@@ -183,6 +189,7 @@ def _read_paths(path: Path, lines: list[tuple[int, str]]) -> Pairs:
                 genuine.append(same == "1")
             case _:
                 raise PairsError(
-                    f"{path}, line {number}: expected `path path 1` (genuine) or `path path 0`, got {line!r}"
+                    f"{path}, line {number}: expected `path path 1` (genuine) or `path path 0`, "
+                    f"got {line[:200]!r}"
                 )
     return Pairs(first, second, np.array(genuine), np.zeros(len(lines), dtype=np.int64))

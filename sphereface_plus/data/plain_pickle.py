@@ -3,8 +3,9 @@
 It builds lists, tuples, bytes, text, whole numbers, booleans, None and numpy arrays of numbers; a file that
 asks for anything else is refused. Python's own unpickler, restricted by `find_class`, would still take memory
 for forged lengths and memo numbers. Here the file bounds what is built: a value that is used again is the
-same object, and the dearest opcode, an empty list, makes 64 bytes of one. Protocols 0 to 5 are read, Python
-2's strings as bytes. This file is a format: it imports nothing of ours.
+same object, and one byte of the file makes at most some 120, the dearest being a value remembered once more
+(an empty list makes 72). Protocols 0 to 5 are read, Python 2's strings as bytes. This file is a format: it
+imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ class _Pending:
 
 _MARK = object()
 _NUMBERS = re.compile(r"[<>]?[biuf][1248]")
+_ORDERS = ("<", ">", "|", "=")
+_MAX_ARGUMENTS = 16
+"""Of a call or a state: numpy writes nine at most, and a long tuple could be given again and again."""
 
 
 def load_plain(data: bytes) -> Any:
@@ -133,16 +137,22 @@ class _Machine:
             value.memo_numbers.append(number)
         self.memo[number] = value
 
-    def name(self, module: str, name: str) -> None:
+    def name(self, module: Any, name: Any) -> None:
+        # A tuple in its place could be so deep, or hold itself so often, that its hash never ends.
+        if not (type(module) is str and type(name) is str):
+            raise PickleError("a name is no text")
         word = _Name(module, name)
         if word not in _CALLS and word != _NDARRAY:
-            raise PickleError(f"asks for {module}.{name}; only lists, bytes, booleans and arrays are taken")
+            shown = repr(f"{module}.{name}"[:100])[1:-1]
+            raise PickleError(f"asks for {shown}; only lists, bytes, booleans and arrays are taken")
         self.stack.append(word)
 
     def reduce(self) -> None:
         called, arguments = self.pop(2)
-        if called not in _CALLS or type(arguments) is not tuple:
+        if type(called) is not _Name or called not in _CALLS or type(arguments) is not tuple:
             raise PickleError("calls what cannot be called")
+        if len(arguments) > _MAX_ARGUMENTS:
+            raise PickleError(f"a call with {len(arguments):,} arguments is not taken")
         made = _CALLS[called](*arguments)
         self.to_encode -= len(made) if type(made) is bytes else 0
         if self.to_encode < 0:
@@ -152,10 +162,14 @@ class _Machine:
     def build(self) -> None:
         """Gives a dtype its byte order, or an array its shape and values."""
         target, state = self.pop(2)
+        if type(target) in (_DType, _Pending) and not (type(state) is tuple and len(state) <= _MAX_ARGUMENTS):
+            raise PickleError("gives a state that is none")
         if isinstance(target, _DType):
             _, order, *fields = state
-            if fields[:3] != [None, None, None]:
+            if any(part is not None for part in fields[:3]):
                 raise PickleError("an array of records is no plain data")
+            if _text(order) not in _ORDERS:  # a long text, given again and again, would grow the type
+                raise PickleError("the byte order of an array is none")
             target.text = _text(order).strip("|=") + target.text.lstrip("<>|=")
         elif isinstance(target, _Pending):
             _, shape, dtype, fortran, values = state
@@ -174,7 +188,7 @@ def _array(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     if not (type(data) is bytes and isinstance(dtype, _DType) and _NUMBERS.fullmatch(dtype.text)):
         raise PickleError("an array of anything but numbers is no plain data")
     values = np.frombuffer(data, dtype.text)
-    if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape):
+    if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape[:5]):
         raise PickleError("the shape of an array is none")
     if len(shape) > 4 or math.prod(shape) != values.size:
         raise PickleError(f"an array of {values.size:,} values cannot have the shape {shape[:4]}")

@@ -40,6 +40,13 @@ def read(path: Path) -> Converted:
     """The network of a .caffemodel, with its prototypes if it has fc6. Raises PretrainedError."""
     layers = read_caffemodel(path)
     remarks: list[str] = []
+    names = [layer.name for layer in layers]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise PretrainedError(f"{path}: has the layer {twice[0]!r} twice")
+    many = next((layer.name for layer in layers if len(layer.blobs) > 2), None)
+    if many is not None:
+        raise PretrainedError(f"{path}: layer {many!r} has more arrays than weights and a bias")
     prototypes, used = _prototypes(path, layers, remarks)
     tensors = {
         f"{layer.name}.{part}": torch.from_numpy(np.array(blob))
@@ -78,6 +85,10 @@ def _prototypes(path: Path, layers: list[Layer], remarks: list[str]) -> tuple[Te
     if head is None:
         remarks.append("no fc6: without prototypes")
         return None, set()
+    if len(head.blobs) != 1:
+        raise PretrainedError(
+            f"{path}: fc6 has {len(head.blobs)} arrays, a bias among them; prototypes have none"
+        )
     weight = head.blobs[0]
     used = {HEAD}
     for layer in layers:

@@ -74,6 +74,8 @@ def _layer(data: memoryview, message: Field) -> Layer:
             continue
         if field.number == name_number:
             name = bytes(data[field.start : field.end][:200]).decode("utf-8", errors="replace")
+            if not name.isprintable():  # it would stand in messages
+                raise WireError(field.offset, "a layer's name cannot be printed")
         elif field.number == blobs_number:
             if len(blobs) == MAX_BLOBS:
                 raise WireError(field.offset, f"layer {name!r} has more than {MAX_BLOBS} arrays")

@@ -59,7 +59,7 @@ def take(
                     f"{file}: {theirs} has shape {tuple(tensor.shape)}, {config.name}'s {ours} {tuple(shape)}"
                 )
             remarks.append(f"{theirs}: {tuple(tensor.shape)} reshaped to {tuple(shape)}")
-        network[ours] = _whole(file, theirs, tensor).to(expected[ours].dtype).reshape(shape)
+        network[ours] = _whole(file, theirs, tensor.to(expected[ours].dtype)).reshape(shape)
     if prototypes is not None:
         prototypes = checked_prototypes(file, prototypes, config)
     return Converted(config, network, prototypes, renamed, remarks)
@@ -73,13 +73,16 @@ def first_convolution(config: NetworkConfig) -> str:
 
 
 def checked_prototypes(file: Path, prototypes: Tensor, config: NetworkConfig) -> Tensor:
-    """Prototypes (C, D) of the network's D, finite, in fp32. Raises PretrainedError."""
+    """Prototypes (C, D) of the network's D, finite and not 0, in fp32. Raises PretrainedError."""
     if prototypes.shape[1] != config.embedding_size:
         raise PretrainedError(
             f"{file}: its prototypes have {prototypes.shape[1]} dimensions, its embeddings "
             f"{config.embedding_size}"
         )
-    return _whole(file, "the classifier", prototypes).float()
+    prototypes = _whole(file, "the classifier", prototypes.float())
+    if not bool(prototypes.any(dim=1).all()):
+        raise PretrainedError(f"{file}: its classifier holds a row of zeros, which is nobody's prototype")
+    return prototypes
 
 
 def _refuse_strangers(file: Path, config: NetworkConfig, renamed: Mapping[str, str], found: set[str]) -> None:

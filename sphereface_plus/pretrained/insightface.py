@@ -30,12 +30,16 @@ def read(path: Path) -> Converted:
     """The network of a state dict, with the prototypes that lie beside it. Raises PretrainedError."""
     tensors, prototypes = read_with_classifier(path)
     if _WHOLE_MAP in tensors:
-        name, embed, pixels = "mobilefacenet", "features.layers.2.weight", tensors[_WHOLE_MAP][0].numel()
+        name, embed, last = "mobilefacenet", "features.layers.2.weight", _WHOLE_MAP
     else:
-        name, embed = _iresnet(path, tensors), "fc.weight"
-        pixels = tensors[embed].shape[-1] // 512 if embed in tensors else 0
+        name, embed, last = _iresnet(path, tensors), "fc.weight", "fc.weight"
     if embed not in tensors:
         raise PretrainedError(f"{path}: is no {name} of insightface: it lacks {embed}")
+    for matrix in (embed, last):
+        if tensors[matrix].ndim < 2 or 0 in tensors[matrix].shape:
+            shape = tuple(tensors[matrix].shape)
+            raise PretrainedError(f"{path}: is no {name} of insightface: its {matrix} has the shape {shape}")
+    pixels = tensors[last][0].numel() // (1 if last == _WHOLE_MAP else 512)
     spec: InputSpec = input_spec(path, pixels, color="rgb", std=127.5)
     config = NetworkConfig.model_validate(
         {"name": name, "embedding_size": len(tensors[embed]), "input": spec}

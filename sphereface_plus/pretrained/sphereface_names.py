@@ -62,7 +62,12 @@ def to_sphereface(
     units = tuple(_units(tensors, names, stage) for stage in (1, 2, 3, 4))
     name = next((name for name, known in STAGE_UNITS.items() if known == units), None)
     embed = tensors.get(f"{names.embed}.weight")
-    if name is None or f"{names.convolution(1, 0, 1)}.weight" not in tensors or embed is None:
+    if (
+        name is None
+        or f"{names.convolution(1, 0, 1)}.weight" not in tensors
+        or embed is None
+        or 0 in embed.shape
+    ):
         raise PretrainedError(
             f"{file}: is no SphereFace network of this format: residual units {units} of the four stages, "
             f"{'with' if embed is not None else 'without'} {names.embed}; --from names another one"

@@ -13,10 +13,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from sphereface_plus import checkpoint
 from sphereface_plus.pretrained.errors import PretrainedError
 
 PREFIXES = ("module.", "model.", "net.")  # DataParallel's, and what trainers put around a network
 _CLASSIFIER = "state_dict_softmax_fc"  # where insightface keeps the classifier, beside the network
+MAX_NAME = 300
+"""Length of a tensor's name."""
 _STATES = ("state_dict", "model_state_dict", "state_dict_backbone", "backbone", "model", "net", "network")
 
 
@@ -48,9 +51,12 @@ def read_with_classifier(path: str | Path) -> tuple[dict[str, Tensor], Tensor | 
 def _tensors(path: Path, state: Mapping[str, Any]) -> dict[str, Tensor]:
     tensors = {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
     for name, tensor in tensors.items():
-        # A view may claim any size with a stride of 0: copying it would take memory that the file has not.
-        if tensor.is_sparse or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-            raise PretrainedError(f"{path}: {name} claims more numbers than the file holds")
+        if not name.isprintable() or len(name) > MAX_NAME:
+            raise PretrainedError(f"{path}: has the tensor {name[:60]!r}, which is no name")
+        if not checkpoint.is_plain(tensor):
+            raise PretrainedError(
+                f"{path}: {name} claims more numbers than the file holds, or holds them in another form"
+            )
     return tensors
 
 
@@ -64,6 +70,9 @@ def _load(path: Path) -> Any:
             with zipfile.ZipFile(path) as archive:  # torch does not compress: a compressed file may be a bomb
                 if any(item.compress_type != zipfile.ZIP_STORED for item in archive.infolist()):
                     raise PretrainedError(f"{path}: is a compressed archive; unpack it first")
+                checkpoint.check_tuples(archive)
+        else:
+            checkpoint.check_tuples(path.read_bytes())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of TorchScript, which is refused below anyway
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -88,10 +97,10 @@ def _find_state(path: Path, content: Any) -> Mapping[str, Any]:
         if isinstance(content.get(key), Mapping):
             content = content[key]
             break
-    content = {str(name): value for name, value in content.items()}
+    content = {name: value for name, value in content.items() if isinstance(name, str)}
     if not any(isinstance(value, Tensor) for value in content.values()):
         names = ", ".join(sorted(content)[:5]) or "nothing"
-        raise PretrainedError(f"{path}: holds no state dict, but {names}")
+        raise PretrainedError(f"{path}: holds no state dict, but {repr(names[:200])[1:-1]}")
     return content
 
 

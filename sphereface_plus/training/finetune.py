@@ -160,7 +160,7 @@ def _check_identities(start: Weights, ours: Sequence[str]) -> list[str]:
     theirs, difference = start.info.identities, None
     if not start.loss:
         raise StartError(f"{start.file}: has no prototypes; begin with new ones by --reset-head")
-    rows = len(start.loss["prototypes"]) if "prototypes" in start.loss else len(ours)
+    rows = len(start.loss["prototypes"]) if "prototypes" in start.loss else len(theirs or ours)
     if rows != len(ours):
         difference = f"it was trained on {rows} identities, the data here have {len(ours)}"
     elif theirs is not None and list(theirs) != list(ours):

@@ -71,6 +71,9 @@ def test_folds_are_scikit_learns_stretches(path, count):
             r"image 1 should be .*, got an array uint8 \(4, 4, 3\)",
         ),
         (([A, np.zeros(4, np.float32)], [True]), r"got an array float32 \(4,\)"),
+        (([A, B], np.array(True)), "0 pairs need twice as many images, 0, got 2"),
+        ((np.array(5), [True]), "1 pairs need twice as many images, 2, got 0"),
+        ((np.zeros((10**12, 0), np.uint8), [True]), "1 pairs need twice as many images, 2, got 0"),
         (({}, [True]), r"a\.bin, byte \d+: opcode b'}' makes more than plain data"),
     ],
 )

@@ -1,3 +1,5 @@
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -105,6 +107,13 @@ def test_a_grey_crop_is_read_with_three_equal_channels(tmp_path):
     grey = np.arange(48, dtype=np.uint8).reshape(8, 6)
     cv2.imwrite(str(tmp_path / "grey.png"), grey)
     assert np.array_equal(read_crop(tmp_path / "grey.png"), np.repeat(grey[..., None], 3, axis=2))
+
+
+def test_a_pipe_or_a_device_is_not_read_without_end(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", "/dev/zero", tmp_path):
+        with pytest.raises(CropsError, match=rf"{path}: the crop cannot be read \(Not a file\)"):
+            read_crop(path)
 
 
 def test_a_missing_crop_is_named(tmp_path):

@@ -60,6 +60,8 @@ def test_exif_orientation_is_applied(photo):
     exif[0x0112] = 6  # a quarter turn
     data = encoded(Image.fromarray(photo), quality=100, exif=exif.tobytes())
     assert decode(data).shape == (93, 109, 3)
+    comment = b"\xff\xfe" + (30_002).to_bytes(2, "big") + bytes(30_000)  # before EXIF: a profile may be, too
+    assert np.array_equal(decode(data[:2] + comment + data[2:]), decode(data))
 
 
 def test_cmyk_is_converted(photo):
@@ -100,6 +102,7 @@ def jpeg_of(height: int, width: int) -> bytes:
         + struct.pack("<IIiiHHIIiiII", 54, 40, 60_000, 60_000, 1, 24, 0, 0, 0, 0, 0, 0)
         + bytes(99),
         encoded(Image.new("1", (8192, 8192)), "TIFF", compression="group4"),
+        b"#?RADIANCE\n# -Y 1 +X 1\nFORMAT=32-bit_rle_rgbe\n\n-Y 30000 +X 30000\n\x02\x02\x75\x30",
     ],
 )
 def test_a_small_file_that_claims_a_huge_image_is_refused_before_it_is_decoded(data):

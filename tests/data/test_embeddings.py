@@ -1,3 +1,5 @@
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,41 @@ def test_pickled_objects_are_never_loaded(tmp_path, embeddings):
     np.savez(tmp_path / "e.npz", keys=np.array([*KEYS], dtype=object), embeddings=embeddings)
     with pytest.raises(EmbeddingsError, match="Object arrays cannot be loaded"):
         read_embeddings(tmp_path / "e.npz")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"keys": np.array("abc")}, r"its keys are <U3 \(\), not texts \(N,\)"),
+        ({"keys": np.array([["a"], ["b"], ["c"]])}, r"its keys are <U1 \(3, 1\), not texts"),
+        ({"meta": np.array("[1, 2]")}, "its meta is a list, not a JSON object"),
+        ({"meta": np.array("[" * 100_000)}, "recursion"),
+    ],
+)
+def test_arrays_of_another_kind_are_refused(tmp_path, embeddings, arrays, message):
+    np.savez(tmp_path / "e.npz", **{"keys": np.array(KEYS), "embeddings": embeddings} | arrays)
+    with pytest.raises(EmbeddingsError, match=rf"e\.npz: cannot be read as an \.npz .*{message}"):
+        read_embeddings(tmp_path / "e.npz")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<U3', 'fortran_order': False, 'shape': (9999999999999,), }",  # MemoryError
+        "{'descr': '<U0', 'fortran_order': False, 'shape': (9999999999999,), }",  # takes no bytes
+        "{'descr': '<U3', 'fortran_order': False, 'shape': (2,",  # SyntaxError, or tokenize's
+        "",
+    ],
+)
+def test_a_forged_header_is_refused_and_takes_no_memory(tmp_path, embeddings, header):
+    np.savez(tmp_path / "good.npz", keys=np.array(KEYS), embeddings=embeddings)
+    for version in (1, 2, 3):
+        length = len(header).to_bytes(2 if version == 1 else 4, "little")
+        with zipfile.ZipFile(tmp_path / "good.npz") as good, zipfile.ZipFile(tmp_path / "e.npz", "w") as bad:
+            bad.writestr("embeddings.npy", good.read("embeddings.npy"))
+            bad.writestr("keys.npy", b"\x93NUMPY" + bytes([version, 0]) + length + header.encode())
+        with pytest.raises(EmbeddingsError, match=r"e\.npz: cannot be read"):
+            read_embeddings(tmp_path / "e.npz")
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", None])

@@ -184,3 +184,11 @@ def test_no_damage_gives_another_error_than_a_record_error(tmp_path_factory, dat
         images = ImageRecords(folder / "a.rec")
         images.identity_labels()
         assert all(len(images.read(number)) <= len(rec) for number in range(len(images)))
+
+
+def test_a_record_in_parts_that_an_index_names_again_and_again_is_not_read_each_time(tmp_path):
+    content = pack_record(0.0, 0, b"1234" + MAGIC_BYTES + bytes(4000))
+    rec = write_records(tmp_path / "a.rec", [(0, content)])
+    rec.with_suffix(".idx").write_text("".join(f"{key}\t0\n" for key in range(1000)))
+    with pytest.raises(RecordError, match=r"a\.rec: its records lie in one another; the \.idx is of another"):
+        ImageRecords(rec)

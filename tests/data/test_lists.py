@@ -22,6 +22,7 @@ def test_a_line_of_each_kind_is_read(tmp_path, name, line, expected):
     ("name", "line", "message"),
     [
         ("a.txt", "Ann/1.jpg", "line 2: expected `path label`, label 0, 1, 2"),
+        ("a.txt", "Ann/1\0.jpg 7", "line 2: expected `path label`"),
         ("a.txt", "7", "line 2: expected `path label`"),
         ("a.lst", "1 Ann/1.jpg 7", "line 2: expected `index <tab> label <tab> path` or `aligned"),
         ("a.lst", "1\tAnn/1.jpg\t0.5", "line 2: expected"),

@@ -136,6 +136,7 @@ def test_a_failed_write_leaves_the_old_manifest(write):
         ("C:\\faces\\1.png", True),
         ("Ann\\..\\..\\1.png", True),
         ("\\\\host\\share\\1.png", True),
+        ("Ann/1\0.png", True),
     ],
 )
 def test_paths_that_lead_out_of_a_folder_are_known_on_any_system(path, outside):
@@ -152,9 +153,15 @@ def test_paths_that_lead_out_of_a_folder_are_known_on_any_system(path, outside):
         ({"old": ",112,", "new": ",0,"}, "row 1 .*: height must be a positive count"),
         ({"old": ",96,", "new": ",96.5,"}, "row 1 .*: width must be a positive count"),
         ({"old": "29.5", "new": ""}, "row 1 .*: left_eye_x must be a finite number"),
+        (
+            {"old": "29.5", "new": "1" * 999 + "x"},
+            "row 1 .*: left_eye_x must be a finite number, got '1{200}'$",
+        ),
         ({"old": "29.5", "new": "inf"}, "row 1 .*: left_eye_x must be a finite number"),
         ({"old": "0.999", "new": "high"}, "row 1 .*: score must be a finite number"),
         ({"old": ",score", "new": ",confidence"}, "is not a manifest, it lacks the columns score"),
+        ({"old": "nose_y,", "new": "nose_y,age,age,"}, "has the column 'age' twice"),
+        ({"old": "identity,", "new": "identity,path,"}, "has the column 'path' twice"),
         ({"old": ",112,96,", "new": ",112,"}, r"row 1 \(.*\): expected 22 fields, got 21"),
         ({"old": "Ann/1.png", "new": '"Ann/1.png'}, "is not a CSV file"),
     ],

@@ -61,6 +61,9 @@ def test_a_name_made_of_digits_is_a_name(pairs_file):
             r"line 2: expected `path path 1` \(genuine\) or `path path 0`, got 'a/1 b/1 2'",
         ),
         (["a/1 a/2"], r"line 1: expected `path path 1`"),
+        (["9" * 5000], "line 1: expected `path path 1`"),  # int() refuses so many digits itself
+        (["1", f"Ann 1 {'9' * 5000}", "Ann 2 Bob 3"], "line 2: expected `name n m`"),
+        (["a.jpg 1", f"b.jpg {'1' * 5000}"], r"line 2: expected `name\.jpg fold`"),
         ([""], "the pairs file is empty"),
     ],
 )

@@ -146,6 +146,9 @@ def test_arrays_of_anything_but_numbers_are_refused(protocol, array, tmp_path, m
         (b"NNb.", "gives a state to what has none"),
         (b"NN\x86R.", "a value is missing"),
         (b"(q\x00.", "a value is missing"),
+        (b"c" + b"o" * 150 + b"\n\x1b[2J\nN.", r"byte 0: asks for o{100}; only lists"),
+        (b"c\x1b[2J\rmo\ndel\nN.", r"byte 0: asks for \\x1b\[2J\\rmo\.del; only lists"),
+        (b"(" + b"N" * 17 + b"tq\x000c_codecs\nencode\nh\x00R.", "a call with 17 arguments is not taken"),
         (b"P1\n.", "opcode b'P' makes more"),
         (b"\x82\x01.", "opcode b'.x82' makes more"),
     ],
@@ -153,6 +156,14 @@ def test_arrays_of_anything_but_numbers_are_refused(protocol, array, tmp_path, m
 def test_what_is_wrong_is_said_with_its_offset(data, message):
     with pytest.raises(PickleError, match=message):
         load_plain(data)
+
+
+@pytest.mark.parametrize(
+    ("end", "message"), [(b")R.", "calls what cannot be called"), (b"\x8c\x01a\x93.", "a name is no text")]
+)
+def test_a_tuple_whose_hash_would_overflow_the_stack_is_not_hashed(end, message):
+    with pytest.raises(PickleError, match=message):
+        load_plain(b")" + b"\x85" * 10**6 + end)
 
 
 def test_arrays_must_have_as_many_values_as_their_shape_says():
@@ -177,10 +188,19 @@ BOMBS = {
     + b"q\x000]("
     + b"h\x00" * 10**5
     + b"e.",
+    "a type's byte order given again and again": b"X"
+    + struct.pack("<I", 10**5)
+    + b"<" * 10**5
+    + b"q\x000(K\x03h\x00NNNK\x00K\x00K\x00tq\x010"
+    + b"cnumpy\ndtype\nX\x02\x00\x00\x00f4\x85R"
+    + b"h\x01b" * 10**4
+    + b"0N.",
     "lists of lists": b"]q\x00"
     + b"".join(b"](" + b"h%ch%c" % (n, n) + b"eq%c" % (n + 1) for n in range(99))
     + b"\x85" * 99
     + b".",
+    "one value remembered again and again": b"N" + b"\x94" * 87_400 + b".",  # the memo has just grown
+    "empty lists": b"(" + b"]" * 10**5 + b"l.",
     "deep": b"]" * 10**5 + b"a" * (10**5 - 1) + b".",
 }
 
@@ -194,7 +214,7 @@ def test_a_bomb_takes_no_more_memory_than_some_files(name):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 100 * len(BOMBS[name]) + 10**5
+    assert peak < 120 * len(BOMBS[name]) + 10**5
 
 
 SEEDS = [pickle.dumps(([A, B, np.frombuffer(A, np.uint8)], [True, np.bool_(False)]), p) for p in PROTOCOLS]

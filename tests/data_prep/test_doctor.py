@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
+import tracemalloc
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,9 +17,9 @@ from click.testing import CliRunner
 
 from data_prep.__main__ import main
 from data_prep.doctor.drop import drop
-from data_prep.doctor.duplicates import close, components
+from data_prep.doctor.duplicates import close, components, exact_duplicates, near_duplicates
 from data_prep.doctor.examine import examine
-from data_prep.doctor.pictures import look, perceptual_hash
+from data_prep.doctor.pictures import HASH_BITS, Look, look, perceptual_hash
 from data_prep.doctor.report import write_report
 from data_prep.errors import PrepError
 from data_prep.packing import pack
@@ -133,6 +135,30 @@ def test_people_of_a_test_set_are_found_by_name_and_by_face(folder, embedder, tm
     assert dropped(examined) == set(found(examined, "shared_name")[0])
 
 
+def test_a_broken_crop_of_the_test_set_is_counted_and_the_others_are_compared(
+    folder, embedder, tmp_path, monkeypatch
+):
+    for photo in range(4, 7):
+        write(tmp_path / "test" / "somebody" / f"{photo}.png", person(6, photo))
+    (tmp_path / "test" / "somebody" / "7.png").write_bytes(b"<html>")
+    write(tmp_path / "test" / "somebody" / "8.png", person(6, 8)[:20])
+    examined = examine(folder, against=tmp_path / "test", embedder=embedder)
+    assert found(examined, "shared_face") == [[f"p06/{photo}.png" for photo in range(4)]]
+    monkeypatch.setattr(Embedder, "load", lambda *_, **__: embedder)
+    options = ["--against", str(tmp_path / "test"), "--model", "any"]
+    result = CliRunner().invoke(main, ["doctor", str(folder), str(tmp_path / "out"), *options])
+    assert "that are unreadable or of another size: 2, left out\n" in result.output
+
+
+def test_a_model_that_fails_while_it_runs_ends_in_a_sentence(folder, embedder, tmp_path, monkeypatch):
+    broken = replace(embedder, network=lambda crops: crops.flatten(1) * float("nan"), name="a.onnx")
+    monkeypatch.setattr(Embedder, "load", lambda *_, **__: broken)
+    result = CliRunner().invoke(main, ["doctor", str(folder), str(tmp_path / "out"), "--model", "any"])
+    assert result.exit_code == 1
+    assert result.output.startswith("error: a.onnx: its embedding of ")
+    assert "is not finite" in result.output.splitlines()[-1]
+
+
 def test_packed_sets_are_examined_too(folder, tmp_path):
     (folder / "p00" / "copy.png").write_bytes((folder / "p00" / "1.png").read_bytes())
     pack(folder, tmp_path / "a.rec")
@@ -208,6 +234,8 @@ def test_a_manifest_loses_its_rows_and_the_files_stay(tmp_path, photos, proposal
         (["delete,p00/1.png,p00,x,1,0,"], "row 1: expected drop, look or keep, and a path"),
         (["drop,../other/1.png,p00,x,1,0,"], "row 1: expected drop, look or keep, and a path"),
         (["drop"], "row 1: expected drop"),
+        ([f"drop,{'a' * 300},p00,x,1,0,"], "1 of 1 crops to drop are not in"),  # no file system takes it
+        (["drop,p00/1\0.png,p00,x,1,0,"], "row 1: expected drop"),
     ],
 )
 def test_wrong_proposals_change_nothing(folder, proposals, rows, message):
@@ -262,6 +290,40 @@ def test_close_pairs_are_those_of_the_full_product():
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     expected = {(i, j) for i in range(70) for j in range(i + 1, 70) if vectors[i] @ vectors[j] >= 0.9}
     assert {(i, j) for i, j, _ in close(vectors, 0.9, chunk=16)} == expected
+
+
+def looks_of(count: int, *, of_pixels: str, bits: int = 0) -> list[Look]:
+    """Looks whose hashes are equal but for the first bits; of_pixels may hold {}, the number."""
+    rough = np.random.default_rng(0).integers(0, 2, HASH_BITS, dtype=np.uint8).astype(bool)
+    rough[:bits] ^= True
+    pixels = [of_pixels.format(number).encode() for number in range(count)]
+    return [Look(None, SIZE, 900, 30.0, b"file", of, rough) for of in pixels]
+
+
+def traced_peak(function):
+    """What it returns, and the most memory that it took meanwhile."""
+    tracemalloc.start()
+    try:
+        return function(), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_thousands_of_copies_of_a_picture_are_searched_as_one():
+    looks = looks_of(3000, of_pixels="one") + looks_of(1, of_pixels="other", bits=3)
+    labels = [0] * 3000 + [1]
+    assert [len(finding.entries) for finding in exact_duplicates(looks, labels)] == [3000]
+    (finding,), peak = traced_peak(lambda: near_duplicates(looks, labels, np.ones((3001, 1), np.float32)))
+    assert [entry.crop for entry in finding.entries] == list(range(3001))
+    assert finding.words == "hashes differ in 3 of 256 bits, cosine up to 1.00, under several identities"
+    assert peak < 10**7
+
+
+def test_close_pairs_take_the_memory_of_a_block_however_many_they_are():
+    vectors = np.ones((500, 1), np.float32)
+    count, peak = traced_peak(lambda: sum(1 for _ in close(vectors, 0.9, chunk=50)))
+    assert count == 500 * 499 // 2
+    assert peak < 10**6
 
 
 def test_components_are_what_hangs_together():

@@ -137,6 +137,21 @@ def test_what_only_opencv_reads_is_read_too(tmp_path):
     np.testing.assert_allclose(read_photo(tmp_path / "a.hdr"), COLOUR, atol=2)
 
 
+def test_a_radiance_file_that_claims_more_pixels_than_a_photo_has_is_not_decoded(tmp_path):
+    (tmp_path / "a.hdr").write_bytes(b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 30000 +X 30000\n" + bytes(99))
+    with pytest.raises(PhotoError, match=r"a\.hdr: has more than 150 million pixels"):
+        read_photo(tmp_path / "a.hdr")
+
+
+def test_postscript_under_another_name_is_refused_and_not_run(tmp_path, monkeypatch):
+    from PIL import EpsImagePlugin
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("was run"))
+    path = saved(COLOUR, tmp_path / "a.eps").rename(tmp_path / "a.jpg")
+    with pytest.raises(PhotoError, match=r"a\.jpg: cannot be decoded: it is PostScript, .* not run"):
+        read_photo(path)
+
+
 def test_one_pixel_is_a_photo(tmp_path):
     np.testing.assert_array_equal(read_photo(saved(COLOUR[:1, 7:8], tmp_path / "a.png")), COLOUR[:1, 7:8])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 
 import pytest
@@ -111,11 +112,67 @@ def test_a_folder_with_something_else_is_refused_and_not_touched(tmp_path):
         Journal(tmp_path / "thesis.tex", SETTINGS)
 
 
-@pytest.mark.parametrize("text", ["", "hello\n", "[]\n", '{"a": 1}\n'])
+@pytest.mark.parametrize(
+    "text", [b"", b"hello\n", b"[]\n", b'{"a": 1}\n', b'{"settings": 5}\n', b"\xff\n", b"[" * 100_000]
+)
 def test_a_file_that_is_no_journal_is_refused(tmp_path, text):
-    (tmp_path / JOURNAL).write_text(text)
+    (tmp_path / JOURNAL).write_bytes(text)
     with pytest.raises(PrepError, match="is no journal of this program"):
         Journal(tmp_path, SETTINGS)
+
+
+def test_a_folder_in_the_journals_place_is_refused(tmp_path):
+    (tmp_path / JOURNAL).mkdir()
+    with pytest.raises(PrepError, match="is no journal of this program"):
+        Journal(tmp_path, SETTINGS)
+
+
+def test_settings_of_a_forged_journal_cannot_break_the_sentence(tmp_path):
+    (tmp_path / JOURNAL).write_text(
+        json.dumps({"settings": SETTINGS | {"template": "a\nb", "x\n": "1" * 999}})
+    )
+    with pytest.raises(PrepError, match=r"\(template a\\nb there, .*; x\\n 1{200} there, none here\); give"):
+        Journal(tmp_path, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"5",
+        b'"text"',
+        b"[" * 100_000,
+        b'{"source": "\xff"}',
+        *(
+            json.dumps(dataclasses.asdict(done("a")) | change).encode()
+            for change in (
+                {"source": []},
+                {"source": 5},
+                {"num_bytes": "1"},
+                {"modified_ns": True},
+                {"crops": 5},
+                {"crops": [{"row": {}, "num_bytes": 1}]},
+                {"crops": [dataclasses.asdict(done("a").crops[0]) | {"num_bytes": 1.5}]},
+            )
+        ),
+        *(
+            json.dumps(dataclasses.asdict(done("a", crops=(Crop(row, 77),)))).encode()
+            for row in (
+                dataclasses.replace(done("a").crops[0].row, identity="\ud800"),
+                dataclasses.replace(done("a").crops[0].row, identity=None),
+                dataclasses.replace(done("a").crops[0].row, score="high"),
+            )
+        ),
+    ],
+    ids=lambda line: repr(line[:20]),
+)
+def test_a_line_of_other_things_than_ours_is_passed_over(tmp_path, line):
+    with Journal(tmp_path, SETTINGS) as journal:
+        journal.add(done("b"))
+    with (tmp_path / JOURNAL).open("ab") as file:
+        file.write(line + b"\n")
+    with Journal(tmp_path, SETTINGS) as journal:
+        journal.add(done("c"))
+    assert list(Journal(tmp_path, SETTINGS).done) == ["b", "c"]
 
 
 def test_a_crop_that_leads_out_of_the_folder_is_not_believed(tmp_path):

@@ -150,6 +150,15 @@ def test_a_missing_or_wrong_lfw_list_is_refused(make):
     (root / "peopleDevTrain.txt").write_text("1\nAnn Smith\n")
     with pytest.raises(PrepError, match=r"peopleDevTrain\.txt:2: expected a name, a tab and a count"):
         find_photos(root, "lfw-devtrain")
+    (root / "peopleDevTrain.txt").write_text("1\nAnn\t2\nBob\t999999999\n")
+    with pytest.raises(PrepError, match=r"peopleDevTrain\.txt:3: counts more than 100,000 photos"):
+        find_photos(root, "lfw-devtrain")
+    (root / "peopleDevTrain.txt").write_text(f"1\nAnn\t{'9' * 5000}\n")
+    with pytest.raises(PrepError, match=r"peopleDevTrain\.txt:2: expected a name, a tab and a count"):
+        find_photos(root, "lfw-devtrain")
+    (root / "peopleDevTrain.txt").write_text("0\n")
+    with pytest.raises(PrepError, match="no identity has 1 photos, the most is 0"):
+        find_photos(root, "lfw-devtrain")
     (root / "pairs.txt").write_text("10\t300\n")
     with pytest.raises(PrepError, match=r"pairs\.txt: .*6000 lines"):
         find_photos(root, "lfw-view2")
@@ -170,6 +179,12 @@ def test_photos_are_selected_by_keys_with_or_without_suffix(make):
 def test_a_selection_may_not_lead_out_of_the_folder(make):
     with pytest.raises(PrepError, match=r"'\.\./x' leads out of the folder of photos"):
         select_photos(make("a/1.jpg"), ["../x"])
+
+
+def test_a_name_that_no_file_system_takes_is_a_photo_that_is_missing(make):
+    name = "A" * 300
+    chosen = select_photos(make("a/1.jpg"), [f"{name}/1"])
+    assert [photo.path for photo in chosen.photos] == [f"{name}/1"]
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,18 @@ def test_nothing_is_written_outside_of_the_new_folder(tmp_path, plain, name):
     assert files(tmp_path) == before
 
 
+@pytest.mark.parametrize("name", ["a" * 300 + ".png", "Ann/1.png/x/2.png"])
+def test_a_name_that_the_file_system_does_not_take_ends_an_unpacking(tmp_path, plain, name):
+    pack(plain, tmp_path / "b.rec")
+    lines = (tmp_path / "b.rec.csv").read_text().splitlines()
+    lines[1:3] = "Ann/1.png,Ann", f"{name},Ann"
+    (tmp_path / "b.rec.csv").write_text("\n".join(lines))
+    before = files(tmp_path)
+    with pytest.raises(PrepError, match=r": cannot be written \((File name too long|Not a directory)\)"):
+        unpack(tmp_path / "b.rec", tmp_path / "out")
+    assert files(tmp_path) == before
+
+
 def test_the_commands_say_what_they_did_and_what_is_wrong_in_one_line(plain, tmp_path):
     def run(*arguments):
         return CliRunner().invoke(main, [str(argument) for argument in arguments])

@@ -112,6 +112,12 @@ def test_endless_layers_and_arrays_are_refused(write):
         read_caffemodel(write(message(100, message(1, b"fc") + message(7, blob) * 101)))
 
 
+def test_a_layers_name_that_would_break_a_message_is_refused(write):
+    blob = message(7, message(5, bytes(4)))
+    with pytest.raises(PretrainedError, match=r"\(byte \d+: a layer's name cannot be printed"):
+        read_caffemodel(write(message(100, message(1, b"fc\n\x1b[2J") + blob)))
+
+
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damage_anywhere_is_read_or_refused_in_a_sentence(caffe_bytes, write, data):

@@ -144,6 +144,26 @@ def test_other_networks_are_refused_by_what_they_lack_and_have(caffe_file, spher
     )
 
 
+def test_arrays_that_would_be_dropped_or_taken_for_others_are_refused(
+    caffe_file, sphereface_layers, tmp_path
+):
+    layers = sphereface_layers(4)
+    of = {layer[0]: layer for layer in layers}
+    zeros = np.zeros(5, np.float32)
+
+    def refused(changed_layers, match):
+        with pytest.raises(PretrainedError, match=rf"face\.caffemodel: {match}"):
+            convert(caffe_file(changed_layers), tmp_path / "face.safetensors", "caffe")
+
+    refused(changed(layers, "fc6", lambda arrays: [*arrays, zeros]), "fc6 has 2 arrays, a bias among them")
+    third = changed(layers, "conv2_1", lambda arrays: [*arrays, zeros])
+    refused(third, "layer 'conv2_1' has more arrays than weights and a bias")
+    refused([*layers, of["conv2_1"]], "has the layer 'conv2_1' twice")
+    refused([*layers, of["fc6"]], "has the layer 'fc6' twice")
+    for zero in (lambda arrays: [arrays[0] * 0], lambda arrays: [arrays[0] * np.eye(5, 1)]):
+        refused(changed(layers, "fc6", zero), "its classifier holds a row of zeros, which is nobody's")
+
+
 def test_crops_of_112x112_are_recognised_by_the_last_layer(caffe_file, sphereface_layers, tmp_path):
     source = caffe_file(sphereface_layers(4, width=112))
     spec = convert(source, tmp_path / "face.safetensors", "caffe").info.network.input
@@ -318,6 +338,9 @@ def test_classifiers_that_cannot_be_are_refused(sphereface_layers, caffe_file, t
         torch.save(tensors, head)
         with pytest.raises(PretrainedError, match=match):
             convert(tmp_path / "net.pth", out, "cosface", head=[head])
+    torch.save({"w": torch.ones(5, 16).tril(-1)}, head)
+    with pytest.raises(PretrainedError, match=r"head\.pth: its classifier holds a row of zeros"):
+        convert(tmp_path / "net.pth", out, "cosface", head=[head])
     source = caffe_file(sphereface_layers(4))
     with pytest.raises(PretrainedError, match="holds its classifier itself; drop --head"):
         convert(source, out, "caffe", head=[head])
@@ -381,6 +404,40 @@ def test_a_tensor_that_claims_more_than_the_file_holds_is_refused(tmp_path):
         convert(tmp_path / "bomb.pth", tmp_path / "face.safetensors", "clcarwin")
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta", "ignore:torch.quantize_per_tensor")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda tensor: tensor.to("meta"),
+        lambda tensor: tensor.to_sparse(),
+        lambda tensor: tensor.to_sparse_csr(),
+        lambda tensor: tensor.to(torch.complex64),
+        lambda tensor: torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8),
+        lambda tensor: tensor.to(torch.uint8).view(torch.float4_e2m1fn_x2),
+    ],
+)
+def test_a_tensor_that_is_not_its_numbers_one_by_one_is_refused(tmp_path, make):
+    torch.save({"fc5.weight": make(torch.eye(3)), "fc5.bias": torch.ones(3)}, tmp_path / "x.pth")
+    with pytest.raises(PretrainedError, match=r"fc5\.weight claims .*, or holds them in another form"):
+        convert(tmp_path / "x.pth", tmp_path / "face.safetensors", "clcarwin")
+
+
+def test_a_tuple_that_cannot_be_hashed_is_refused_in_the_old_form_too(tmp_path):
+    torch.save({"a": torch.ones(2)}, tmp_path / "x.pth", _use_new_zipfile_serialization=False)
+    data = (tmp_path / "x.pth").read_bytes()
+    deep = b"\x80\x02}(" + b")" + b"\x85" * 10**6 + b"K\x01u."
+    (tmp_path / "x.pth").write_bytes(data[: data.index(b"\x80\x02}q\x00X\x01")] + deep + data)
+    with pytest.raises(PretrainedError, match="its tuples are nested too deep"):
+        read_state_dict(tmp_path / "x.pth")
+
+
+def test_an_embedding_of_no_numbers_is_refused(tmp_path):
+    state = {f"conv{stage}_1.weight": torch.ones(1) for stage in (1, 2, 3, 4)}
+    torch.save(state | {"fc5.weight": torch.ones(0, 512 * 42)}, tmp_path / "x.pth")
+    with pytest.raises(PretrainedError, match=r"x\.pth: is no SphereFace network of this format"):
+        convert(tmp_path / "x.pth", tmp_path / "face.safetensors", "clcarwin")
+
+
 def test_other_files_are_refused_in_a_sentence(tmp_path):
     out = tmp_path / "face.safetensors"
 
@@ -395,6 +452,9 @@ def test_other_files_are_refused_in_a_sentence(tmp_path):
     refused(b"", r"x\.pth: is damaged, cut short or no file of torch's")
     refused(torch.zeros(3), "holds a Tensor, not tensors by name")
     refused({"epoch": 3}, "holds no state dict, but epoch")
+    refused({"epoch\n\x1b[2J": 3}, r"holds no state dict, but epoch\\n\\x1b")
+    refused({"a\n": torch.zeros(2)}, r"has the tensor 'a\\n', which is no name")
+    refused({"a" * 301: torch.zeros(2)}, "has the tensor 'a{60}', which is no name")
     refused({"a": torch.zeros(2)}, r"is no SphereFace network of this format: residual units \(0, 0, 0, 0\)")
     refused(b"\x01\x02", "no safetensors file", name="x.safetensors")
     with pytest.raises(PretrainedError, match=r"none\.pth: there is no such file"):

@@ -187,6 +187,19 @@ def test_other_networks_are_refused(tmp_path):
             {"layer4.1.bn1.weight": None},
             r"no IResNet and no MobileFaceNet of insightface: \(2, 2, 2, 1\) residual",
         ),
+        ({"fc.weight": torch.tensor(1.0)}, r"pth: is no iresnet18 .* its fc\.weight has the shape \(\)"),
+        ({"fc.weight": torch.ones(0, 25088)}, r"its fc\.weight has the shape \(0, 25088\)"),
+        (
+            {
+                "features.layers.0.layers.0.weight": torch.tensor(1.0),
+                "features.layers.2.weight": torch.eye(2),
+            },
+            r"no mobilefacenet .* its features\.layers\.0\.layers\.0\.weight has the shape \(\)",
+        ),
+        (
+            {"features.layers.0.layers.0.weight": torch.eye(2), "features.layers.2.weight": torch.eye(2)[0]},
+            r"no mobilefacenet .* its features\.layers\.2\.weight has the shape \(2,\)",
+        ),
     ):
         changed = {name: value for name, value in (tensors | change).items() if value is not None}
         torch.save(changed, tmp_path / "backbone.pth")
