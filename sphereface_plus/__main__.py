@@ -52,10 +52,11 @@ def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @cli.command()
 @training_options
 def train(recipe: Path, overrides: tuple[str, ...], out: Path | None, resume: bool) -> int:
-    """Train what RECIPE (a YAML file of configs/) describes.
+    """Train what RECIPE describes, a YAML file or the name of one that is installed, such as cifar/cnn9.
 
     Ctrl-C or SIGTERM saves and stops; --resume repeats the uninterrupted run exactly. With --resume,
-    train.steps and data.workers may differ from before, and nothing else.
+    train.steps and data.workers may differ from before, and of image classifications data.path, where the
+    same training images lie there; nothing else.
 
     \b
     sphereface-plus train configs/face/sphereface20_casia.yaml --set data.path=crops/casia
@@ -247,8 +248,10 @@ def _train(
     recipe: Path, overrides: tuple[str, ...], out: Path | None, resume: bool, *, needs_start: bool = False
 ) -> int:
     from sphereface_plus import config as configuration
+    from sphereface_plus.reproduce.spec import find_recipe
     from sphereface_plus.training.run import train as train_run
 
+    recipe = find_recipe(recipe)
     config = configuration.load(recipe, overrides)
     if needs_start and (config.task == "image" or config.init_from is None):
         raise configuration.ConfigError(

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from sphereface_plus.__main__ import cli, main
 from sphereface_plus.config import Config
+from sphereface_plus.reproduce.spec import recipes
 
 RECIPE = {
     "name": "tiny",
@@ -131,6 +132,8 @@ def test_resume_of_a_finished_run_says_so(monkeypatch, capsys, recipe, trained):
             "error: {recipe}: mhe.weigth: is no setting; did you mean weight?\n",
         ),
         (["train", "{recipe}", "--set", "data.path=nowhere"], "error: nowhere: "),
+        (["train", "cifar/cnn9", "--set", "data.path=nowhere"], "error: nowhere: "),
+        (["finetune", "face/lfw"], "error: {recipes}/face/lfw.yaml: a fine-tuning needs --init-from"),
         (
             ["train", "{recipe}", "--out", "{recipe}/run"],
             "error: {recipe}/run: cannot be made and written to",
@@ -145,7 +148,7 @@ def test_resume_of_a_finished_run_says_so(monkeypatch, capsys, recipe, trained):
 def test_a_mistake_is_one_sentence_and_exit_code_1(
     monkeypatch, capsys, recipe, trained, crops, arguments, sentence
 ):
-    names = {"recipe": recipe, "trained": trained, "crops": crops}
+    names = {"recipe": recipe, "trained": trained, "crops": crops, "recipes": recipes()}
     assert call(monkeypatch, *(argument.format(**names) for argument in arguments)) == 1
     said = capsys.readouterr().err
     assert said.startswith(sentence.format(**names))

@@ -7,6 +7,7 @@ and its position in the stream, the same on every device and however a batch is 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -51,6 +52,12 @@ class DeviceImages:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def fingerprint(self) -> str:
+        """A hash over the images, in their order, and their labels."""
+        digest = hashlib.sha256(self.images.cpu().numpy().tobytes())
+        digest.update(self.labels.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def to(self, device: torch.device | str) -> DeviceImages:
         return DeviceImages(self.images.to(device), self.labels.to(device), self.num_classes)

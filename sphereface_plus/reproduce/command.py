@@ -8,6 +8,8 @@ from typing import Literal
 
 import click
 
+from sphereface_plus.reproduce import MOST_SEEDS
+
 # What needs torch is imported inside the command: --help and a wrong option answer at once.
 
 SETS = ("cifar10", "cifar100", "mnist", "imagenet")
@@ -28,7 +30,9 @@ SETS = ("cifar10", "cifar100", "mnist", "imagenet")
     help="[default: small, or full where a table has no small one]",
 )
 @click.option(
-    "--seeds", type=click.IntRange(min=1, max=29), help="Seeds of each run.  [default: the budget's]"
+    "--seeds",
+    type=click.IntRange(min=1, max=MOST_SEEDS),
+    help="Seeds of each run.  [default: the budget's]",
 )
 @click.option(
     "--set",
@@ -54,7 +58,8 @@ def reproduce(
 
     The full budget is the paper's; the small one is for two processor cores, with narrower networks and fewer
     steps, and its table says so. It may be interrupted and called again: finished runs are kept, others go
-    on. With one thread each, two runs at once are faster on two cores than one after the other.
+    on. A run that failed is N/C in the table, and tried again only after its .json in the folder was deleted.
+    With one thread each, two runs at once are faster on two cores than one after the other.
 
     \b
     sphereface-plus reproduce table01 --data cifar10=cifar10.tar.gz --at-once 2
@@ -78,11 +83,13 @@ def reproduce(
 
     from sphereface_plus.config import ConfigError
     from sphereface_plus.reproduce import figures, results, runs, spec
+    from sphereface_plus.training.folder import RunError
 
     wrong = [place for place in places if "=" not in place]
     if wrong:
         raise ConfigError(f"--data {wrong[0]}: expected SET=PATH, for example cifar10=/data/cifar10")
-    data = {name: path for name, _, path in (place.partition("=") for place in places)}
+    # However the place is spelled, and from wherever: the same run.
+    data = {name: str(Path(path).resolve()) for name, _, path in (place.partition("=") for place in places)}
     if unknown := sorted(set(data) - set(SETS)):
         raise ConfigError(f"--data {unknown[0]}=...: is no set; there are {', '.join(SETS)}")
     description, file = spec.load_table(table)
@@ -95,9 +102,11 @@ def reproduce(
     recipe = (file.parent / description.recipe).resolve()
     jobs = spec.jobs_of(description, chosen, seeds)
     config_of = {job: spec.config_of(job, recipe, data, overrides) for job in jobs}
-    folders = {job: runs.folder_of(job, config_of[job], out) for job in jobs}
+    contents = runs.check_data(list(config_of.values()))
+    folders = {
+        job: runs.folder_of(job, made, contents[made.data.name], out) for job, made in config_of.items()
+    }
     configs = {folders[job]: config_of[job] for job in jobs}
-    runs.check_data(list(configs.values()))
 
     with Live("", console=Console(stderr=True), transient=True) as live:
 
@@ -105,9 +114,16 @@ def reproduce(
             left = "" if seconds is None else f", {timedelta(seconds=round(seconds))} left"
             live.update(f"{done} of {len(configs)} runs{left}; their lines are in {out / 'runs'}/*.txt")
 
-        runs.run_all(configs, at_once=at_once, progress=show)
+        runs.run_all(configs, contents, at_once=at_once, progress=show)
     cells = results.cells_of(description, chosen, seeds, folders)
     text = results.write_results(cells, description, chosen, results.provenance(configs, overrides), out)
     pictures = figures.draw(description, chosen, seeds, folders, cells, out)
     click.echo(text)
     click.echo("\n".join(f"wrote {path}" for path in (out / "table.md", out / "table.csv", *pictures)))
+    failures = {folder: words for folder in configs if (words := runs.failure_of(folder)) is not None}
+    if failures:
+        raise RunError(
+            f"{len(failures)} of {len(configs)} runs failed: {', '.join(map(str, failures))}; the first "
+            f"said: {next(iter(failures.values()))}; change a setting with --set, or delete a run's .json to "
+            "have it tried again"
+        )

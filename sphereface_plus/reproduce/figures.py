@@ -19,6 +19,7 @@ from sphereface_plus.data.images import DeviceImages, batches_in_order, normalis
 from sphereface_plus.networks import build_image_network
 from sphereface_plus.output import write_csv, write_figure, write_text
 from sphereface_plus.reproduce.results import Cell
+from sphereface_plus.reproduce.runs import failure_of
 from sphereface_plus.reproduce.spec import Budget, Job, Table
 from sphereface_plus.training.logs import read_log
 
@@ -28,20 +29,25 @@ if TYPE_CHECKING:
 COLORS = ("#30363d", "#c23b3b", "#1f7a8c", "#2f9e44", "#b7791f", "#6b4c9a")
 STYLES = [(color, line) for line in ("-", "--", ":") for color in COLORS]
 """Enough for the thirteen methods of Table 1."""
+MOST_POINTS = 600
+"""Drawn of a class: more hide each other."""
 NUMBER = re.compile(r"(.*?)[ =]*([0-9.e+-]+)$")
 
 
 def draw(
     table: Table, budget: Budget, seeds: int, folders: dict[Job, Path], cells: Sequence[Cell], out: Path
 ) -> list[Path]:
-    """The plots that a table asks for, in `out`; returns their files."""
+    """The plots that a table asks for, in `out`; returns their files. What failed is not in them."""
     pictures = []
-    if table.plot == "sweep":
+    if table.plot == "sweep" and any(cell.known for cell in cells):
         pictures.append(_sweep(table, cells, out))
-    if table.plot == "features":
-        first = {job.row: folders[job] for job in folders if job.seed == 0}
+    failed = {job for job, folder in folders.items() if failure_of(folder) is not None}
+    first = {job.row: folders[job] for job in folders if job.seed == 0 and job not in failed}
+    if table.plot == "features" and first:
         pictures += [_features(table, first, split, out) for split in ("train", "test")]
-    if table.energies:
+    rows = tuple(row for row in budget.rows or table.rows if row not in {job.row for job in failed})
+    if table.energies and rows:
+        budget = budget.model_copy(update={"rows": rows})  # methods all of whose runs finished
         pictures += [
             _energies(table, budget, seeds, folders, measure, out)
             for measure in ("energy", "half_space_energy")
@@ -54,8 +60,9 @@ def _sweep(table: Table, cells: Sequence[Cell], out: Path) -> Path:
     figure = _figure(6.4, 4.0)
     axes = figure.subplots()
     baseline, *others = cells
-    mean = statistics.mean(baseline.errors)
-    axes.axhline(mean, color=COLORS[0], linestyle="--", label=f"{baseline.row}: {mean:.2f} %")
+    if baseline.known:
+        mean = statistics.mean(baseline.known)
+        axes.axhline(mean, color=COLORS[0], linestyle="--", label=f"{baseline.row}: {mean:.2f} %")
     rows: list[list[Any]] = [[baseline.row, "", seed, error] for seed, error in enumerate(baseline.errors)]
     series: dict[str, list[tuple[float, Cell]]] = {}
     for cell in others:
@@ -64,10 +71,11 @@ def _sweep(table: Table, cells: Sequence[Cell], out: Path) -> Path:
         series.setdefault(match[1], []).append((float(match[2]), cell))
     for (name, points), (color, line) in zip(series.items(), STYLES[1:], strict=False):
         points.sort(key=lambda point: point[0])
+        shown = [(weight, cell.known) for weight, cell in points if cell.known]
         axes.errorbar(
-            [weight for weight, _ in points],
-            [statistics.mean(cell.errors) for _, cell in points],
-            [statistics.stdev(cell.errors) if len(cell.errors) > 1 else 0.0 for _, cell in points],
+            [weight for weight, _ in shown],
+            [statistics.mean(errors) for _, errors in shown],
+            [statistics.stdev(errors) if len(errors) > 1 else 0.0 for _, errors in shown],
             color=color,
             linestyle=line,
             marker="o",
@@ -130,16 +138,16 @@ def _energies(
 
 def _features(table: Table, folders: dict[str, Path], split: str, out: Path) -> Path:
     """Figures 4 and 8: the 2-D features of the whole, balanced set, and the directions of the classifier."""
-    figure = _figure(4.6 * len(folders), 4.6)
-    rows = []
-    for (row, folder), axes in zip(
-        folders.items(), figure.subplots(1, len(folders), squeeze=False)[0], strict=True
-    ):
+    figure = _figure(4.6 * len(folders) + 0.8, 4.6)
+    rows, drawn = [], []
+    panels = figure.subplots(1, len(folders), squeeze=False)[0]
+    for (row, folder), axes in zip(folders.items(), panels, strict=True):
         features, labels, prototypes = features_of(folder, split)
         for label in range(int(labels.max()) + 1):
             points = features[labels == label]
-            shown = points[:: max(1, len(points) // 600)]  # of a picture, not of the numbers
+            shown = points[np.linspace(0, len(points) - 1, min(len(points), MOST_POINTS)).astype(int)]
             axes.scatter(*shown.T, s=1.5, color=f"C{label}", label=str(label), linewidths=0)
+            drawn += [[row, label, *point] for point in shown]
             mean = points.mean(0)
             rows.append([row, label, len(points), *mean, *points.std(0), *prototypes[label]])
         reach = float(np.abs(features).max())
@@ -149,12 +157,18 @@ def _features(table: Table, folders: dict[str, Path], split: str, out: Path) -> 
             axes.annotate(str(label), 1.12 * end, ha="center", va="center", color="#c23b3b")
         axes.set_title(row, fontsize=10)
         axes.set_aspect("equal")
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, title="digit", loc="outside right center", markerscale=6, frameon=False)
+    name = f"features_{split}"
+    write_csv(out / f"{name}_points.csv", ["method", "class", "x", "y"], drawn)
     caption = (
-        f"2-D features of the whole {split} set, a color for each class; red: the directions of the "
-        "classifier's neurons. Seed 0, after the last step."
+        f"2-D features of the {split} set before any imbalance, a color for each class; red: the directions "
+        f"of the classifier's neurons. Of each class at most {MOST_POINTS} images are drawn, evenly spaced "
+        f"in the set's order: {name}_points.csv; means and deviations in {name}.csv are over all. Seed 0, "
+        "after the last step."
     )
     header = ["method", "class", "images", "mean_x", "mean_y", "sd_x", "sd_y", "neuron_x", "neuron_y"]
-    return _write(figure, f"features_{split}", header, rows, table, caption, out)
+    return _write(figure, name, header, rows, table, caption, out)
 
 
 @torch.inference_mode()

@@ -6,15 +6,16 @@ checkpoint's on the test set.
 
 from __future__ import annotations
 
-import csv
 import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from sphereface_plus.config import ImageConfig
-from sphereface_plus.reproduce.runs import record_of
+from sphereface_plus.config import ConfigError, ImageConfig
+from sphereface_plus.output import write_csv, write_text
+from sphereface_plus.reproduce.runs import failure_of, record_of
 from sphereface_plus.reproduce.spec import Budget, Job, Table
 from sphereface_plus.training.logs import read_log
 
@@ -23,45 +24,63 @@ STUDENT = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145),
     *(2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048),
 )
-MOST_SEEDS = len(STUDENT) + 1
+NO_NUMBER = "N/C"
+"""The paper's words for a run that did not converge."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The errors of one method under one setting, in %, by seed."""
+    """The errors of one method under one setting, in %, by seed; None for a run that failed."""
 
     row: str
     column: str
-    errors: tuple[float, ...]
-    differences: tuple[float, ...]
-    """From the baseline's of the same seed; empty for the baseline."""
-    paper: float | None
+    errors: tuple[float | None, ...]
+    differences: tuple[float | None, ...]
+    """From the baseline's of the same seed, None where one of the two failed; empty for the baseline."""
+    paper: float | Literal["N/C"] | None
+    failed: tuple[Path, ...] = ()
+    """The folders of the runs that failed."""
+
+    @property
+    def known(self) -> list[float]:
+        return [error for error in self.errors if error is not None]
 
 
 def error_of(folder: Path, of_class: int | None) -> float:
-    """Test error in % after the last step."""
+    """Test error in % after the last step. Raises ConfigError where the class was not tested by itself."""
     name = "test/accuracy" if of_class is None else f"test/accuracy_of_{of_class}"
-    return 100 * (1 - [line[name] for line in read_log(folder / "log.jsonl") if name in line][-1])
+    accuracies = [line[name] for line in read_log(folder / "log.jsonl") if name in line]
+    if not accuracies:  # the runs stay as they are, and are not made again
+        raise ConfigError(
+            f"of_class: class {of_class} was not tested in {folder}; tests tell classes apart in sets of at "
+            "most 10, 0 the first; put the table right and call again"
+        )
+    return 100 * (1 - accuracies[-1])
 
 
 def cells_of(table: Table, budget: Budget, seeds: int, folders: dict[Job, Path]) -> list[Cell]:
     """All cells, row by row; the first row is the baseline."""
     rows, cells = list(budget.rows or table.rows), []
-    baseline: dict[str, tuple[float, ...]] = {}
+    baseline: dict[str, tuple[float | None, ...]] = {}
     for row in rows:
         for name in budget.columns or table.columns:
             column = table.columns[name]
             settings = (*column.set, *table.rows[row], *budget.set)
-            errors = tuple(
-                error_of(folders[Job(row, seed, settings)], column.of_class) for seed in range(seeds)
-            )
+            runs = [folders[Job(row, seed, settings)] for seed in range(seeds)]
+            failed = tuple(folder for folder in runs if failure_of(folder) is not None)
+            errors = tuple(None if run in failed else error_of(run, column.of_class) for run in runs)
             baseline.setdefault(name, errors)
             differences = (
                 ()
                 if row == rows[0]
-                else tuple(mine - other for mine, other in zip(errors, baseline[name], strict=True))
+                else tuple(
+                    None if mine is None or other is None else mine - other
+                    for mine, other in zip(errors, baseline[name], strict=True)
+                )
             )
-            cells.append(Cell(row, name, errors, differences, table.paper.get(row, {}).get(name)))
+            numbers = table.paper.get(row, {})
+            paper = NO_NUMBER if name in numbers and numbers[name] is None else numbers.get(name)
+            cells.append(Cell(row, name, errors, differences, paper, failed))
     return cells
 
 
@@ -84,31 +103,37 @@ def paired_difference(differences: Sequence[float]) -> str:
     return f"{mean:+.2f} ({mean - reach:+.2f} .. {mean + reach:+.2f})"
 
 
+def error_text(cell: Cell) -> str:
+    """`12.34 ± 0.56`; `N/C` where all seeds failed, `12.34 ± 0.56 (1 N/C)` where one of some did."""
+    if not cell.known:
+        return NO_NUMBER
+    return mean_and_deviation(cell.known) + (f" ({len(cell.failed)} {NO_NUMBER})" if cell.failed else "")
+
+
 def write_results(cells: Sequence[Cell], table: Table, budget: Budget, footer: str, out: Path) -> str:
     """Writes table.csv and table.md into `out`; returns the Markdown."""
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / "table.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["row", "column", "seed", "test_error_percent", "difference", "paper"])
-        for cell in cells:
-            for seed, error in enumerate(cell.errors):
-                difference = f"{cell.differences[seed]:.4f}" if cell.differences else ""
-                paper = "" if cell.paper is None else cell.paper
-                writer.writerow([cell.row, cell.column, seed, f"{error:.4f}", difference, paper])
+    rows = []
     lines = [f"# {table.title}", "", "| method | setting | test error % | minus baseline | paper |"]
     lines.append("|---|---|---|---|---|")
     for cell in cells:
-        paper = "" if cell.paper is None else f"{cell.paper:.2f}"
-        lines.append(
-            f"| {cell.row} | {cell.column} | {mean_and_deviation(cell.errors)} "
-            f"| {paired_difference(cell.differences)} | {paper} |"
-        )
+        number = "" if cell.paper is None or cell.paper == NO_NUMBER else cell.paper
+        for seed, error in enumerate(cell.errors):
+            difference = cell.differences[seed] if cell.differences else None
+            rows.append([cell.row, cell.column, seed, _digits(error), _digits(difference), number])
+        paper = f"{number:.2f}" if isinstance(number, float) else cell.paper or ""
+        differences = paired_difference([each for each in cell.differences if each is not None])
+        lines.append(f"| {cell.row} | {cell.column} | {error_text(cell)} | {differences} | {paper} |")
+    header = ["row", "column", "seed", "test_error_percent", "difference", "paper"]
+    write_csv(out / "table.csv", header, rows)
     seeds = len(cells[0].errors)
     how = (
         f"Mean ± standard deviation over {seeds} seeds, after the last step; differences are paired by seed, "
         "with 95 % intervals by Student's t."
     )
     lines += ["", how if seeds > 1 else "One seed, after the last step."]
+    if failed := list(dict.fromkeys(folder for cell in cells for folder in cell.failed)):
+        names = ", ".join(f"{folder.parent.name}/{folder.name}" for folder in failed)
+        lines.append(f"{NO_NUMBER}, failed runs, left out of means and differences: {names}.")
     left_out = [
         name
         for chosen, all_of in ((budget.rows, table.rows), (budget.columns, table.columns))
@@ -119,8 +144,12 @@ def write_results(cells: Sequence[Cell], table: Table, budget: Budget, footer: s
         lines.append(f"Not run under this budget: {'; '.join(left_out)}.")
     lines += [text for text in (budget.says, table.notes, footer) if text]
     text = "\n".join(lines) + "\n"
-    (out / "table.md").write_text(text, encoding="utf-8")
+    write_text(out / "table.md", text)
     return text
+
+
+def _digits(number: float | None) -> str:
+    return "" if number is None else f"{number:.4f}"
 
 
 def provenance(configs: dict[Path, ImageConfig], overrides: Sequence[str]) -> str:
@@ -132,15 +161,22 @@ def provenance(configs: dict[Path, ImageConfig], overrides: Sequence[str]) -> st
     records = [record for folder in configs if (record := record_of(folder))]
     if not records:
         return says + "."
-    distinct = [
-        " and ".join(dict.fromkeys(str(record[key]) for record in records if key in record))
-        for key in ("hardware", "commit", "torch", "date")
+
+    def all_of(name: str) -> str:
+        return " and ".join(dict.fromkeys(str(value) for record in records for value in record.get(name, [])))
+
+    at_once, threads = all_of("at_once"), all_of("threads")
+    says += f"; {all_of('hardware')}, "
+    says += "one run at a time" if at_once == "1" else f"{at_once} runs at once"
+    if threads:
+        says += f", {threads} thread{'' if threads == '1' else 's'} each"
+    # Of whole runs alone, each of whose parts was timed to its end.
+    seconds = [
+        sum(record["seconds"])
+        for record in records
+        if "failed" not in record and None not in record["seconds"]
     ]
-    hardware, commit, torch_version, dates = distinct
-    seconds = statistics.median(record["seconds"] for record in records)
-    at_once = " and ".join(dict.fromkeys(str(record["at_once"]) for record in records))
-    threads = next((f", {record['threads']} threads each" for record in records if "threads" in record), "")
-    return (
-        f"{says}; {hardware}, {at_once} runs at once{threads}, {seconds:,.0f} s a run (median), "
-        f"{config.train.steps / seconds:.1f} steps/s; commit {commit}, torch {torch_version}, {dates}."
-    )
+    if seconds:
+        median = statistics.median(seconds)
+        says += f", {median:,.0f} s a run (median), {config.train.steps / median:.1f} steps/s"
+    return f"{says}; commit {all_of('commit')}, torch {all_of('torch')}, {all_of('date')}."

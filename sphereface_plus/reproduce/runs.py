@@ -1,4 +1,4 @@
-"""A table's runs, one process each, some at once; those that are finished are not run again."""
+"""A table's runs, one process each, some at once; those that have finished or failed are not run again."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,18 +22,34 @@ import yaml
 from sphereface_plus import __version__, environment
 from sphereface_plus.config import ImageConfig, to_dict
 from sphereface_plus.data.image_sets import NAMES, open_images
+from sphereface_plus.data.images import ImagesError
 from sphereface_plus.output import write_text
 from sphereface_plus.reproduce.spec import Job
-from sphereface_plus.training.folder import RunError
+from sphereface_plus.training.folder import RunFolder
 from sphereface_plus.training.logs import read_log
 
 
-def folder_of(job: Job, config: ImageConfig, out: Path) -> Path:
-    """Where a run lies: its row and seed in words, and a hash of all its settings but where the data lie, so
-    that a table never takes the runs of another recipe for its own."""
+def check_data(configs: Sequence[ImageConfig]) -> dict[str, str]:
+    """Opens every set of small images. Returns, by set, a hash over its images, for ImageNet, whose reading
+    is slow, its path. Raises ImagesError before hours have gone by."""
+    found = {}
+    for name, path in sorted({(config.data.name, config.data.path) for config in configs}):
+        if name in NAMES:
+            splits = (open_images(name, path, split).fingerprint() for split in ("train", "test"))
+            found[name] = hashlib.sha256("".join(splits).encode()).hexdigest()
+        elif not all((Path(path) / split).is_dir() for split in ("train", "val")):
+            raise ImagesError(f"{path}: holds no {name}; expected train/<class>/ and val/<class>/")
+        else:
+            found[name] = path
+    return found
+
+
+def folder_of(job: Job, config: ImageConfig, data: str, out: Path) -> Path:
+    """Where a run lies: its row and seed in words, and a hash of all its settings and of its data (as
+    check_data tells them) in place of their path, so that a table never takes another's runs for its own."""
     words = re.sub(r"[^A-Za-z0-9]+", "_", job.row).strip("_").lower()
     tree = to_dict(config)
-    del tree["data"]["path"]
+    tree["data"]["path"] = data
     digest = hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:8]
     return out / "runs" / f"{words}_{digest}_seed{job.seed}"
 
@@ -41,59 +59,90 @@ def is_finished(folder: Path, steps: int) -> bool:
     return log.is_file() and any(line["step"] == steps and "test/accuracy" in line for line in read_log(log))
 
 
-def check_data(configs: Sequence[ImageConfig]) -> None:
-    """Opens every set of small images once. Raises ImagesError before hours have gone by."""
-    for name, path in sorted({(config.data.name, config.data.path) for config in configs}):
-        if name in NAMES:
-            open_images(name, path, "test")
+def failure_of(folder: Path) -> str | None:
+    """The last words of a run that ended in failure. Asked before is_finished: a last update that broke the
+    network is tested, too."""
+    return record_of(folder).get("failed")
 
 
 def run_all(
-    configs: dict[Path, ImageConfig], *, at_once: int, progress: Callable[[int, float | None], None]
+    configs: dict[Path, ImageConfig],
+    data: dict[str, str],
+    *,
+    at_once: int,
+    progress: Callable[[int, float | None], None],
 ) -> None:
-    """Runs what is not finished, `at_once` processes at a time, each with its share of the processors.
+    """Runs what has neither finished nor failed, `at_once` processes at a time, each with its share of the
+    processors. A run that fails is noted (failure_of), and the others go on.
 
-    progress: called with the number of finished runs and the seconds left, unknown before the first is done.
-    Raises RunError for the first run that fails; KeyboardInterrupt after the runs have saved and stopped.
+    data: what check_data returned. progress: called with the number of runs that have ended and the seconds
+    left, unknown before the first has.
+    Raises RunError where another process trains one of the runs; KeyboardInterrupt at SIGINT, SIGTERM or
+    SIGHUP, after the runs have saved and stopped.
     """
-    record = {"commit": environment.commit() or f"version {__version__}", "torch": torch.__version__}
-    waiting = [folder for folder, config in configs.items() if not is_finished(folder, config.train.steps)]
+    waiting = [
+        folder
+        for folder, config in configs.items()
+        if failure_of(folder) is None and not is_finished(folder, config.train.steps)
+    ]
     done, started = len(configs) - len(waiting), time.monotonic()
     before = done
     threads = max(1, _processors() // at_once)
+    versions = {"commit": environment.commit() or f"version {__version__}", "torch": torch.__version__}
     running: dict[Path, subprocess.Popen] = {}
     started_at: dict[Path, float] = {}
     progress(done, None)
     try:
-        while waiting or running:
-            while waiting and len(running) < at_once:
-                folder = waiting.pop(0)
-                started_at[folder] = time.monotonic()
-                running[folder] = _start(folder, configs[folder], threads)
-            time.sleep(0.2)
-            for folder, process in list(running.items()):
-                if process.poll() is None:
-                    continue
-                del running[folder]
-                if process.returncode:
-                    raise RunError(f"{folder}: this run failed; {_last_words(folder)}")
-                done += 1
-                seconds = time.monotonic() - started_at[folder]
-                _keep_record(folder, record | _machine(configs[folder], threads), seconds, at_once)
-                rate = (time.monotonic() - started) / (done - before)
-                progress(done, rate * (len(configs) - done))
+        with _stop_requests() as stop:
+            while waiting or running:
+                if stop:
+                    raise KeyboardInterrupt
+                while waiting and len(running) < at_once:
+                    folder = waiting.pop(0)
+                    config = configs[folder]
+                    with RunFolder(folder).held():  # raises RunError where another process trains it
+                        about = versions | {"data": data[config.data.name], "at_once": at_once}
+                        _record_begin(folder, about | _machine(config, threads))
+                    started_at[folder] = time.monotonic()
+                    running[folder] = _start(folder, config, threads)
+                time.sleep(0.2)
+                for folder, process in list(running.items()):
+                    if process.poll() is None:
+                        continue
+                    del running[folder]
+                    failed = _last_words(folder, process.returncode) if process.returncode else None
+                    _record_end(folder, time.monotonic() - started_at[folder], failed)
+                    done += 1
+                    rate = (time.monotonic() - started) / (done - before)
+                    progress(done, rate * (len(configs) - done))
     finally:
         for process in running.values():
             process.terminate()  # saves and stops; the same command goes on with it
-        for process in running.values():
+        for folder, process in running.items():
             process.wait()
+            _record_end(folder, time.monotonic() - started_at[folder])
+
+
+@contextmanager
+def _stop_requests() -> Iterator[list[int]]:
+    """The signals to end that have come while inside. They are noted and not raised, so that none falls
+    between the start of a process and the note of it, which would leave it training alone."""
+    received: list[int] = []
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # What is ignored stays so: nohup has a run outlive its terminal.
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    handlers = {number: signal.signal(number, lambda number, _: received.append(number)) for number in heard}
+    try:
+        yield received
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _start(folder: Path, config: ImageConfig, threads: int) -> subprocess.Popen:
-    folder.parent.mkdir(parents=True, exist_ok=True)
     recipe = folder.with_suffix(".yaml")
     recipe.write_text(yaml.safe_dump(to_dict(config), sort_keys=False), encoding="utf-8")
-    with folder.with_suffix(".txt").open("w", encoding="utf-8") as words:
+    with folder.with_suffix(".txt").open("a", encoding="utf-8") as words:
         return subprocess.Popen(
             [sys.executable, "-m", "sphereface_plus", "train", str(recipe), "--out", str(folder), "--resume"],
             stdout=words,
@@ -104,15 +153,30 @@ def _start(folder: Path, config: ImageConfig, threads: int) -> subprocess.Popen:
 
 
 def record_of(folder: Path) -> dict[str, Any]:
-    """Where, when and with what a run was made. Empty where nothing was kept."""
+    """Where, when and with what a run was made: the different values over its parts, as a run that was
+    interrupted has several; the seconds of each part, null where nobody saw its end; and `failed`, its last
+    words, if it did. Empty where nothing was kept."""
     file = folder.with_suffix(".json")
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
-def _keep_record(folder: Path, record: dict[str, Any], seconds: float, at_once: int) -> None:
-    """Beside the run: of its last part, if it was interrupted."""
-    content = record | {"date": str(date.today()), "seconds": round(seconds), "at_once": at_once}
-    write_text(folder.with_suffix(".json"), json.dumps(content, indent=2) + "\n")
+def _record_begin(folder: Path, part: dict[str, Any]) -> None:
+    begun = RunFolder(folder).config.is_file()
+    before = record_of(folder) if begun else {}  # what lies beside a folder that was deleted is of no use
+    seconds = before.get("seconds", [None] if begun else [])
+    part = part | {"date": str(date.today())}
+    values = {name: list(dict.fromkeys([*before.get(name, []), value])) for name, value in part.items()}
+    _write_record(folder, values | {"seconds": [*seconds, None]})
+
+
+def _record_end(folder: Path, seconds: float, failed: str | None = None) -> None:
+    record = record_of(folder)
+    record["seconds"][-1] = round(seconds, 1)
+    _write_record(folder, record | ({"failed": failed} if failed else {}))
+
+
+def _write_record(folder: Path, record: dict[str, Any]) -> None:
+    write_text(folder.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
 
 
 def _machine(config: ImageConfig, threads: int) -> dict[str, Any]:
@@ -126,6 +190,8 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _last_words(folder: Path) -> str:
+def _last_words(folder: Path, code: int) -> str:
+    if code < 0:
+        return f"ended by signal {-code}"
     lines = folder.with_suffix(".txt").read_text(encoding="utf-8").strip().splitlines()
     return lines[-1] if lines else "it said nothing"

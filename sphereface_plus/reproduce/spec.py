@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from sphereface_plus import config
 from sphereface_plus.config import ConfigError, ImageConfig
 from sphereface_plus.config.strict import Strict, read, validate
+from sphereface_plus.reproduce import MOST_SEEDS
 
 
 class Column(Strict):
@@ -22,7 +23,7 @@ class Column(Strict):
 
 
 class Budget(Strict):
-    seeds: int = Field(gt=0)
+    seeds: int = Field(gt=0, le=MOST_SEEDS)
     """Seeds 0, 1, ... of each run."""
     set: tuple[str, ...] = ()
     """Settings of all runs under this budget."""
@@ -43,7 +44,7 @@ class Table(Strict):
     """Methods with their settings; the first one is the baseline."""
     columns: dict[str, Column]
     paper: dict[str, dict[str, float | None]] = Field(default={})
-    """Test error in % by row and column; null where the paper has none."""
+    """Test error in % by row and column; null for a run of theirs that did not converge (N/C)."""
     notes: str = ""
     """What has to be known of the paper's numbers; sentences below the table."""
     budgets: dict[Literal["small", "full"], Budget]
@@ -88,10 +89,23 @@ class Job:
 
 
 def recipes() -> Path:
-    """The folder of recipes: the checkout's, or the one that was installed."""
+    """The folder of recipes: the one that was installed, or the checkout's. Raises ConfigError."""
     here = Path(__file__).resolve().parents[1]
-    checkout = here.parent / "configs"
-    return checkout if checkout.is_dir() else here / "recipes"
+    installed, checkout = here / "recipes", here.parent / "configs"
+    if installed.is_dir():
+        return installed
+    if (checkout / "paper").is_dir():  # beside an installed package any `configs` may lie
+        return checkout
+    raise ConfigError(f"{installed}: is missing, where this installation's recipes lie; install it again")
+
+
+def find_recipe(path: Path) -> Path:
+    """The file, or the recipe that is installed under this name: cifar/cnn9, or configs/cifar/cnn9.yaml."""
+    if path.exists() or path.is_absolute():
+        return path
+    name = str(path).removeprefix("configs/").removesuffix(".yaml")
+    found = recipes() / f"{name}.yaml"
+    return found if found.is_file() else path
 
 
 def load_table(name: str) -> tuple[Table, Path]:

@@ -92,10 +92,12 @@ class RunFolder:
         """Raises RunError unless the run here is the one that `config` describes, naming what differs.
 
         train.steps may be raised, to train on: the steps made stay what they are. data.workers may change.
+        So may the path of images: `state.restore` refuses others than the run began with.
         """
         before, now = flatten(to_dict(load(self.config))), flatten(to_dict(config))
         differing = {key for key in before.keys() | now.keys() if before.get(key) != now.get(key)}
-        if refused := sorted(differing - MAY_CHANGE):
+        may_change = MAY_CHANGE | ({"data.path"} if isinstance(config, ImageConfig) else set())
+        if refused := sorted(differing - may_change):
             changes = ", ".join(f"{key} (was {before.get(key)}, now {now.get(key)})" for key in refused)
             raise RunError(
                 f"{self.path}: --resume continues the same run, but the recipe differs: {changes}; "

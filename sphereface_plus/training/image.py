@@ -51,9 +51,7 @@ class SmallImages:
         return len(self.images)
 
     def fingerprint(self) -> str:
-        digest = hashlib.sha256(self.images.images.cpu().numpy().tobytes())
-        digest.update(self.images.labels.cpu().numpy().tobytes())
-        return digest.hexdigest()
+        return self.images.fingerprint()
 
     def describe(self, index: int) -> tuple[str, int]:
         return str(index), int(self.images.labels[index])

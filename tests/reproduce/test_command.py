@@ -3,8 +3,8 @@
 import csv
 import shutil
 import sys
+from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -12,50 +12,6 @@ from sphereface_plus.__main__ import main
 from sphereface_plus.reproduce import command, runs, spec
 from sphereface_plus.reproduce.figures import features_of
 from sphereface_plus.training.logs import read_log
-
-TABLE = """
-title: A small figure
-recipe: {recipe}
-rows:
-  Baseline: []
-  MHE: [mhe.hidden.weight=10, mhe.output.weight=1]
-columns:
-  All digits: {{}}
-  Digit 3: {{of_class: 3}}
-paper:
-  MHE: {{All digits: 2.0}}
-budgets:
-  small:
-    seeds: 1
-    set: ["network.widths=[4, 4, 4]", train.steps=3, "optimizer.milestones=[]", optimizer.warmup_steps=1,
-          train.batch_size=10, train.log_every=1, test_every=3, train.device=cpu]
-    says: It is small.
-plot: features
-energies: true
-"""
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory):
-    """Twenty images to train on and ten to test on, in MNIST's idx files."""
-    folder = tmp_path_factory.mktemp("mnist")
-    rng, raw = np.random.default_rng(0), folder / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    for prefix, repeats in (("train", 2), ("t10k", 1)):
-        labels = list(range(10)) * repeats
-        pixels = rng.integers(0, 256, (len(labels), 28, 28), dtype=np.uint8)
-        header = np.array([0x803, len(labels), 28, 28], dtype=">i4").tobytes()
-        (raw / f"{prefix}-images-idx3-ubyte").write_bytes(header + pixels.tobytes())
-        header = np.array([0x801, len(labels)], dtype=">i4").tobytes()
-        (raw / f"{prefix}-labels-idx1-ubyte").write_bytes(header + bytes(labels))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def table(tmp_path_factory):
-    path = tmp_path_factory.mktemp("tables") / "small.yaml"
-    path.write_text(TABLE.format(recipe=spec.recipes() / "mnist" / "cnn6.yaml"))
-    return path
 
 
 def call(monkeypatch, *arguments):
@@ -107,6 +63,10 @@ def test_a_figure_is_run_and_written_with_its_numbers_and_not_run_twice(
     assert float(threes["mean_x"]) == pytest.approx(features[labels == 3][:, 0].mean(), rel=1e-4)
     accuracy = torch.from_numpy(features @ prototypes.T).argmax(1).eq(torch.from_numpy(labels)).float().mean()
     assert accuracy.item() == pytest.approx(last["test/accuracy"])
+    points = read_csv(tmp_path / "out" / "features_test_points.csv")
+    drawn = [[float(p["x"]), float(p["y"])] for p in points if (p["method"], p["class"]) == ("MHE", "3")]
+    assert drawn == pytest.approx(features[labels == 3], rel=1e-4)
+    assert "features_test_points.csv" in (tmp_path / "out" / "features_test.md").read_text()
     energies = read_csv(tmp_path / "out" / "energy_of_layers.csv")
     assert {row["method"] for row in energies} == {"Baseline", "MHE"}
     assert {int(row["step"]) for row in energies} == {0, 1, 2}
@@ -120,15 +80,40 @@ def test_a_figure_is_run_and_written_with_its_numbers_and_not_run_twice(
 
 
 @pytest.mark.slow
-def test_a_run_that_fails_is_named_with_its_last_words(monkeypatch, capsys, table, digits, tmp_path):
+def test_a_run_that_fails_is_n_c_and_named_and_not_tried_again(monkeypatch, capsys, table, digits, tmp_path):
     broken = tmp_path / "broken.yaml"
-    broken.write_text(
-        table.read_text().replace("train.steps=3", "optimizer.learning_rate=1e30, train.steps=3")
-    )
-    assert call(monkeypatch, broken, "--data", f"mnist={digits}", "--out", tmp_path / "out") == 1
+    broken.write_text(table.read_text().replace("MHE: [", "MHE: [optimizer.learning_rate=1e30, "))
+    arguments = (broken, "--data", f"mnist={digits}", "--out", tmp_path / "out")
+    assert call(monkeypatch, *arguments) == 1
     said = capsys.readouterr().err
-    assert "_seed0: this run failed; error: " in said
+    mhe = next((tmp_path / "out" / "runs").glob("mhe_*.json")).with_suffix("")
+    assert f"error: 1 of 2 runs failed: {mhe}; the first said: error: " in said
     assert "not finite" in said or "diverged" in said
+    assert said.endswith("delete a run's .json to have it tried again\n")
+    text = (tmp_path / "out" / "table.md").read_text()
+    assert "| MHE | All digits | N/C |  | 2.00 |" in text
+    assert f"N/C, failed runs, left out of means and differences: runs/{mhe.name}.\n" in text
+    assert [row["test_error_percent"] for row in read_csv(tmp_path / "out" / "table.csv")][2:] == ["", ""]
+    points = read_csv(tmp_path / "out" / "features_test_points.csv")
+    assert {row["method"] for row in points} == {"Baseline"}
+
+    monkeypatch.setattr(runs, "_start", forbidden)
+    assert call(monkeypatch, *arguments) == 1
+    assert (tmp_path / "out" / "table.md").read_text() == text
+    mhe.with_suffix(".json").unlink()
+    with pytest.raises(AssertionError, match="a finished run was run again"):
+        call(monkeypatch, *arguments)
+
+
+def test_a_class_that_the_training_images_lack_is_refused_before_any_run(
+    monkeypatch, capsys, write_digits, table, tmp_path
+):
+    labels = write_digits(tmp_path / "a", 0) / "MNIST" / "raw" / "train-labels-idx1-ubyte"
+    labels.write_bytes(labels.read_bytes().replace(b"\x07\x08\x09", b"\x08\x08\x09"))
+    arguments = (table, "--data", f"mnist={tmp_path / 'a'}", "--out", tmp_path / "out")
+    assert call(monkeypatch, *arguments) == 1
+    assert capsys.readouterr().err == f"error: {tmp_path / 'a'}: class 7 has no image in train\n"
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -138,7 +123,11 @@ def test_a_run_that_fails_is_named_with_its_last_words(monkeypatch, capsys, tabl
         (["table01", "--data", "nowhere"], "error: --data nowhere: expected SET=PATH"),
         (["table01", "--data", "cifra10=x"], "error: --data cifra10=...: is no set; there are cifar10, "),
         (["table01", "--data", "cifar100=x"], "error: say where cifar10 lies: --data cifar10=PATH"),
-        (["figure04", "--data", "mnist=nowhere"], "error: nowhere: holds no mnist"),
+        (
+            ["table06", "--data", "imagenet=/nowhere"],
+            "error: /nowhere: holds no imagenet; expected train/<class>/ and val/<class>/",
+        ),
+        (["figure04", "--data", "mnist=nowhere"], f"error: {Path('nowhere').resolve()}: holds no mnist"),
     ],
 )
 def test_a_mistake_is_one_sentence_before_any_run(monkeypatch, capsys, tmp_path, arguments, sentence):

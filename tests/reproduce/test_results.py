@@ -5,15 +5,20 @@ import json
 import pytest
 from scipy import stats
 
+from sphereface_plus.config import ConfigError
+from sphereface_plus.reproduce import MOST_SEEDS
 from sphereface_plus.reproduce.results import (
     STUDENT,
+    Cell,
     cells_of,
     error_of,
+    error_text,
     mean_and_deviation,
     paired_difference,
+    provenance,
     write_results,
 )
-from sphereface_plus.reproduce.spec import Budget, Column, Table, jobs_of
+from sphereface_plus.reproduce.spec import Budget, Column, Table, config_of, jobs_of, load_table, recipes
 
 TABLE = Table(
     title="Table 0",
@@ -52,6 +57,10 @@ def test_students_quantiles_are_scipys():
     assert pytest.approx([stats.t.ppf(0.975, k + 1) for k in range(len(STUDENT))], abs=5e-4) == list(STUDENT)
 
 
+def test_the_most_seeds_have_a_quantile():
+    assert len(STUDENT) + 1 == MOST_SEEDS
+
+
 def test_the_error_is_the_last_steps_not_the_best(tmp_path):
     write_log(tmp_path / "run", {"step": 0, "test/accuracy": 0.9}, {"step": 9, "test/accuracy": 0.8})
     assert error_of(tmp_path / "run", None) == pytest.approx(20)
@@ -74,6 +83,54 @@ def test_an_interval_is_students_and_a_single_seed_has_none():
     assert paired_difference([]) == ""
     assert mean_and_deviation([1.0, 3.0]) == "2.00 ± 1.41"
     assert mean_and_deviation([1.0]) == "1.00"
+
+
+def test_a_class_that_no_test_tells_apart_is_one_sentence(tmp_path):
+    write_log(tmp_path / "run", {"step": 9, "test/accuracy": 0.8, "test/accuracy_of_0": 0.5})
+    with pytest.raises(ConfigError, match=r"of_class: class 10 was not tested in .*run; tests tell"):
+        error_of(tmp_path / "run", 10)
+
+
+def test_a_failed_seed_is_left_out_of_means_and_paired_differences(folders, tmp_path):
+    failed = folders[jobs_of(TABLE, TABLE.budgets["small"], 1)[0]]  # the baseline's seed 0
+    failed.with_suffix(".json").write_text('{"failed": "error: not finite"}')
+    budget = TABLE.budgets["small"]
+    text = write_results(cells_of(TABLE, budget, 2, folders), TABLE, budget, "Here.", tmp_path / "out")
+    assert "| Baseline | All | 12.00 (1 N/C) |  |  |" in text
+    assert "| MHE | All | 9.50 ± 0.71 | -2.00 | 6.00 |" in text
+    assert f"N/C, failed runs, left out of means and differences: {tmp_path.name}/Baseline0.\n" in text
+    lines = (tmp_path / "out" / "table.csv").read_text().splitlines()
+    assert "Baseline,All,0,,," in lines
+    assert "MHE,All,0,9.0000,,6.0" in lines
+    assert error_text(Cell("a", "b", (None, None), (), None)) == "N/C"
+
+
+def test_the_papers_null_is_n_c_and_what_it_does_not_have_is_empty(folders, tmp_path):
+    table = TABLE.model_copy(update={"paper": {"Baseline": {"All": None}}})
+    budget = TABLE.budgets["small"]
+    text = write_results(cells_of(table, budget, 2, folders), table, budget, "", tmp_path / "out")
+    assert "| Baseline | All | 11.00 ± 1.41 |  | N/C |" in text
+    assert "| Baseline | First | 40.00 ± 0.00 |  |  |" in text
+    assert text.count("N/C") == 1
+
+
+def provenance_of(folder, **record):
+    job = jobs_of(load_table("table01")[0], load_table("table01")[0].budgets["small"], 1)[0]
+    config = config_of(job, recipes() / "cifar" / "cnn9.yaml", {"cifar10": "a"}, ["train.steps=4000"])
+    about = {"hardware": ["CPU"], "torch": ["2"], "date": ["today"], "at_once": [1], "threads": [2]}
+    folder.with_suffix(".json").write_text(json.dumps(about | record))
+    return provenance({folder: config}, [])
+
+
+def test_speed_is_that_of_all_parts_of_a_continued_run(tmp_path):
+    said = provenance_of(tmp_path / "run", seconds=[10.0, 30.0], commit=["abc", "def"])
+    assert "; CPU, one run at a time, 2 threads each, 40 s a run (median), 100.0 steps/s; " in said
+    assert "commit abc and def, torch 2" in said
+
+
+@pytest.mark.parametrize("record", [{"seconds": [10.0, None]}, {"seconds": [10.0], "failed": "words"}])
+def test_a_run_that_was_not_timed_to_its_end_has_no_speed(tmp_path, record):
+    assert "steps/s" not in provenance_of(tmp_path / "run", commit=["abc"], **record)
 
 
 def test_a_table_says_what_it_is_and_how_it_differs(folders, tmp_path):

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from sphereface_plus.config import ConfigError
-from sphereface_plus.reproduce.spec import config_of, jobs_of, load_table, recipes
+from sphereface_plus.reproduce import spec
+from sphereface_plus.reproduce.spec import config_of, find_recipe, jobs_of, load_table, recipes
 
 NAMES = sorted(path.stem for path in (recipes() / "paper").glob("*.yaml"))
 DATA = {"cifar10": "a", "cifar100": "b", "mnist": "c", "imagenet": "d"}
@@ -56,6 +57,26 @@ def test_columns_that_read_the_same_run_share_it():
     table, _ = load_table("table07")
     rows = {(job.row, job.settings) for job in jobs_of(table, table.budgets["full"], 1)}
     assert len(rows) == 2 * len(table.rows)
+
+
+def test_recipes_are_the_installed_ones_or_the_checkouts_and_no_others(monkeypatch, tmp_path):
+    package = tmp_path / "site-packages" / "sphereface_plus"
+    monkeypatch.setattr(spec, "__file__", str(package / "reproduce" / "spec.py"))
+    (tmp_path / "site-packages" / "configs").mkdir(parents=True)  # somebody else's
+    with pytest.raises(ConfigError, match="recipes: is missing, where this installation's recipes lie"):
+        recipes()
+    (package / "recipes").mkdir(parents=True)
+    assert recipes() == package / "recipes"
+
+
+def test_a_recipe_is_found_by_name_where_no_such_file_is(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in ("cifar/cnn9", "cifar/cnn9.yaml", "configs/cifar/cnn9", "configs/cifar/cnn9.yaml"):
+        assert find_recipe(Path(name)) == recipes() / "cifar" / "cnn9.yaml"
+    assert find_recipe(Path("cifar/cnn99")) == Path("cifar/cnn99")
+    (tmp_path / "cifar").mkdir()
+    (tmp_path / "cifar" / "cnn9.yaml").touch()
+    assert find_recipe(Path("cifar/cnn9.yaml")) == Path("cifar/cnn9.yaml")
 
 
 def test_an_unknown_table_is_refused_with_those_there_are():

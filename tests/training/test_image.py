@@ -1,5 +1,7 @@
 """Image classification: whole runs on a tiny CIFAR of ten classes of noise, in this process."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from sphereface_plus.mhe import hyperspherical_energy
 from sphereface_plus.networks import build_image_network
 from sphereface_plus.training import image
 from sphereface_plus.training.energies import LayerEnergies
+from sphereface_plus.training.folder import RunError
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.run import train
 
@@ -91,6 +94,17 @@ def test_a_resumed_run_repeats_the_uninterrupted_one(tiny_image, tmp_path):
     for part in ("network", "loss"):
         assert all(torch.equal(whole[part][name], value) for name, value in parts[part].items())
     assert numbers(tmp_path / "parts") == numbers(tmp_path / "whole")
+
+
+def test_a_run_goes_on_where_its_images_were_moved_and_not_with_others(tiny_image, tiny_cifar, tmp_path):
+    train(tiny_image(**{"train.steps": 1}), tmp_path / "run")
+    moved = tmp_path / "moved"
+    shutil.copytree(tiny_cifar, moved)
+    assert train(tiny_image(**{"train.steps": 2, "data.path": str(moved)}), tmp_path / "run", resume=True)
+    photo = moved / "train" / "class0" / "0.png"
+    shutil.copy(moved / "train" / "class1" / "0.png", photo)
+    with pytest.raises(RunError, match="moved: the training set has changed since the run began"):
+        train(tiny_image(**{"data.path": str(moved)}), tmp_path / "run", resume=True)
 
 
 def test_the_tested_accuracy_is_that_of_the_saved_network(tiny_image, tiny_cifar, tmp_path):
