@@ -52,7 +52,8 @@ def near_duplicates(
     pictures = list(copies.values())  # one crop stands for its copies, which would be pairs by the million
     firsts = [group[0] for group in pictures]
     # The cosine of two hashes of +-1 is the share of equal bits less that of different ones.
-    hashes = np.array([np.where(looks[index].rough, 1, -1) for index in firsts], np.float32)
+    rough = np.array([looks[index].rough for index in firsts], bool)
+    hashes = np.where(rough, 1, -1).astype(np.float32)
     bits, cosines = [math.inf] * len(pictures), [-math.inf] * len(pictures)  # of a picture's nearest
 
     def linked() -> Iterator[tuple[int, int]]:
