@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import strategies as st
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -34,3 +35,17 @@ def _fixed_seed_and_threads():
     yield
     torch.set_default_dtype(dtype)
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def damage():
+    """(data of hypothesis, content): the content with one to four small changes."""
+
+    def change(data, content: bytes) -> bytes:
+        damaged = bytearray(content)
+        for _ in range(data.draw(st.integers(1, 4))):
+            at = data.draw(st.integers(0, len(damaged)))
+            damaged[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
+        return bytes(damaged)
+
+    return change
