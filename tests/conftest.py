@@ -8,6 +8,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
+from hypothesis import strategies as st
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # no test depends on how busy a machine is
 hypothesis.settings.load_profile("untimed")
@@ -38,3 +39,17 @@ def _fixed_seed_and_threads():
     yield
     torch.set_default_dtype(dtype)
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def damage():
+    """(data of hypothesis, content): the content with one to four small changes."""
+
+    def change(data, content: bytes) -> bytes:
+        damaged = bytearray(content)
+        for _ in range(data.draw(st.integers(1, 4))):
+            at = data.draw(st.integers(0, len(damaged)))
+            damaged[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
+        return bytes(damaged)
+
+    return change

@@ -5,9 +5,12 @@ import pickle
 import signal
 import time
 import zipfile
+from contextlib import suppress
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sphereface_plus import checkpoint
 from sphereface_plus.checkpoint import CheckpointError
@@ -212,3 +215,20 @@ def test_an_archive_of_something_else_is_refused(tmp_path):
 def test_sha256_is_that_of_the_bytes(tmp_path):
     (tmp_path / "file").write_bytes(b"abc" * 100_000)
     assert checkpoint.sha256(tmp_path / "file") == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_no_damage_gives_another_error_than_a_checkpoint_error(tmp_path_factory, damage, data):
+    path = tmp_path_factory.getbasetemp() / "fuzzed.pt"
+    checkpoint.save(path, {"network": {"weight": torch.ones(2, 3)}, "identities": ["Ann"], "best": None})
+    if data.draw(st.booleans()):
+        path.write_bytes(damage(data, path.read_bytes()))
+    else:  # with the checksums put right
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, damage(data, content) if name.endswith("data.pkl") else content)
+    with suppress(CheckpointError):
+        assert checkpoint.load(path)["format"] == 1

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import warnings
+from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -8,6 +9,8 @@ import onnx
 import pytest
 import torch
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from sphereface_plus import checkpoint
@@ -403,3 +406,13 @@ def test_an_onnx_file_that_cuda_was_asked_for_does_not_fall_back_to_the_cpu_in_s
         Embedder.load(path, input=SPEC, device="cuda")
     with warnings.catch_warnings(action="ignore"):
         assert Embedder.load(path, input=SPEC, device="auto").runs_on == "cpu"
+
+
+@given(data=st.data())
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_damage_to_an_onnx_file_gives_another_error_than_its_own(tmp_path, damage, data):
+    flat = helper.make_node("Flatten", ["crops"], ["out"])
+    path = one_node_onnx(tmp_path / "fuzzed.onnx", flat)
+    path.write_bytes(damage(data, path.read_bytes()))
+    with suppress(OnnxError, SpecError):
+        assert len(Embedder.load(path, input=SPEC, device="cpu")(np.zeros((2, 48, 32, 3), np.uint8))) == 2

@@ -1,10 +1,13 @@
 """Weight files: what is written is read, by every command that takes a model; what is damaged is refused."""
 
 import json
+from contextlib import suppress
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from sphereface_plus import checkpoint, weights
@@ -263,3 +266,21 @@ def test_a_checkpoint_of_images_is_no_model_of_faces(tmp_path):
     checkpoint.save(tmp_path / "x.pt", {"config": to_dict(from_dict(config)), "network": {}})
     with pytest.raises(ConfigError, match="is of an image classification; a model of faces is needed"):
         weights.load(tmp_path / "x.pt")
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_no_damage_gives_another_error_than_a_checkpoint_error(tmp_path_factory, damage, data):
+    path = tmp_path_factory.getbasetemp() / "fuzzed.safetensors"
+    weights.save(path, INFO, {"a": torch.ones(2, 3)}, torch.eye(3, 8))
+    content = path.read_bytes()
+    if data.draw(st.booleans()):
+        damaged = damage(data, content)
+    else:  # with the header's length put right
+        length = int.from_bytes(content[:8], "little")
+        header = damage(data, content[8 : 8 + length])
+        damaged = len(header).to_bytes(8, "little") + header + content[8 + length :]
+    path.write_bytes(damaged)
+    with suppress(CheckpointError):
+        model = weights.load(path)
+        assert sum(tensor.nbytes for tensor in (model.network | model.loss).values()) <= len(damaged)

@@ -1,7 +1,10 @@
 import zipfile
+from contextlib import suppress
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sphereface_plus.data.embeddings import EmbeddingsError, read_embeddings, write_embeddings
 
@@ -123,3 +126,22 @@ def test_a_missing_cut_or_foreign_file_is_refused(tmp_path, embeddings, content)
     for name in ("bad.npz", "missing.npz"):
         with pytest.raises(EmbeddingsError, match=rf"{name}: cannot be read as an \.npz of embeddings \("):
             read_embeddings(tmp_path / name)
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_no_damage_gives_another_error_than_an_embeddings_error(tmp_path_factory, damage, data):
+    path = tmp_path_factory.getbasetemp() / "fuzzed.npz"
+    write_embeddings(path, KEYS, np.ones((3, 4), np.float32), META)
+    if data.draw(st.booleans()):
+        path.write_bytes(damage(data, path.read_bytes()))
+    else:  # with the checksums put right
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        name = data.draw(st.sampled_from(sorted(members)))
+        with zipfile.ZipFile(path, "w") as archive:
+            for other, content in members.items():
+                archive.writestr(other, damage(data, content) if other == name else content)
+    with suppress(EmbeddingsError):
+        keys, embeddings, _ = read_embeddings(path)
+        assert len(keys) == len(embeddings)

@@ -1,4 +1,8 @@
+from contextlib import suppress
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sphereface_plus.data.lists import ListError, read_list
 
@@ -44,3 +48,20 @@ def test_an_empty_or_binary_list_is_refused(tmp_path, content, message):
     (tmp_path / "a.txt").write_bytes(content)
     with pytest.raises(ListError, match=message):
         read_list(tmp_path / "a.txt")
+
+
+LISTS = {
+    "fuzzed.txt": b"Ann/a 1.jpg 7\n\nBob/1.jpg\t0\n",
+    "fuzzed.lst": b"12\t3.000000\tAnn/1.jpg\n1\t/data/Ann/1.jpg\t3\n0\tAnn/1.jpg\t3\t1.0\t2.0\n",
+}
+
+
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_no_damage_gives_another_error_than_a_list_error(tmp_path_factory, damage, data):
+    name = data.draw(st.sampled_from(sorted(LISTS)))
+    path = tmp_path_factory.getbasetemp() / name
+    path.write_bytes(damage(data, LISTS[name]))
+    with suppress(ListError):
+        names, labels = read_list(path)
+        assert len(names) == len(labels)

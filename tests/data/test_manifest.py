@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from contextlib import suppress
 from pathlib import Path
 
 import pandas
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sphereface_plus.data.manifest import (
     COLUMNS,
@@ -187,3 +190,14 @@ def test_a_missing_an_empty_and_a_binary_file_are_refused(tmp_path):
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x01" * 20)
     with pytest.raises(ManifestError, match="is not a CSV file"):
         read_manifest(tmp_path / "binary.csv")
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_no_damage_gives_another_error_than_a_manifest_error(tmp_path_factory, damage, data):
+    path = tmp_path_factory.getbasetemp() / "fuzzed.csv"
+    write_manifest(path, [row(), row("Bob/1.png", "Bob", method="centre", score=math.nan)])
+    with suppress(ManifestError):
+        assert list(read_manifest(path, damage(data, path.read_bytes())).columns[: len(COLUMNS)]) == list(
+            COLUMNS
+        )

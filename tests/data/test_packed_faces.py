@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import tarfile
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sphereface_plus.data.batches import BatchSampler, loader
 from sphereface_plus.data.crops import CropsError, SpecError, read_crop
 from sphereface_plus.data.faces import CropDataset, FaceCrops
 from sphereface_plus.data.image_records import write_image_records
 from sphereface_plus.data.manifest import LANDMARK_COLUMNS, ManifestError, ManifestRow, write_manifest
-from sphereface_plus.data.packed_faces import names_of_rec
+from sphereface_plus.data.packed_faces import names_of_rec, open_pack
 from sphereface_plus.data.recordio import RecordError
 from sphereface_plus.data.tars import TarError
 
@@ -97,6 +100,7 @@ def test_names_without_a_manifest_are_kept_too(rec, folder):
             r"row 9: expected a relative path and an identity, got \['\.\./out",
         ),
         ("a.png", "row 9: expected a relative path"),
+        ("a\0.png,Ann", "row 9: expected a relative path"),
         ("a.png,", "row 9: expected a relative path"),
         ("0.png,c", "names a crop twice"),
         ('"', "is not a CSV file"),
@@ -224,3 +228,15 @@ def test_what_is_no_packed_set_is_refused_and_root_is_not_for_them(tmp_path, nam
         FaceCrops.open(tmp_path / name, root=tmp_path)
     with pytest.raises(CropsError, match="there is no such folder"):
         FaceCrops.open(tmp_path / f"other_{name}")
+
+
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_no_damage_to_the_names_of_a_rec_gives_another_error_than_a_manifest_error(
+    tmp_path_factory, damage, data
+):
+    path = tmp_path_factory.getbasetemp() / "fuzzed.rec"
+    write_image_records(path, [(0, b"\xff\xd8\xff"), (1, b"\xff\xd8\xff")], size=(12, 10))
+    names_of_rec(path).write_bytes(damage(data, b"path,identity\nAnn/1.jpg,Ann\nBob/1.jpg,Bob\n"))
+    with suppress(ManifestError):
+        assert len(open_pack(path).names) == 2

@@ -1,5 +1,9 @@
+from contextlib import suppress
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sphereface_plus.data.pairs import PairsError, pairs_hash, read_pairs
 
@@ -105,3 +109,22 @@ def test_lfw_view_1_has_as_many_genuine_as_impostor_pairs(shared_data, name, cou
     pairs = read_pairs(shared_data / "lfw" / name)
     assert pairs.genuine.sum() == (~pairs.genuine).sum() == count
     assert not pairs.fold.any()
+
+
+LISTS = [
+    "\n".join(VIEW_2),
+    "2\nAnn 1 4\nBob 1 2\nAnn 2 Bob 13\nBob 1 Cem 2\n",
+    "a/1.jpg a/2.jpg 1\na b/1.png\tc/1\t0\n",
+    "1 a/1.jpg a/2.jpg\n0 a/1.jpg c/1.jpg\n",
+    "Ann_1.jpg 1\nAnn_2.jpg 1\nBob_1.jpg 0\nCem_1.jpg 0\n",
+]
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_no_damage_gives_another_error_than_a_pairs_error(tmp_path_factory, damage, data):
+    path = tmp_path_factory.getbasetemp() / "fuzzed.txt"
+    path.write_bytes(damage(data, data.draw(st.sampled_from(LISTS)).encode()))
+    with suppress(PairsError):
+        pairs = read_pairs(path)
+        assert len(pairs.first) == len(pairs.second) == len(pairs.genuine) == len(pairs.fold)
