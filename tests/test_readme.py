@@ -75,6 +75,17 @@ def test_every_path_of_the_checkout_that_the_readmes_name_exists(readmes, reposi
     assert len(paths) >= 5
 
 
+def test_no_page_holds_a_placeholder(repository):
+    pages = [repository / "README.md", *(repository / "docs").rglob("*.md"), repository / "docker/README.md"]
+    held = {
+        page.name: found
+        for page in pages
+        if (found := re.findall(r"\b(?:[A-Z]{4,}\d+|[A-Z]+_SECTION|TODO|FIXME|TBD)\b", page.read_text()))
+    }
+    assert held == {}
+    assert len(pages) >= 8
+
+
 def test_the_tree_names_every_module_once(readmes, repository):
     tree = readmes["README.md"].partition("## What is here")[2].partition("\n## ")[0]
     folders, named = [], []

@@ -109,8 +109,18 @@ class RunFolder:
         write_text(self.config, yaml.safe_dump(to_dict(config), sort_keys=False))
 
     def resume_point(self) -> dict[str, Any] | None:
-        """The last checkpoint's payload; None where the run was ended before it wrote one."""
-        return checkpoint.load(self.last) if self.last.is_file() else None
+        """The last checkpoint's payload; None where the run was ended before it wrote one.
+
+        Raises RunError where it is damaged, with the one before it.
+        """
+        if not self.last.is_file():
+            return None
+        try:
+            return checkpoint.load(self.last)
+        except checkpoint.CheckpointError as error:
+            earlier = sorted(self.last.parent.glob("step_*.pt"))
+            instead = f"copy {earlier[-1].name} over it" if earlier else "start a new run with --out"
+            raise RunError(f"{error}; to go on, {instead}") from None
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

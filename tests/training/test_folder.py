@@ -67,3 +67,16 @@ def test_steps_and_workers_may_change_on_resume(tmp_path):
     folder = RunFolder(tmp_path)
     folder.write_config(recipe())
     folder.refuse_another(recipe(train={"steps": 20, "batch_size": 4}, data={"path": "crops", "workers": 2}))
+
+
+def test_a_damaged_last_checkpoint_is_told_with_the_one_before_it(tmp_path):
+    folder = RunFolder(tmp_path)
+    assert folder.resume_point() is None
+    folder.last.parent.mkdir()
+    folder.last.write_bytes(b"cut short")
+    with pytest.raises(RunError, match=r"last\.pt: is damaged.*; to go on, start a new run with --out"):
+        folder.resume_point()
+    folder.at_step(500).touch()
+    folder.at_step(1000).touch()
+    with pytest.raises(RunError, match=r"to go on, copy step_00001000\.pt over it"):
+        folder.resume_point()
