@@ -3,10 +3,17 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from sphereface_plus.config import ConfigError
+from sphereface_plus.data.images import normalise
+from sphereface_plus.losses.smoothed_softmax import SmoothedSoftmaxLoss
+from sphereface_plus.networks import build_image_network
 from sphereface_plus.reproduce import spec
 from sphereface_plus.reproduce.spec import config_of, find_recipe, jobs_of, load_table, recipes
+from sphereface_plus.training.classifier import ClassifierLearner
+from sphereface_plus.training.distributed import Processes
+from sphereface_plus.training.energies import LayerEnergies
 
 NAMES = sorted(path.stem for path in (recipes() / "paper").glob("*.yaml"))
 DATA = {"cifar10": "a", "cifar100": "b", "mnist": "c", "imagenet": "d"}
@@ -116,3 +123,43 @@ def test_names_that_do_not_agree_are_refused(tmp_path: Path, row, paper, message
     path.write_text(TABLE % (row, paper))
     with pytest.raises(ConfigError, match=message):
         load_table(str(path))
+
+
+def cells():
+    for name in NAMES:
+        table, _ = load_table(name)
+        rows = dict.fromkeys((next(iter(table.rows)), list(table.rows)[-1]))
+        yield from ((name, row, column) for row in rows for column in table.columns)
+
+
+@pytest.mark.parametrize(("name", "row", "column"), list(cells()))
+def test_the_first_and_the_last_method_of_each_column_learn_from_a_batch(name, row, column):
+    """Of random pixels, by networks of a few filters where a table allows them."""
+    table, file = load_table(name)
+    settings = (*table.columns[column].set, *table.rows[row], *table.budgets["full"].set)
+    torchvision = table.recipe.endswith("resnet18.yaml")
+    narrow = [] if torchvision else ["network.widths=[4,4,8]"]
+    config = config_of(
+        spec.Job(row, 0, settings), file.parent / table.recipe, DATA, [*narrow, "train.device=cpu"]
+    )
+    classes = {"cifar10": 10, "cifar100": 100, "mnist": 10, "imagenet": 1000}[config.data.name]
+    shape = {"mnist": (28, 28, 1), "imagenet": (64, 64, 3)}.get(config.data.name, (32, 32, 3))
+    torch.manual_seed(0)
+    network = build_image_network(config.network, in_channels=shape[-1])
+    loss = SmoothedSoftmaxLoss(classes, network.embedding_size)
+    learner = ClassifierLearner(
+        network,
+        loss,
+        energies=LayerEnergies(network, loss, config.mhe, seed=0),
+        prepare=normalise,
+        optimizer=config.optimizer.model_copy(update={"warmup_steps": 0, "learning_rate": 1e-4}),
+        processes=Processes(0, 1, torch.device("cpu")),
+        measure_every=1,
+    )
+    batch = [(torch.randint(256, (4, *shape), dtype=torch.uint8), torch.randint(classes, (4,)))]
+    before = [value.clone() for value in learner.model.parameters()]
+    scalars = learner.update(batch, 0)
+    acting = config.mhe.hidden.weight + config.mhe.output.weight + config.mhe.orthonormal > 0
+    assert (float(scalars["loss"]) != float(scalars["classification_loss"])) == acting
+    assert all(torch.isfinite(value).all() for value in learner.model.parameters())
+    assert any((now != then).any() for now, then in zip(learner.model.parameters(), before, strict=True))
