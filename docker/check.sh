@@ -4,8 +4,9 @@
 #   apt-get install debootstrap buildah
 #   sh docker/check.sh WORKDIR
 #
-# WORKDIR (about 20 GB) keeps the base and the layers between calls. Where the network needs a certificate bundle or
-# pip settings of its own, they are mounted for the build and stay out of the image:
+# WORKDIR (about 20 GB) keeps the base and the layers between calls; buildah also takes 13 GB in TMPDIR (/var/tmp) for
+# a while. Where the network needs a certificate bundle or pip settings of its own, they are mounted for the build and
+# stay out of the image:
 #   CERTIFICATES=/path/ca.crt (default: the host's bundle)    MIRROR=http://debian.mirror (default: Debian's own)
 set -eu
 WORKDIR=${1:?usage: sh docker/check.sh WORKDIR}
@@ -17,8 +18,11 @@ BUILDAH="buildah --root $WORKDIR/storage --runroot $WORKDIR/runroot --storage-dr
 BASE=localhost/debian:bookworm-slim
 
 if ! $BUILDAH inspect --type image $BASE >/dev/null 2>&1; then
-    [ -e "$WORKDIR/rootfs/etc/debian_version" ] ||
+    # debootstrap removes its own folder in there when it has finished, and cannot go on with a half-done one.
+    if [ ! -e "$WORKDIR/rootfs/etc/debian_version" ] || [ -e "$WORKDIR/rootfs/debootstrap" ]; then
+        rm -rf --one-file-system "$WORKDIR/rootfs"
         debootstrap --variant=minbase bookworm "$WORKDIR/rootfs" ${MIRROR:-}
+    fi
     container=$($BUILDAH from scratch)
     $BUILDAH add --quiet "$container" "$WORKDIR/rootfs" /
     $BUILDAH config --env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin --cmd bash "$container"
