@@ -108,13 +108,22 @@ def reproduce(
     }
     configs = {folders[job]: config_of[job] for job in jobs}
 
-    with Live("", console=Console(stderr=True), transient=True) as live:
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    with Live("", console=console, transient=True) as live:
 
         def show(done: int, seconds: float | None) -> None:
             left = "" if seconds is None else f", {timedelta(seconds=round(seconds))} left"
-            live.update(f"{done} of {len(configs)} runs{left}; their lines are in {out / 'runs'}/*.txt")
+            line = f"{done} of {len(configs)} runs{left}; their lines are in {out / 'runs'}/*.txt"
+            if console.is_terminal:
+                live.update(line)
+            else:  # a file or a pipe, which a live line would leave empty
+                click.echo(line, err=True)
 
-        runs.run_all(configs, contents, at_once=at_once, progress=show)
+        try:
+            runs.run_all(configs, contents, at_once=at_once, progress=show)
+        except KeyboardInterrupt:
+            click.echo("stopped: the runs have saved; the same command goes on with them", err=True)
+            raise
     cells = results.cells_of(description, chosen, seeds, folders)
     text = results.write_results(cells, description, chosen, results.provenance(configs, overrides), out)
     pictures = figures.draw(description, chosen, seeds, folders, cells, out)

@@ -186,7 +186,10 @@ def _machine(config: ImageConfig, threads: int) -> dict[str, Any]:
 
 
 def _processors() -> int:
-    """Those that this process may use, where the system tells."""
+    """As many as OMP_NUM_THREADS says, or those that this process may use, where the system tells."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

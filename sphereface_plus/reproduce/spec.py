@@ -100,12 +100,20 @@ def recipes() -> Path:
 
 
 def find_recipe(path: Path) -> Path:
-    """The file, or the recipe that is installed under this name: cifar/cnn9, or configs/cifar/cnn9.yaml."""
+    """The file, or the recipe that is installed under this name: cifar/cnn9, or configs/cifar/cnn9.yaml.
+
+    Raises ConfigError, with the recipes that are there, for another name in one of their folders.
+    """
     if path.exists() or path.is_absolute():
         return path
     name = str(path).removeprefix("configs/").removesuffix(".yaml")
     found = recipes() / f"{name}.yaml"
-    return found if found.is_file() else path
+    if found.is_file():
+        return found
+    known = ", ".join(sorted(file.stem for file in found.parent.glob("*.yaml")))
+    if known:
+        raise ConfigError(f"{path}: there is no such recipe; {Path(name).parent} has {known}")
+    return path
 
 
 def load_table(name: str) -> tuple[Table, Path]:

@@ -79,11 +79,16 @@ def load_start(
 
     config: of the network.
     Raises CheckpointError; SpecError if the weights were trained on other crops; StartError if the network is
-    of another variant, the prototypes belong to other identities, or nothing of the network fits.
+    another or of another variant, the prototypes belong to other identities, or nothing of the network fits.
     """
     start = weights.load(source)
     info = start.info
     _check_spec(start.file, info.network.input, config.input)
+    if info.network.name != config.name:  # the parts that they share would leave most of it random
+        raise StartError(
+            f"{start.file}: its network is {info.network.name}, the recipe's {config.name}; "
+            f"take --set network.name={info.network.name}, or a recipe of that network"
+        )
     if info.network.variant != config.variant:
         raise StartError(
             f"{start.file}: its network is of variant {info.network.variant}; "

@@ -109,17 +109,19 @@ class RunFolder:
         write_text(self.config, yaml.safe_dump(to_dict(config), sort_keys=False))
 
     def resume_point(self) -> dict[str, Any] | None:
-        """The last checkpoint's payload; None where the run was ended before it wrote one.
+        """The last checkpoint's payload; None where the run was ended before it wrote any.
 
-        Raises RunError where it is damaged, with the one before it.
+        Raises RunError where it is damaged, or gone and others are there, with what to put in its place.
         """
+        others = sorted([*self.last.parent.glob("step_*.pt"), *self.last.parent.glob(self.best.name)])
+        instead = f"copy {others[-1].name} to {self.last}" if others else "start a new run with --out"
         if not self.last.is_file():
+            if others:  # beginning anew would write over them
+                raise RunError(f"{self.last}: is gone; to go on, {instead}")
             return None
         try:
             return checkpoint.load(self.last)
         except checkpoint.CheckpointError as error:
-            earlier = sorted(self.last.parent.glob("step_*.pt"))
-            instead = f"copy {earlier[-1].name} over it" if earlier else "start a new run with --out"
             raise RunError(f"{error}; to go on, {instead}") from None
 
 

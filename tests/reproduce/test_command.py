@@ -36,9 +36,12 @@ def test_a_figure_is_run_and_written_with_its_numbers_and_not_run_twice(
 ):
     arguments = (table, "--data", f"mnist={digits}", "--at-once", "2", "--out", tmp_path / "out")
     assert call(monkeypatch, *arguments) == 0
-    said = capsys.readouterr().out
+    captured = capsys.readouterr()
+    said = captured.out
     text = (tmp_path / "out" / "table.md").read_text()
     assert text in said
+    lines = captured.err.splitlines()  # no terminal: a line for each run that has ended
+    assert [line.partition(" runs")[0] for line in lines] == ["0 of 2", "1 of 2", "2 of 2"]
     assert "| MHE | All digits | " in text
     assert "It is small." in text
     for name in ("features_train", "features_test", "energy_of_layers", "half_space_energy_of_layers"):

@@ -127,3 +127,10 @@ def test_a_runs_folder_follows_from_the_images_and_not_from_their_place(config, 
         there = config.model_copy(update={"data": config.data.model_copy(update={"path": place})})
         folders.append(runs.folder_of(job, there, runs.check_data([there])["mnist"], tmp_path))
     assert folders[0] == folders[1] != folders[2]
+
+
+def test_a_run_has_its_share_of_the_threads_that_were_asked_for(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert runs._processors() == 1
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert runs._processors() == len(os.sched_getaffinity(0))

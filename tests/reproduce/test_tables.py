@@ -80,7 +80,11 @@ def test_a_recipe_is_found_by_name_where_no_such_file_is(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     for name in ("cifar/cnn9", "cifar/cnn9.yaml", "configs/cifar/cnn9", "configs/cifar/cnn9.yaml"):
         assert find_recipe(Path(name)) == recipes() / "cifar" / "cnn9.yaml"
-    assert find_recipe(Path("cifar/cnn99")) == Path("cifar/cnn99")
+    with pytest.raises(
+        ConfigError, match="cifar/cnn99: there is no such recipe; cifar has cnn9, cnn9_mhe_code"
+    ):
+        find_recipe(Path("cifar/cnn99"))
+    assert find_recipe(Path("mine.yaml")) == Path("mine.yaml")  # which the reader of files then refuses
     (tmp_path / "cifar").mkdir()
     (tmp_path / "cifar" / "cnn9.yaml").touch()
     assert find_recipe(Path("cifar/cnn9.yaml")) == Path("cifar/cnn9.yaml")

@@ -78,5 +78,8 @@ def test_a_damaged_last_checkpoint_is_told_with_the_one_before_it(tmp_path):
         folder.resume_point()
     folder.at_step(500).touch()
     folder.at_step(1000).touch()
-    with pytest.raises(RunError, match=r"to go on, copy step_00001000\.pt over it"):
+    with pytest.raises(RunError, match=r"to go on, copy step_00001000\.pt to .*last\.pt"):
+        folder.resume_point()
+    folder.last.unlink()
+    with pytest.raises(RunError, match=r"last\.pt: is gone; to go on, copy step_00001000\.pt to .*last\.pt"):
         folder.resume_point()
