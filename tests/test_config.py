@@ -69,7 +69,11 @@ def test_a_config_cannot_be_changed_after_loading(recipe):
         ("optimizer.learning_rate=.nan", r"optimizer\.learning_rate: "),
         ("loss.margin=7", r"loss\.margin: .*1, 2, 3 or 4, got 7"),
         ("loss.kind=arcfce", r"loss\.kind: must be one of .*a_softmax.*, got 'arcfce'"),
-        ("loss.scale=2", r"loss\.scale: is no setting of a_softmax$"),
+        ("loss.scale=2", r"loss\.scale: is no setting of a_softmax, which has gradient, kind, .*margin"),
+        (
+            "loss={kind: arcface, margin: 4}",
+            r"loss\.margin: is no setting of arcface, which has .*margin_radians",
+        ),
         ("loss=3", r"loss: must be a group of settings, got 3"),
         ("optimizer.milestones=5", r"optimizer\.milestones: must be a list, got 5"),
         ("data.flip=perhaps", r"data\.flip: must be true or false, got 'perhaps'"),

@@ -146,10 +146,14 @@ def _sentence(mistake: Any, model: type[Strict]) -> str:
             return f"{'.'.join(map(str, place[:-1]))}: has {place[-1]} values, more are needed"
         return f"{key}: is required and not given"
     if mistake["type"] == "extra_forbidden":
-        known = _every_setting(model) - {place[-1]}  # the same name may be a setting elsewhere
+        kind = next((part for part in mistake["loc"] if part in tags), None)
+        # Of a kind of loss only its own; elsewhere all, as the same name may be a setting in another place.
+        known = (_every_setting(model) if kind is None else _settings_of(kind, model)) - {place[-1]}
         near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.75)
-        kind = next((f" of {part}" for part in mistake["loc"] if part in tags), "")
-        return f"{key}: is no setting{kind}" + (f"; did you mean {near[0]}?" if near else "")
+        no_setting = f"{key}: is no setting" + ("" if kind is None else f" of {kind}")
+        if near:
+            return f"{no_setting}; did you mean {near[0]}?"
+        return no_setting + ("" if kind is None else f", which has {', '.join(sorted(known))}")
     if mistake["type"].startswith("union_tag"):
         kinds = mistake["ctx"].get("expected_tags", ", ".join(sorted(tags))).replace("'", "")
         return f"{key}.kind: must be one of {kinds}, got {mistake['input'].get('kind')!r}"
@@ -172,6 +176,15 @@ def _groups(model: type[Strict]) -> Iterator[type[Strict]]:
 
 def _every_setting(model: type[Strict]) -> set[str]:
     return {name for group in _groups(model) for name in group.model_fields}
+
+
+def _settings_of(kind: str, model: type[Strict]) -> set[str]:
+    """Of the member of a union that has this kind."""
+    return next(
+        set(group.model_fields)
+        for group in _groups(model)
+        if "kind" in group.model_fields and kind in get_args(group.model_fields["kind"].annotation)
+    )
 
 
 def _tags(model: type[Strict]) -> set[str]:

@@ -129,6 +129,10 @@ class MHERegularizer(nn.Module):
         """The names of the layers of each term, as {"mhe/hidden": ["conv1", ...], "mhe/output": ["fc"]}."""
         return {name: [layer.name for layer in layers] for name, layers in self._layers.items()}
 
+    def extra_repr(self) -> str:
+        """print(regularizer) shows which layers were found."""
+        return "\n".join(f"{term}: {', '.join(names)}" for term, names in self.layer_names.items())
+
     def _add(self, term_name: str, term: EnergyTerm, modules: Mapping[str, nn.Module]) -> None:
         found, skipped = [], {}
         for name, module in modules.items():

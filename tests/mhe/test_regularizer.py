@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from functools import partial
 
 import pytest
@@ -426,3 +427,10 @@ def test_the_step_is_asked_for_where_it_matters():
     for term in (EnergyTerm(neurons=4), EnergyTerm(objective=Pull)):
         with pytest.raises(ValueError, match=r"depend on the step: penalty\(step\)"):
             MHERegularizer(small_model(), hidden=term).penalty()
+
+
+def test_printing_it_shows_the_layers_that_were_found():
+    model = nn.Sequential(OrderedDict(conv=nn.Conv2d(3, 8, 3), flat=nn.Flatten(), fc=nn.Linear(8, 5)))
+    shown = repr(MHERegularizer(model))
+    assert "mhe/hidden: conv\n" in shown
+    assert "mhe/output: fc\n" in shown
