@@ -5,11 +5,16 @@ Nothing is extracted to the disk.
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import lzma
+import os
 import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import cv2
 import numpy as np
@@ -74,7 +79,8 @@ def _folder_files(path: Path, split: str) -> Iterator[tuple[File, bytes]]:
 
 def _tar_files(path: Path, split: str) -> Iterator[tuple[File, bytes]]:
     try:
-        with tarfile.open(path, "r|*") as tar:  # as a stream: CIFAR has 60,000 members
+        # as a stream: CIFAR has 60,000 members
+        with _opened(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
             for member in tar:
                 parts = member.name.split("/")
                 if member.isdir() and parts[-2:-1] and parts[-2] in SPLITS and not parts[-1].startswith("."):
@@ -83,10 +89,31 @@ def _tar_files(path: Path, split: str) -> Iterator[tuple[File, bytes]]:
                     file = tar.extractfile(member)
                     assert file is not None  # a regular file
                     yield (parts[-3], parts[-2], parts[-1]), file.read() if parts[-3] == split else b""
+            _refuse_cut_short(stream)
     except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise ImagesError(
             f"{path}: is no tar, or is damaged ({' '.join(str(error).split())}); get it again"
         ) from None
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """A tar's bytes, unpacked."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    openers = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+    opener = next((opener for magic, opener in openers.items() if start.startswith(magic)), Path.open)
+    return opener(path, "rb")
+
+
+def _refuse_cut_short(stream: IO[bytes]) -> None:
+    """tarfile takes a tar that was cut between two members for whole. A compressed one raises EOFError where
+    it is read to its end; another ends in a block of zeros. Raises EOFError."""
+    while stream.read(2**20):
+        pass
+    if isinstance(stream, io.BufferedReader):
+        stream.seek(-tarfile.BLOCKSIZE, os.SEEK_END)
+        if any(stream.read()):
+            raise EOFError("it has no end")
 
 
 def _is_image(name: str) -> bool:

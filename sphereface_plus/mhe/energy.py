@@ -31,6 +31,7 @@ from .kernel import (
     riesz,
     squared_distance,
 )
+from .product import product
 
 PAIRS_AT_ONCE = 2**22  # 16 MiB in float32 for each (rows, N) intermediate: up to 2,048 neurons in one slab
 
@@ -184,7 +185,7 @@ class _Gram(torch.autograd.Function):
 
     @staticmethod
     def forward(neurons: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return neurons @ neurons.T
+        return product(neurons, neurons)
 
     @staticmethod
     def setup_context(ctx, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -193,4 +194,4 @@ class _Gram(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         (neurons,) = ctx.saved_tensors
-        return (gradient + gradient.T) @ neurons
+        return product(gradient + gradient.T, neurons.T)

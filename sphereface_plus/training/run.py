@@ -123,15 +123,14 @@ def fit(run: Run) -> Outcome:
             )
         except NonFiniteError as error:
             raise RunError(f"{error}; {keep_failure(run, error.step)}") from None
-        except RuntimeError as error:
+        except (RuntimeError, ConnectionError, EOFError) as error:
             if settings.compile and NO_COMPILER.search(str(error)):
                 raise RunError(
                     "train.compile needs a C++ compiler, and torch finds none: install g++, or set "
                     "train.compile=false"
                 ) from None
-            if "DataLoader worker" not in str(
-                error
-            ):  # torch raises it wherever the signal of the death comes
+            # Torch raises it wherever the signal of the death comes, or a batch's memory cannot be asked for.
+            if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
                 raise
             raise RunError(
                 "a process that reads crops has died, perhaps for want of memory; go on with --resume, and "

@@ -99,7 +99,17 @@ def steps(name: str, crops: Tensor, labels: Tensor) -> tuple[Step, Step]:
         plain_optimizer.step()
         return value.detach()
 
-    learner = ClassifierLearner(
+    learner = learner_of(network, loss, channels_last=True)
+
+    def step() -> Tensor:
+        scalars = learner.update([(crops, labels)], 2001)  # lambda has reached 5; no step that measures
+        return torch.as_tensor(scalars["loss"])
+
+    return plain_step, step
+
+
+def learner_of(network: nn.Module, loss: nn.Module, *, channels_last: bool) -> ClassifierLearner:
+    return ClassifierLearner(
         network,
         loss,
         prepare=partial(normalise, spec=InputSpec()),
@@ -108,14 +118,23 @@ def steps(name: str, crops: Tensor, labels: Tensor) -> tuple[Step, Step]:
         processes=Processes(0, 1, torch.device("cpu")),
         measure_every=100,
         precision="bf16",
-        channels_last=True,
+        channels_last=channels_last,
     )
 
-    def step() -> Tensor:
-        scalars = learner.update([(crops, labels)], 2001)  # lambda has reached 5; no step that measures
-        return torch.as_tensor(scalars["loss"])
 
-    return plain_step, step
+def layouts(name: str, batch: int, repeats: int) -> None:
+    """Our step with train.channels_last, the default, against the same without it."""
+    crops = torch.randint(256, (batch, 112, 96, 3), dtype=torch.uint8)
+    labels = torch.randint(IDENTITIES, (batch,))
+
+    def step(channels_last: bool) -> Callable[[], object]:
+        loss = ASoftmaxLoss(IDENTITIES, 512)
+        learner = learner_of(SphereFace(STAGE_UNITS[name]), loss, channels_last=channels_last)
+        learner.update([(crops, labels)], 2001)
+        return partial(learner.update, [(crops, labels)], 2001)
+
+    a, b, ratio = compare(step(False), step(True), repeats)
+    print(f"{f'{name}, batch {batch}, channels last':40} {a:9.1f} {b:9.1f}   {ratio}", flush=True)
 
 
 def milliseconds(call: Callable[[], object]) -> float:
@@ -184,8 +203,9 @@ def main() -> None:
     training_steps("sphereface20", 32, repeats=7)
     training_steps("sphereface10", 32, repeats=5)
     training_steps("sphereface4", 32, repeats=5)
-    print(f"\n{'forward and backward of':40} {'torch ms':>9} {'ours ms':>9}   ratio (range)")
+    print(f"\n{'forward and backward of, or a step with':40} {'torch ms':>9} {'ours ms':>9}   ratio (range)")
     prelu(repeats=15)
+    layouts("sphereface20", 32, repeats=5)
     a_softmax(repeats=7)
 
 

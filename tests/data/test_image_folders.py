@@ -90,10 +90,15 @@ def test_a_folder_without_the_split_is_refused(tmp_path):
         read_folders(tmp_path, "train")
 
 
-def test_a_file_that_is_no_tar_or_is_cut_short_is_refused(folder):
-    path = pack(folder)
+@pytest.mark.parametrize("compression", ["", "gz", "bz2", "xz"])
+def test_a_file_that_is_no_tar_or_is_cut_short_is_refused(folder, compression):
+    path = pack(folder, compression=compression)
+    with tarfile.open(path) as tar:
+        middle = tar.getmembers()[len(tar.getmembers()) // 2].offset
     data = path.read_bytes()
-    for damaged in (b"no tar", data[: len(data) // 2]):
+    # Within a member, and, where nothing is compressed, between two: tarfile takes that for the end.
+    cuts = (len(data) // 2, len(data) - 9) if compression else (middle + 700, middle)
+    for damaged in (b"no tar", *(data[:cut] for cut in cuts)):
         path.write_bytes(damaged)
         with pytest.raises(ImagesError, match=r"set.tar: is no tar, or is damaged \("):
             read_folders(path, "train")

@@ -93,6 +93,9 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(many_phot
 @pytest.mark.slow
 @pytest.mark.parametrize(("stop", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_stopped_run_says_how_to_continue(many_photos, tmp_path, start, stop, code):
+    for path in list(many_photos.glob("*/*.jpg")):  # so many that it cannot have finished before the signal
+        for copy in range(10):
+            shutil.copy(path, path.with_name(f"{path.stem}_again_{copy}.jpg"))
     process = start("align", many_photos, tmp_path / "out", "--workers", 1)
     wait_for_lines(tmp_path / "out/progress.jsonl", 3)
     process.send_signal(stop)
