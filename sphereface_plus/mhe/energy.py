@@ -31,7 +31,6 @@ from .kernel import (
     riesz,
     squared_distance,
 )
-from .product import product
 
 PAIRS_AT_ONCE = 2**22  # 16 MiB in float32 for each (rows, N) intermediate: up to 2,048 neurons in one slab
 
@@ -185,7 +184,7 @@ class _Gram(torch.autograd.Function):
 
     @staticmethod
     def forward(neurons: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return product(neurons, neurons)
+        return neurons @ neurons.T
 
     @staticmethod
     def setup_context(ctx, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -194,4 +193,4 @@ class _Gram(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         (neurons,) = ctx.saved_tensors
-        return product(gradient + gradient.T, neurons.T)
+        return (gradient + gradient.T) @ neurons
