@@ -10,15 +10,15 @@ lfw-view2       LFW view 2: the photos in pairs.txt
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from os.path import isdir  # False, where Path's raises, for a name that is too long
 from pathlib import Path, PurePosixPath
 
 from sphereface_plus.data.keys import IMAGE_SUFFIXES
 from sphereface_plus.data.manifest import leads_outside
-from sphereface_plus.data.pairs import PairsError, read_pairs
+from sphereface_plus.data.pairs import PairsError, is_count, read_pairs
 
 from .errors import PrepError
 
@@ -89,7 +89,7 @@ def select_photos(root: Path, keys: Iterable[str]) -> Photos:
     root = _lfw_folder(root, folders)
     paths: dict[str, str] = {}
     for folder in folders:
-        for entry in _entries(root / folder) if _is_folder(root / folder) else ():
+        for entry in _entries(root / folder) if isdir(root / folder) else ():  # noqa: PTH112
             if _is_photo(entry.name):
                 path = (PurePosixPath(folder) / entry.name).as_posix()
                 paths[path] = path
@@ -175,7 +175,7 @@ def _people(path: Path) -> Iterator[tuple[str, int]]:
     left = MAX_LFW
     for number, line in enumerate(_lines(path)[1:], start=2):
         name, _, count = line.strip().partition("\t")
-        if not name or not re.fullmatch("[0-9]{1,9}", count):
+        if not name or not is_count(count):
             raise PrepError(f"{path}:{number}: expected a name, a tab and a count, got {line[:200]!r}")
         left -= int(count)
         if left < 0:
@@ -186,7 +186,7 @@ def _people(path: Path) -> Iterator[tuple[str, int]]:
 def _lfw_folder(root: Path, folders: Iterable[str]) -> Path:
     """Where the first of the folders is found: root itself or what LFW is usually unpacked to; else root."""
     first = min(folders, default="")
-    return next((root / name for name in LFW_FOLDERS if _is_folder(root / name / first)), root)
+    return next((root / name for name in LFW_FOLDERS if isdir(root / name / first)), root)  # noqa: PTH112
 
 
 def _sorted(photos: list[Photo]) -> list[Photo]:
@@ -229,14 +229,6 @@ def _lines(path: Path) -> list[str]:
         raise PrepError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise PrepError(f"{path}: is not a text file in UTF-8") from None
-
-
-def _is_folder(path: Path) -> bool:
-    """False also for a name that is too long for any folder, as a list may hold it."""
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

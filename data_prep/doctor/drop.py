@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
+from os.path import isfile  # False, where Path's raises, for a name that is too long
 from pathlib import Path
 
 from sphereface_plus.data.faces import FaceCrops
@@ -37,7 +38,8 @@ def drop(proposals: Path, data: Path) -> Dropped:
         crops = FaceCrops.open(data)
         names, manifest = names_of(data, crops)
     aside = data.with_name(f"{data.name}.dropped")
-    wanted -= {name for name in wanted - set(names) if _is_file(aside / name)}  # of a drop that was stopped
+    # Without those of a drop that was stopped.
+    wanted -= {name for name in wanted - set(names) if isfile(aside / name)}  # noqa: PTH113
     if not wanted:
         raise PrepError(f"{proposals}: nothing is left to drop, it was applied already")
     unknown = sorted(wanted - set(names))
@@ -62,14 +64,6 @@ def drop(proposals: Path, data: Path) -> Dropped:
         (aside / name).parent.mkdir(parents=True, exist_ok=True)
         (data / name).rename(aside / name)
     return Dropped(len(wanted), left, aside)
-
-
-def _is_file(path: Path) -> bool:
-    """False also for a name that is too long for any file."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
 
 
 def read_proposals(path: Path) -> set[str]:

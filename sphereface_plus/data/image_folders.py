@@ -5,8 +5,6 @@ Nothing is extracted to the disk.
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
 import lzma
 import os
@@ -14,7 +12,6 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import cv2
 import numpy as np
@@ -79,8 +76,8 @@ def _folder_files(path: Path, split: str) -> Iterator[tuple[File, bytes]]:
 
 def _tar_files(path: Path, split: str) -> Iterator[tuple[File, bytes]]:
     try:
-        # as a stream: CIFAR has 60,000 members
-        with _opened(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+        # Not as a stream, `r|*`, which takes compressed data that are cut short for whole.
+        with tarfile.open(path, "r:*") as tar:
             for member in tar:
                 parts = member.name.split("/")
                 if member.isdir() and parts[-2:-1] and parts[-2] in SPLITS and not parts[-1].startswith("."):
@@ -89,25 +86,20 @@ def _tar_files(path: Path, split: str) -> Iterator[tuple[File, bytes]]:
                     file = tar.extractfile(member)
                     assert file is not None  # a regular file
                     yield (parts[-3], parts[-2], parts[-1]), file.read() if parts[-3] == split else b""
-            _refuse_cut_short(stream)
+            _refuse_cut_short(tar)
     except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise ImagesError(
             f"{path}: is no tar, or is damaged ({' '.join(str(error).split())}); get it again"
         ) from None
 
 
-def _opened(path: Path) -> IO[bytes]:
-    """A tar's bytes, unpacked."""
-    with path.open("rb") as file:
-        start = file.read(6)
-    openers = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
-    opener = next((opener for magic, opener in openers.items() if start.startswith(magic)), Path.open)
-    return opener(path, "rb")
+def _refuse_cut_short(tar: tarfile.TarFile) -> None:
+    """tarfile takes a tar that was cut between two members for whole. Raises EOFError.
 
-
-def _refuse_cut_short(stream: IO[bytes]) -> None:
-    """tarfile takes a tar that was cut between two members for whole. A compressed one raises EOFError where
-    it is read to its end; another ends in a block of zeros. Raises EOFError."""
+    A compressed one raises it where it is read to its end; another ends in a block of zeros.
+    """
+    stream = tar.fileobj
+    assert stream is not None  # it is open
     while stream.read(2**20):
         pass
     if isinstance(stream, io.BufferedReader):

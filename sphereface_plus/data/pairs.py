@@ -58,10 +58,10 @@ def read_pairs(path: str | Path) -> Pairs:
         return read_cfp(path)
     lines = _lines(path)
     header = lines[0][1].split()
-    if len(header) <= 2 and all(_is_count(token) for token in header):
+    if len(header) <= 2 and all(is_count(token) for token in header):
         folds = int(header[0]) if len(header) == 2 else 1
         return _read_lfw(path, lines[1:], folds, count=int(header[-1]))
-    if len(header) == 2 and _is_count(header[1]):
+    if len(header) == 2 and is_count(header[1]):
         return _read_calfw(path, lines)
     if len(header) == 3 and header[0] in ("0", "1") and header[2] not in ("0", "1"):
         lines = [(number, " ".join([*line.split()[1:], line.split()[0]])) for number, line in lines]
@@ -103,7 +103,7 @@ def _numbered(path: Path) -> dict[str, str]:
     return keys
 
 
-def _is_count(text: str) -> bool:
+def is_count(text: str) -> bool:
     """Whether it is a number of a length that Python reads and that a fold, pair or photo has."""
     return re.fullmatch("[0-9]{1,9}", text) is not None
 
@@ -143,9 +143,9 @@ def _read_lfw(path: Path, lines: list[tuple[int, str]], folds: int, count: int) 
     first, second = [], []
     for (number, line), same in zip(lines, genuine, strict=True):
         match line.split():
-            case [name, n, m] if same and _is_count(n) and _is_count(m):
+            case [name, n, m] if same and is_count(n) and is_count(m):
                 other = name
-            case [name, n, other, m] if not same and _is_count(n) and _is_count(m):
+            case [name, n, other, m] if not same and is_count(n) and is_count(m):
                 pass
             case _:
                 expected = "`name n m` (genuine)" if same else "`name n name m` (impostor)"
@@ -159,7 +159,7 @@ def _read_calfw(path: Path, lines: list[tuple[int, str]]) -> Pairs:
     names, marks = [], []
     for number, line in lines:
         match line.split():
-            case [name, mark] if _is_count(mark) and int(mark) <= 10:
+            case [name, mark] if is_count(mark) and int(mark) <= 10:
                 names.append(photo_key(name))
                 marks.append(int(mark))
             case _:

@@ -147,7 +147,7 @@ def _features(table: Table, folders: dict[str, Path], split: str, out: Path) -> 
             points = features[labels == label]
             shown = points[np.linspace(0, len(points) - 1, min(len(points), MOST_POINTS)).astype(int)]
             axes.scatter(*shown.T, s=1.5, color=f"C{label}", label=str(label), linewidths=0)
-            drawn += [[row, label, *point] for point in shown]
+            drawn += [[row, label, *(f"{number:.5g}" for number in point)] for point in shown]
             mean = points.mean(0)
             rows.append([row, label, len(points), *mean, *points.std(0), *prototypes[label]])
         reach = float(np.abs(features).max())

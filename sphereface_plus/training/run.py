@@ -129,8 +129,10 @@ def fit(run: Run) -> Outcome:
                     "train.compile needs a C++ compiler, and torch finds none: install g++, or set "
                     "train.compile=false"
                 ) from None
-            # Torch raises it wherever the signal of the death comes, or a batch's memory cannot be asked for.
-            if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+            # Torch raises it wherever the signal of the death comes; the others come of asking the dead for a
+            # batch's memory.
+            died = "DataLoader worker" in str(error) or not isinstance(error, RuntimeError)
+            if not (died and run.config.data.workers):
                 raise
             raise RunError(
                 "a process that reads crops has died, perhaps for want of memory; go on with --resume, and "

@@ -298,6 +298,15 @@ def test_a_reading_process_that_dies_is_named(tiny, tmp_path, monkeypatch):
         train(tiny(**{"data.workers": 1}), tmp_path / "run")
 
 
+def test_a_lost_connection_is_no_death_of_a_reader_where_there_is_none(tiny, tmp_path, monkeypatch):
+    def lost(*_):
+        raise ConnectionResetError("of something else")
+
+    monkeypatch.setattr(face.ClassifierLearner, "update", lost)
+    with pytest.raises(ConnectionResetError, match="of something else"):
+        train(tiny(), tmp_path / "run")
+
+
 def test_a_refused_training_set_leaves_no_folder(tiny, tmp_path):
     with pytest.raises(CropsError):
         train(tiny(**{"data.path": str(tmp_path / "nowhere")}), tmp_path / "run")
