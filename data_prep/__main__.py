@@ -146,7 +146,7 @@ def align(photos: Path, out: Path, **options: Any) -> None:
     rate = (summary.num_photos - summary.num_before) / summary.seconds
     click.echo(
         f"{summary.num_crops:,} crops of {summary.num_identities:,} identities from {summary.num_photos:,} "
-        f"photos in {summary.seconds:.0f} s ({rate:.1f} photos a second)"
+        f"photos in {summary.seconds:.0f} s" + (f" ({rate:.1f} photos a second)" if rate else "")
     )
     counts = {
         "landmarks": summary.methods,

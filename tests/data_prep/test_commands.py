@@ -137,6 +137,8 @@ def test_align_tells_what_it_did_and_what_to_do_next(photos, tmp_path, run):
         f"next: look at {tmp_path}/out/contact_sheet.jpg, then train or evaluate on {tmp_path}/out\n"
     )
     again = run("align", photos, tmp_path / "out", "--min-face", 50, "--workers", 1)
+    assert "photos a second" in result.stdout
+    assert "photos a second" not in again.stdout  # nothing was left to do
     assert "  done before: photos 10\n" in again.stdout  # the unreadable one too, as it has not changed
 
 
