@@ -101,12 +101,12 @@ def build(
 def fit(run: Run) -> Outcome:
     """The loop, from where the run stands to its last step, a signal or a failure."""
     settings = run.config.train
-    with (
-        stop_on_signals() as stop,
-        closing(read_batches(run)) as batches,
-        closing(Reporter(run) if run.processes.is_main else Silent()) as reporter,
-    ):
-        try:
+    try:
+        with (
+            stop_on_signals() as stop,
+            closing(read_batches(run)) as batches,
+            closing(Reporter(run) if run.processes.is_main else Silent()) as reporter,
+        ):
             reached = loop.train(
                 run.learner,
                 batches,
@@ -121,26 +121,26 @@ def fit(run: Run) -> Outcome:
                 should_stop=lambda: run.processes.any(bool(stop)),
                 pace=Pace(settings.batch_size, reporter.step),
             )
-        except NonFiniteError as error:
-            raise RunError(f"{error}; {keep_failure(run, error.step)}") from None
-        except (RuntimeError, ConnectionError, EOFError) as error:
-            if settings.compile and NO_COMPILER.search(str(error)):
-                raise RunError(
-                    "train.compile needs a C++ compiler, and torch finds none: install g++, or set "
-                    "train.compile=false"
-                ) from None
-            # Torch raises it wherever the signal of the death comes; the others come of asking the dead for a
-            # batch's memory.
-            died = "DataLoader worker" in str(error) or not isinstance(error, RuntimeError)
-            if not (died and run.config.data.workers):
-                raise
+            # Under torchrun the signal may have reached another process only.
+            stopped_by = (stop.signal or SIGTERM) if reached < settings.steps else None
+            return Outcome(run.folder.path, reached, settings.steps, stopped_by)
+    except NonFiniteError as error:
+        raise RunError(f"{error}; {keep_failure(run, error.step)}") from None
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        if settings.compile and NO_COMPILER.search(str(error)):
             raise RunError(
-                "a process that reads crops has died, perhaps for want of memory; go on with --resume, and "
-                "with fewer of them: --set data.workers=..., 0 reads in the training process"
+                "train.compile needs a C++ compiler, and torch finds none: install g++, or set "
+                "train.compile=false"
             ) from None
-        # Under torchrun the signal may have reached another process only.
-        stopped_by = (stop.signal or SIGTERM) if reached < settings.steps else None
-        return Outcome(run.folder.path, reached, settings.steps, stopped_by)
+        # Torch raises it wherever the signal of the death comes, even while the batches are closed; the
+        # others come of asking the dead for a batch's memory.
+        died = "DataLoader worker" in str(error) or not isinstance(error, RuntimeError)
+        if not (died and run.config.data.workers):
+            raise
+        raise RunError(
+            "a process that reads crops has died, perhaps for want of memory; go on with --resume, and "
+            "with fewer of them: --set data.workers=..., 0 reads in the training process"
+        ) from None
 
 
 def read_batches(run: Run) -> Generator[Batch, None, None]:
