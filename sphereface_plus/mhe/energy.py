@@ -33,6 +33,7 @@ from .kernel import (
 )
 
 PAIRS_AT_ONCE = 2**22  # 16 MiB in float32 for each (rows, N) intermediate: up to 2,048 neurons in one slab
+GRAM_ROWS = 64  # of one product on the CPU; fewer leave the cores idle, more are multiplied in vain
 
 
 def hyperspherical_energy(
@@ -179,12 +180,24 @@ def _sum_in_pieces(function: Callable[..., Tensor], pieces: Sequence[tuple[Any, 
     return torch.stack(parts).sum()  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
+def _gram(neurons: Tensor) -> Tensor:
+    """W W^T of W (N, D), which is symmetric: on the CPU only one half is multiplied, the other copied."""
+    if neurons.device.type != "cpu":
+        return neurons @ neurons.T
+    gram = neurons.new_empty(len(neurons), len(neurons))
+    for start in range(0, len(neurons), GRAM_ROWS):
+        rows, later = slice(start, start + GRAM_ROWS), slice(start + GRAM_ROWS, None)
+        gram[rows, start:] = neurons[rows] @ neurons[start:].T
+        gram[later, rows] = gram[rows, later].T
+    return gram
+
+
 class _Gram(torch.autograd.Function):
     """W W^T of W (N, D), whose backward is one product, where autograd's of `W @ W.T` is two."""
 
     @staticmethod
     def forward(neurons: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return neurons @ neurons.T
+        return _gram(neurons)
 
     @staticmethod
     def setup_context(ctx, inputs: tuple[Tensor], output: Tensor) -> None:

@@ -42,12 +42,14 @@ def neurons_of(module: nn.Module) -> Tensor:
             f"{module} has {len(groups)} groups of neurons, which read different inputs "
             "and cannot be compared; take neuron_groups_of"
         )
-    return groups[0]
+    return groups.squeeze(0)
 
 
-def neuron_groups_of(module: nn.Module) -> Tensor:
+def neuron_groups_of(module: nn.Module, *, as_in_memory: bool = False) -> Tensor:
     """The neurons (G, N/G, D) of a layer, group by group, differentiable. The table above says which layers.
 
+    as_in_memory: a convolution's coordinates come in the order in which they lie in memory, the same for all
+        its neurons, so that a weight with its channels last is not copied. Angles do not see the order.
     Raises ValueError for a module that cannot be read as neurons, and for a lazy layer without a weight.
     """
     if any(is_lazy(parameter) for parameter in module.parameters(recurse=False)):
@@ -60,10 +62,16 @@ def neuron_groups_of(module: nn.Module) -> Tensor:
         by_group = module.weight.unflatten(0, (module.groups, -1))  # (G, inputs/G, N/G, *kernel)
         return by_group.transpose(1, 2).flatten(2)
     if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-        return module.weight.unflatten(0, (module.groups, -1)).flatten(2)
+        weight = _as_in_memory(module.weight) if as_in_memory else module.weight
+        return weight.unflatten(0, (module.groups, -1)).flatten(2)
     if isinstance(module, nn.MultiheadAttention) and module.in_proj_weight is not None:
         return module.in_proj_weight.unflatten(0, (3, -1))
     raise ValueError(f"{type(module).__name__} cannot be read as neurons")
+
+
+def _as_in_memory(weight: Tensor) -> Tensor:
+    """A view of the filters (N, ...) with their axes sorted as they lie in memory."""
+    return weight.permute(0, *sorted(range(1, weight.ndim), key=weight.stride, reverse=True))
 
 
 def has_prototypes(module: nn.Module) -> bool:

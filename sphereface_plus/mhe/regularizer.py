@@ -176,9 +176,12 @@ class MHERegularizer(nn.Module):
 
     def _energy(self, layer: _Layer, term: EnergyTerm, step: int | None) -> Tensor:
         """The mean over the layer's groups, which is the mean over all pairs that can be compared."""
-        groups = neuron_groups_of(layer.module)  # (G, N/G, D)
+        # Of an objective's own it is not known whether it sees the order, as a random projection does.
+        groups = neuron_groups_of(layer.module, as_in_memory=term.objective is None)  # (G, N/G, D)
+        # The backward of unbind copies, and most layers have one group.
+        alone = groups.unbind() if len(groups) > 1 else [groups.squeeze(0)]
         energies = []
-        for number, (neurons, objective) in enumerate(zip(groups, layer.objectives, strict=True)):
+        for number, (neurons, objective) in enumerate(zip(alone, layer.objectives, strict=True)):
             if isinstance(objective, StatefulObjective):
                 objective.advance(neurons, _needed(step))
             if term.neurons is None:

@@ -60,6 +60,24 @@ def test_neurons_are_a_view_of_the_weight():
         assert layer.weight.grad is not None
 
 
+@pytest.mark.parametrize("groups", [1, 2])
+def test_as_in_memory_reads_filters_with_channels_last_without_a_copy_their_coordinates_permuted(groups):
+    layer = nn.Conv2d(4, 6, 3, groups=groups).to(memory_format=torch.channels_last)
+    in_order, in_memory = neuron_groups_of(layer), neuron_groups_of(layer, as_in_memory=True)
+    assert in_memory.data_ptr() == layer.weight.data_ptr() != in_order.data_ptr()
+    assert not torch.equal(in_memory, in_order)
+    assert torch.equal(in_memory.sort(dim=2).values, in_order.sort(dim=2).values)
+    for a, b in zip(in_memory, in_order, strict=True):
+        torch.testing.assert_close(a @ a.T, b @ b.T)
+        torch.testing.assert_close(*(_gradient_of_energy(x, layer.weight) for x in (a, b)))
+    plain = nn.Conv2d(4, 6, 3, groups=groups)
+    assert torch.equal(neuron_groups_of(plain, as_in_memory=True), neuron_groups_of(plain))
+
+
+def _gradient_of_energy(neurons, weight):
+    return torch.autograd.grad(hyperspherical_energy(neurons), weight, retain_graph=True)[0]
+
+
 def test_attention_has_queries_keys_and_values_as_groups():
     attention = nn.MultiheadAttention(8, 2)
     queries, keys, values = attention.in_proj_weight.chunk(3)
