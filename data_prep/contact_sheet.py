@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
 from sphereface_plus.data.manifest import LANDMARK_COLUMNS, ManifestRow
@@ -35,10 +36,10 @@ def write_contact_sheet(folder: Path, rows: Sequence[ManifestRow], fit: Fit) -> 
     width = _MARGIN + (template.width * _ZOOM + _MARGIN) * min(len(shown), _COLUMNS)
     height = _HEADER + (template.height * _ZOOM + _CAPTION + _MARGIN) * -(-len(shown) // _COLUMNS)
     sheet = Image.new("RGB", (width, height), _PAPER)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    draw, font = ImageDraw.Draw(sheet), _font(12)
     title = f"{len(shown)} of {len(rows)} crops, {template.name}"
-    draw.text((_MARGIN, _MARGIN), title, _INK, ImageFont.load_default(14))
-    legend = _MARGIN + 20 + draw.textlength(title, ImageFont.load_default(14))
+    draw.text((_MARGIN, _MARGIN), title, _INK, _font(14))
+    legend = _MARGIN + 20 + draw.textlength(title, _font(14))
     _dot(draw, (legend, _MARGIN + 9))
     draw.text((legend + 8, _MARGIN + 1), "landmarks of the photo", _INK, font)
     _cross(draw, (legend + 160, _MARGIN + 9))
@@ -65,6 +66,11 @@ def write_contact_sheet(folder: Path, rows: Sequence[ManifestRow], fit: Fit) -> 
     unfinished = folder / f"{CONTACT_SHEET}.tmp"
     sheet.save(unfinished, format="JPEG", quality=88)
     unfinished.replace(folder / CONTACT_SHEET)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """Matplotlib's own file, as Pillow's has no letters beyond ASCII."""
+    return ImageFont.truetype(get_data_path() + "/fonts/ttf/DejaVuSans.ttf", size)
 
 
 def _choose(rows: Sequence[ManifestRow]) -> list[ManifestRow]:

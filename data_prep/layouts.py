@@ -193,16 +193,20 @@ def _sorted(photos: list[Photo]) -> list[Photo]:
     """Sorted; refuses photos whose crops would have one name, and a photo with two identities."""
     photos = sorted(set(photos))
     taken: dict[str, Photo] = {}
+    clashes = []
     for photo in photos:
         other = taken.setdefault(crop_stem(photo.path), photo)
         if other.path != photo.path:
-            raise PrepError(
-                f"{other.path} and {photo.path} would become the same crop: rename or remove one of them"
-            )
-        if other.identity != photo.identity:
+            clashes.append(f"{other.path} and {photo.path}")
+        elif other.identity != photo.identity:
             raise PrepError(
                 f"{photo.path} is listed for two identities, {other.identity} and {photo.identity}"
             )
+    if clashes:
+        more = f"; and {len(clashes) - 10:,} pairs more" if len(clashes) > 10 else ""
+        raise PrepError(
+            f"{'; '.join(clashes[:10])}{more} would become the same crop: rename or remove one of them"
+        )
     return photos
 
 

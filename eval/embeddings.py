@@ -13,7 +13,7 @@ from data_prep.progress import show_progress
 from sphereface_plus import checkpoint
 from sphereface_plus.data.embeddings import EmbeddingsError, read_embeddings, write_embeddings
 
-from .photos import Images, fingerprint, first_three
+from .photos import Images, find_images, fingerprint, first_three
 
 if TYPE_CHECKING:
     from sphereface_plus.embedding import Embedder, Flip
@@ -22,11 +22,15 @@ CHUNK = 64
 SAVE_EVERY_S = 30.0
 
 
-def stored_embeddings(path: Path, keys: Sequence[str], flip: Flip) -> tuple[np.ndarray, dict[str, Any]]:
+def stored_embeddings(
+    path: Path, keys: Sequence[str], flip: Flip, bin_file: Path | None = None
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Embeddings (N, D) of the keys from an .npz, and the model's record. Raises EmbeddingsError.
 
     flip: the protocol's; a file that states another one is refused, a file that states none is taken at its
     word.
+    bin_file: the .bin that the keys are of. They are numbers, the same in each .bin, so that only the
+    fingerprint of its crops tells whose embeddings these are; again a file that states none is believed.
     """
     found, embeddings, meta = read_embeddings(path)
     row_of = {key: row for row, key in enumerate(found)}
@@ -41,6 +45,12 @@ def stored_embeddings(path: Path, keys: Sequence[str], flip: Flip) -> tuple[np.n
         raise EmbeddingsError(
             f"{path}: holds embeddings of flip fusion {stated}, the protocol needs {flip}; "
             f"make them anew with --flip {flip} or choose another protocol"
+        )
+    crops = meta.get("crops")
+    if bin_file is not None and crops not in (None, fingerprint(find_images(bin_file))):
+        raise EmbeddingsError(
+            f"{path}: its embeddings are of other crops than those of {bin_file}; give the model itself, or "
+            "the .bin that they were made from"
         )
     record = {
         "name": str(path),

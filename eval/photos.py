@@ -123,8 +123,11 @@ def fingerprint(images: Images) -> str:
     """Hash of which files these are, to tell whether stored embeddings still belong to them."""
     digest = hashlib.sha256()
     for key, source in sorted(images.files.items()):
-        stat = (source.pack.path if isinstance(source, PackedCrop) else source).stat()
-        digest.update(f"{key}\t{stat.st_size}\t{stat.st_mtime_ns}\n".encode())
+        if isinstance(source, PackedCrop):  # the packed file's own time would change with its place
+            state = f"{source.num_bytes}"
+        else:
+            state = f"{source.stat().st_size}\t{source.stat().st_mtime_ns}"
+        digest.update(f"{key}\t{state}\n".encode())
     return digest.hexdigest()
 
 

@@ -55,7 +55,8 @@ def verify(
     keys = pairs.photos
     chosen = PROTOCOLS[protocol]
     if model.endswith(".npz"):
-        embeddings, of_model = stored_embeddings(Path(model), keys, chosen.flip)
+        of_bin = pairs_file if pairs_file.suffix == ".bin" else None
+        embeddings, of_model = stored_embeddings(Path(model), keys, chosen.flip, of_bin)
         files = find_images(images).files if images else None
         runs_on = "cpu"
         preparation = {

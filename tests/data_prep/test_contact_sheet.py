@@ -71,6 +71,11 @@ def test_faces_that_were_not_simply_detected_come_first_and_in_orange(sheet):
     assert [orange(picture, column) for column in range(4)] == [True, True, False, False]
 
 
+@pytest.mark.parametrize(("one", "other"), [("Ä", "Ö"), ("Ж", "Я"), ("Λ", "Ω")])
+def test_letters_beyond_ascii_are_drawn_and_not_a_box_for_each(sheet, one, other):
+    assert (sheet(["detected"], identity=one) != sheet(["detected"], identity=other)).any()
+
+
 @pytest.mark.parametrize("identity", ["山田 太郎", "x" * 200, "new\nline", "", "emoji🙂"])
 def test_any_identity_can_be_captioned(sheet, identity):
     assert sheet(["detected"], identity=identity).shape[1] == 8 + 192 + 8

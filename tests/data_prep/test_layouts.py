@@ -73,6 +73,10 @@ def test_identities_with_too_few_photos_are_left_out(make):
             r"folders in the folders \(train/Ann\); give the folder that holds the identities",
         ),
         (("Ann/1.jpg", "Ann/1.png"), "Ann/1.jpg and Ann/1.png would become the same crop"),
+        (
+            [f"Ann/{number}.{kind}" for number in range(12) for kind in ("jpg", "png")],
+            r"Ann/0\.jpg and Ann/0\.png; Ann/1\.jpg .*; and 2 pairs more would become the same crop",
+        ),
         (("Ann/1.jpg", "Ann/1.JPG"), "would become the same crop: rename or remove one"),
     ],
 )

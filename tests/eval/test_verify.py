@@ -61,6 +61,23 @@ def test_a_bin_is_measured_as_its_crops_and_pairs_are(arguments, crop_pairs, cro
     assert page.count("data:image/jpeg") == (tmp_path / "a" / "report.html").read_text().count("data:image")
 
 
+def test_embeddings_of_one_bin_serve_its_copies_and_no_other_bin(crop_pairs, crop_bin, run_eval, tmp_path):
+    images, pairs = crop_pairs
+    run_eval("verify", "--model", "pixels", "--pairs", crop_bin, "--out", tmp_path / "a")
+    stored = ("verify", "--model", tmp_path / "a" / "embeddings.npz", "--out", tmp_path / "b")
+    copy = tmp_path / "copy.bin"
+    copy.write_bytes(crop_bin.read_bytes())
+    run_eval(*stored, "--pairs", copy)
+    first, second = (reports.read(tmp_path / name) for name in "ab")
+    assert first["per_pair"]["score"] == second["per_pair"]["score"]
+
+    noise = np.random.default_rng(1).integers(0, 256, (112, 96, 3), dtype=np.uint8)
+    cv2.imwrite(str(images / "p0" / "0.png"), noise)
+    make_bin(images, pairs, tmp_path / "other.bin")
+    output = run_eval(*stored, "--pairs", tmp_path / "other.bin", code=1).output
+    assert "embeddings.npz: its embeddings are of other crops than those of" in output
+
+
 def test_crops_of_a_bin_are_not_aligned_and_not_named_twice(crop_pairs, crop_bin, run_eval, tmp_path):
     images, pairs = crop_pairs
     (tmp_path / "square.yaml").write_text("template: arcface_112x112\nheight: 112\nwidth: 112\n")
