@@ -56,7 +56,8 @@ def train(recipe: Path, overrides: tuple[str, ...], out: Path | None, resume: bo
 
     Ctrl-C or SIGTERM saves and stops; --resume repeats the uninterrupted run exactly. With --resume,
     train.steps and data.workers may differ from before, and of image classifications data.path, where the
-    same training images lie there; nothing else.
+    same training images lie there; nothing else. The exit code is 3 where the training has diverged, 130 or
+    143 where it was stopped, 1 for everything else that the message says.
 
     \b
     sphereface-plus train configs/face/sphereface20_casia.yaml --set data.path=crops/casia
@@ -292,7 +293,7 @@ def main() -> NoReturn:
         code = 130
     except (ValueError, OSError) as error:
         click.echo(f"error: {error}", err=True)
-        code = 1
+        code = getattr(error, "exit_code", 1)  # 3: training.folder.DivergedError
     if "WORLD_SIZE" in os.environ and "torch" in sys.modules:
         from sphereface_plus.training.distributed import leave
 

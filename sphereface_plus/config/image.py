@@ -146,6 +146,14 @@ class ImageConfig(Strict):
         refuse_contradictions(self.train, self.optimizer)
         if self.data.name == "imagenet" and (self.data.imbalance != "none" or self.data.validation_per_class):
             raise ValueError("data.imbalance and data.validation_per_class are for CIFAR and MNIST")
+        default = ImageDataConfig(name=self.data.name, path=self.data.path)
+        idle = ("pad", "border", "flip") if self.data.name == "imagenet" else ("workers",)
+        for setting in idle:
+            if getattr(self.data, setting) != getattr(default, setting):
+                raise ValueError(
+                    f"data.{setting} has no effect on {self.data.name}: only ImageNet is read by workers, "
+                    "and its augmentation is fixed"
+                )
         if self.data.name == "mnist" and self.data.imbalance == "multiple":
             raise ValueError("data.imbalance: the paper makes MNIST imbalanced by one digit only: single")
         if (self.data.name == "imagenet") != (self.network.name in ("resnet18", "resnet34")):

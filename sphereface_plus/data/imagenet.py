@@ -25,6 +25,16 @@ STD = (58.395, 57.12, 57.375)
 """Their standard deviation."""
 
 
+def check_splits(path: str | Path) -> None:
+    """Raises ImagesError unless path/train and path/val have the same classes and photographs of each."""
+    splits = [Path(path) / split for split in ("train", "val")]
+    if not all(split.is_dir() for split in splits):
+        raise ImagesError(f"{path}: holds no imagenet; expected train/<class>/ and val/<class>/")
+    training, photographs = (ImageNet(split, training=False) for split in splits)
+    if training.classes != photographs.classes:
+        raise ImagesError(f"{path}: train and val do not have the same class folders")
+
+
 class ImageNet(Dataset):
     """Photographs asked for by (index, position), as batches.py asks: which, and where in the stream it is.
 

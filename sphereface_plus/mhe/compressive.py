@@ -20,6 +20,7 @@ from torch.nn.functional import normalize
 from .energy import hyperspherical_energy
 from .kernel import Distance, at_least_float32, directions
 from .objective import StatefulObjective, ascend, random_normal
+from .product import gram_of, inner_products
 
 
 class RandomProjection(StatefulObjective):
@@ -59,7 +60,7 @@ class RandomProjection(StatefulObjective):
         self._check(weight)
         with torch.autocast(weight.device.type, enabled=False):
             neurons = at_least_float32(weight)
-            projected = neurons @ self.projections.to(neurons).flatten(0, 1).T  # (N, C K)
+            projected = inner_products(neurons, self.projections.to(neurons).flatten(0, 1))  # (N, C K)
             energies = [
                 hyperspherical_energy(
                     part, power=self.power, distance=self.distance, half_space=self.half_space
@@ -132,7 +133,7 @@ class LearntProjection(StatefulObjective):
         return ascend(gain, projection, num_steps, self.inner_rate, unrolled=unrolled)
 
     def _project(self, neurons: Tensor, projection: Tensor) -> Tensor:
-        return neurons @ projection.view(self.size, self.dimensions).T  # (N, K)
+        return inner_products(neurons, projection.view(self.size, self.dimensions))  # (N, K)
 
     def _energy(self, projected: Tensor) -> Tensor:
         return hyperspherical_energy(
@@ -213,7 +214,7 @@ def angle_mismatch(neurons: Tensor, projected: Tensor) -> Tensor:
     for points in (neurons, projected):
         units = directions(points)
         end = 1 - torch.finfo(units.dtype).eps  # arccos has no finite slope at its ends
-        angles.append((units @ units.T).masked_fill(own, 0).clamp(-end, end).arccos())
+        angles.append(gram_of(units).masked_fill(own, 0).clamp(-end, end).arccos())
     return (angles[0] - angles[1]).square().sum() / (num_neurons * (num_neurons - 1))
 
 

@@ -31,9 +31,9 @@ from .kernel import (
     riesz,
     squared_distance,
 )
+from .product import gram_of, inner_products
 
 PAIRS_AT_ONCE = 2**22  # 16 MiB in float32 for each (rows, N) intermediate: up to 2,048 neurons in one slab
-GRAM_ROWS = 64  # of one product on the CPU; fewer leave the cores idle, more are multiplied in vain
 
 
 def hyperspherical_energy(
@@ -82,7 +82,7 @@ def hyperspherical_energy(
     with torch.autocast(weight.device.type, enabled=False):
         neurons = at_least_float32(weight)
         rows = max(1, PAIRS_AT_ONCE // len(neurons))
-        gram = _Gram.apply(neurons) if rows >= len(neurons) else None
+        gram = gram_of(neurons) if rows >= len(neurons) else None
         scale = _inverse_lengths(neurons.square().sum(dim=1) if gram is None else gram.diagonal())
         radii = None if neuron_weights is None else _checked_radii(neuron_weights, neurons, distance)
         slabs = [
@@ -128,7 +128,7 @@ def _slab_energy(
     relaxed: bool,
 ) -> Tensor:
     """Sum of f_s over the pairs of the slab's points x with all y, y != x; in half-space with all -y, too."""
-    cosine = neurons[slab] @ neurons.T if gram is None else gram
+    cosine = inner_products(neurons[slab], neurons) if gram is None else gram
     cosine = cosine * torch.outer(scale[slab], scale)  # (n, N)
     squared_radii = None
     if radii is not None:
@@ -178,32 +178,3 @@ def _sum_in_pieces(function: Callable[..., Tensor], pieces: Sequence[tuple[Any, 
         return function(*pieces[0])
     parts = [checkpoint(function, *piece, use_reentrant=False, preserve_rng_state=False) for piece in pieces]
     return torch.stack(parts).sum()  # pyright: ignore[reportArgumentType, reportCallIssue]
-
-
-def _gram(neurons: Tensor) -> Tensor:
-    """W W^T of W (N, D), which is symmetric: on the CPU only one half is multiplied, the other copied."""
-    if neurons.device.type != "cpu":
-        return neurons @ neurons.T
-    gram = neurons.new_empty(len(neurons), len(neurons))
-    for start in range(0, len(neurons), GRAM_ROWS):
-        rows, later = slice(start, start + GRAM_ROWS), slice(start + GRAM_ROWS, None)
-        gram[rows, start:] = neurons[rows] @ neurons[start:].T
-        gram[later, rows] = gram[rows, later].T
-    return gram
-
-
-class _Gram(torch.autograd.Function):
-    """W W^T of W (N, D), whose backward is one product, where autograd's of `W @ W.T` is two."""
-
-    @staticmethod
-    def forward(neurons: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return _gram(neurons)
-
-    @staticmethod
-    def setup_context(ctx, inputs: tuple[Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (neurons,) = ctx.saved_tensors
-        return (gradient + gradient.T) @ neurons

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .kernel import at_least_float32, check_neurons, directions
+from .product import gram_of
 
 
 def orthonormal_penalty(weight: Tensor, *, squared: bool = True) -> Tensor:
@@ -26,7 +27,7 @@ def orthonormal_penalty(weight: Tensor, *, squared: bool = True) -> Tensor:
     check_neurons("weight", weight, power=0, distance="euclidean")
     with torch.autocast(weight.device.type, enabled=False):
         neurons = at_least_float32(weight)
-        excess = neurons @ neurons.T - torch.eye(len(neurons), dtype=neurons.dtype, device=neurons.device)
+        excess = gram_of(neurons) - torch.eye(len(neurons), dtype=neurons.dtype, device=neurons.device)
         return excess.square().sum() if squared else torch.linalg.matrix_norm(excess)
 
 
@@ -41,5 +42,5 @@ def orthogonal_penalty(weight: Tensor, *, squared: bool = True) -> Tensor:
     check_neurons("weight", weight, power=0, distance="euclidean")
     with torch.autocast(weight.device.type, enabled=False):
         units = directions(at_least_float32(weight))
-        cosine = (units @ units.T).fill_diagonal_(0)
+        cosine = gram_of(units).fill_diagonal_(0)
         return (cosine.square() if squared else cosine).sum()

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from .kernel import Distance, at_least_float32, directions, squared_distance
 from .objective import StatefulObjective, ascend, mirrored, random_normal
+from .product import inner_products
 
 
 class PoleObjective(StatefulObjective):
@@ -69,7 +70,7 @@ class PoleObjective(StatefulObjective):
 
 def squared_distances(poles: Tensor, points: Tensor, distance: Distance) -> Tensor:
     """rho^2 of unit poles (M, D) and unit points (N, D): (M, N)."""
-    cosine = poles @ points.T
+    cosine = inner_products(poles, points)
     if distance == "angular":
         # arccos has no finite slope at its ends; a pole is there by accident only, and moves on
         end = 1 - torch.finfo(cosine.dtype).eps

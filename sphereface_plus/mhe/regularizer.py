@@ -68,6 +68,8 @@ class MHERegularizer(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        if hidden is None and output is None:
+            raise ValueError("hidden=None and output=None: there is nothing to regularise")
         if output is not None and _in_half_space(output):
             raise ValueError(
                 "half_space is for hidden layers: opposite neurons are redundant there, but not in an output "

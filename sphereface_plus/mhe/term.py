@@ -42,8 +42,10 @@ class EnergyTerm:
             raise ValueError(
                 f"an energy term's reduction over layers must be 'sum' or 'mean', got {self.reduction!r}"
             )
-        if self.neurons is not None and self.neurons < 2:
-            raise ValueError(f"a mini-batch of neurons needs at least two, got neurons={self.neurons}")
+        if self.neurons is not None and not (isinstance(self.neurons, int) and self.neurons >= 2):
+            raise ValueError(
+                f"a mini-batch of neurons needs a whole number, at least two, got neurons={self.neurons}"
+            )
         if self.objective is None:
             return
         if self.neurons is not None:

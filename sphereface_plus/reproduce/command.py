@@ -58,7 +58,8 @@ def reproduce(
 
     The full budget is the paper's; the small one is for two processor cores, with narrower networks and fewer
     steps, and its table says so. It may be interrupted and called again: finished runs are kept, others go
-    on. A run that failed is N/C in the table, and tried again only after its .json in the folder was deleted.
+    on, those too that were killed and are unfinished in the table. A run that did not converge is N/C there,
+    and tried again only after its .json in the folder was deleted.
     With one thread each, two runs at once are faster on two cores than one after the other.
 
     \b
@@ -122,17 +123,24 @@ def reproduce(
         try:
             runs.run_all(configs, contents, at_once=at_once, progress=show)
         except KeyboardInterrupt:
-            click.echo("stopped: the runs have saved; the same command goes on with them", err=True)
+            click.echo("stopped; the same command goes on from what the runs have saved", err=True)
             raise
     cells = results.cells_of(description, chosen, seeds, folders)
     text = results.write_results(cells, description, chosen, results.provenance(configs, overrides), out)
     pictures = figures.draw(description, chosen, seeds, folders, cells, out)
     click.echo(text)
     click.echo("\n".join(f"wrote {path}" for path in (out / "table.md", out / "table.csv", *pictures)))
-    failures = {folder: words for folder in configs if (words := runs.failure_of(folder)) is not None}
-    if failures:
-        raise RunError(
-            f"{len(failures)} of {len(configs)} runs failed: {', '.join(map(str, failures))}; the first "
-            f"said: {next(iter(failures.values()))}; change a setting with --set, or delete a run's .json to "
-            "have it tried again"
-        )
+    failed = {folder: words for folder in configs if (words := runs.failure_of(folder)) is not None}
+    for diverged, what, remedy in (
+        (False, "are unfinished", "the same command goes on with them"),
+        (
+            True,
+            "did not converge",
+            "change a setting with --set, or delete a run's .json to have it tried again",
+        ),
+    ):
+        if said := {run: words for run, words in failed.items() if runs.has_diverged(run) == diverged}:
+            raise RunError(
+                f"{len(said)} of {len(configs)} runs {what}: {', '.join(map(str, said))}; the first said: "
+                f"{next(iter(said.values()))}; {remedy}"
+            )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Literal
 
 from sphereface_plus.config import ConfigError, ImageConfig
 from sphereface_plus.output import write_csv, write_text
-from sphereface_plus.reproduce.runs import failure_of, record_of
+from sphereface_plus.reproduce.runs import failure_of, has_diverged, record_of
 from sphereface_plus.reproduce.spec import Budget, Job, Table
 from sphereface_plus.training.logs import read_log
 
@@ -26,6 +27,8 @@ STUDENT = (
 )
 NO_NUMBER = "N/C"
 """The paper's words for a run that did not converge."""
+UNFINISHED = "unfinished"
+"""Runs that ended otherwise before their last step: killed, or the disk was full."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,8 @@ class Cell:
     differences: tuple[float | None, ...]
     """From the baseline's of the same seed, None where one of the two failed; empty for the baseline."""
     paper: float | Literal["N/C"] | None
-    failed: tuple[Path, ...] = ()
-    """The folders of the runs that failed."""
+    failed: tuple[tuple[str, Path], ...] = ()
+    """Of each run that failed, N/C or unfinished, and its folder."""
 
     @property
     def known(self) -> list[float]:
@@ -67,8 +70,13 @@ def cells_of(table: Table, budget: Budget, seeds: int, folders: dict[Job, Path])
             column = table.columns[name]
             settings = (*column.set, *table.rows[row], *budget.set)
             runs = [folders[Job(row, seed, settings)] for seed in range(seeds)]
-            failed = tuple(folder for folder in runs if failure_of(folder) is not None)
-            errors = tuple(None if run in failed else error_of(run, column.of_class) for run in runs)
+            failed = tuple(
+                (NO_NUMBER if has_diverged(folder) else UNFINISHED, folder)
+                for folder in runs
+                if failure_of(folder) is not None
+            )
+            broken = [folder for _, folder in failed]
+            errors = tuple(None if run in broken else error_of(run, column.of_class) for run in runs)
             baseline.setdefault(name, errors)
             differences = (
                 ()
@@ -104,10 +112,12 @@ def paired_difference(differences: Sequence[float]) -> str:
 
 
 def error_text(cell: Cell) -> str:
-    """`12.34 ± 0.56`; `N/C` where all seeds failed, `12.34 ± 0.56 (1 N/C)` where one of some did."""
+    """`12.34 ± 0.56`; `12.34 ± 0.56 (1 N/C)` where one of some seeds failed; `N/C` where all did."""
+    counts = Counter(word for word, _ in cell.failed)
     if not cell.known:
-        return NO_NUMBER
-    return mean_and_deviation(cell.known) + (f" ({len(cell.failed)} {NO_NUMBER})" if cell.failed else "")
+        return ", ".join(counts)
+    failed = ", ".join(f"{count} {word}" for word, count in counts.items())
+    return mean_and_deviation(cell.known) + (f" ({failed})" if failed else "")
 
 
 def write_results(cells: Sequence[Cell], table: Table, budget: Budget, footer: str, out: Path) -> str:
@@ -131,9 +141,13 @@ def write_results(cells: Sequence[Cell], table: Table, budget: Budget, footer: s
         "with 95 % intervals by Student's t."
     )
     lines += ["", how if seeds > 1 else "One seed, after the last step."]
-    if failed := list(dict.fromkeys(folder for cell in cells for folder in cell.failed)):
-        names = ", ".join(f"{folder.parent.name}/{folder.name}" for folder in failed)
-        lines.append(f"{NO_NUMBER}, failed runs, left out of means and differences: {names}.")
+    failed = dict.fromkeys(each for cell in cells for each in cell.failed)
+    for word, what in (
+        (NO_NUMBER, "runs that did not converge"),
+        (UNFINISHED, "runs that wait to be continued"),
+    ):
+        if names := ", ".join(f"{run.parent.name}/{run.name}" for kind, run in failed if kind == word):
+            lines.append(f"{word}, {what}, left out of means and differences: {names}.")
     left_out = [
         name
         for chosen, all_of in ((budget.rows, table.rows), (budget.columns, table.columns))

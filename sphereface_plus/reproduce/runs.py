@@ -1,4 +1,4 @@
-"""A table's runs, one process each, some at once; those that have finished or failed are not run again."""
+"""A table's runs, one process each, some at once; those that have finished or diverged are not run again."""
 
 from __future__ import annotations
 
@@ -21,25 +21,24 @@ import yaml
 
 from sphereface_plus import __version__, environment
 from sphereface_plus.config import ImageConfig, to_dict
+from sphereface_plus.data import imagenet
 from sphereface_plus.data.image_sets import NAMES, open_images
-from sphereface_plus.data.images import ImagesError
 from sphereface_plus.output import write_text
 from sphereface_plus.reproduce.spec import Job
-from sphereface_plus.training.folder import RunFolder
+from sphereface_plus.training.folder import DivergedError, RunFolder
 from sphereface_plus.training.logs import read_log
 
 
 def check_data(configs: Sequence[ImageConfig]) -> dict[str, str]:
-    """Opens every set of small images. Returns, by set, a hash over its images, for ImageNet, whose reading
-    is slow, its path. Raises ImagesError before hours have gone by."""
+    """Opens every set of small images and lists ImageNet's. Returns, by set, a hash over its images, for
+    ImageNet, whose reading is slow, its path. Raises ImagesError before hours have gone by."""
     found = {}
     for name, path in sorted({(config.data.name, config.data.path) for config in configs}):
         if name in NAMES:
             splits = (open_images(name, path, split).fingerprint() for split in ("train", "test"))
             found[name] = hashlib.sha256("".join(splits).encode()).hexdigest()
-        elif not all((Path(path) / split).is_dir() for split in ("train", "val")):
-            raise ImagesError(f"{path}: holds no {name}; expected train/<class>/ and val/<class>/")
         else:
+            imagenet.check_splits(path)
             found[name] = path
     return found
 
@@ -60,9 +59,14 @@ def is_finished(folder: Path, steps: int) -> bool:
 
 
 def failure_of(folder: Path) -> str | None:
-    """The last words of a run that ended in failure. Asked before is_finished: a last update that broke the
-    network is tested, too."""
+    """The last words of a run that failed. Asked before is_finished: a last update that broke the network is
+    tested, too."""
     return record_of(folder).get("failed")
+
+
+def has_diverged(folder: Path) -> bool:
+    """Whether a run failed of itself, and would again. The others were killed, or a disk was full."""
+    return record_of(folder).get("diverged", False)
 
 
 def run_all(
@@ -72,18 +76,19 @@ def run_all(
     at_once: int,
     progress: Callable[[int, float | None], None],
 ) -> None:
-    """Runs what has neither finished nor failed, `at_once` processes at a time, each with its share of the
+    """Runs what has neither finished nor diverged, `at_once` processes at a time, each with its share of the
     processors. A run that fails is noted (failure_of), and the others go on.
 
     data: what check_data returned. progress: called with the number of runs that have ended and the seconds
     left, unknown before the first has.
     Raises RunError where another process trains one of the runs; KeyboardInterrupt at SIGINT, SIGTERM or
-    SIGHUP, after the runs have saved and stopped.
+    SIGHUP, after the runs have stopped.
     """
     waiting = [
         folder
         for folder, config in configs.items()
-        if failure_of(folder) is None and not is_finished(folder, config.train.steps)
+        if not has_diverged(folder)
+        and (failure_of(folder) is not None or not is_finished(folder, config.train.steps))
     ]
     done, started = len(configs) - len(waiting), time.monotonic()
     before = done
@@ -110,8 +115,7 @@ def run_all(
                     if process.poll() is None:
                         continue
                     del running[folder]
-                    failed = _last_words(folder, process.returncode) if process.returncode else None
-                    _record_end(folder, time.monotonic() - started_at[folder], failed)
+                    _record_end(folder, time.monotonic() - started_at[folder], process.returncode)
                     done += 1
                     rate = (time.monotonic() - started) / (done - before)
                     progress(done, rate * (len(configs) - done))
@@ -154,8 +158,8 @@ def _start(folder: Path, config: ImageConfig, threads: int) -> subprocess.Popen:
 
 def record_of(folder: Path) -> dict[str, Any]:
     """Where, when and with what a run was made: the different values over its parts, as a run that was
-    interrupted has several; the seconds of each part, null where nobody saw its end; and `failed`, its last
-    words, if it did. Empty where nothing was kept."""
+    interrupted has several; the seconds of each part, null where nobody saw its end; and where it failed, its
+    last words as `failed`, and `diverged`. Empty where nothing was kept."""
     file = folder.with_suffix(".json")
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
@@ -169,10 +173,12 @@ def _record_begin(folder: Path, part: dict[str, Any]) -> None:
     _write_record(folder, values | {"seconds": [*seconds, None]})
 
 
-def _record_end(folder: Path, seconds: float, failed: str | None = None) -> None:
+def _record_end(folder: Path, seconds: float, code: int = 0) -> None:
     record = record_of(folder)
     record["seconds"][-1] = round(seconds, 1)
-    _write_record(folder, record | ({"failed": failed} if failed else {}))
+    if code:
+        record |= {"failed": _last_words(folder, code), "diverged": code == DivergedError.exit_code}
+    _write_record(folder, record)
 
 
 def _write_record(folder: Path, record: dict[str, Any]) -> None:
@@ -194,7 +200,7 @@ def _processors() -> int:
 
 
 def _last_words(folder: Path, code: int) -> str:
-    if code < 0:
-        return f"ended by signal {-code}"
+    if code < 0 or code > 128:
+        return f"ended by {signal.Signals(-code if code < 0 else code - 128).name}"
     lines = folder.with_suffix(".txt").read_text(encoding="utf-8").strip().splitlines()
     return lines[-1] if lines else "it said nothing"

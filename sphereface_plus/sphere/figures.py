@@ -200,7 +200,7 @@ def _weighted(heavy: int, seed: int, steps: int) -> tuple[list[Panel], Figure, s
         f"Weighted MHE, Eq. (18), of {NUM_NEURONS} neurons in three dimensions: {which} the weight named "
         f"above, the others 1. {steps} steps from the same random start (seed {seed}). Red: the other "
         f"neurons at the end. Squares, {colours}: iterates of the weighted neurons, joined by dashes; solid "
-        "lines from the centre: their end. Rings: on the far side. A neuron of large weight hardly moves; "
+        "lines from the centre: their end. Rings: on the far side. A neuron of weight 4 or 10 hardly moves; "
         "the others settle around it.",
         "",
         "| | " + " | ".join(f"way of neuron {k + 1}" for k in range(heavy)) + " | mean way of the others |",

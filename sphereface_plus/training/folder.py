@@ -26,6 +26,12 @@ class RunError(ValueError):
     """A run that cannot begin or go on; the message says what to do."""
 
 
+class DivergedError(RunError):
+    """A run whose loss, gradients or weights are no numbers any more."""
+
+    exit_code = 3
+
+
 class RunFolder:
     """The files of one run."""
 

@@ -19,7 +19,6 @@ from sphereface_plus.data.image_sets import open_images
 from sphereface_plus.data.images import (
     Augmentation,
     DeviceImages,
-    ImagesError,
     augmented,
     batches_in_order,
     normalise,
@@ -122,10 +121,9 @@ def open_sets(
     """The training set; what is tested, "test" and perhaps "validation"; and how images are normalised."""
     data = config.data
     if data.name == "imagenet":
+        imagenet.check_splits(data.path)
         photographs = imagenet.ImageNet(Path(data.path) / "val", training=False)
         training = Photographs(config, pin_memory=processes.device.type == "cuda")
-        if photographs.classes != training.classes:
-            raise ImagesError(f"{data.path}: train and val do not have the same class folders")
         prepare = partial(normalise, mean=imagenet.MEAN, std=imagenet.STD)
         return training, {"test": partial(_photographs_in_order, photographs, data.workers)}, prepare
     images = open_images(data.name, data.path, "train")
@@ -141,14 +139,18 @@ def open_sets(
 def select(data: ImageDataConfig, labels: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the images to train on and of those held out for validation.
 
-    The validation images are taken first, so that they are as many in each class, rare ones included.
+    The validation images are taken first, so that they are as many in each class, rare ones included. Where
+    they leave fewer than an imbalance keeps, as of a class that it keeps whole, those are all.
     """
     kept, held_out = np.arange(len(labels)), np.empty(0, dtype=np.int64)
     if data.validation_per_class:
         kept, held_out = validation_split(labels, num_classes, data.validation_per_class, data.split_seed)
     if data.imbalance != "none":
         available = np.bincount(labels[kept], minlength=num_classes)
-        counts = imbalanced_counts(data.name, data.imbalance, available.tolist())
+        whole = np.bincount(labels, minlength=num_classes)
+        wanted = np.array(imbalanced_counts(data.name, data.imbalance, whole.tolist()))
+        # What the set itself lacks is refused, what the validation took is not.
+        counts = np.where(wanted <= whole, np.minimum(wanted, available), wanted).tolist()
         kept = kept[choose_per_class(labels[kept], counts, data.split_seed)]
     return kept, held_out
 

@@ -21,7 +21,7 @@ from sphereface_plus.training import distributed, face, image, loop
 from sphereface_plus.training.classifier import Batch
 from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.failures import NonFiniteError
-from sphereface_plus.training.folder import RunError, RunFolder, write_text
+from sphereface_plus.training.folder import DivergedError, RunError, RunFolder, write_text
 from sphereface_plus.training.pace import Pace
 from sphereface_plus.training.reporting import Reporter, Silent
 from sphereface_plus.training.signals import stop_on_signals
@@ -125,7 +125,7 @@ def fit(run: Run) -> Outcome:
             stopped_by = (stop.signal or SIGTERM) if reached < settings.steps else None
             return Outcome(run.folder.path, reached, settings.steps, stopped_by)
     except NonFiniteError as error:
-        raise RunError(f"{error}; {keep_failure(run, error.step)}") from None
+        raise DivergedError(f"{error}; {keep_failure(run, error.step)}") from None
     except (RuntimeError, ConnectionError, EOFError) as error:
         if settings.compile and NO_COMPILER.search(str(error)):
             raise RunError(

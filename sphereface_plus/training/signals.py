@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from time import monotonic
 from types import FrameType
 
+ECHO_SECONDS = 1.0
+"""A signal so soon after the first is the same request: torchrun passes on the Ctrl-C that its processes
+have from the terminal already, and `reproduce` the SIGTERM that a batch system has sent to all."""
+
 
 class StopRequest:
     """Whether somebody asked the run to stop, and by which signal."""
@@ -25,13 +29,11 @@ def stop_on_signals() -> Iterator[StopRequest]:
     """While inside, a first SIGINT or SIGTERM sets the request, and only a second one ends the process."""
     request = StopRequest()
     first_at = 0.0
-    # torchrun passes on a Ctrl-C that the terminal has sent to its processes already: one request, not two.
-    echo_seconds = 1.0 if "TORCHELASTIC_RUN_ID" in os.environ else 0.0
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal first_at
         if request:
-            if monotonic() - first_at >= echo_seconds:
+            if monotonic() - first_at >= ECHO_SECONDS:
                 signal.signal(number, signal.SIG_DFL)
                 signal.raise_signal(number)
             return

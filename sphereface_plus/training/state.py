@@ -17,7 +17,7 @@ from sphereface_plus.config import Config, ImageConfig, to_dict
 from sphereface_plus.data.batches import BatchSampler, Order
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.distributed import Processes
-from sphereface_plus.training.folder import RunError, RunFolder, write_text
+from sphereface_plus.training.folder import DivergedError, RunError, RunFolder, write_text
 
 
 class TrainingSet(Protocol):
@@ -86,7 +86,7 @@ def sampler(run: Run, step: int) -> BatchSampler:
 def save(run: Run, step: int) -> None:
     """last.pt, and a checkpoint of its own at every train.checkpoint_every.
 
-    Raises RunError where the last update broke the network: what was saved before stays the last checkpoint.
+    Raises DivergedError where the last update broke the network: what was saved before stays the last one.
     """
     if not run.processes.is_main:
         return
@@ -98,10 +98,10 @@ def save(run: Run, step: int) -> None:
     checkpoint.save(run.folder.last, payload)
 
 
-def diverged(run: Run, step: int) -> RunError:
+def diverged(run: Run, step: int) -> DivergedError:
     """What to tell the user of an update that broke the network; saves the state after it."""
     checkpoint.save(run.folder.failure / "state.pt", state(run, step))
-    return RunError(
+    return DivergedError(
         f"{run.folder.path}: step {step - 1}: the update made the embeddings infinite, the run has "
         f"diverged; the state after it is in {run.folder.failure}, not among the checkpoints. Try a "
         "lower optimizer.learning_rate or optimizer.clip_norm, in a new folder"

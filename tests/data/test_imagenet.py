@@ -1,3 +1,4 @@
+import shutil
 from itertools import islice
 
 import numpy as np
@@ -7,7 +8,7 @@ from PIL import Image
 from torchvision import transforms
 
 from sphereface_plus.data.batches import BatchSampler, in_order, loader
-from sphereface_plus.data.imagenet import ImageNet
+from sphereface_plus.data.imagenet import ImageNet, check_splits
 from sphereface_plus.data.images import ImagesError
 
 # Python 3.12 warns of any fork in a process with threads, which torch has; a DataLoader's workers are forks.
@@ -89,6 +90,23 @@ def test_a_missing_folder_and_an_empty_class_are_refused(photographs):
     (photographs / "n03").mkdir()
     with pytest.raises(ImagesError, match="n03"):
         ImageNet(photographs, training=True)
+
+
+def test_splits_without_a_folder_a_photograph_or_the_same_classes_are_refused(photographs, tmp_path_factory):
+    root = tmp_path_factory.mktemp("root")
+    with pytest.raises(
+        ImagesError, match=r"root0: holds no imagenet; expected train/<class>/ and val/<class>/"
+    ):
+        check_splits(root)
+    for split in ("train", "val"):
+        shutil.copytree(photographs, root / split)
+    check_splits(root)
+    (root / "val" / "n02").rename(root / "val" / "n03")
+    with pytest.raises(ImagesError, match="root0: train and val do not have the same class folders"):
+        check_splits(root)
+    (root / "train" / "n04").mkdir()
+    with pytest.raises(ImagesError, match="n04"):
+        check_splits(root)
 
 
 def test_a_damaged_photograph_is_named(photographs):

@@ -247,12 +247,6 @@ def test_slabs_bound_the_memory_and_change_nothing_else(distance, half_space, mo
     torch.testing.assert_close(in_slabs, whole, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("count", [1, 63, 64, 65, 128, 200])
-def test_the_halved_product_is_the_whole_one(count):
-    neurons = torch.randn(count, 7, dtype=torch.float64)
-    torch.testing.assert_close(energy._gram(neurons), neurons @ neurons.T, rtol=1e-13, atol=1e-13)
-
-
 def test_mean_over_all_pairs_is_the_classifier_energy_of_each_class_once():
     weight = torch.randn(40, 8, dtype=torch.float64)
     torch.testing.assert_close(hyperspherical_energy(weight), classifier_energy(weight, torch.arange(40)))

@@ -12,7 +12,21 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 from sphereface_plus.losses import SoftmaxLoss
-from sphereface_plus.mhe import DecoupledRegularizer, EnergyTerm, MHERegularizer, hyperspherical_energy
+from sphereface_plus.mhe import (
+    AdversarialProjection,
+    AnglePreservingProjection,
+    Covering,
+    DecoupledRegularizer,
+    EnergyTerm,
+    MHERegularizer,
+    Polarization,
+    RandomProjection,
+    hyperspherical_energy,
+    negative_log_gram,
+    negative_separation,
+    orthogonal_penalty,
+    orthonormal_penalty,
+)
 from sphereface_plus.mhe.objective import StatefulObjective
 
 # (layer's D, N) of CNN-9, and the energy of random directions, the mean of I_2 over its layers
@@ -238,6 +252,37 @@ def test_the_penalty_is_the_same_with_and_without_autocast():
     assert all(gradient.isfinite().all() for gradient in gradients(model))
 
 
+OBJECTIVES = {
+    "energy": None,
+    "half-space A-MHE": partial(hyperspherical_energy, half_space=True, distance="angular"),
+    "orthonormal": orthonormal_penalty,
+    "orthogonal": orthogonal_penalty,
+    "random projection": partial(RandomProjection, size=4),
+    "angle-preserving projection": partial(AnglePreservingProjection, size=4),
+    "adversarial projection": partial(AdversarialProjection, size=4),
+    "separation": negative_separation,
+    "polarization": Polarization,
+    "covering": Covering,
+    "Gram determinant": negative_log_gram,
+}
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("pairs_at_once", [2**22, 8], ids=["one slab", "slabs"])
+def test_a_backward_inside_autocast_has_the_same_gradient(name, pairs_at_once, monkeypatch):
+    monkeypatch.setattr("sphereface_plus.mhe.energy.PAIRS_AT_ONCE", pairs_at_once)
+    model = small_model()
+    regularizer = MHERegularizer(model, hidden=EnergyTerm(objective=OBJECTIVES[name]))
+    regularizer.penalty(0).backward()
+    outside = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
+    model.zero_grad()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        regularizer.penalty(0).backward()
+    inside = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    for ours, expected in zip(inside, outside, strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-7)
+
+
 def test_gradient_checkpointing_changes_nothing():
     model, images = small_model().eval(), torch.randn(4, 3, 8, 8)
     regularizer = MHERegularizer(model)
@@ -364,7 +409,8 @@ def test_stateful_objectives_are_one_a_layer_advance_once_a_step_and_are_part_of
         ({"power": -2.0}, "an energy term's power must be a finite number >= 0, got -2.0"),
         ({"distance": "chord"}, "an energy term's distance must be 'euclidean' or 'angular', got 'chord'"),
         ({"reduction": "max"}, "reduction over layers must be 'sum' or 'mean', got 'max'"),
-        ({"neurons": 1}, "a mini-batch of neurons needs at least two, got neurons=1"),
+        ({"neurons": 1}, "neurons needs a whole number, at least two, got neurons=1"),
+        ({"neurons": 2.5}, "neurons needs a whole number, at least two, got neurons=2.5"),
         ({"neurons": 8, "objective": Pull}, "unbiased for the energy only; drop one of them"),
         ({"power": 1.0, "objective": Pull}, "power, distance and half_space are settings of the energy"),
     ],
@@ -393,6 +439,7 @@ class Foreign(nn.Module):
             {"output": EnergyTerm(objective=partial(Pull, half_space=True))},
             "half_space is for hidden layers",
         ),
+        (small_model(), {"hidden": None, "output": None}, "hidden=None and output=None: there is nothing to"),
         (small_model(), {"output_layer": "fc"}, "output_layer 'fc' is no layer; the layers are 0, 3, 5"),
         (small_model(), {"output_layer": False}, "the model has no output layer; pass output=None, too"),
         (small_model(), {"exclude": "5"}, "exclude '5' matches no layer; the layers are 0, 3"),

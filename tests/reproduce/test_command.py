@@ -2,7 +2,9 @@
 
 import csv
 import shutil
+import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -83,19 +85,21 @@ def test_a_figure_is_run_and_written_with_its_numbers_and_not_run_twice(
 
 
 @pytest.mark.slow
-def test_a_run_that_fails_is_n_c_and_named_and_not_tried_again(monkeypatch, capsys, table, digits, tmp_path):
+def test_a_run_that_diverges_is_n_c_and_named_and_not_tried_again(
+    monkeypatch, capsys, table, digits, tmp_path
+):
     broken = tmp_path / "broken.yaml"
     broken.write_text(table.read_text().replace("MHE: [", "MHE: [optimizer.learning_rate=1e30, "))
     arguments = (broken, "--data", f"mnist={digits}", "--out", tmp_path / "out")
     assert call(monkeypatch, *arguments) == 1
     said = capsys.readouterr().err
     mhe = next((tmp_path / "out" / "runs").glob("mhe_*.json")).with_suffix("")
-    assert f"error: 1 of 2 runs failed: {mhe}; the first said: error: " in said
+    assert f"error: 1 of 2 runs did not converge: {mhe}; the first said: error: " in said
     assert "not finite" in said or "diverged" in said
     assert said.endswith("delete a run's .json to have it tried again\n")
     text = (tmp_path / "out" / "table.md").read_text()
     assert "| MHE | All digits | N/C |  | 2.00 |" in text
-    assert f"N/C, failed runs, left out of means and differences: runs/{mhe.name}.\n" in text
+    assert f"N/C, runs that did not converge, left out of means and differences: runs/{mhe.name}.\n" in text
     assert [row["test_error_percent"] for row in read_csv(tmp_path / "out" / "table.csv")][2:] == ["", ""]
     points = read_csv(tmp_path / "out" / "features_test_points.csv")
     assert {row["method"] for row in points} == {"Baseline"}
@@ -106,6 +110,31 @@ def test_a_run_that_fails_is_n_c_and_named_and_not_tried_again(monkeypatch, caps
     mhe.with_suffix(".json").unlink()
     with pytest.raises(AssertionError, match="a finished run was run again"):
         call(monkeypatch, *arguments)
+
+
+@pytest.mark.slow
+def test_runs_that_were_killed_or_stopped_are_unfinished_and_go_on(
+    monkeypatch, capsys, table, digits, tmp_path
+):
+    arguments = (table, "--data", f"mnist={digits}", "--out", tmp_path / "out")
+    # 143: as a training ends that was stopped and has saved
+    ways = iter(["import os; os.kill(os.getpid(), 9)", "raise SystemExit(143)"])
+    ended = partial(subprocess.Popen, stdout=subprocess.DEVNULL)
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "_start", lambda *_: ended([sys.executable, "-c", next(ways)]))
+        assert call(patch, *arguments) == 1
+    said = capsys.readouterr().err
+    assert "error: 2 of 2 runs are unfinished: " in said
+    assert said.endswith("the first said: ended by SIGKILL; the same command goes on with them\n")
+    files = sorted((tmp_path / "out" / "runs").glob("*.json"))
+    assert [runs.failure_of(file) for file in files] == ["ended by SIGKILL", "ended by SIGTERM"]
+    text = (tmp_path / "out" / "table.md").read_text()
+    assert "| Baseline | All digits | unfinished |" in text
+    assert "N/C" not in text
+
+    assert call(monkeypatch, *arguments) == 0
+    assert "unfinished" not in (tmp_path / "out" / "table.md").read_text()
+    assert [runs.failure_of(file) for file in files] == [None, None]
 
 
 def test_a_class_that_the_training_images_lack_is_refused_before_any_run(

@@ -1,6 +1,7 @@
 """Tables over seeds, against numbers worked out by hand and scipy."""
 
 import json
+from pathlib import Path
 
 import pytest
 from scipy import stats
@@ -93,16 +94,40 @@ def test_a_class_that_no_test_tells_apart_is_one_sentence(tmp_path):
 
 def test_a_failed_seed_is_left_out_of_means_and_paired_differences(folders, tmp_path):
     failed = folders[jobs_of(TABLE, TABLE.budgets["small"], 1)[0]]  # the baseline's seed 0
-    failed.with_suffix(".json").write_text('{"failed": "error: not finite"}')
+    failed.with_suffix(".json").write_text('{"failed": "error: not finite", "diverged": true}')
     budget = TABLE.budgets["small"]
     text = write_results(cells_of(TABLE, budget, 2, folders), TABLE, budget, "Here.", tmp_path / "out")
     assert "| Baseline | All | 12.00 (1 N/C) |  |  |" in text
     assert "| MHE | All | 9.50 ± 0.71 | -2.00 | 6.00 |" in text
-    assert f"N/C, failed runs, left out of means and differences: {tmp_path.name}/Baseline0.\n" in text
+    assert (
+        f"N/C, runs that did not converge, left out of means and differences: {tmp_path.name}/Baseline0.\n"
+        in text
+    )
     lines = (tmp_path / "out" / "table.csv").read_text().splitlines()
     assert "Baseline,All,0,,," in lines
     assert "MHE,All,0,9.0000,,6.0" in lines
-    assert error_text(Cell("a", "b", (None, None), (), None)) == "N/C"
+
+
+def test_a_killed_run_is_unfinished_and_no_n_c(folders, tmp_path):
+    killed = folders[jobs_of(TABLE, TABLE.budgets["small"], 1)[0]]
+    killed.with_suffix(".json").write_text('{"failed": "ended by SIGKILL", "diverged": false}')
+    budget = TABLE.budgets["small"]
+    text = write_results(cells_of(TABLE, budget, 2, folders), TABLE, budget, "Here.", tmp_path / "out")
+    assert "| Baseline | All | 12.00 (1 unfinished) |  |  |" in text
+    assert (
+        f"unfinished, runs that wait to be continued, left out of means and differences: {tmp_path.name}/"
+        in text
+    )
+    assert "N/C" not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [(["N/C", "N/C"], "N/C"), (["unfinished"], "unfinished"), (["N/C", "unfinished"], "N/C, unfinished")],
+)
+def test_a_cell_without_a_number_says_what_became_of_its_runs(words, text):
+    failed = tuple((word, Path(str(seed))) for seed, word in enumerate(words))
+    assert error_text(Cell("a", "b", (None,) * len(words), (), None, failed)) == text
 
 
 def test_the_papers_null_is_n_c_and_what_it_does_not_have_is_empty(folders, tmp_path):

@@ -142,6 +142,16 @@ def test_imbalance_is_of_what_validation_leaves_and_follows_the_split_seed_alone
     assert (kept != other).any()
 
 
+def test_a_class_that_an_imbalance_keeps_whole_gives_its_share_to_the_validation():
+    labels = np.repeat(np.arange(10), 5000)
+    settings = config.ImageDataConfig(name="cifar10", path="", imbalance="multiple", validation_per_class=100)
+    kept, held_out = image.select(settings, labels, 10)
+    assert np.bincount(labels[kept]).tolist() == [*range(500, 5000, 500), 4900]
+    assert np.bincount(labels[held_out]).tolist() == [100] * 10
+    with pytest.raises(ImagesError, match="class 9: 5000 images are asked for, it has 4999"):
+        image.select(settings.model_copy(update={"validation_per_class": 0}), labels[:-1], 10)
+
+
 def test_accuracies_count_right_answers_in_each_class():
     labels = torch.tensor([0, 0, 0, 1])
     images = DeviceImages(torch.zeros(4, 2, 2, 1, dtype=torch.uint8), labels, 2)
@@ -228,6 +238,8 @@ def test_a_missing_set_leaves_no_folder(tiny_image, tmp_path):
             {"data.name": "mnist", "data.imbalance": "multiple"},
             r"data\.imbalance: the paper makes MNIST imbalanced by one digit only",
         ),
+        ({"data.workers": 4}, r"data\.workers has no effect on cifar10: only ImageNet is read by workers"),
+        ({"data.name": "imagenet", "data.flip": False}, r"data\.flip has no effect on imagenet"),
         ({"network": {"name": "resnet18"}}, r"network\.name: resnet18 does not go with cifar10"),
         ({"network": {"name": "resnet32", "embedding_size": 2}}, "embedding_size is no setting of resnet32"),
         ({"network": {"name": "cnn9", "operator": "linear"}}, "operator is no setting of cnn9"),
