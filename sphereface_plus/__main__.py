@@ -99,7 +99,7 @@ def finetune(
 
 @cli.command()
 def settings() -> None:
-    """Print every setting of a recipe: type, default and what it means."""
+    """Print every setting of a recipe of faces, then of images: type, default and what it means."""
     from sphereface_plus.settings_help import settings_help
 
     click.echo(settings_help())
@@ -253,8 +253,10 @@ def _train(
     from sphereface_plus.training.run import train as train_run
 
     recipe = find_recipe(recipe)
+    if needs_start and configuration.task_of(recipe) == "image":
+        raise configuration.ConfigError(f"{recipe}: is of images; fine-tuning is for recipes of faces")
     config = configuration.load(recipe, overrides)
-    if needs_start and (config.task == "image" or config.init_from is None):
+    if needs_start and config.task == "face" and config.init_from is None:
         raise configuration.ConfigError(
             f"{recipe}: a fine-tuning needs --init-from, or init_from in the recipe"
         )

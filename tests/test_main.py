@@ -131,7 +131,7 @@ def test_resume_of_a_finished_run_says_so(monkeypatch, capsys, recipe, trained):
             ["train", "{recipe}", "--set", "mhe.weigth=1"],
             "error: {recipe}: mhe.weigth: is no setting; did you mean weight?\n",
         ),
-        (["train", "{recipe}", "--set", "data.path=nowhere"], "error: nowhere: "),
+        (["train", "{recipe}", "--set", "data.path=nowhere"], "error: data.path nowhere: there is no "),
         (["train", "cifar/cnn9", "--set", "data.path=nowhere"], "error: nowhere: "),
         (["finetune", "face/lfw"], "error: {recipes}/face/lfw.yaml: a fine-tuning needs --init-from"),
         (
@@ -139,6 +139,10 @@ def test_resume_of_a_finished_run_says_so(monkeypatch, capsys, recipe, trained):
             "error: {recipe}/run: cannot be made and written to",
         ),
         (["train", "{recipe}", "--out", "{trained}"], "error: {trained} exists: continue it with --resume"),
+        (
+            ["finetune", "cifar/cnn9", "--init-from", "{trained}"],
+            "error: {recipes}/cifar/cnn9.yaml: is of images; fine-tuning is for recipes of faces",
+        ),
         (["finetune", "{recipe}"], "error: {recipe}: a fine-tuning needs --init-from"),
         (["show", "nowhere"], "error: nowhere: "),
         (["embed", "nowhere.pt", "{crops}", "out.npz"], "error: nowhere.pt: "),

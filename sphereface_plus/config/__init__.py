@@ -65,6 +65,12 @@ __all__ = [
 TASKS: dict[str, type[Config] | type[ImageConfig]] = {"face": Config, "image": ImageConfig}
 
 
+def task_of(path: str | Path) -> str:
+    """face or image, as the recipe says. Raises ConfigError for a file that cannot be read."""
+    tree = read(Path(path))
+    return tree.get("task", "face") if isinstance(tree, dict) else "face"
+
+
 def load(path: str | Path, overrides: Iterable[str] = ()) -> Config | ImageConfig:
     """The validated config of a recipe.
 

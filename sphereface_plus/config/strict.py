@@ -76,7 +76,7 @@ def apply(tree: dict[str, Any], override: str) -> None:
     """Changes one value of a recipe's tree by `a.b=value`. Raises ConfigError."""
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise ConfigError(f"--set {override}: expected key=value, for example mhe.weight=0.5")
+        raise ConfigError(f"--set {override}: expected key=value, for example train.steps=1000")
     *parents, leaf = key.split(".")
     node = tree
     for name in parents:

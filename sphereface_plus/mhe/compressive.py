@@ -12,6 +12,7 @@ three classes differ in P: drawn anew at each step; learnt to keep the angles; l
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -72,7 +73,7 @@ class RandomProjection(StatefulObjective):
     def _advance(self, neurons: Tensor, step: int) -> None:
         self.projections.copy_(random_normal(self.shape, self.seed, step))
 
-    def set_extra_state(self, state: Tensor) -> None:
+    def set_extra_state(self, state: dict[str, Any]) -> None:
         super().set_extra_state(state)
         self.projections.copy_(random_normal(self.shape, self.seed, self.step))
 

@@ -65,11 +65,14 @@ class StatefulObjective(nn.Module, ABC):
     def forward(self, weight: Tensor) -> Tensor:
         """The objective of `weight` (N, D) at the present state."""
 
-    def get_extra_state(self) -> Tensor:
-        return torch.tensor(self.step)
+    def get_extra_state(self) -> dict[str, Any]:
+        return {"objective": type(self).__name__, "step": self.step}
 
-    def set_extra_state(self, state: Any) -> None:
-        self.step = int(state)
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Raises ValueError for the state of another objective, whose buffers may have the same names."""
+        if state["objective"] != type(self).__name__:
+            raise ValueError(f"the state is of a {state['objective']}, this is a {type(self).__name__}")
+        self.step = state["step"]
 
     def _check(self, weight: Tensor) -> None:
         check_neurons("weight", weight, power=0, distance="euclidean")
@@ -84,7 +87,13 @@ def for_layer(objective: Callable[..., Any], dimensions: int, seed: int) -> Obje
     """One layer's own objective: a `StatefulObjective` class, or a partial of it, is built; a function stays.
 
     dimensions: D of the layer's neurons. seed: of the inner state's start; give each layer another.
+    Raises ValueError for an object that has a state already, which the layers would share.
     """
+    if isinstance(objective, StatefulObjective):
+        raise ValueError(
+            f"objective: a {type(objective).__name__} holds the state of one layer; give the class, or a "
+            "partial of it with its settings, from which each layer gets its own"
+        )
     made_of = objective.func if isinstance(objective, partial) else objective
     if isinstance(made_of, type) and issubclass(made_of, StatefulObjective):
         return objective(dimensions, seed=seed)

@@ -51,7 +51,9 @@ class MHERegularizer(nn.Module):
     Layers that share their weight count once. `layer_names` tells what is regularised; `skipped` what is not
     and why: layers with nothing to spread, whose energy has no gradient. What stateful objectives have learnt
     is in `state_dict`, and `.to(device)` moves it. The model is not part of the regularizer, and a deep copy
-    reads a copy of its layers that nobody trains: make a new one for a copied model.
+    reads a copy of its layers that nobody trains: make a new one for a copied model. The deprecated
+    `torch.nn.utils.weight_norm` and `spectral_norm` compute the weight in the forward pass: ask for the
+    penalty after it.
     Raises ValueError, naming the layer, for one that cannot be read as neurons, for patterns that match no
     layer, and for a half-space term of the output layer.
     """
@@ -68,6 +70,11 @@ class MHERegularizer(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        for name, term in (("hidden", hidden), ("output", output)):
+            if not (term is None or isinstance(term, EnergyTerm)):
+                raise ValueError(
+                    f"{name} must be an EnergyTerm, such as EnergyTerm(10.0), or None; got {term!r}"
+                )
         if hidden is None and output is None:
             raise ValueError("hidden=None and output=None: there is nothing to regularise")
         if output is not None and _in_half_space(output):

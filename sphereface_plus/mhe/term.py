@@ -32,12 +32,14 @@ class EnergyTerm:
 
     def __post_init__(self) -> None:
         for name, value in (("weight", self.weight), ("power", self.power)):
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"an energy term's {name} must be a finite number >= 0, got {value}")
+            if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
+                raise ValueError(f"an energy term's {name} must be a finite number >= 0, got {value!r}")
         if self.distance not in ("euclidean", "angular"):
             raise ValueError(
                 f"an energy term's distance must be 'euclidean' or 'angular', got {self.distance!r}"
             )
+        if not isinstance(self.half_space, bool):
+            raise ValueError(f"an energy term's half_space must be True or False, got {self.half_space!r}")
         if self.reduction not in ("sum", "mean"):
             raise ValueError(
                 f"an energy term's reduction over layers must be 'sum' or 'mean', got {self.reduction!r}"
@@ -48,6 +50,10 @@ class EnergyTerm:
             )
         if self.objective is None:
             return
+        if not callable(self.objective):
+            raise ValueError(
+                f"an energy term's objective must be a function or class, got {self.objective!r}"
+            )
         if self.neurons is not None:
             raise ValueError("a mini-batch of neurons is unbiased for the energy only; drop one of them")
         if (self.power, self.distance, self.half_space) != (2.0, "euclidean", False):

@@ -114,7 +114,9 @@ def reproduce(
 
         def show(done: int, seconds: float | None) -> None:
             left = "" if seconds is None else f", {timedelta(seconds=round(seconds))} left"
-            line = f"{done} of {len(configs)} runs{left}; their lines are in {out / 'runs'}/*.txt"
+            say(f"{done} of {len(configs)} runs{left}; their lines are in {out / 'runs'}/*.txt")
+
+        def say(line: str) -> None:
             if console.is_terminal:
                 live.update(line)
             else:  # a file or a pipe, which a live line would leave empty
@@ -122,12 +124,16 @@ def reproduce(
 
         try:
             runs.run_all(configs, contents, at_once=at_once, progress=show)
+            cells = results.cells_of(description, chosen, seeds, folders)
+            text = results.write_results(
+                cells, description, chosen, results.provenance(configs), overrides, out
+            )
+            if description.plot or description.energies:
+                say(f"drawing into {out}")
+            pictures = figures.draw(description, chosen, seeds, folders, cells, out)
         except KeyboardInterrupt:
             click.echo("stopped; the same command goes on from what the runs have saved", err=True)
             raise
-    cells = results.cells_of(description, chosen, seeds, folders)
-    text = results.write_results(cells, description, chosen, results.provenance(configs, overrides), out)
-    pictures = figures.draw(description, chosen, seeds, folders, cells, out)
     click.echo(text)
     click.echo("\n".join(f"wrote {path}" for path in (out / "table.md", out / "table.csv", *pictures)))
     failed = {folder: words for folder in configs if (words := runs.failure_of(folder)) is not None}

@@ -114,7 +114,8 @@ def _energies(
             steps = [line["step"] for line in runs[0] if layer in line]
             values = np.array([[line[layer] for line in run if layer in line] for run in runs])  # (seeds, T)
             mean, spread = values.mean(0), values.std(0, ddof=1) if seeds > 1 else 0 * values[0]
-            axes.plot(steps, mean, color=color, linestyle=line, linewidth=1.1, label=row)
+            marker = "o" if len(steps) == 1 else None  # a line of one point is nothing
+            axes.plot(steps, mean, marker=marker, color=color, linestyle=line, linewidth=1.1, label=row)
             axes.fill_between(steps, mean - spread, mean + spread, color=color, alpha=0.2, linewidth=0)
             rows += [
                 [layer.removeprefix(f"{measure}/"), row, seed, step, value]
@@ -153,8 +154,11 @@ def _features(table: Table, folders: dict[str, Path], split: str, out: Path) -> 
         reach = float(np.abs(features).max())
         for label, neuron in enumerate(prototypes / np.linalg.norm(prototypes, axis=1, keepdims=True)):
             end = 0.55 * reach * neuron
-            axes.annotate("", end, (0, 0), arrowprops={"arrowstyle": "->", "color": "#c23b3b"})
-            axes.annotate(str(label), 1.12 * end, ha="center", va="center", color="#c23b3b")
+            arrow = {"arrowstyle": "->", "color": "#c23b3b"}
+            axes.annotate("", end, (0, 0), arrowprops=arrow, annotation_clip=False)
+            axes.text(*(1.12 * end), str(label), ha="center", va="center", color="#c23b3b")
+            axes.update_datalim([1.2 * end])  # neither arrow nor text widens the axes
+        axes.autoscale_view()
         axes.set_title(row, fontsize=10)
         axes.set_aspect("equal")
     handles, names = panels[0].get_legend_handles_labels()
@@ -195,6 +199,6 @@ def _write(
     figure: Figure, name: str, header: list[str], rows: list[list[Any]], table: Table, caption: str, out: Path
 ) -> Path:
     write_csv(out / f"{name}.csv", header, rows)
-    write_text(out / f"{name}.md", f"# {table.title}\n\n{caption}\n\n![]({name}.png)\n")
     write_figure(out / f"{name}.png", figure)
+    write_text(out / f"{name}.md", f"# {table.title}\n\n{caption}\n\n![]({name}.png)\n")
     return out / f"{name}.png"

@@ -120,8 +120,10 @@ def error_text(cell: Cell) -> str:
     return mean_and_deviation(cell.known) + (f" ({failed})" if failed else "")
 
 
-def write_results(cells: Sequence[Cell], table: Table, budget: Budget, footer: str, out: Path) -> str:
-    """Writes table.csv and table.md into `out`; returns the Markdown."""
+def write_results(
+    cells: Sequence[Cell], table: Table, budget: Budget, footer: str, overrides: Sequence[str], out: Path
+) -> str:
+    """Writes table.csv and table.md into `out`; returns the Markdown. overrides: what --set changed."""
     rows = []
     lines = [f"# {table.title}", "", "| method | setting | test error % | minus baseline | paper |"]
     lines.append("|---|---|---|---|---|")
@@ -156,6 +158,8 @@ def write_results(cells: Sequence[Cell], table: Table, budget: Budget, footer: s
     ]
     if left_out:
         lines.append(f"Not run under this budget: {'; '.join(left_out)}.")
+    if overrides:
+        lines.append(f"Changed by --set, whatever the next lines say: {', '.join(overrides)}.")
     lines += [text for text in (budget.says, table.notes, footer) if text]
     text = "\n".join(lines) + "\n"
     write_text(out / "table.md", text)
@@ -166,12 +170,10 @@ def _digits(number: float | None) -> str:
     return "" if number is None else f"{number:.4f}"
 
 
-def provenance(configs: dict[Path, ImageConfig], overrides: Sequence[str]) -> str:
+def provenance(configs: dict[Path, ImageConfig]) -> str:
     """How, when, where and with what the runs were made."""
     config = next(iter(configs.values()))
     says = f"{config.train.steps:,} steps of {config.train.batch_size}, {config.train.precision}"
-    if overrides:
-        says += f", with {', '.join(overrides)}"
     records = [record for folder in configs if (record := record_of(folder))]
     if not records:
         return says + "."

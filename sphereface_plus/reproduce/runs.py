@@ -25,7 +25,7 @@ from sphereface_plus.data import imagenet
 from sphereface_plus.data.image_sets import NAMES, open_images
 from sphereface_plus.output import write_text
 from sphereface_plus.reproduce.spec import Job
-from sphereface_plus.training.folder import DivergedError, RunFolder
+from sphereface_plus.training.folder import DivergedError, RunError, RunFolder
 from sphereface_plus.training.logs import read_log
 
 
@@ -161,7 +161,10 @@ def record_of(folder: Path) -> dict[str, Any]:
     interrupted has several; the seconds of each part, null where nobody saw its end; and where it failed, its
     last words as `failed`, and `diverged`. Empty where nothing was kept."""
     file = folder.with_suffix(".json")
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    try:
+        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except ValueError:
+        raise RunError(f"{file}: is damaged; delete it, the run beside it goes on without") from None
 
 
 def _record_begin(folder: Path, part: dict[str, Any]) -> None:

@@ -84,12 +84,17 @@ def points(
     sphereface-plus sphere points 12
     sphereface-plus sphere points 10 --power inf --starts 30
     """
+    from sphereface_plus.data.places import check_folder
     from sphereface_plus.progress import progress
 
     from .optimise import minimise
     from .plots import configuration_plot
     from .report import caption, report, summary, write_report
 
+    if out is None:
+        kind = ("_angular" if distance == "angular" else "") + ("_half_space" if half_space else "")
+        out = Path("runs/sphere") / f"points{num_points}_d{dimensions}_s{power:g}{kind}"
+    check_folder(out)
     with progress("starts", starts) as done:
         found = minimise(
             num_points,
@@ -101,9 +106,6 @@ def points(
             seed=seed,
             progress=done,
         )
-    if out is None:
-        kind = ("_angular" if distance == "angular" else "") + ("_half_space" if half_space else "")
-        out = Path("runs/sphere") / f"points{num_points}_d{dimensions}_s{power:g}{kind}"
     content = report(found, power, distance, half_space, seed)
     write_report(out, content, found.points, configuration_plot(found.points, half_space), caption(content))
     click.echo(summary(content))
@@ -122,8 +124,11 @@ def figure(number: str, steps: int, seed: int, out: Path) -> None:
 
     Writes figure<NUMBER>.png, .csv with every iterate it shows, and .md, its caption.
     """
+    from sphereface_plus.data.places import check_folder
+
     from .figures import draw
 
+    check_folder(out)
     files = draw(int(number), out, seed=seed, steps=steps)
     click.echo(files[-1].read_text())
     click.echo(", ".join(map(str, files)))
@@ -148,11 +153,13 @@ def limits(largest: int, starts: int, seed: int, out: Path) -> None:
     On the sphere in three dimensions (d = 2), for s = 1 < d, s = 2 = d and s = 4 > d. Writes growth.csv, .png
     and .md, and random.csv, .png and .md.
     """
+    from sphereface_plus.data.places import check_folder
     from sphereface_plus.progress import progress
 
     from .limits import grow, sample
     from .report import growth_files, random_files
 
+    check_folder(out)
     counts = [SMALLEST * 2**k for k in range((largest // SMALLEST).bit_length())]
     with progress("least energies", len(POWERS) * len(counts)) as done:
         rows = []

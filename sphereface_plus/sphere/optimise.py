@@ -6,13 +6,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import count, takewhile
 
 import torch
 from torch import Tensor
 
 from sphereface_plus.mhe import hyperspherical_energy, negative_separation
-from sphereface_plus.mhe.kernel import Distance, directions
+from sphereface_plus.mhe.kernel import Distance, directions, floor_of
 from sphereface_plus.mhe.objective import mirrored, random_normal
+
+STEEP = 8.0
+"""Above this power the energy of random points is all one pair's, and a descent is begun at lower powers."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +73,40 @@ def minimise(
             angle = -negative_separation(points, distance="angular", half_space=half_space)
             value = math.degrees(angle.item())
         else:
-            energy = partial(hyperspherical_energy, power=power, distance=distance, half_space=half_space)
-            points = descend(energy, points)
-            count = (2 if half_space else 1) * num_points
-            value = energy(points).item() * count * (count - 1) / 2
+            value, points = least_energy(points, power, distance, half_space)
         found.append((value, points))
         progress(start + 1)
 
     best = min if power < math.inf else max
     value, points = best(found, key=lambda pair: pair[0])
     return Configuration(points, value, [value for value, _ in found])
+
+
+def least_energy(points: Tensor, power: float, distance: Distance, half_space: bool) -> tuple[float, Tensor]:
+    """The energy of pairs at the end of a descent from `points` (N, n), and the points there.
+
+    Raises ValueError where it is out of the range of numbers.
+    """
+    energy = partial(hyperspherical_energy, power=power, distance=distance, half_space=half_space)
+    if power > STEEP and distance == "euclidean":
+        for soft_power in powers_up_to(power):
+            points = descend(partial(soft_separation, power=soft_power, half_space=half_space), points)
+    else:
+        points = descend(energy, points)
+    nearest = -negative_separation(points, distance=distance, half_space=half_space) if len(points) > 1 else 1
+    if nearest**2 <= floor_of(points.dtype, power):  # nearer than that the kernel is its tangent
+        raise ValueError(
+            f"power {power:g}: the energy leaves the range of numbers; inf is the limit, the largest "
+            "smallest distance"
+        )
+    num_points = (2 if half_space else 1) * len(points)
+    return energy(points).item() * num_points * (num_points - 1) / 2, points
+
+
+def powers_up_to(power: float) -> list[float]:
+    """STEEP, twice that, and so on, and last `power` itself."""
+    below = takewhile(lambda s: s < power, (STEEP * 2.0**k for k in count()))
+    return [*below, power]
 
 
 def random_points(num_points: int, dimensions: int, seed: int, start: int) -> Tensor:

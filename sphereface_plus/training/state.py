@@ -178,7 +178,12 @@ def keep_failure(run: Run, step: int) -> str:
     )
     if run.processes.is_main:
         checkpoint.save(run.folder.failure / "state.pt", state(run, step))
+    gentler = (
+        "a longer optimizer.warmup_steps or a smaller mhe.hidden.weight"
+        if isinstance(run.config, ImageConfig)
+        else "a smaller mhe.weight or a larger loss.lambda_min"
+    )
     return (
         f"its batch (paths, labels) and the state before it are in {run.folder.failure}; try a lower "
-        "optimizer.learning_rate, optimizer.clip_norm, a smaller mhe.weight or a larger loss.lambda_min"
+        f"optimizer.learning_rate, optimizer.clip_norm, {gentler}"
     )

@@ -95,6 +95,11 @@ def test_the_state_goes_through_state_dict_with_its_step(kind, tmp_path):
     assert torch.equal(resumed(weight), layer(weight))
 
 
+def test_the_state_of_another_objective_is_refused():
+    with pytest.raises(ValueError, match="the state is of a Covering, this is a Polarization"):
+        made(Polarization).load_state_dict(made(Covering).state_dict())
+
+
 def test_a_function_stays_and_a_class_or_a_partial_of_one_is_built():
     assert for_layer(negative_separation, 5, 0) is negative_separation
     objective = partial(hyperspherical_energy, power=1.0)

@@ -42,7 +42,8 @@ def test_a_figure_is_run_and_written_with_its_numbers_and_not_run_twice(
     said = captured.out
     text = (tmp_path / "out" / "table.md").read_text()
     assert text in said
-    lines = captured.err.splitlines()  # no terminal: a line for each run that has ended
+    *lines, last_line = captured.err.splitlines()  # no terminal: a line for each run that has ended
+    assert last_line == f"drawing into {tmp_path / 'out'}"
     assert [line.partition(" runs")[0] for line in lines] == ["0 of 2", "1 of 2", "2 of 2"]
     assert "| MHE | All digits | " in text
     assert "It is small." in text

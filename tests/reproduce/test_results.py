@@ -96,7 +96,7 @@ def test_a_failed_seed_is_left_out_of_means_and_paired_differences(folders, tmp_
     failed = folders[jobs_of(TABLE, TABLE.budgets["small"], 1)[0]]  # the baseline's seed 0
     failed.with_suffix(".json").write_text('{"failed": "error: not finite", "diverged": true}')
     budget = TABLE.budgets["small"]
-    text = write_results(cells_of(TABLE, budget, 2, folders), TABLE, budget, "Here.", tmp_path / "out")
+    text = write_results(cells_of(TABLE, budget, 2, folders), TABLE, budget, "Here.", [], tmp_path / "out")
     assert "| Baseline | All | 12.00 (1 N/C) |  |  |" in text
     assert "| MHE | All | 9.50 ± 0.71 | -2.00 | 6.00 |" in text
     assert (
@@ -112,7 +112,7 @@ def test_a_killed_run_is_unfinished_and_no_n_c(folders, tmp_path):
     killed = folders[jobs_of(TABLE, TABLE.budgets["small"], 1)[0]]
     killed.with_suffix(".json").write_text('{"failed": "ended by SIGKILL", "diverged": false}')
     budget = TABLE.budgets["small"]
-    text = write_results(cells_of(TABLE, budget, 2, folders), TABLE, budget, "Here.", tmp_path / "out")
+    text = write_results(cells_of(TABLE, budget, 2, folders), TABLE, budget, "Here.", [], tmp_path / "out")
     assert "| Baseline | All | 12.00 (1 unfinished) |  |  |" in text
     assert (
         f"unfinished, runs that wait to be continued, left out of means and differences: {tmp_path.name}/"
@@ -133,7 +133,7 @@ def test_a_cell_without_a_number_says_what_became_of_its_runs(words, text):
 def test_the_papers_null_is_n_c_and_what_it_does_not_have_is_empty(folders, tmp_path):
     table = TABLE.model_copy(update={"paper": {"Baseline": {"All": None}}})
     budget = TABLE.budgets["small"]
-    text = write_results(cells_of(table, budget, 2, folders), table, budget, "", tmp_path / "out")
+    text = write_results(cells_of(table, budget, 2, folders), table, budget, "", [], tmp_path / "out")
     assert "| Baseline | All | 11.00 ± 1.41 |  | N/C |" in text
     assert "| Baseline | First | 40.00 ± 0.00 |  |  |" in text
     assert text.count("N/C") == 1
@@ -144,7 +144,7 @@ def provenance_of(folder, **record):
     config = config_of(job, recipes() / "cifar" / "cnn9.yaml", {"cifar10": "a"}, ["train.steps=4000"])
     about = {"hardware": ["CPU"], "torch": ["2"], "date": ["today"], "at_once": [1], "threads": [2]}
     folder.with_suffix(".json").write_text(json.dumps(about | record))
-    return provenance({folder: config}, [])
+    return provenance({folder: config})
 
 
 def test_speed_is_that_of_all_parts_of_a_continued_run(tmp_path):
@@ -158,9 +158,18 @@ def test_a_run_that_was_not_timed_to_its_end_has_no_speed(tmp_path, record):
     assert "steps/s" not in provenance_of(tmp_path / "run", commit=["abc"], **record)
 
 
+def test_a_table_says_what_set_changed_before_what_the_budget_says(folders, tmp_path):
+    budget = TABLE.budgets["small"]
+    cells = cells_of(TABLE, budget, 2, folders)
+    text = write_results(cells, TABLE, budget, "Here.", ["train.steps=30", "seed=1"], tmp_path / "out")
+    assert text.endswith(
+        "Changed by --set, whatever the next lines say: train.steps=30, seed=1.\nIt is small.\nHere.\n"
+    )
+
+
 def test_a_table_says_what_it_is_and_how_it_differs(folders, tmp_path):
     budget = TABLE.budgets["small"]
-    text = write_results(cells_of(TABLE, budget, 2, folders), TABLE, budget, "Here.", tmp_path / "out")
+    text = write_results(cells_of(TABLE, budget, 2, folders), TABLE, budget, "Here.", [], tmp_path / "out")
     assert "| MHE | All | 9.50 ± 0.71 | -1.50 (-7.85 .. +4.85) | 6.00 |" in text
     assert text.endswith("It is small.\nHere.\n")
     assert (tmp_path / "out" / "table.md").read_text() == text

@@ -10,7 +10,7 @@ import pytest
 
 from sphereface_plus import checkpoint
 from sphereface_plus.reproduce import runs, spec
-from sphereface_plus.training.folder import RunFolder
+from sphereface_plus.training.folder import RunError, RunFolder
 from sphereface_plus.training.logs import read_log
 
 
@@ -117,6 +117,14 @@ def test_the_record_of_a_continued_run_has_all_parts_and_says_where_one_was_not_
     RunFolder(folder).config.unlink()  # a new run
     runs._record_begin(folder, {"commit": "def"})
     assert runs.record_of(folder)["seconds"] == [None]
+
+
+def test_a_damaged_record_is_named(tmp_path):
+    (tmp_path / "run.json").write_text('{"half')
+    with pytest.raises(
+        RunError, match=r"run\.json: is damaged; delete it, the run beside it goes on without"
+    ):
+        runs.record_of(tmp_path / "run")
 
 
 def test_a_runs_folder_follows_from_the_images_and_not_from_their_place(config, write_digits, tmp_path):

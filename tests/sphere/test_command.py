@@ -117,6 +117,13 @@ def test_a_mistake_is_one_sentence_and_writes_nothing(tmp_path, arguments, messa
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("arguments", [("points", 5), ("figure", 2), ("limits",)])
+def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path, arguments):
+    (tmp_path / "file").touch()
+    result = run(*arguments, "--out", tmp_path / "file" / "out")
+    assert str(result.exception).endswith("file is a file; name another folder")
+
+
 def test_help_names_the_three_and_needs_no_torch(repository):
     code = (
         "import sys; from sphereface_plus.sphere.command import sphere\n"

@@ -52,6 +52,18 @@ def test_ten_points_need_a_start_at_a_higher_power():
     assert minimise(10, 3, math.inf, starts=1).pair_sum == pytest.approx(66.1468220, abs=1e-3)
 
 
+def test_a_steep_energy_is_approached_from_lower_powers():
+    found = minimise(12, 3, 400.0, starts=2)
+    assert math.degrees(smallest_angle(found.points)) == pytest.approx(63.434949, abs=1e-4)
+    contacts = 30 * (2 - 2 / math.sqrt(5)) ** -200  # the icosahedron's edges; all other pairs are far
+    assert found.pair_sum == pytest.approx(contacts, rel=1e-6)
+
+
+def test_an_energy_beyond_the_range_of_numbers_is_refused():
+    with pytest.raises(ValueError, match="power 1e\\+06: the energy leaves the range of numbers; inf is the"):
+        minimise(20, 3, 1e6, starts=1)
+
+
 def test_points_are_unit_rows_and_a_function_of_the_seed():
     first, again, other = (minimise(9, 4, 1.0, starts=2, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(first.points, again.points)
