@@ -128,7 +128,7 @@ def reproduce(
             text = results.write_results(
                 cells, description, chosen, results.provenance(configs), overrides, out
             )
-            if description.plot or description.energies:
+            if description.plot != "none" or description.energies:
                 say(f"drawing into {out}")
             pictures = figures.draw(description, chosen, seeds, folders, cells, out)
         except KeyboardInterrupt:
