@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Literal
 
 from .kernel import Distance
@@ -32,7 +33,7 @@ class EnergyTerm:
 
     def __post_init__(self) -> None:
         for name, value in (("weight", self.weight), ("power", self.power)):
-            if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
+            if not (isinstance(value, Real) and math.isfinite(value) and value >= 0):
                 raise ValueError(f"an energy term's {name} must be a finite number >= 0, got {value!r}")
         if self.distance not in ("euclidean", "angular"):
             raise ValueError(
@@ -44,7 +45,7 @@ class EnergyTerm:
             raise ValueError(
                 f"an energy term's reduction over layers must be 'sum' or 'mean', got {self.reduction!r}"
             )
-        if self.neurons is not None and not (isinstance(self.neurons, int) and self.neurons >= 2):
+        if self.neurons is not None and not (isinstance(self.neurons, Integral) and self.neurons >= 2):
             raise ValueError(
                 f"a mini-batch of neurons needs a whole number, at least two, got neurons={self.neurons}"
             )

@@ -203,7 +203,8 @@ def _processors() -> int:
 
 
 def _last_words(folder: Path, code: int) -> str:
-    if code < 0 or code > 128:
-        return f"ended by {signal.Signals(-code if code < 0 else code - 128).name}"
+    if code < 0 or code in (130, 143):  # the latter two where it has saved
+        number = -code if code < 0 else code - 128
+        return f"ended by signal {number} ({signal.strsignal(number)})"
     lines = folder.with_suffix(".txt").read_text(encoding="utf-8").strip().splitlines()
     return lines[-1] if lines else "it said nothing"

@@ -126,9 +126,12 @@ def test_runs_that_were_killed_or_stopped_are_unfinished_and_go_on(
         assert call(patch, *arguments) == 1
     said = capsys.readouterr().err
     assert "error: 2 of 2 runs are unfinished: " in said
-    assert said.endswith("the first said: ended by SIGKILL; the same command goes on with them\n")
+    assert said.endswith("the first said: ended by signal 9 (Killed); the same command goes on with them\n")
     files = sorted((tmp_path / "out" / "runs").glob("*.json"))
-    assert [runs.failure_of(file) for file in files] == ["ended by SIGKILL", "ended by SIGTERM"]
+    assert [runs.failure_of(file) for file in files] == [
+        "ended by signal 9 (Killed)",
+        "ended by signal 15 (Terminated)",
+    ]
     text = (tmp_path / "out" / "table.md").read_text()
     assert "| Baseline | All digits | unfinished |" in text
     assert "N/C" not in text

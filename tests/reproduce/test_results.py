@@ -110,7 +110,7 @@ def test_a_failed_seed_is_left_out_of_means_and_paired_differences(folders, tmp_
 
 def test_a_killed_run_is_unfinished_and_no_n_c(folders, tmp_path):
     killed = folders[jobs_of(TABLE, TABLE.budgets["small"], 1)[0]]
-    killed.with_suffix(".json").write_text('{"failed": "ended by SIGKILL", "diverged": false}')
+    killed.with_suffix(".json").write_text('{"failed": "ended by signal 9 (Killed)", "diverged": false}')
     budget = TABLE.budgets["small"]
     text = write_results(cells_of(TABLE, budget, 2, folders), TABLE, budget, "Here.", [], tmp_path / "out")
     assert "| Baseline | All | 12.00 (1 unfinished) |  |  |" in text
