@@ -44,7 +44,12 @@ ARROWS = {
         "sphereface_plus.weights",
     ],
     "sphereface_plus.output": [],
-    "sphereface_plus.sphere": ["sphereface_plus.mhe", "sphereface_plus.output", "sphereface_plus.progress"],
+    "sphereface_plus.sphere": [
+        "sphereface_plus.data.places",
+        "sphereface_plus.mhe",
+        "sphereface_plus.output",
+        "sphereface_plus.progress",
+    ],
     "sphereface_plus.reproduce": [
         "sphereface_plus.checkpoint",
         "sphereface_plus.config",

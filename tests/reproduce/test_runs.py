@@ -41,12 +41,16 @@ def run_and_signal(table, digits, out, number):
     """Sends the signal to `reproduce` after it has made a new step; its exit code and what it said."""
     before = last_step(out)
     arguments = ["reproduce", table, "--data", f"mnist={digits}", "--at-once", "2", "--out", out]
+    handler = signal.signal(
+        number, lambda *_: None
+    )  # what is ignored here, as nohup does, would be there, too
     process = subprocess.Popen(
         [sys.executable, "-m", "sphereface_plus", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+    signal.signal(number, handler)
     try:
         while process.poll() is None and last_step(out) <= before:
             time.sleep(0.1)
