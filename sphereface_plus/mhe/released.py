@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .kernel import at_least_float32, check_neurons, directions
+from .product import gram_of
 
 
 def caffe_surrogate(prototypes: Tensor, labels: Tensor) -> Tensor:
@@ -55,5 +56,5 @@ def opensphere_energy(prototypes: Tensor, labels: Tensor) -> Tensor:
         own = at_least_float32(prototypes)[labels.unique()]  # (U, D)
         units = own + (directions(own) - own).detach()  # unit, with the gradient of `own`
         first, second = torch.triu_indices(len(own), len(own), offset=1, device=own.device)
-        cosine = (units @ units.T)[first, second].clamp(-1 + 1e-5, 1 - 1e-5)
+        cosine = gram_of(units)[first, second].clamp(-1 + 1e-5, 1 - 1e-5)
         return cosine.arccos().pow(-2).sum() / max(1, len(cosine))

@@ -118,7 +118,7 @@ def _energies(
             axes.plot(steps, mean, marker=marker, color=color, linestyle=line, linewidth=1.1, label=row)
             axes.fill_between(steps, mean - spread, mean + spread, color=color, alpha=0.2, linewidth=0)
             rows += [
-                [layer.removeprefix(f"{measure}/"), row, seed, step, value]
+                [layer.removeprefix(f"{measure}/"), row, seed, step, f"{value:.7g}"]  # float32 has no more
                 for seed, run in enumerate(values)
                 for step, value in zip(steps, run, strict=True)
             ]

@@ -111,3 +111,12 @@ def test_they_are_computed_in_fp32_under_autocast(form):
 def test_what_is_no_matrix_of_prototypes_is_refused(form):
     with pytest.raises(ValueError, match="prototypes must be a floating-point tensor"):
         form(torch.zeros(3), torch.tensor([0]))
+
+
+@pytest.mark.parametrize("energy", [caffe_surrogate, opensphere_energy])
+def test_a_backward_inside_autocast_has_the_same_gradient(energy):
+    prototypes = torch.randn(8, 32, requires_grad=True)
+    (outside,) = torch.autograd.grad(energy(prototypes, LABELS), prototypes)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        (inside,) = torch.autograd.grad(energy(prototypes, LABELS), prototypes)
+    torch.testing.assert_close(inside, outside, rtol=1e-6, atol=1e-7)
