@@ -99,7 +99,7 @@ def test_settings_lists_every_setting_with_its_sentence(monkeypatch, capsys):
     for line in (
         "mhe.weight  number = 0.0",
         "lambda_M, the factor on the energy; 0 is SphereFace, above 0 is SphereFace+.",
-        "train.precision  fp32|bf16 = fp32",
+        "train.precision  auto|fp32|bf16|fp16 = auto",
         "loss, with kind: a_softmax",
         "optimizer.learning_rate  number  (required)",
         "network.input.color  bgr|rgb = bgr",

@@ -35,8 +35,9 @@ class TrainConfig(Strict):
     """Crops in one update, over all processes and accumulated parts."""
     accumulate: int = Field(default=1, gt=0)
     """Parts that a batch is cut into; the update stays that of the whole batch."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """bf16 runs the network under autocast; losses and energies stay in fp32."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto takes what is fast on the device: bf16 where the hardware has it, fp16 with loss scaling on a GPU
+    without it, else fp32. Below fp32 the network runs under autocast; losses and energies stay in fp32."""
     channels_last: bool = True
     """Memory layout of the network's activations."""
     compile: bool = False

@@ -102,7 +102,7 @@ def reproduce(
     out = out or Path("runs") / f"{file.stem}_{budget}"
     recipe = (file.parent / description.recipe).resolve()
     jobs = spec.jobs_of(description, chosen, seeds)
-    config_of = {job: spec.config_of(job, recipe, data, overrides) for job in jobs}
+    config_of = runs.settled({job: spec.config_of(job, recipe, data, overrides) for job in jobs})
     contents = runs.check_data(list(config_of.values()))
     folders = {
         job: runs.folder_of(job, made, contents[made.data.name], out) for job, made in config_of.items()

@@ -25,8 +25,10 @@ from sphereface_plus.data import imagenet
 from sphereface_plus.data.image_sets import NAMES, open_images
 from sphereface_plus.output import write_text
 from sphereface_plus.reproduce.spec import Job
+from sphereface_plus.training.distributed import takes_cuda
 from sphereface_plus.training.folder import DivergedError, RunError, RunFolder
 from sphereface_plus.training.logs import read_log
+from sphereface_plus.training.precision import fastest, with_precision
 
 
 def check_data(configs: Sequence[ImageConfig]) -> dict[str, str]:
@@ -41,6 +43,22 @@ def check_data(configs: Sequence[ImageConfig]) -> dict[str, str]:
             imagenet.check_splits(path)
             found[name] = path
     return found
+
+
+def settled(configs: dict[Job, ImageConfig]) -> dict[Job, ImageConfig]:
+    """The configs with `train.precision: auto` decided once, so that all runs of a table are in the same; on
+    another kind of machine they are other runs."""
+    decided: dict[str, str] = {}
+
+    def settle(config: ImageConfig) -> ImageConfig:
+        device = config.train.device
+        if config.train.precision != "auto":
+            return config
+        if device not in decided:
+            decided[device] = fastest(torch.device("cuda" if takes_cuda(device) else "cpu")).precision
+        return with_precision(config, decided[device])
+
+    return {job: settle(config) for job, config in configs.items()}
 
 
 def folder_of(job: Job, config: ImageConfig, data: str, out: Path) -> Path:
@@ -189,7 +207,7 @@ def _write_record(folder: Path, record: dict[str, Any]) -> None:
 
 
 def _machine(config: ImageConfig, threads: int) -> dict[str, Any]:
-    if config.train.device != "cpu" and torch.cuda.is_available():
+    if takes_cuda(config.train.device):
         return {"hardware": torch.cuda.get_device_name()}
     return {"hardware": environment.processor(), "threads": threads}
 

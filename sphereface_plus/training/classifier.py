@@ -26,6 +26,7 @@ from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.failures import NonFiniteError
 from sphereface_plus.training.lora import add_adapters, load_network_state, network_state
 from sphereface_plus.training.partial import freeze, network_groups
+from sphereface_plus.training.precision import DTYPES
 from sphereface_plus.training.schedules import learning_rate
 
 Batch = Sequence[tuple[Tensor, Tensor]]
@@ -84,7 +85,7 @@ class ClassifierLearner:
     prepare: what turns a batch's crops, on the device, into images.
     measure_every: steps between those whose update also measures the prototypes (the log steps).
     finetune: what of the network learns, and from when on; all of it from the start if not given.
-    precision bf16 runs the network under autocast. channels_last and compile change speed only.
+    precision: fp32, bf16 or fp16, in which the network runs under autocast; fp16 scales the loss.
     """
 
     def __init__(
@@ -112,7 +113,8 @@ class ClassifierLearner:
         network.to(device).to(memory_format=self.layout)
         if compile:
             network.compile()  # in place: the names in the state dict stay
-        autocast = partial(torch.autocast, device.type, torch.bfloat16, enabled=precision == "bf16")
+        autocast = partial(torch.autocast, device.type, DTYPES[precision], enabled=precision != "fp32")
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         self.model = Model(network, loss.to(device), energies, autocast)
         self.replica = (
             DistributedDataParallel(self.model) if processes.world_size > 1 else self.model
@@ -152,20 +154,28 @@ class ClassifierLearner:
         for number, (crops, labels) in enumerate(parts, start=1):
             with self._averaging(number == len(parts)):
                 output = self.replica(self._images(crops), labels, step)
-                (output.total / len(parts)).backward()
+                self.scaler.scale(output.total / len(parts)).backward()
             outputs.append(output)
         if step < self.head_steps:  # after the backward, in which DDP waits for every gradient
             for parameter in self.model.network.parameters():
                 parameter.grad = None
         total = _mean([output.total.detach() for output in outputs])
+        self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
-        self._refuse_non_finite(step, total, norm)
-        scalars = {"loss": self.processes.mean(total), "learning_rate": rate, "gradient_norm": norm}
+        takes_step = self._is_finite(step, total, norm)
+        scalars = {"loss": self.processes.mean(total), "learning_rate": rate}
+        if takes_step:
+            scalars["gradient_norm"] = norm
+        if self.scaler.is_enabled():
+            scalars["loss_scale"] = self.scaler.get_scale()
         if step % self.measure_every == 0:
             scalars |= self._measure(outputs, torch.cat([labels for _, labels in parts]), step)
-        if self.clip_norm is not None:
-            torch.nn.utils.clip_grads_with_norm_(self.parameters, self.clip_norm, norm)
-        self.optimizer.step()
+        if takes_step:
+            if self.clip_norm is not None:
+                torch.nn.utils.clip_grads_with_norm_(self.parameters, self.clip_norm, norm)
+            # Not GradScaler.step: fused SGD, told to skip its first step, leaves its momentum uninitialised.
+            self.optimizer.step()
+        self.scaler.update()
         return scalars
 
     def embed(self, images: Tensor) -> Tensor:
@@ -181,12 +191,15 @@ class ClassifierLearner:
             **network_state(self.model.network),
             "loss": self.model.loss.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "loss_scaling": self.scaler.state_dict(),  # empty but in fp16
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         load_network_state(self.model.network, state)
         self.model.loss.load_state_dict(state["loss"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.scaler.is_enabled():
+            self.scaler.load_state_dict(state["loss_scaling"])
 
     def _images(self, crops: Tensor) -> Tensor:
         return self.prepare(crops).contiguous(memory_format=self.layout)
@@ -203,11 +216,20 @@ class ClassifierLearner:
             return self.replica.no_sync()
         return nullcontext()
 
-    def _refuse_non_finite(self, step: int, total: Tensor, norm: Tensor) -> None:
+    def _is_finite(self, step: int, total: Tensor, norm: Tensor) -> bool:
+        """Whether the update may be made; False where a scaled loss was scaled too far, which costs a step.
+
+        Raises NonFiniteError where scaling is not to blame: the numbers of all processes are alike in this.
+        """
         # Reading waits for the GPU once a step; for that, a bad step never reaches the weights.
         loss_is_bad = not bool(torch.isfinite(total))
-        if self.processes.any(loss_is_bad or not bool(torch.isfinite(norm))):
-            raise NonFiniteError(step, "loss" if self.processes.any(loss_is_bad) else "gradient")
+        if not self.processes.any(loss_is_bad or not bool(torch.isfinite(norm))):
+            return True
+        if self.processes.any(loss_is_bad):
+            raise NonFiniteError(step, "loss")
+        if self.scaler.is_enabled() and self.scaler.get_scale() > 1:
+            return False
+        raise NonFiniteError(step, "gradient")
 
     def _measure(self, outputs: list[Output], labels: Tensor, step: int) -> dict[str, Tensor]:
         scalars = {

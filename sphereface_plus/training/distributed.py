@@ -30,9 +30,10 @@ class Processes:
         return self.rank == 0
 
     def describe(self) -> str:
-        """What a run's bits depend on beside its config: `1 x cpu, 2 threads, torch 2.15.0`."""
+        """What a run's bits depend on beside its config: `1 x cpu with AVX512, 2 threads, torch 2.15.0`."""
         if self.device.type == "cpu":
-            place = f"cpu, {torch.get_num_threads()} threads"
+            capability = torch.backends.cpu.get_cpu_capability()
+            place = f"cpu with {capability}, {torch.get_num_threads()} threads"
         else:
             place = torch.cuda.get_device_name(self.device)
         return f"{self.world_size} x {place}, torch {torch.__version__}"
@@ -57,13 +58,18 @@ class Processes:
         self.any(False)
 
 
-def start(device: str) -> Processes:
-    """Joins the processes that torchrun started, if it did, and picks the device: `auto`, `cpu` or `cuda`."""
+def takes_cuda(device: str) -> bool:
+    """Whether train.device (`auto`, `cpu` or `cuda`) means a GPU here. Raises DeviceError if none is."""
     if device == "cuda" and not torch.cuda.is_available():
         raise DeviceError(
             "train.device is cuda, and torch finds no CUDA device here; set train.device=auto or cpu"
         )
-    cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    return device != "cpu" and torch.cuda.is_available()
+
+
+def start(device: str) -> Processes:
+    """Joins the processes that torchrun started, if it did, and picks the device: `auto`, `cpu` or `cuda`."""
+    cuda = takes_cuda(device)
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     if cuda and local_rank >= torch.cuda.device_count():

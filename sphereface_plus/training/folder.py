@@ -94,6 +94,10 @@ class RunFolder:
             return False
         return True
 
+    def precision(self) -> str:
+        """What the run here began in; `auto` was decided then."""
+        return load(self.config).train.precision
+
     def refuse_another(self, config: Config | ImageConfig) -> None:
         """Raises RunError unless the run here is the one that `config` describes, naming what differs.
 

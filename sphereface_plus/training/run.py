@@ -23,6 +23,7 @@ from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.failures import NonFiniteError
 from sphereface_plus.training.folder import DivergedError, RunError, RunFolder, write_text
 from sphereface_plus.training.pace import Pace
+from sphereface_plus.training.precision import settle
 from sphereface_plus.training.reporting import Reporter, Silent
 from sphereface_plus.training.signals import stop_on_signals
 from sphereface_plus.training.state import Run, diverged, keep_failure, restore, sampler, save, state
@@ -58,6 +59,8 @@ def train(config: Config | ImageConfig, out: str | Path | None = None, *, resume
 
 
 def _train(config: Config | ImageConfig, folder: RunFolder, processes: Processes, resume: bool) -> Outcome:
+    goes_on = resume and folder.config.is_file()
+    config, of_precision = settle(config, processes, folder.precision() if goes_on else None)
     if processes.is_main:  # the others would find what the main process has just made
         if resume and folder.holds_run():
             folder.refuse_another(config)
@@ -72,6 +75,8 @@ def _train(config: Config | ImageConfig, folder: RunFolder, processes: Processes
     run = build(config, folder, processes, point)
     processes.wait_for_all()
     if processes.is_main:
+        if of_precision is not None:
+            print(of_precision, file=sys.stderr)
         folder.write_config(config)
         if run.start is not None:
             write_text(folder.load_report, json.dumps(run.start, indent=2) + "\n")

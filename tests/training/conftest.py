@@ -23,7 +23,10 @@ RECIPE = {
     "loss": {"kind": "a_softmax", "margin": 4, "lambda_gamma": 1.0},
     "mhe": {"weight": 1.0},
     "optimizer": {"learning_rate": 0.01, "milestones": [5]},
-    "train": {"steps": 8, "batch_size": 8, "log_every": 1, "checkpoint_every": 3, "device": "cpu"},
+    "train": {
+        **{"steps": 8, "batch_size": 8, "log_every": 1, "checkpoint_every": 3},
+        **{"device": "cpu", "precision": "fp32"},  # the same on every machine
+    },
 }
 
 

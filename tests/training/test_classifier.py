@@ -197,3 +197,39 @@ def test_compiled_network_makes_the_same_update_under_the_same_names(build):
     compiled.update(batch(), 0)
     assert list(plain.state_dict()["network"]) == list(compiled.state_dict()["network"])
     assert largest_difference(weights(plain), weights(compiled)) < 1e-5
+
+
+def test_fp16_makes_nearly_the_update_of_fp32_and_its_state_carries_the_scale(build):
+    exact, scaled = build(), build(**{"train.precision": "fp16"})
+    scaled.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10, growth_interval=2)
+    expected = [exact.update(batch(), step) for step in range(3)]
+    got = [scaled.update(batch(), step) for step in range(3)]
+    assert [float(scalars["loss_scale"]) for scalars in got] == [2.0**10, 2.0**10, 2.0**11]
+    for ours, theirs in zip(got, expected, strict=True):
+        assert float(ours["loss"]) == pytest.approx(float(theirs["loss"]), rel=1e-2)
+        assert float(ours["gradient_norm"]) == pytest.approx(float(theirs["gradient_norm"]), rel=2e-2)
+    again = build(**{"train.precision": "fp16"})
+    again.load_state_dict(copy.deepcopy(scaled.state_dict()))
+    assert again.scaler.get_scale() == 2.0**11
+    scaled.update(batch(), 3)
+    again.update(batch(), 3)
+    assert largest_difference(weights(scaled), weights(again)) == 0
+
+
+def test_a_scale_that_is_too_large_costs_a_step_and_is_halved(build):
+    learner = build(**{"train.precision": "fp16"})
+    learner.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40)
+    before = weights(learner)
+    scalars = learner.update(batch(), 0)
+    assert largest_difference(before, weights(learner)) == 0
+    assert "gradient_norm" not in scalars
+    assert learner.scaler.get_scale() == 2.0**39
+    assert not learner.optimizer.state  # no momentum of a step that was not made
+
+
+def test_a_gradient_that_is_infinite_unscaled_has_diverged(build):
+    learner = build(**{"train.precision": "fp16"})
+    learner.scaler = torch.amp.GradScaler("cpu", init_scale=1.0)
+    learner.model.network.embed.weight.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(NonFiniteError, match="step 4: the gradient is not finite"):
+        learner.update(batch(), 4)

@@ -14,6 +14,7 @@ from sphereface_plus.training import distributed
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.run import train
 
+CPU = f"cpu with {torch.backends.cpu.get_cpu_capability()}"
 TIMINGS = {"images_per_second", "data_wait_share"}
 
 
@@ -48,7 +49,7 @@ def test_two_processes_make_the_updates_of_one_and_go_on_as_if_never_stopped(
     (checkpoints / "step_00000002.pt").replace(checkpoints / "last.pt")  # as if it had ended there
     torchrun(tmp_path / "again")
     again = checkpoint.load(tmp_path / "again")
-    assert again["processes"] == two["processes"] == f"2 x cpu, 1 threads, torch {torch.__version__}"
+    assert again["processes"] == two["processes"] == f"2 x {CPU}, 1 threads, torch {torch.__version__}"
     for part in ("network", "loss"):
         assert all(torch.equal(again[part][name], value) for name, value in two[part].items()), part
 
