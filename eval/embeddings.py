@@ -110,6 +110,8 @@ def model_record(embedder: Embedder, model: str, flip: Flip) -> dict[str, Any]:
             "seed": payload["config"]["seed"],
             "step": payload["step"],
             "identities": len(payload["identities"]),
+            "trained in": payload["config"]["train"]["precision"],
+            "on": payload.get("processes", "unknown processes"),
         }
     return {
         "name": model,

@@ -22,6 +22,7 @@ def record(*, gpu: bool) -> dict[str, Any]:
         "commit": commit(),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),  # of it, those that torch uses
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if gpu and torch.cuda.is_available() else None,

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_regularizer.py
 
-The step is forward, cross-entropy, backward and SGD with the channels last, in fp32 and in the precision of
-configs/cifar/cnn9.yaml, bf16, which is the faster. The penalties are forward and backward over all ten hidden
+The step is forward, cross-entropy, backward and SGD with the channels last, in fp32 and, where `auto` of
+train.precision takes it, in bf16, which is the faster then. The penalties are forward and backward over all ten hidden
 layers and the output layer, in fp32 in either case. All grow with the machine's speed alike, so the shares
 are taken repetition by repetition, in one process, in turn.
 """
@@ -21,9 +21,10 @@ from torch import Tensor, nn
 
 from sphereface_plus.mhe import EnergyTerm, MHERegularizer, neurons_of
 from sphereface_plus.networks import cnn9
+from sphereface_plus.training.precision import fastest
 
 BATCH, CLASSES, REPETITIONS = 128, 100, 7
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = tuple(dict.fromkeys(["fp32", fastest(torch.device("cpu")).precision]))
 BUDGET = 0.05
 
 

@@ -116,7 +116,7 @@ def test_a_checkpoint_is_reported_with_recipe_seed_and_step(crop_pairs, run_eval
             "network": {"name": "sphereface4", "embedding_size": 16},
             "loss": {"kind": "softmax"},
             "optimizer": {"learning_rate": 0.1},
-            "train": {"steps": 10, "batch_size": 2},
+            "train": {"steps": 10, "batch_size": 2, "precision": "bf16"},
         }
     )
     network = build_network(config.network)
@@ -126,12 +126,16 @@ def test_a_checkpoint_is_reported_with_recipe_seed_and_step(crop_pairs, run_eval
         "config": to_dict(config),
         "step": 10,
         "identities": ["a", "b"],
+        "processes": "2 x some GPU, torch 2.15.0",
     }
     checkpoint.save(path, payload)
     run = path.parent.parent
     run_eval("verify", "--model", run, "--images", images, "--pairs", pairs, "--out", tmp_path / "out")
     model = reports.read(tmp_path / "out")["model"]
-    assert model["provenance"] == {"recipe": "tiny", "seed": 3, "step": 10, "identities": 2}
+    assert model["provenance"] == {
+        **{"recipe": "tiny", "seed": 3, "step": 10, "identities": 2},
+        **{"trained in": "bf16", "on": "2 x some GPU, torch 2.15.0"},
+    }
     assert (model["label"], model["kind"]) == ("tiny", "checkpoint")
     assert model["sha256"] == checkpoint.sha256(path)
 
