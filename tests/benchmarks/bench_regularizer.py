@@ -3,9 +3,9 @@
     python tests/benchmarks/bench_regularizer.py
 
 The step is forward, cross-entropy, backward and SGD with the channels last, in fp32 and, where `auto` of
-train.precision takes it, in bf16, which is the faster then. The penalties are forward and backward over all ten hidden
-layers and the output layer, in fp32 in either case. All grow with the machine's speed alike, so the shares
-are taken repetition by repetition, in one process, in turn.
+train.precision takes it, in bf16, which is the faster then. The penalties are forward and backward over all
+ten hidden layers and the output layer, in fp32 in either case. All grow with the machine's speed alike, so
+the shares are taken repetition by repetition, in one process, in turn.
 """
 
 from __future__ import annotations
