@@ -21,6 +21,7 @@ SETTINGS = [
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # a minute on a free core; on a narrow or busy one it may take its time
 def test_the_quickstart_leads_from_drawn_people_to_a_comparison_of_three_and_goes_on_when_called_again(
     tmp_path, repository
 ):
