@@ -12,7 +12,8 @@ from typing import Any, cast
 
 import click
 
-from sphereface_plus.data.places import PlaceError
+from sphereface_plus.data.places import PlaceError, check_folder, check_source
+from sphereface_plus.model_files import CheckpointError, check_model
 
 from .drawn import DrawnSet, draw_set
 from .errors import PrepError
@@ -24,6 +25,7 @@ from .settings import CHOICES, Cropping
 FOLDER = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, dir_okay=False)
 option = partial(click.option, show_default=True)
+CROPS = "folder, manifest, list or packed set of crops"
 CROPPING, DRAWN = Cropping(), DrawnSet()  # the defaults
 
 
@@ -44,7 +46,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             function(*args, **options)
         except BrokenPipeError:
             raise  # who read the output has left, as `| head` does: click ends without a word
-        except (PrepError, PlaceError, OSError) as error:
+        except (PrepError, PlaceError, CheckpointError, OSError) as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(1)
         except KeyboardInterrupt as stop:
@@ -136,6 +138,9 @@ def align(photos: Path, out: Path, **options: Any) -> None:
     \b
     python -m data_prep align PHOTOS crops/mine
     """
+    check_source(photos, "folder of photos")
+    check_folder(out)
+
     from .align import align_folder
     from .contact_sheet import CONTACT_SHEET
     from .progress import show_progress
@@ -197,6 +202,8 @@ def pack(source: Path, out: Path) -> None:
     CROPS is whatever training reads: a folder of crops, a manifest, a list file, a .rec or a .tar. A .rec is
     what insightface reads, too.
     """
+    check_source(source, CROPS)
+
     from .packing import pack
     from .progress import show_progress
 
@@ -216,6 +223,8 @@ def unpack(source: Path, out: Path) -> None:
     A .rec or .tar becomes OUT/identity/image, and manifest.csv if the set had one; a .bin becomes OUT/images
     and OUT/pairs.txt.
     """
+    check_source(source, "packed set")
+
     from .progress import show_progress
     from .unpacking import unpack
 
@@ -231,6 +240,9 @@ def unpack(source: Path, out: Path) -> None:
 @command
 def make_bin_command(source: Path, pairs: Path, out: Path) -> None:
     """Make OUT.bin, a verification set as insightface reads it, of CROPS and the list PAIRS."""
+    check_source(source, CROPS)
+    check_source(pairs, "list of pairs")
+
     from .packing import make_bin
 
     click.echo(f"{make_bin(source, pairs, out):,} pairs: {out}")
@@ -250,6 +262,13 @@ def doctor(data: Path, out: Path, against: Path | None, model: str | None, input
     two that look like one, and crops that look like nobody else; with --against people of the test set. OUT
     gets report.html, to look at, and proposals.csv, to edit and give to `python -m data_prep drop`.
     """
+    check_folder(out)
+    check_source(data, CROPS)
+    if against is not None:
+        check_source(against, CROPS)
+    if model not in (None, "pixels"):
+        check_model(model, onnx=True)
+
     from .doctor.command import run
 
     for line in run(data, out, against=against, model=model, input_file=input_file):
@@ -265,6 +284,9 @@ def drop(proposals: Path, data: Path) -> None:
 
     No file is deleted: rows leave the manifest, or, where there is none, files move into CROPS.dropped.
     """
+    check_source(proposals, "file of proposals")
+    check_source(data, CROPS)
+
     from .doctor.drop import drop
 
     done = drop(proposals, data)

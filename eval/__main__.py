@@ -144,6 +144,17 @@ def verify(pairs: Path, images: Path | None, out: Path, **options) -> None:
 def _verify(
     title: str, pairs_file: Path, images: Path | None, out: Path, no_thumbnails: bool, **options
 ) -> None:
+    from sphereface_plus.data.places import check_folder, check_source
+    from sphereface_plus.model_files import check_model
+
+    # What is not there is refused before torch is imported.
+    check_folder(out)
+    check_source(pairs_file, "list of pairs")
+    if images is not None:
+        check_source(images, "folder of photos or crops")
+    if options["model"] != "pixels":
+        check_model(options["model"], onnx=True, embeddings=True)
+
     from .report import read
     from .verify import verify as run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .photos import PhotosError
+from .errors import PhotosError
 
 # View 1 is for development (its people do not occur in peopleDevTrain), view 2 for reporting.
 LISTS = {1: "pairsDevTest.txt", 2: "pairs.txt"}

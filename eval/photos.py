@@ -18,9 +18,7 @@ from sphereface_plus.data.keys import IMAGE_SUFFIXES, photo_key
 from sphereface_plus.data.manifest import MANIFEST, UNFINISHED, read_manifest
 from sphereface_plus.data.packs import PackedCrop
 
-
-class PhotosError(ValueError):
-    """Photos or crops that do not serve the pairs; the message names the folder and what to do."""
+from .errors import PhotosError
 
 
 @dataclass(frozen=True)

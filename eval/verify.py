@@ -15,7 +15,8 @@ from sphereface_plus.verification import ten_folds
 
 from . import report as reports
 from .embeddings import computed_embeddings, model_record, stored_embeddings
-from .photos import PhotosError, crops_for, find_images
+from .errors import PhotosError
+from .photos import crops_for, find_images
 from .protocols import PROTOCOLS
 
 MIN_PAIRS = 10

@@ -142,14 +142,21 @@ def embed(
     sphereface-plus embed runs/mine crops/mine mine.npz
     """
     from sphereface_plus.config import load_input_spec
+    from sphereface_plus.data.places import check_file, check_source
+    from sphereface_plus.model_files import check_model
+
+    check_file(out, ".npz")
+    check_source(images, "folder, manifest, list or packed set of crops")
+    if str(model) != "pixels":
+        check_model(model, onnx=True)
+    input = load_input_spec(spec) if spec else None
+
     from sphereface_plus.data.crops import check_crops
     from sphereface_plus.data.faces import FaceCrops
-    from sphereface_plus.data.places import check_file
     from sphereface_plus.embedding import Embedder, embed_files, write_embeddings
     from sphereface_plus.progress import progress
 
-    check_file(out, ".npz")
-    embedder = Embedder.load(model, input=load_input_spec(spec) if spec else None, device=device)
+    embedder = Embedder.load(model, input=input, device=device)
     crops = FaceCrops.open(images)
     check_crops(crops.template, crops.size, embedder.input)
     with progress("crops", len(crops.paths)) as done:
@@ -224,11 +231,15 @@ def convert(
     \b
     sphereface-plus convert sphereface_model.caffemodel sphereface20.safetensors --from caffe
     """
-    from sphereface_plus.data.places import check_file
+    from sphereface_plus.data.places import check_file, check_source
+
+    check_file(out, ".safetensors")
+    for file in (source, *head, *([identities] if identities else [])):
+        check_source(file, "file")
+
     from sphereface_plus.pretrained import convert as convert_weights
     from sphereface_plus.pretrained import summary
 
-    check_file(out, ".safetensors")
     model = convert_weights(
         source, out, format, head=head, identities=identities, license=license, fold=fold_input
     )
@@ -240,6 +251,10 @@ def convert(
 def show(model: Path) -> None:
     """Describe a run, checkpoint or weight file: layers, input spec, energy of the prototypes, where it comes
     from."""
+    from sphereface_plus.model_files import check_model
+
+    check_model(model)
+
     from sphereface_plus.describe import describe
 
     click.echo(describe(model))
@@ -250,7 +265,8 @@ def _train(
 ) -> int:
     from sphereface_plus import config as configuration
     from sphereface_plus.reproduce.spec import find_recipe
-    from sphereface_plus.training.run import train as train_run
+    from sphereface_plus.training import beforehand
+    from sphereface_plus.training.folder import RunFolder, place_of
 
     recipe = find_recipe(recipe)
     if needs_start and configuration.task_of(recipe) == "image":
@@ -260,8 +276,14 @@ def _train(
         raise configuration.ConfigError(
             f"{recipe}: a fine-tuning needs --init-from, or init_from in the recipe"
         )
+    is_main = os.environ.get("RANK", "0") == "0"  # the others would find what the main process has made
+    if is_main:
+        beforehand.check(config, RunFolder(place_of(config, out)), resume=resume)
+
+    from sphereface_plus.training.run import train as train_run  # draws in torch
+
     outcome = train_run(config, out, resume=resume)
-    if os.environ.get("RANK", "0") != "0":
+    if not is_main:
         return _exit_code(outcome.signal)
     if outcome.was_finished:
         click.echo(
@@ -291,7 +313,8 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt):  # also in the seconds while torch is imported
+        click.echo("stopped", err=True)
         code = 130
     except (ValueError, OSError) as error:
         click.echo(f"error: {error}", err=True)

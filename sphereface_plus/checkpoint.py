@@ -14,6 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sphereface_plus.model_files import CheckpointError
+from sphereface_plus.model_files import resolve_run as resolve
+
 FORMAT = 1
 _NUMBERS = frozenset(
     (
@@ -23,10 +26,6 @@ _NUMBERS = frozenset(
 )
 MAX_DEPTH, MAX_COST = 1000, 10**8
 """Of tuples in tuples: how deep, and how many values the outermost one holds."""
-
-
-class CheckpointError(ValueError):
-    """A file that is no usable checkpoint; the message names it and says what is wrong."""
 
 
 def save(path: str | Path, payload: dict[str, Any]) -> None:
@@ -46,24 +45,6 @@ def save(path: str | Path, payload: dict[str, Any]) -> None:
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
-
-
-def resolve(path: str | Path) -> Path:
-    """The checkpoint file of a run folder, its last one, or the file itself. Raises CheckpointError."""
-    path = Path(path)
-    if path.is_dir():
-        file = path / "checkpoints" / "last.pt"
-        if not file.is_file():
-            what = (
-                "this run has saved no checkpoint yet"
-                if (path / "config.yaml").is_file()
-                else "is no run folder"
-            )
-            raise CheckpointError(f"{path}: {what}, there is no checkpoints/last.pt")
-        return file
-    if not path.is_file():
-        raise CheckpointError(f"{path}: there is no such run folder or checkpoint")
-    return path
 
 
 def load(path: str | Path) -> dict[str, Any]:

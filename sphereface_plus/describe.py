@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from sphereface_plus import checkpoint, weights
-from sphereface_plus.checkpoint import CheckpointError
 from sphereface_plus.config import (
     Config,
     ConfigError,
@@ -22,13 +21,15 @@ from sphereface_plus.config import (
     to_dict,
 )
 from sphereface_plus.mhe import EnergyTerm, MHERegularizer, classifier_energy, smallest_angle
+from sphereface_plus.model_files import CheckpointError, check_model, resolve
 from sphereface_plus.networks import build_image_network, build_network
 from sphereface_plus.weights import Weights
 
 
 def describe(model: str | Path) -> str:
     """Lines about a run, a checkpoint or a weight file. Raises CheckpointError or ConfigError."""
-    file = weights.resolve(model)
+    check_model(model)
+    file = resolve(model)
     if file.suffix == ".safetensors":
         return "\n".join(_of_weights(weights.load(file)))
     payload = checkpoint.load(file)

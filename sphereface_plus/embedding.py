@@ -20,11 +20,11 @@ import torch
 from torch import Tensor, nn
 
 from sphereface_plus import checkpoint, weights
-from sphereface_plus.checkpoint import CheckpointError
 from sphereface_plus.config import InputSpec, NetworkConfig, load_input_spec, to_dict
 from sphereface_plus.data.crops import SpecError, check_crops, check_input, normalise, read_crop
 from sphereface_plus.data.embeddings import EmbeddingsError, read_embeddings, write_embeddings
 from sphereface_plus.data.packs import CropSource
+from sphereface_plus.model_files import CheckpointError, resolve
 
 __all__ = [
     "Embedder",
@@ -209,7 +209,7 @@ def sidecar(path: str | Path) -> Path:
 
 
 def _from_checkpoint(path: Path, given: InputSpec | None, device: torch.device) -> Embedder:
-    file = weights.resolve(path)
+    file = resolve(path)
     kind = "weights" if file.suffix == ".safetensors" else "checkpoint"
     network, config = load_network(file)
     if given is not None:

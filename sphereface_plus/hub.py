@@ -18,8 +18,9 @@ import yaml
 from sphereface_plus import weights
 from sphereface_plus.config import to_dict
 from sphereface_plus.embedding import Embedder, network_of
+from sphereface_plus.model_files import MODEL
 from sphereface_plus.output import write_text
-from sphereface_plus.weights import MODEL, Weights
+from sphereface_plus.weights import Weights
 
 # What the Hub knows as licences, of those that weights of faces come under.
 HUB_LICENSES = ("mit", "apache-2.0", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0")

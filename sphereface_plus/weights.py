@@ -22,12 +22,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sphereface_plus import checkpoint
-from sphereface_plus.checkpoint import CheckpointError
 from sphereface_plus.config import ConfigError, NetworkConfig, Strict, face_config, to_dict
 from sphereface_plus.config.strict import validate
+from sphereface_plus.model_files import CheckpointError, check_model, resolve
 
-MODEL = "model.safetensors"
-"""The file's name in a folder in the layout of the Hugging Face Hub (hub.py)."""
 KEY = "sphereface_plus"
 
 
@@ -74,24 +72,13 @@ class Weights:
     kind: Literal["checkpoint", "weights"]
 
 
-def resolve(path: str | Path) -> Path:
-    """The file of a run folder or of a folder of the Hub, or the file itself. Raises CheckpointError."""
-    path = Path(path)
-    if (path / MODEL).is_file():
-        return path / MODEL
-    return checkpoint.resolve(path)
-
-
 def load(path: str | Path) -> Weights:
     """The model of a weight file, a folder that holds one, a checkpoint or a run folder, on the CPU.
 
     Raises CheckpointError, and ConfigError for settings that this version does not know.
     """
+    check_model(path)
     file = resolve(path)
-    if file.suffix == ".caffemodel":
-        raise CheckpointError(
-            f"{file}: is of Caffe; convert it: sphereface-plus convert {file} OUT.safetensors --from caffe"
-        )
     model = _read(file) if file.suffix == ".safetensors" else _of_checkpoint(file)
     prototypes, names = model.loss.get("prototypes"), model.info.identities
     if prototypes is not None and names is not None and len(names) != len(prototypes):

@@ -132,7 +132,10 @@ def test_resume_of_a_finished_run_says_so(monkeypatch, capsys, recipe, trained):
             "error: {recipe}: mhe.weigth: is no setting; did you mean weight?\n",
         ),
         (["train", "{recipe}", "--set", "data.path=nowhere"], "error: data.path nowhere: there is no "),
-        (["train", "cifar/cnn9", "--set", "data.path=nowhere"], "error: nowhere: "),
+        (
+            ["train", "cifar/cnn9", "--set", "data.path=nowhere"],
+            "error: data.path nowhere: there is no such file or folder of cifar10's images",
+        ),
         (["finetune", "face/lfw"], "error: {recipes}/face/lfw.yaml: a fine-tuning needs --init-from"),
         (
             ["train", "{recipe}", "--out", "{recipe}/run"],
@@ -157,6 +160,15 @@ def test_a_mistake_is_one_sentence_and_exit_code_1(
     said = capsys.readouterr().err
     assert said.startswith(sentence.format(**names))
     assert said.count("\n") == 1
+
+
+def test_ctrl_c_ends_with_a_word_wherever_it_comes(monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sphereface_plus.config.load", interrupted)  # as in the imports before the training
+    assert call(monkeypatch, "train", "face/lfw") == 130
+    assert capsys.readouterr().err.strip() == "stopped"
 
 
 def test_an_unknown_option_is_exit_code_2(monkeypatch, capsys):

@@ -1,4 +1,5 @@
-"""Whether results can be written where they shall go: asked before the long work, not found out after it."""
+"""Whether the given files are there, and results can be written where they shall go: asked before the long
+work, not found out after it."""
 
 from __future__ import annotations
 
@@ -7,7 +8,13 @@ from pathlib import Path
 
 
 class PlaceError(ValueError):
-    """A place where results cannot be written; the message names it and says what to do."""
+    """A place that cannot be read or written; the message names it and says what to do."""
+
+
+def check_source(path: str | Path, needed: str) -> None:
+    """Raises PlaceError, saying what is needed, where the file or folder `path` to be read is not there."""
+    if not Path(path).exists():
+        raise PlaceError(f"{path}: there is no such {needed}")
 
 
 def check_folder(path: str | Path) -> None:

@@ -79,11 +79,9 @@ def reproduce(
     figure03    the weight of MHE                                         cifar100
     figure04    2-D features of imbalanced digits (Figure 8 too)          mnist
     """
-    from rich.console import Console
-    from rich.live import Live
-
     from sphereface_plus.config import ConfigError
-    from sphereface_plus.reproduce import figures, results, runs, spec
+    from sphereface_plus.data.places import check_source
+    from sphereface_plus.reproduce import spec
     from sphereface_plus.training.folder import RunError
 
     wrong = [place for place in places if "=" not in place]
@@ -102,7 +100,16 @@ def reproduce(
     out = out or Path("runs") / f"{file.stem}_{budget}"
     recipe = (file.parent / description.recipe).resolve()
     jobs = spec.jobs_of(description, chosen, seeds)
-    config_of = runs.settled({job: spec.config_of(job, recipe, data, overrides) for job in jobs})
+    config_of = {job: spec.config_of(job, recipe, data, overrides) for job in jobs}
+    for name in sorted({made.data.name for made in config_of.values()}):
+        check_source(data[name], f"file or folder of {name}'s images")
+
+    from rich.console import Console
+    from rich.live import Live
+
+    from sphereface_plus.reproduce import figures, results, runs  # these draw in torch
+
+    config_of = runs.settled(config_of)
     contents = runs.check_data(list(config_of.values()))
     folders = {
         job: runs.folder_of(job, made, contents[made.data.name], out) for job, made in config_of.items()
@@ -133,7 +140,7 @@ def reproduce(
             pictures = figures.draw(description, chosen, seeds, folders, cells, out)
         except KeyboardInterrupt:
             click.echo("stopped; the same command goes on from what the runs have saved", err=True)
-            raise
+            raise click.exceptions.Exit(130) from None
     click.echo(text)
     click.echo("\n".join(f"wrote {path}" for path in (out / "table.md", out / "table.csv", *pictures)))
     failed = {folder: words for folder in configs if (words := runs.failure_of(folder)) is not None}

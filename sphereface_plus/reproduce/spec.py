@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,8 @@ def recipes() -> Path:
 def find_recipe(path: Path) -> Path:
     """The file, or the recipe that is installed under this name: cifar/cnn9, or configs/cifar/cnn9.yaml.
 
-    Raises ConfigError, with the recipes that are there, for another name in one of their folders.
+    Raises ConfigError for another name that is close to one of these, or in one of their folders, with the
+    recipes that may be meant.
     """
     if path.exists() or path.is_absolute():
         return path
@@ -110,9 +112,21 @@ def find_recipe(path: Path) -> Path:
     found = recipes() / f"{name}.yaml"
     if found.is_file():
         return found
-    known = ", ".join(sorted(file.stem for file in found.parent.glob("*.yaml")))
-    if known:
-        raise ConfigError(f"{path}: there is no such recipe; {Path(name).parent} has {known}")
+    known = [file.relative_to(recipes()).with_suffix("") for file in sorted(recipes().rglob("*.yaml"))]
+    if Path("paper", Path(name).name) in known:
+        raise ConfigError(f"{path}: is a table of the paper: sphereface-plus reproduce {Path(name).name}")
+    known = [recipe for recipe in known if recipe.parent.name not in ("paper", "input")]
+    last = Path(name).name
+    close = difflib.get_close_matches(last, sorted({recipe.name for recipe in known}), n=3)
+    if close:  # the closest first, and it alone if it is the name itself
+        close = [last] if last in close else close
+        meant = sorted(
+            (recipe for recipe in known if recipe.name in close), key=lambda r: close.index(r.name)
+        )
+        raise ConfigError(f"{path}: there is no such recipe; did you mean {' or '.join(map(str, meant))}?")
+    beside = ", ".join(recipe.name for recipe in known if recipe.parent == Path(name).parent)
+    if beside:
+        raise ConfigError(f"{path}: there is no such recipe; {Path(name).parent} has {beside}")
     return path
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -55,11 +54,6 @@ class FaceSet(CropDataset):
 def open_crops(config: Config) -> FaceCrops:
     """The training set. Raises CropsError or SpecError if this network cannot be trained with it."""
     data = config.data
-    if not Path(data.path).exists():
-        raise CropsError(
-            f"data.path {data.path}: there is no such folder, manifest, list or packed set of crops; "
-            "--set data.path=... names yours, and `python -m data_prep align` makes crops of photos"
-        )
     crops = FaceCrops.open(data.path, root=data.root, min_images=data.min_images, exclude=data.exclude)
     check_crops(crops.template, crops.size, config.network.input, origin=data.path)
     if len(crops.identities) < 2:

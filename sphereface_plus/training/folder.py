@@ -14,7 +14,6 @@ from typing import Any
 import filelock
 import yaml
 
-from sphereface_plus import checkpoint
 from sphereface_plus.config import Config, ImageConfig, load, to_dict
 
 # What may change when a run goes on: no update that was made, or will be made, depends on these.
@@ -105,6 +104,8 @@ class RunFolder:
         So may the path of images: `state.restore` refuses others than the run began with.
         """
         before, now = flatten(to_dict(load(self.config))), flatten(to_dict(config))
+        if now["train.precision"] == "auto":  # which keeps what the run began in
+            now["train.precision"] = before["train.precision"]
         differing = {key for key in before.keys() | now.keys() if before.get(key) != now.get(key)}
         may_change = MAY_CHANGE | ({"data.path"} if isinstance(config, ImageConfig) else set())
         if refused := sorted(differing - may_change):
@@ -123,6 +124,8 @@ class RunFolder:
 
         Raises RunError where it is damaged, or gone and others are there, with what to put in its place.
         """
+        from sphereface_plus import checkpoint  # draws in torch
+
         others = sorted([*self.last.parent.glob("step_*.pt"), *self.last.parent.glob(self.best.name)])
         instead = f"copy {others[-1].name} to {self.last}" if others else "start a new run with --out"
         if not self.last.is_file():
@@ -133,6 +136,11 @@ class RunFolder:
             return checkpoint.load(self.last)
         except checkpoint.CheckpointError as error:
             raise RunError(f"{error}; to go on, {instead}") from None
+
+
+def place_of(config: Config | ImageConfig, out: str | Path | None) -> Path:
+    """The folder of a run: `out`, or runs/<name> if that is not given."""
+    return Path(out) if out is not None else Path("runs") / config.name
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -18,10 +18,11 @@ from sphereface_plus import checkpoint
 from sphereface_plus.config import Config, ImageConfig
 from sphereface_plus.data.embeddings import EmbeddingsError
 from sphereface_plus.training import distributed, face, image, loop
+from sphereface_plus.training.beforehand import check_files
 from sphereface_plus.training.classifier import Batch
 from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.failures import NonFiniteError
-from sphereface_plus.training.folder import DivergedError, RunError, RunFolder, write_text
+from sphereface_plus.training.folder import DivergedError, RunError, RunFolder, place_of, write_text
 from sphereface_plus.training.pace import Pace
 from sphereface_plus.training.precision import settle
 from sphereface_plus.training.reporting import Reporter, Silent
@@ -52,7 +53,7 @@ def train(config: Config | ImageConfig, out: str | Path | None = None, *, resume
     run that was never stopped.
     Raises RunError and the errors of the parts, all ValueErrors with a sentence for the user.
     """
-    folder = RunFolder(out if out is not None else Path("runs") / config.name)
+    folder = RunFolder(place_of(config, out))
     processes = distributed.start(config.train.device)
     with folder.held() if processes.is_main else nullcontext():
         return _train(config, folder, processes, resume)
@@ -87,6 +88,7 @@ def build(
     config: Config | ImageConfig, folder: RunFolder, processes: Processes, point: dict[str, Any] | None
 ) -> Run:
     """The parts of a run, where they stand at the resume point if there is one."""
+    check_files(config)
     if isinstance(config, ImageConfig):
         run = image.build(config, folder, processes)
     else:

@@ -81,7 +81,7 @@ def test_bad_input_ends_in_one_sentence(lfw_lists, embeddings_file, run_eval, tm
     for arguments, message in (
         (("--model", model), "either --data (LFW's folder) or --pairs (a list) is needed"),
         (("--model", model, "--data", tmp_path), "does not hold pairs.txt"),
-        (("--model", model, "--pairs", tmp_path / "none.txt"), "pairs file cannot be read"),
+        (("--model", model, "--pairs", tmp_path / "none.txt"), "there is no such list of pairs"),
         (
             ("--model", model, "--pairs", few),
             "at least 10 genuine and 10 impostor pairs, the list has 1 and 1",

@@ -87,7 +87,7 @@ def test_crops_of_a_bin_are_not_aligned_and_not_named_twice(crop_pairs, crop_bin
         (("verify", "--pairs", crop_bin, "--images", images), "holds the crops of its pairs itself; drop"),
         (("lfw", "--data", crop_bin, "--pairs", pairs), "holds its pairs itself; drop --pairs and --view"),
         (("lfw", "--data", crop_bin, "--view", 1), "holds its pairs itself; drop --pairs and --view"),
-        (("lfw", "--data", tmp_path / "no.bin"), "no.bin: cannot be read (No such file or directory)"),
+        (("lfw", "--data", tmp_path / "no.bin"), "no.bin: there is no such list of pairs"),
     ):
         output = run_eval(*arguments, "--model", "pixels", "--out", tmp_path / "out", code=1).output
         assert output.startswith("error: ")

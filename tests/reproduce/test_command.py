@@ -161,9 +161,12 @@ def test_a_class_that_the_training_images_lack_is_refused_before_any_run(
         (["table01", "--data", "cifar100=x"], "error: say where cifar10 lies: --data cifar10=PATH"),
         (
             ["table06", "--data", "imagenet=/nowhere"],
-            "error: /nowhere: holds no imagenet; expected train/<class>/ and val/<class>/",
+            "error: /nowhere: there is no such file or folder of imagenet's images",
         ),
-        (["figure04", "--data", "mnist=nowhere"], f"error: {Path('nowhere').resolve()}: holds no mnist"),
+        (
+            ["figure04", "--data", "mnist=nowhere"],
+            f"error: {Path('nowhere').resolve()}: there is no such file or folder of mnist's images",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence_before_any_run(monkeypatch, capsys, tmp_path, arguments, sentence):

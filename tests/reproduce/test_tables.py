@@ -81,13 +81,32 @@ def test_a_recipe_is_found_by_name_where_no_such_file_is(monkeypatch, tmp_path):
     for name in ("cifar/cnn9", "cifar/cnn9.yaml", "configs/cifar/cnn9", "configs/cifar/cnn9.yaml"):
         assert find_recipe(Path(name)) == recipes() / "cifar" / "cnn9.yaml"
     with pytest.raises(
-        ConfigError, match="cifar/cnn99: there is no such recipe; cifar has cnn9, cnn9_mhe_code"
+        ConfigError, match=r"cifar/cnn99: there is no such recipe; did you mean cifar/cnn9 or mnist/cnn6\?"
     ):
         find_recipe(Path("cifar/cnn99"))
     assert find_recipe(Path("mine.yaml")) == Path("mine.yaml")  # which the reader of files then refuses
     (tmp_path / "cifar").mkdir()
     (tmp_path / "cifar" / "cnn9.yaml").touch()
     assert find_recipe(Path("cifar/cnn9.yaml")) == Path("cifar/cnn9.yaml")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("lfw", "did you mean face/lfw?"),
+        ("lfw.yaml", "did you mean face/lfw?"),
+        ("face/lwf", "did you mean face/lfw?"),
+        ("cnn9", "did you mean cifar/cnn9?"),
+        ("table01", "is a table of the paper: sphereface-plus reproduce table01"),
+        ("mnist/xxxxxx", "there is no such recipe; mnist has cnn6"),
+    ],
+)
+def test_a_recipe_is_suggested_by_the_last_part_of_its_name(monkeypatch, tmp_path, name, says):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as refused:
+        find_recipe(Path(name))
+    assert str(refused.value).startswith(f"{name}: ")
+    assert str(refused.value).endswith(says)
 
 
 def test_an_unknown_table_is_refused_with_those_there_are():

@@ -310,7 +310,7 @@ def test_a_lost_connection_is_no_death_of_a_reader_where_there_is_none(tiny, tmp
 
 def test_a_refused_training_set_leaves_no_folder(tiny, tmp_path):
     with pytest.raises(
-        CropsError, match=r"data\.path .*nowhere: there is no .*; --set data\.path=\.\.\. names"
+        RunError, match=r"data\.path .*nowhere: there is no .*; --set data\.path=\.\.\. names"
     ):
         train(tiny(**{"data.path": str(tmp_path / "nowhere")}), tmp_path / "run")
     assert not (tmp_path / "run").exists()

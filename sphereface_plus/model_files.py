@@ -1,0 +1,105 @@
+"""Which kind of model a file is, by its first bytes: what no command could use is refused before torch is
+imported, with what it is and what takes it."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Literal
+
+MODEL = "model.safetensors"
+"""The file's name in a folder in the layout of the Hugging Face Hub (hub.py)."""
+LAST = Path("checkpoints") / "last.pt"
+"""In a run folder."""
+
+Kind = Literal["checkpoint", "weights", "onnx", "embeddings", "pt2", "torchscript", "torch1", "caffe", "zip"]
+_OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled number that torch's files began with
+_ITS_SOURCE = "give the run, checkpoint or weight file that it was exported from"
+
+
+class CheckpointError(ValueError):
+    """A file that is no usable checkpoint; the message names it and says what is wrong."""
+
+
+def resolve_run(path: str | Path) -> Path:
+    """The checkpoint file of a run folder, its last one, or the file itself. Raises CheckpointError."""
+    path = Path(path)
+    if path.is_dir():
+        if not (path / LAST).is_file():
+            raise CheckpointError(f"{path}: {_folder_without_model(path)}, there is no {LAST}")
+        return path / LAST
+    if not path.is_file():
+        raise CheckpointError(f"{path}: there is no such run folder or checkpoint")
+    return path
+
+
+def resolve(path: str | Path) -> Path:
+    """The file of a run folder or of a folder of the Hub, or the file itself. Raises CheckpointError."""
+    path = Path(path)
+    return path / MODEL if (path / MODEL).is_file() else resolve_run(path)
+
+
+def check_model(path: str | Path, *, onnx: bool = False, embeddings: bool = False) -> None:
+    """Raises CheckpointError where the path is no run folder, folder of the Hub, checkpoint or weight file.
+
+    onnx, embeddings: whether those files serve as well. Whether the file is whole, reading it tells.
+    """
+    file = resolve(path)
+    kind = kind_of(file)
+    if (kind == "onnx" and onnx) or (kind == "embeddings" and embeddings):
+        return
+    if kind in _WORDS:
+        raise CheckpointError(f"{file}: {_WORDS[kind].format(file=file)}")
+
+
+_WORDS: dict[Kind, str] = {
+    "onnx": "is an ONNX file, which `sphereface-plus embed`, `python -m eval` and the doctor take as a "
+    f"model; here {_ITS_SOURCE}",
+    "embeddings": "holds embeddings (.npz), which `python -m eval` takes as --model; here the model itself "
+    "is needed, the one that made them",
+    "pt2": "is a program of torch.export (.pt2), for torch.export.load in other programs; here "
+    f"{_ITS_SOURCE}",
+    "torchscript": "is a TorchScript program, which is not run here; save the state_dict() of its network, "
+    "and convert that: sphereface-plus convert",
+    "torch1": "is a file of torch before 1.6, and none of ours; weights of another project have to be "
+    "converted: sphereface-plus convert",
+    "caffe": "is of Caffe; convert it: sphereface-plus convert {file} OUT.safetensors --from caffe",
+    "zip": "is an archive that holds no model",
+}
+
+
+def kind_of(file: Path) -> Kind:
+    """What a file is, by its name for ONNX, Caffe and safetensors, else by its first bytes and, of an
+    archive, the names in it; anything else is taken for a checkpoint, and refused by whoever reads it."""
+    by_name: dict[str, Kind] = {".onnx": "onnx", ".caffemodel": "caffe", ".safetensors": "weights"}
+    if file.suffix in by_name:
+        return by_name[file.suffix]
+    with file.open("rb") as opened:
+        begins = opened.read(len(_OLD_TORCH))
+    if begins == _OLD_TORCH:
+        return "torch1"
+    if not begins.startswith(b"PK\3\4"):
+        return "checkpoint"
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+        return "checkpoint"  # cut short
+    inner = {name.partition("/")[2] for name in names}
+    if "archive_format" in inner:
+        return "pt2"
+    if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
+        return "torchscript"
+    if "data.pkl" in inner:
+        return "checkpoint"
+    return "embeddings" if any(name.endswith(".npy") for name in names) else "zip"
+
+
+def _folder_without_model(path: Path) -> str:
+    if (path / "config.yaml").is_file():
+        return "this run has saved no checkpoint yet"
+    if (path / "manifest.csv").is_file():
+        return "is a folder of crops, no run folder"
+    if (path / "report.json").is_file():
+        return "is a folder of results, no run folder"
+    return "is no run folder"
