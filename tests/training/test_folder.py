@@ -83,3 +83,11 @@ def test_a_damaged_last_checkpoint_is_told_with_the_one_before_it(tmp_path):
     folder.last.unlink()
     with pytest.raises(RunError, match=r"last\.pt: is gone; to go on, copy step_00001000\.pt to .*last\.pt"):
         folder.resume_point()
+
+
+def test_precision_auto_is_what_the_run_began_in(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.write_config(recipe(train={"steps": 10, "batch_size": 4, "precision": "bf16"}))
+    folder.refuse_another(recipe(train={"steps": 10, "batch_size": 4, "precision": "auto"}))
+    with pytest.raises(RunError, match=r"train\.precision \(was bf16, now fp32\)"):
+        folder.refuse_another(recipe(train={"steps": 10, "batch_size": 4, "precision": "fp32"}))
