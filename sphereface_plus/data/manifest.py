@@ -66,13 +66,25 @@ class ManifestRow:
     left_mouth_y: float
     right_mouth_x: float
     right_mouth_y: float
+    num_faces: float = math.nan
+    """Faces that were detected in the photo. This column and those below may be missing; nan: not known."""
+    runner_up_side: float = math.nan
+    """The largest face of the photo beside this one: the root of its box's area, photo pixels."""
+    runner_up_score: float = math.nan
+    """The detector's confidence in it."""
+    residual: float = math.nan
+    """Root mean square distance of this crop's landmarks from the alignment template's, crop pixels."""
+    turned: float = math.nan
+    """Degrees, counterclockwise, by which the photo was turned when the face was found: 0, 90, 180 or 270."""
 
 
 _KINDS = {field.name: str(field.type) for field in fields(ManifestRow)}  # "str", "int" or "float"
-COLUMNS = tuple(_KINDS)
+OPTIONAL_COLUMNS = ("num_faces", "runner_up_side", "runner_up_score", "residual", "turned")
+"""Numbers that a manifest may lack, as a whole or in a row."""
+COLUMNS = tuple(name for name in _KINDS if name not in OPTIONAL_COLUMNS)
 LANDMARK_COLUMNS = COLUMNS[-10:]
 """x and y of left eye, right eye, nose tip, left and right mouth corner: `.reshape(5, 2)` gives landmarks."""
-_DETECTION_COLUMNS = COLUMNS[-15:-10]  # score and box: empty where nothing was detected
+_MAY_BE_EMPTY = {*COLUMNS[-15:-10], *OPTIONAL_COLUMNS}  # score and box: where nothing was detected
 
 
 def write_manifest(path: str | Path, rows: Iterable[ManifestRow]) -> None:
@@ -81,8 +93,8 @@ def write_manifest(path: str | Path, rows: Iterable[ManifestRow]) -> None:
     unfinished = path.with_name(path.name + ".tmp")
     with unfinished.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows([_text(getattr(row, name)) for name in COLUMNS] for row in rows)
+        writer.writerow(_KINDS)
+        writer.writerows([_text(getattr(row, name)) for name in _KINDS] for row in rows)
     unfinished.replace(path)
 
 
@@ -91,7 +103,8 @@ def _text(value: str | int | float) -> str:
 
 
 def read_manifest(path: str | Path, content: bytes | None = None) -> pandas.DataFrame:
-    """The manifest with COLUMNS in their order, checked; columns that are not ours follow as text.
+    """The manifest with COLUMNS in their order, checked. What else the file has follows in its own order:
+    OPTIONAL_COLUMNS as numbers, nan where they are empty, and columns that are not ours as text.
 
     content: the file's, where it lies in a packed set; `path` then only names it.
     Raises ManifestError for a file that cannot be read, a missing column, a value of the wrong kind, a crop
@@ -134,7 +147,7 @@ def _value(name: str, text: str) -> str | int | float:
             raise ValueError(f"{name} must be a positive count, got {text[:200]!r}")
         return int(text)
     if kind == "float":
-        if text == "" and name in _DETECTION_COLUMNS:
+        if text == "" and name in _MAY_BE_EMPTY:
             return math.nan
         try:
             number = float(text)

@@ -16,6 +16,7 @@ from sphereface_plus.data.manifest import (
     COLUMNS,
     LANDMARK_COLUMNS,
     METHODS,
+    OPTIONAL_COLUMNS,
     ManifestError,
     ManifestRow,
     leads_outside,
@@ -61,11 +62,12 @@ def write(tmp_path: Path):
 
 
 def test_what_was_written_is_read_back(write):
-    rows = [row(), row("Bob/2.png", "Bob", method="given", score=math.nan, box_left=math.nan)]
+    group = {"num_faces": 3, "runner_up_side": 61.5, "runner_up_score": 0.98, "residual": 2.5, "turned": 180}
+    rows = [row(**group), row("Bob/2.png", "Bob", method="given", score=math.nan, box_left=math.nan)]
     table = read_manifest(write(*rows))
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == COLUMNS + OPTIONAL_COLUMNS
     for index, expected in enumerate(rows):
-        for name in COLUMNS:
+        for name in table.columns:
             value, wanted = table[name].iloc[index], getattr(expected, name)
             assert value == wanted or (math.isnan(value) and math.isnan(wanted))
 
@@ -79,8 +81,28 @@ def test_landmark_columns_are_the_five_points_in_order(write):
 
 def test_plain_pandas_reads_it_and_sees_nan_where_nothing_was_detected(write):
     table = pandas.read_csv(write(row(score=math.nan)))
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == COLUMNS + OPTIONAL_COLUMNS
     assert math.isnan(table["score"].iloc[0])
+
+
+def without_optional_columns(path: Path) -> Path:
+    """The manifest as it was written before there were any."""
+    pandas.read_csv(path)[list(COLUMNS)].to_csv(path, index=False)
+    return path
+
+
+def test_a_manifest_without_the_optional_columns_is_read_as_before(write):
+    table = read_manifest(without_optional_columns(write(row(), row("Ann/2.png"))))
+    assert tuple(table.columns) == COLUMNS
+    assert table["path"].tolist() == ["Ann/1.png", "Ann/2.png"]
+
+
+def test_optional_columns_are_numbers_and_nan_where_empty(write):
+    table = read_manifest(write(row(num_faces=2, residual=1.5), row("Ann/2.png")))
+    assert {str(table[name].dtype) for name in OPTIONAL_COLUMNS} == {"float64"}
+    assert table["num_faces"].tolist()[0] == 2
+    assert table["num_faces"].isna().tolist() == [False, True]
+    assert b",2,,,1.5,\n" in write(row(num_faces=2, residual=1.5)).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -94,7 +116,7 @@ def test_a_further_column_is_kept_as_text_behind_ours(write):
     path = write(row(), old="path,", new="remark,path,")
     path.write_text(path.read_text().replace("\nAnn/1.png", "\n007,Ann/1.png"))
     table = read_manifest(path)
-    assert tuple(table.columns) == (*COLUMNS, "remark")
+    assert tuple(table.columns) == (*COLUMNS, "remark", *OPTIONAL_COLUMNS)
     assert table["remark"].tolist() == ["007"]
 
 
@@ -165,7 +187,7 @@ def test_paths_that_lead_out_of_a_folder_are_known_on_any_system(path, outside):
         ({"old": ",score", "new": ",confidence"}, "is not a manifest, it lacks the columns score"),
         ({"old": "nose_y,", "new": "nose_y,age,age,"}, "has the column 'age' twice"),
         ({"old": "identity,", "new": "identity,path,"}, "has the column 'path' twice"),
-        ({"old": ",112,96,", "new": ",112,"}, r"row 1 \(.*\): expected 22 fields, got 21"),
+        ({"old": ",112,96,", "new": ",112,"}, r"row 1 \(.*\): expected 27 fields, got 26"),
         ({"old": "Ann/1.png", "new": '"Ann/1.png'}, "is not a CSV file"),
     ],
 )
