@@ -167,7 +167,10 @@ def _verify(
         thumbnails=not no_thumbnails,
         **options,
     )
-    numbers = read(out)["results"]
+    report = read(out)
+    numbers = report["results"]
+    if report["training"]["warning"]:
+        click.echo(f"warning: {report['training']['words']}", err=True)
     low, high = numbers["accuracy_interval"]
     click.echo(
         f"accuracy {100 * numbers['accuracy']:.2f} % (95 %: {100 * low:.2f} to {100 * high:.2f}), standard "

@@ -85,6 +85,7 @@ def build(
     protocol: Protocol,
     outcome: Outcome,
     preparation: Mapping[str, Any],
+    training: Mapping[str, Any],
     environment: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The whole report as plain data."""
@@ -98,6 +99,7 @@ def build(
         "protocol": {"name": protocol.name, "flip": protocol.flip, "words": protocol.words},
         "results": results(outcome, pairs.genuine, fold),
         "preparation": dict(preparation),
+        "training": dict(training),
         "environment": dict(environment),
         "per_pair": {
             "first": pairs.first,

@@ -18,6 +18,7 @@ from .embeddings import computed_embeddings, model_record, stored_embeddings
 from .errors import PhotosError
 from .photos import crops_for, find_images
 from .protocols import PROTOCOLS
+from .training_photos import compare_with_training
 
 MIN_PAIRS = 10
 
@@ -59,7 +60,7 @@ def verify(
         of_bin = pairs_file if pairs_file.suffix == ".bin" else None
         embeddings, of_model = stored_embeddings(Path(model), keys, chosen.flip, of_bin)
         files = find_images(images).files if images else None
-        runs_on = "cpu"
+        runs_on, trained_on = "cpu", None
         preparation = {
             "words": "Embeddings came from a file.",
             "methods": {},
@@ -77,6 +78,7 @@ def verify(
         spec = load_input_spec(input_file) if input_file else None
         embedder = Embedder.load(model, input=spec, device=device)
         of_model, runs_on = model_record(embedder, model, chosen.flip), embedder.runs_on
+        trained_on = embedder.trained_on
         found, preparation = crops_for(
             keys, images, embedder.input, crops=crops or out / "crops", workers=workers
         )
@@ -106,6 +108,7 @@ def verify(
         protocol=chosen,
         outcome=chosen.evaluate(first, second, pairs.genuine, fold),
         preparation=preparation,
+        training=compare_with_training(pairs, trained_on, files),
         environment=record(gpu=runs_on == "cuda"),
     )
     return reports.write(report, out, files if thumbnails else None)

@@ -19,11 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sphereface_plus import checkpoint, weights
+from sphereface_plus import weights
 from sphereface_plus.config import InputSpec, NetworkConfig, load_input_spec, to_dict
 from sphereface_plus.data.crops import SpecError, check_crops, check_input, normalise, read_crop
 from sphereface_plus.data.embeddings import EmbeddingsError, read_embeddings, write_embeddings
 from sphereface_plus.data.packs import CropSource
+from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.model_files import CheckpointError, resolve
 
 __all__ = [
@@ -57,6 +58,8 @@ class Embedder:
     """What it was loaded from, for messages."""
     runs_on: str = "cpu"
     """cpu or cuda: where the network computes, which for an ONNX file need not be `device`."""
+    trained_on: TrainedOn | None = None
+    """None where the model does not say it."""
 
     @classmethod
     def load(cls, path: str | Path, *, input: InputSpec | None = None, device: str = "auto") -> Embedder:
@@ -211,11 +214,14 @@ def sidecar(path: str | Path) -> Path:
 def _from_checkpoint(path: Path, given: InputSpec | None, device: torch.device) -> Embedder:
     file = resolve(path)
     kind = "weights" if file.suffix == ".safetensors" else "checkpoint"
-    network, config = load_network(file)
+    model = weights.load(file)
+    network, config = network_of(model), model.info.network
     if given is not None:
         check_input(given, config.input, origin=str(file))
     network = network.to(device).to(memory_format=torch.channels_last)
-    return Embedder(kind, config.input, checkpoint.sha256(file), network, device, str(path), device.type)
+    return Embedder(
+        kind, config.input, model.sha256, network, device, str(path), device.type, model.trained_on
+    )
 
 
 def _from_onnx(path: Path, given: InputSpec | None, device: str) -> Embedder:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 from sphereface_plus import checkpoint
 from sphereface_plus.config import ConfigError, NetworkConfig, Strict, face_config, to_dict
 from sphereface_plus.config.strict import validate
+from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.model_files import CheckpointError, check_model, resolve
 
 KEY = "sphereface_plus"
@@ -70,6 +72,8 @@ class Weights:
     loss: dict[str, Tensor]
     """State of the loss: its prototypes, empty where they are not kept."""
     kind: Literal["checkpoint", "weights"]
+    trained_on: TrainedOn | None = None
+    """None where the file does not say it."""
 
 
 def load(path: str | Path) -> Weights:
@@ -189,7 +193,9 @@ def _read(file: Path) -> Weights:
         raise CheckpointError(f"{file}: what it says about its network is no JSON") from None
     network, loss = (_below(tensors, part) for part in ("network.", "loss."))
     check_tensors(file, network, loss)
-    return Weights(file, checkpoint.sha256(file), info, network, loss, "weights")
+    names = info.identities
+    trained_on = None if names is None else TrainedOn(names, np.empty(0, dtype=np.int64), complete=False)
+    return Weights(file, checkpoint.sha256(file), info, network, loss, "weights", trained_on)
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -215,10 +221,27 @@ def _of_checkpoint(file: Path) -> Weights:
             identities=tuple(identities) if identities else None,
             origin=Origin(format=KEY, file=file.name, sha256=sha256, training=training),
         )
-        return Weights(file, sha256, info, payload["network"], loss, "checkpoint")
+        seen = trained_on_of(payload)
+        return Weights(file, sha256, info, payload["network"], loss, "checkpoint", seen)
     except KeyError as error:
         raise CheckpointError(f"{file}: is no whole checkpoint, it lacks {error}") from None
-    except (TypeError, ValidationError):
+    except (TypeError, AttributeError, ValidationError):
         raise CheckpointError(
             f"{file}: is no checkpoint of ours, its step is no number or its identities are no names"
         ) from None
+
+
+def trained_on_of(payload: dict[str, Any]) -> TrainedOn | None:
+    """What a checkpoint says about its training set and its start's; older ones name the run's people only.
+
+    Raises KeyError, TypeError or AttributeError where it is no checkpoint of ours.
+    """
+    kept = payload.get("trained_on")
+    if kept is None:
+        names = payload.get("identities")
+        complete = payload.get("start") is None
+        return TrainedOn(tuple(names), np.empty(0, dtype=np.int64), complete) if names else None
+    names, crops = kept["identities"], kept["crops"]
+    if not all(isinstance(name, str) for name in names) or not checkpoint.is_plain(crops) or crops.ndim != 1:
+        raise TypeError
+    return TrainedOn(tuple(names), crops.to(torch.int64).numpy(), bool(kept["complete"]))

@@ -18,6 +18,7 @@ ARROWS = {
     "sphereface_plus.weights": [
         "sphereface_plus.checkpoint",
         "sphereface_plus.config",
+        "sphereface_plus.data.trained_on",
         "sphereface_plus.model_files",
     ],
     "sphereface_plus.data": ["sphereface_plus.config"],

@@ -32,6 +32,7 @@ from sphereface_plus.data.manifest import MANIFEST, UNFINISHED, read_manifest
 from sphereface_plus.data.packed_faces import SUFFIXES as PACKED
 from sphereface_plus.data.packed_faces import open_pack
 from sphereface_plus.data.packs import PackedCrop
+from sphereface_plus.data.trained_on import marks
 
 if TYPE_CHECKING:
     import pandas
@@ -111,6 +112,10 @@ class FaceCrops:
         for key, label, length in zip(self.keys, self.labels, _file_lengths(self.paths), strict=True):
             digest.update(f"{key}\t{label}\t{length}\n".encode())
         return digest.hexdigest()
+
+    def marks(self) -> np.ndarray:
+        """int64 (N,), by which the crops are known again (trained_on.py). Raises CropsError as above."""
+        return marks(self.keys, _file_lengths(self.paths))
 
 
 def _file_lengths(paths: Sequence[str | PackedCrop]) -> list[int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from sphereface_plus.config.losses import WITHOUT_PROTOTYPES
 from sphereface_plus.data.batches import BatchSampler, IdentityBalanced
 from sphereface_plus.data.crops import CropsError, check_crops, normalise
 from sphereface_plus.data.faces import CropDataset, FaceCrops
+from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.losses import build_loss
 from sphereface_plus.networks import build_network
 from sphereface_plus.training.classifier import ClassifierLearner
@@ -37,6 +39,7 @@ class FaceSet(CropDataset):
         self.path, self.workers, self.pin_memory = data.path, data.workers, pin_memory
         self.classes = self.crops.identities
         self._fingerprint = self.crops.fingerprint()  # once, it looks at every file
+        self.trained_on = TrainedOn(tuple(self.classes), np.unique(self.crops.marks()), complete=True)
 
     def fingerprint(self) -> str:
         return self._fingerprint
@@ -72,7 +75,7 @@ def build(config: Config, folder: RunFolder, processes: Processes, point: dict[s
     loss = build_loss(
         config.loss, num_identities=len(data.classes), embedding_size=config.network.embedding_size
     )
-    start = None
+    start, trained_on = None, data.trained_on
     if config.init_from is not None and point is None:
         report = load_start(
             config.init_from,
@@ -88,6 +91,7 @@ def build(config: Config, folder: RunFolder, processes: Processes, point: dict[s
         if processes.is_main:
             print(report, file=sys.stderr)
         start = report.to_dict()
+        trained_on = trained_on.with_start(report.trained_on)
     train = config.train
     if config.loss.kind in WITHOUT_PROTOTYPES:
         energies = NoEnergy()
@@ -110,7 +114,7 @@ def build(config: Config, folder: RunFolder, processes: Processes, point: dict[s
     if config.validation is not None and processes.is_main:
         validation = PairsValidation(config.validation, config.network.input, processes.device)
     every = config.validation.every if config.validation else None
-    return Run(config, folder, processes, data, learner, validation, every, start, order)
+    return Run(config, folder, processes, data, learner, validation, every, start, order, trained_on)
 
 
 def order_of(config: Config, data: FaceSet, world_size: int) -> IdentityBalanced | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import nn
 from sphereface_plus import weights
 from sphereface_plus.config import InputSpec, NetworkConfig, to_dict
 from sphereface_plus.data.crops import SpecError
+from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.weights import Weights
 
 
@@ -42,8 +43,14 @@ class LoadReport:
     notes: list[str]
     """What reading that project's file changed, reshapings among it, and what to do about the rest."""
 
+    trained_on: TrainedOn | None = field(default=None, repr=False)
+    """What the source was trained on; None where it does not say so."""
+
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Without `trained_on`, which a checkpoint keeps for itself."""
+        fields = asdict(replace(self, trained_on=None))
+        del fields["trained_on"]
+        return fields
 
     def __str__(self) -> str:
         total = len(self.loaded) + len(self.missing) + len(self.mismatched) + len(self.new)
@@ -120,6 +127,7 @@ def load_start(
             if f"network.{name}" in fits and name != there
         },
         notes=notes,
+        trained_on=start.trained_on,
     )
     if not any(name.startswith("network.") for name in fits):
         raise StartError(

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from sphereface_plus import checkpoint
+from sphereface_plus import checkpoint, weights
 from sphereface_plus.config import Config, ImageConfig, to_dict
 from sphereface_plus.data.batches import BatchSampler, Order
+from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.folder import DivergedError, RunError, RunFolder, write_text
@@ -63,6 +64,8 @@ class Run:
     """The load report of a fine-tuning."""
     order: Order | None = None
     """The stream of crops where it is not that of epochs."""
+    trained_on: TrainedOn | None = None
+    """Identities and crops, the start's among them; None for images."""
     first_step: int = 0
     best: dict[str, float] = field(default_factory=dict)
     """Step and accuracy of the best validation so far."""
@@ -121,6 +124,7 @@ def state(run: Run, step: int) -> dict[str, Any]:
     random = {"cpu": torch.get_rng_state()}
     if run.processes.device.type == "cuda":
         random["cuda"] = torch.cuda.get_rng_state()
+    seen = run.trained_on
     return {
         **run.learner.state_dict(),
         "config": to_dict(run.config),
@@ -132,6 +136,12 @@ def state(run: Run, step: int) -> dict[str, Any]:
         "random": random,
         "best": run.best,
         "start": run.start,
+        "trained_on": seen
+        and {
+            "identities": list(seen.identities),
+            "crops": torch.from_numpy(seen.crops),
+            "complete": seen.complete,
+        },
     }
 
 
@@ -160,6 +170,10 @@ def restore(run: Run, point: dict[str, Any]) -> None:
     if "cuda" in point["random"] and run.processes.device.type == "cuda":
         torch.cuda.set_rng_state(point["random"]["cuda"])
     run.first_step, run.best, run.start = point["step"], point["best"], point["start"]
+    if run.trained_on is not None:
+        # The start's are in the checkpoint only. One of an older version does not have them.
+        before = weights.trained_on_of(point)
+        run.trained_on = run.trained_on.with_start(before)
 
 
 def keep_failure(run: Run, step: int) -> str:

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from sphereface_plus import checkpoint
+from sphereface_plus import checkpoint, weights
 from sphereface_plus.data.crops import SpecError
 from sphereface_plus.training.finetune import StartError
 from sphereface_plus.training.logs import read_log
@@ -116,3 +116,19 @@ def test_another_network_is_refused_rather_than_left_mostly_random(tiny, tmp_pat
     ):
         train(tiny(**{"init_from": str(source), "network.name": "sphereface10"}), tmp_path / "tuned")
     assert not (tmp_path / "tuned").exists()
+
+
+def test_a_checkpoint_names_what_it_and_its_start_were_trained_on(tiny, make_crops, tmp_path, source):
+    others = make_crops("others", identities=7, images=3)
+    settings = {"data.path": str(others), "reset_head": True, "init_from": str(source)}
+    settings["optimizer.milestones"] = []
+    train(tiny(**settings, **{"train.steps": 1}), tmp_path / "own")
+    train(tiny(**settings, **{"train.steps": 2}), tmp_path / "own", resume=True)
+    before, after = (weights.load(run).trained_on for run in (source, tmp_path / "own"))
+    assert before is not None
+    assert after is not None
+    assert (len(before.identities), len(before.crops), before.complete) == (6, 30, True)
+    assert set(after.identities) == {f"person_{number}" for number in range(7)}
+    assert after.complete
+    assert set(before.crops.tolist()) < set(after.crops.tolist())
+    assert "trained_on" not in json.loads((tmp_path / "own" / "load_report.json").read_text())

@@ -1,0 +1,104 @@
+"""Whether the photos of a test are those of the training: by the names of people, and by the crops' marks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sphereface_plus.data.packs import CropSource, PackedCrop
+from sphereface_plus.data.pairs import Pairs
+from sphereface_plus.data.trained_on import TrainedOn, marks, same_name
+
+UNKNOWN = "The model does not say what it was trained on: whether these people were among it is not known."
+
+
+def compare_with_training(
+    pairs: Pairs, trained_on: TrainedOn | None, files: Mapping[str, CropSource] | None
+) -> dict[str, Any]:
+    """The report's part `training`, plain data with a sentence in `words`; `warning`: whether it is bad news.
+
+    files: photo key -> crop of the pairs, where they are at hand.
+    People are the same where their names are (trained_on.same_name). A name that is only a number says
+    nothing across data sets, so that it counts where a crop of that person is the training's own.
+    """
+    if trained_on is None or not trained_on.identities:
+        return {"known": False, "warning": False, "words": UNKNOWN}
+    keys = pairs.photos
+    own = _own_crops(keys, trained_on, files)
+    known = {same_name(name) for name in trained_on.identities}
+    shown = {person_of(keys[index]) for index in np.flatnonzero(own)} if own is not None else set()
+    people = sorted({person for key in keys if (person := person_of(key))})
+    common = {
+        person
+        for person in people
+        if same_name(person) in known and (not same_name(person).isdecimal() or person in shown)
+    }
+    is_own = dict(zip(keys, own.tolist(), strict=True)) if own is not None else {}
+    touched = sum(
+        any(person_of(key) in common or is_own.get(key, False) for key in pair)
+        for pair in zip(pairs.first, pairs.second, strict=True)
+    )
+    found = {
+        "known": True,
+        "complete": trained_on.complete,
+        "trained_identities": len(trained_on.identities),
+        "people": len(people),
+        "people_in_training": sorted(common),
+        "photos": len(keys),
+        "crops_in_training": None if own is None else int(own.sum()),
+        "pairs": len(pairs),
+        "pairs_touched": touched,
+        "warning": touched > 0,
+    }
+    return {**found, "words": _words(found)}
+
+
+def person_of(key: str) -> str | None:
+    """The folder of a photo, which is its person; None for a photo in no folder, as those of a .bin."""
+    parts = key.split("/")
+    return parts[-2] if len(parts) > 1 else None
+
+
+def _own_crops(
+    keys: Sequence[str], trained_on: TrainedOn, files: Mapping[str, CropSource] | None
+) -> np.ndarray | None:
+    """Bool (N,): which are the training's; None where either side is not known."""
+    if files is None or not len(trained_on.crops) or not all(key in files for key in keys):
+        return None
+    sources = [files[key] for key in keys]
+    lengths = [s.num_bytes if isinstance(s, PackedCrop) else Path(s).stat().st_size for s in sources]
+    return np.isin(marks(keys, lengths), trained_on.crops)
+
+
+def _words(found: Mapping[str, Any]) -> str:
+    common, crops = len(found["people_in_training"]), found["crops_in_training"]
+    if not found["warning"]:
+        told = []
+        if found["people"]:
+            told.append(
+                f"none of the {found['people']:,} people is among the {found['trained_identities']:,} "
+                "trained on, by their names"
+            )
+        if crops is not None:
+            told.append(f"none of the {found['photos']:,} crops is one of the training's")
+        if not told:
+            return "The photos are in no folders of people: whether they were trained on is not known."
+        end = (
+            "" if found["complete"] else "; what the training began with does not say what it was trained on"
+        )
+        sentence = " and ".join(told)
+        return f"{sentence[0].upper()}{sentence[1:]}{end}."
+    parts = []
+    if common:
+        parts.append(f"{common:,} of the {found['people']:,} people were trained on, by their names")
+    if crops:
+        parts.append(f"{crops:,} of the {found['photos']:,} crops are the training's own")
+    return (
+        f"{found['pairs_touched']:,} of the {found['pairs']:,} pairs hold what the model was trained on: "
+        f"{' and '.join(parts)}. The accuracy says how well the training set was learned, not how well other "
+        "people will be told apart; measure on people that were not trained on (data.exclude leaves people "
+        "out of a training)."
+    )
