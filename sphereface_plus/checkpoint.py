@@ -28,6 +28,10 @@ MAX_DEPTH, MAX_COST = 1000, 10**8
 """Of tuples in tuples: how deep, and how many values the outermost one holds."""
 
 
+class DamagedError(CheckpointError):
+    """A file that is not whole."""
+
+
 def save(path: str | Path, payload: dict[str, Any]) -> None:
     """Writes a checkpoint. Whatever happens meanwhile, `path` holds the old one whole or the new one whole.
 
@@ -66,7 +70,9 @@ def load(path: str | Path) -> dict[str, Any]:
         ) from None
     except Exception as error:  # a hostile pickle can raise anything; what it cannot do is run
         reason = (str(error) or type(error).__name__).partition("\n")[0][:200]
-        raise CheckpointError(f"{file}: is damaged, cut short or no checkpoint ({reason})") from None
+        if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # the latter is torch's
+            raise CheckpointError(f"{file}: cannot be read, memory is short ({reason})") from None
+        raise DamagedError(f"{file}: is damaged, cut short or no checkpoint ({reason})") from None
     if not isinstance(payload, dict) or type(payload.get("format")) is not int:
         raise CheckpointError(
             f"{file}: is a file of torch's, but no checkpoint of sphereface_plus; weights of another project "

@@ -72,13 +72,20 @@ class RunFolder:
         finally:
             if self._is_empty():
                 lock.release()
-                (self.path / LOCK).unlink(missing_ok=True)
+                for file in self.path.iterdir():
+                    file.unlink(missing_ok=True)
                 self.path.rmdir()
             else:
                 lock.release()
 
     def _is_empty(self) -> bool:
-        return not self.path.exists() or all(file.name == LOCK for file in self.path.iterdir())
+        """Also where a kill left the lock, and the half of a file that was to get its name when whole."""
+        if not self.path.is_dir():
+            return not self.path.exists()
+        return all(
+            file.name == LOCK or (file.name.startswith(".") and file.suffix == ".tmp")
+            for file in self.path.iterdir()
+        )
 
     def refuse_existing(self) -> None:
         """Raises RunError if something is where a new run would write."""
@@ -118,24 +125,6 @@ class RunFolder:
     def write_config(self, config: Config | ImageConfig) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.config, yaml.safe_dump(to_dict(config), sort_keys=False))
-
-    def resume_point(self) -> dict[str, Any] | None:
-        """The last checkpoint's payload; None where the run was ended before it wrote any.
-
-        Raises RunError where it is damaged, or gone and others are there, with what to put in its place.
-        """
-        from sphereface_plus import checkpoint  # draws in torch
-
-        others = sorted([*self.last.parent.glob("step_*.pt"), *self.last.parent.glob(self.best.name)])
-        instead = f"copy {others[-1].name} to {self.last}" if others else "start a new run with --out"
-        if not self.last.is_file():
-            if others:  # beginning anew would write over them
-                raise RunError(f"{self.last}: is gone; to go on, {instead}")
-            return None
-        try:
-            return checkpoint.load(self.last)
-        except checkpoint.CheckpointError as error:
-            raise RunError(f"{error}; to go on, {instead}") from None
 
 
 def place_of(config: Config | ImageConfig, out: str | Path | None) -> Path:

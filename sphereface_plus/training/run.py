@@ -26,6 +26,7 @@ from sphereface_plus.training.folder import DivergedError, RunError, RunFolder, 
 from sphereface_plus.training.pace import Pace
 from sphereface_plus.training.precision import settle
 from sphereface_plus.training.reporting import Reporter, Silent
+from sphereface_plus.training.resume import ResumePoint, find
 from sphereface_plus.training.signals import stop_on_signals
 from sphereface_plus.training.state import Run, diverged, keep_failure, restore, sampler, save, state
 
@@ -67,14 +68,19 @@ def _train(config: Config | ImageConfig, folder: RunFolder, processes: Processes
             folder.refuse_another(config)
         else:
             folder.refuse_existing()
-    point = folder.resume_point() if resume else None
+    point = find(folder) if resume else ResumePoint(folder)
     last_step = config.train.steps
-    if point is not None and point["step"] > last_step:
-        raise RunError(f"{folder.path}: the run is at step {point['step']}, past train.steps {last_step}")
-    if point is not None and point["step"] == last_step:
+    if point.step > last_step:
+        raise RunError(f"{folder.path}: the run is at step {point.step}, past train.steps {last_step}")
+    if point.step == last_step and point.is_last:
         return Outcome(folder.path, last_step, last_step, was_finished=True)
-    run = build(config, folder, processes, point)
+    run = build(config, folder, processes, point.payload)
     processes.wait_for_all()
+    if processes.is_main:
+        if point.file is not None or point.damaged:
+            print(point, file=sys.stderr)
+        point.tidy()
+    point.payload = None  # twice the network's size in memory, which the run does not need any more
     if processes.is_main:
         if of_precision is not None:
             print(of_precision, file=sys.stderr)

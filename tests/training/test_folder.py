@@ -34,6 +34,18 @@ def test_an_empty_folder_may_be_used(tmp_path):
     RunFolder(tmp_path).refuse_existing()
 
 
+def test_a_folder_with_what_a_kill_leaves_before_the_first_whole_file_may_be_used(tmp_path):
+    (tmp_path / ".lock").touch()
+    (tmp_path / ".config.yaml.tmp").write_text("name: te")
+    RunFolder(tmp_path).refuse_existing()
+
+
+def test_a_file_is_no_folder_for_a_run(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="file exists: it is no run; name another folder"):
+        RunFolder(tmp_path / "file").refuse_existing()
+
+
 def test_written_config_is_the_resolved_recipe(tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.write_config(recipe())
@@ -67,22 +79,6 @@ def test_steps_and_workers_may_change_on_resume(tmp_path):
     folder = RunFolder(tmp_path)
     folder.write_config(recipe())
     folder.refuse_another(recipe(train={"steps": 20, "batch_size": 4}, data={"path": "crops", "workers": 2}))
-
-
-def test_a_damaged_last_checkpoint_is_told_with_the_one_before_it(tmp_path):
-    folder = RunFolder(tmp_path)
-    assert folder.resume_point() is None
-    folder.last.parent.mkdir()
-    folder.last.write_bytes(b"cut short")
-    with pytest.raises(RunError, match=r"last\.pt: is damaged.*; to go on, start a new run with --out"):
-        folder.resume_point()
-    folder.at_step(500).touch()
-    folder.at_step(1000).touch()
-    with pytest.raises(RunError, match=r"to go on, copy step_00001000\.pt to .*last\.pt"):
-        folder.resume_point()
-    folder.last.unlink()
-    with pytest.raises(RunError, match=r"last\.pt: is gone; to go on, copy step_00001000\.pt to .*last\.pt"):
-        folder.resume_point()
 
 
 def test_precision_auto_is_what_the_run_began_in(tmp_path):

@@ -219,7 +219,7 @@ def test_every_method_logs_the_same_energies(half_space):
 
 
 def test_a_missing_set_leaves_no_folder(tiny_image, tmp_path):
-    with pytest.raises(ImagesError, match="nowhere: holds no cifar10"):
+    with pytest.raises(RunError, match="nowhere: there is no such file or folder of cifar10's images"):
         train(tiny_image(**{"data.path": str(tmp_path / "nowhere")}), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

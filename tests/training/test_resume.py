@@ -1,7 +1,8 @@
-"""--resume after kill -9: a command killed at random steps ends with the uninterrupted run's numbers."""
+"""--resume after kill -9: a run ends with the uninterrupted one's numbers, in whatever state it was left."""
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,11 +13,173 @@ import torch
 import yaml
 
 from sphereface_plus import checkpoint
+from sphereface_plus.training import face
+from sphereface_plus.training.folder import RunError, RunFolder
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.run import train
 
 TIMINGS = {"images_per_second", "data_wait_share"}
 STEPS = 40
+
+
+class KilledError(BaseException):
+    """The end of a process, in this one."""
+
+
+@pytest.fixture
+def settings(tiny, crops, tmp_path):
+    """Eight steps, a checkpoint every third, a validation every second one."""
+    pairs = []
+    for person in range(5):
+        key = f"person_{person}/person_{person}"
+        pairs += [f"{key}_0001 {key}_0002 1", f"{key}_0003 person_{person + 1}/person_{person + 1}_0002 0"]
+    (tmp_path / "pairs.txt").write_text("\n".join([*pairs, *pairs]) + "\n")
+    return tiny(
+        **{
+            "validation.pairs": str(tmp_path / "pairs.txt"),
+            "validation.images": str(crops),
+            "validation.every": 2,
+        }
+    )
+
+
+def killed_at(step, settings, folder, monkeypatch):
+    """Trains, and is gone before update `step`."""
+    update = face.ClassifierLearner.update
+
+    def until(learner, batch, now):
+        if now == step:
+            raise KilledError
+        return update(learner, batch, now)
+
+    monkeypatch.setattr(face.ClassifierLearner, "update", until)
+    with pytest.raises(KilledError):
+        train(settings, folder.path)
+    monkeypatch.undo()
+
+
+def cut(file):
+    """Leaves the first half of a file."""
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def only_config(folder):
+    for file in folder.path.iterdir():
+        if file != folder.config:
+            file.unlink() if file.is_file() else shutil.rmtree(file)
+
+
+def half_written(folder):
+    (folder.last.parent / ".last.pt.tmp").write_bytes(folder.best.read_bytes()[:1000])
+    with folder.log.open("a") as log:
+        log.write('{"step": 1, "lo')
+
+
+def last_is_damaged(folder):
+    cut(folder.last)
+
+
+def last_is_gone_and_newest_step_damaged(folder):
+    folder.last.unlink()
+    cut(folder.at_step(6))
+    cut(folder.best)
+
+
+def killed_between_step_and_last(folder):
+    shutil.copy(folder.at_step(3), folder.last)
+
+
+def best_is_newer_than_last(folder):
+    folder.at_step(6).replace(folder.best)
+    os.utime(folder.best)
+    shutil.copy(folder.at_step(3), folder.last)
+    os.utime(folder.last, ns=(0, 0))
+
+
+def best_is_older_and_written_later(folder):
+    shutil.copy(folder.at_step(3), folder.best)  # as a copy of the folder may set the times
+
+
+def nothing_is_whole(folder):
+    for file in folder.last.parent.iterdir():
+        cut(file)
+
+
+@pytest.mark.parametrize(
+    ("kill_at", "leave", "said"),
+    [
+        (1, only_config, ""),
+        (1, lambda folder: None, "there is no last.pt; the run goes on at step 0, from best.pt"),
+        (1, half_written, "there is no last.pt; the run goes on at step 0, from best.pt"),
+        (7, lambda folder: None, "run: the run goes on at step 6, from last.pt"),
+        (7, last_is_damaged, "last.pt is damaged, and kept as last.pt.damaged; the run goes on at step 6, "),
+        (7, last_is_gone_and_newest_step_damaged, "the run goes on at step 3, from step_00000003.pt"),
+        (7, killed_between_step_and_last, "run: the run goes on at step 6, from step_00000006.pt"),
+        (7, best_is_newer_than_last, "run: the run goes on at step 6, from best.pt"),
+        (7, best_is_older_and_written_later, "run: the run goes on at step 6, from last.pt"),
+        (7, nothing_is_whole, "there is no whole checkpoint, the run begins anew"),
+    ],
+)
+def test_a_killed_run_goes_on_from_the_newest_whole_checkpoint_with_the_same_numbers(
+    settings, tmp_path, monkeypatch, capsys, kill_at, leave, said
+):
+    train(settings, tmp_path / "whole")
+    folder = RunFolder(tmp_path / "run")
+    killed_at(kill_at, settings, folder, monkeypatch)
+    leave(folder)
+    capsys.readouterr()
+    assert train(settings, folder.path, resume=True).step == 8
+    assert said in capsys.readouterr().err
+    assert numbers(folder.log) == numbers(tmp_path / "whole" / "log.jsonl")
+    whole, resumed = checkpoint.load(tmp_path / "whole"), checkpoint.load(folder.path)
+    for part in ("network", "loss"):
+        assert all(torch.equal(whole[part][name], resumed[part][name]) for name in whole[part])
+    assert not list(folder.last.parent.glob(".*.tmp"))
+    if leave is nothing_is_whole:
+        assert (folder.last.parent / "last.pt.damaged").is_file()  # nothing is thrown away
+
+
+def test_a_run_killed_after_its_last_step_and_before_last_pt_gets_it(settings, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    train(settings, folder.path)
+    before = numbers(folder.log)
+    folder.last.replace(folder.at_step(8))
+    outcome = train(settings, folder.path, resume=True)
+    assert (outcome.step, outcome.was_finished) == (8, False)
+    assert checkpoint.load(folder.last)["step"] == 8
+    assert numbers(folder.log) == before
+    assert train(settings, folder.path, resume=True).was_finished
+
+
+def test_a_folder_that_a_kill_left_without_a_config_is_begun(settings, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").touch()
+    (tmp_path / "run" / ".config.yaml.tmp").write_text("name: ti")
+    assert train(settings, tmp_path / "run", resume=True).step == 8
+
+
+@pytest.mark.parametrize("format", [2, None])
+def test_what_is_no_damage_is_refused_and_stays_where_it_is(settings, tmp_path, format):
+    folder = RunFolder(tmp_path / "run")
+    folder.write_config(settings)
+    folder.last.parent.mkdir()
+    torch.save({"format": format, "step": 1}, folder.last)
+    with pytest.raises(RunError, match=r"last\.pt: .*; or start a new run with --out"):
+        train(settings, folder.path, resume=True)
+    assert folder.last.is_file()
+
+
+def test_want_of_memory_is_no_damage(settings, tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path / "run")
+    train(settings, folder.path)
+
+    def no_memory(*_, **__):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+
+    monkeypatch.setattr(torch, "load", no_memory)
+    with pytest.raises(RunError, match=r"last\.pt: cannot be read, memory is short"):
+        train(settings, folder.path, resume=True)
+    assert folder.last.is_file()
 
 
 @pytest.mark.slow
