@@ -75,8 +75,9 @@ def choice(name: str, help: str) -> Callable[..., Any]:
     "--layout",
     type=click.Choice(LAYOUTS),
     default="folder",
-    help="folder: PHOTOS/person/photo. list: the photos that --list names. LFW, PHOTOS with its lists: "
-    "lfw-devtrain to train on view 1, lfw-devtest to test on it, lfw-view2 to report.",
+    help="folder: PHOTOS/person/photo. nested: PHOTOS/person/video/frame, or deeper. list: the photos that "
+    "--list names. LFW, PHOTOS with its lists: lfw-devtrain to train on view 1, lfw-devtest to test on it, "
+    "lfw-view2 to report.",
 )
 @option(
     "--list",
@@ -162,6 +163,12 @@ def align(photos: Path, out: Path, **options: Any) -> None:
     for title, numbers in counts.items():
         if numbers:
             click.echo(f"  {title}: " + ", ".join(f"{name} {number:,}" for name, number in numbers.items()))
+    if summary.lost:
+        shown = [f"{name} ({why})" for name, why in list(summary.lost.items())[:5]]
+        more = f"; and {len(summary.lost) - 5:,} more, in {REPORT}" if len(summary.lost) > 5 else ""
+        click.echo(f"  people without a crop: {len(summary.lost):,}: {'; '.join(shown)}{more}")
+    for note in summary.notes:
+        click.echo(f"note: {note}")
     click.echo(f"report: {out / REPORT}")
     click.echo(f"next: look at {out / CONTACT_SHEET}, then train or evaluate on {out}")
 

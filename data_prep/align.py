@@ -35,6 +35,8 @@ from .report import REPORT, Summary, summarise, write_report
 from .settings import RELAXED_THRESHOLD, Cropping
 from .workers import usable_cpus, work
 
+TWIN = "called like another photo"
+"""Problem of a photo that differs from another in its suffix only."""
 Progress = Callable[[int, int, int], None]
 """Called as progress(done, total, without_crop) after each photo; first with what earlier runs have done."""
 
@@ -97,7 +99,7 @@ def align_folder(
             "use its crops as they are, or give python -m data_prep align the option --realign"
         )
     remaining = _remaining(found, journal, out, keep_others=selection is not None)
-    before, num_before = len(found.photos) - len(remaining), len(journal.done)
+    before, num_before = len(found.photos) - len(remaining), len(journal.done) + len(found.twins)
     workers = min(workers or usable_cpus(), max(1, len(remaining)))
     failed = sum(1 for photo in journal.done.values() if photo.problem)
     with journal, one_thread():
@@ -113,12 +115,12 @@ def align_folder(
                 failed += bool(photo.problem)
                 if progress:
                     progress(number, len(found.photos), failed)
-    done = list(journal.done.values())
+    done = sorted([*journal.done.values(), *_twins(found)], key=lambda photo: photo.source)
     rows = sorted((crop.row for photo in done for crop in photo.crops), key=lambda row: row.path)
     if rows:
         write_contact_sheet(out, rows, settings.fit)
     seconds = time.monotonic() - started
-    summary = summarise(out, done, found.ignored, num_before=num_before, seconds=seconds, workers=workers)
+    summary = summarise(out, done, found, num_before=num_before, seconds=seconds, workers=workers)
     write_report(summary, done, record, given)
     write_manifest(out / MANIFEST, rows)  # last: a folder with a manifest is finished
     if not rows:
@@ -132,6 +134,22 @@ def _remove_unfinished(out: Path, suffix: str) -> None:
     for path in out.rglob(f"*.{suffix}.tmp"):
         if path.is_file():
             path.unlink()
+
+
+def _twins(found: Photos) -> list[Done]:
+    """Photos without a crop, as it would be called like another's. In no journal, as that one may go."""
+    return [
+        Done(
+            photo.path,
+            photo.identity,
+            -1,
+            0,
+            TWIN,
+            f"{other} has a crop of this name; rename one of them",
+            (),
+        )
+        for photo, other in found.twins.items()
+    ]
 
 
 def _remaining(found: Photos, journal: Journal, out: Path, *, keep_others: bool) -> list[Photo]:

@@ -1,6 +1,7 @@
 """Which photos there are and whose they are, for the known layouts of face data sets.
 
 folder          identity/photo
+nested          identity/.../photo: folders in a person's folder, for videos or albums, are that person's
 list            a file of lines `path label`
 lfw-devtrain    LFW view 1: all photos of the people in peopleDevTrain.txt
 lfw-devtest     LFW view 1: the photos in pairsDevTest.txt
@@ -9,20 +10,21 @@ lfw-view2       LFW view 2: the photos in pairs.txt
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os.path import isdir  # False, where Path's raises, for a name that is too long
 from pathlib import Path, PurePosixPath
 
-from sphereface_plus.data.keys import IMAGE_SUFFIXES
 from sphereface_plus.data.manifest import leads_outside
 from sphereface_plus.data.pairs import PairsError, is_count, read_pairs
 
 from .errors import PrepError
+from .folders import Photo, Photos, crop_stem, entries, is_photo, num_photos, photos_of_folders
 
-LAYOUTS = ("folder", "list", "lfw-devtrain", "lfw-devtest", "lfw-view2")
+__all__ = ["Photo", "Photos", "crop_stem", "find_photos", "select_photos"]
+
+LAYOUTS = ("folder", "nested", "list", "lfw-devtrain", "lfw-devtest", "lfw-view2")
 LFW_FOLDERS = ("", "images", "lfw", "lfw-deepfunneled", "lfw_funneled", "lfw-funneled")
 MAX_LFW = 100_000
 """Photos that a people file may count: each becomes a name in memory, whether it exists or not."""
@@ -31,22 +33,6 @@ _LFW_LISTS = {
     "lfw-devtest": "pairsDevTest.txt",
     "lfw-view2": "pairs.txt",
 }
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class Photo:
-    path: str
-    """Relative to the photos' root, with `/`."""
-    identity: str
-
-
-@dataclass(frozen=True)
-class Photos:
-    root: Path
-    photos: list[Photo]
-    """Sorted by path, each path once. Those that a list names need not exist."""
-    ignored: dict[str, int]
-    """What lies in a folder and is no photo of an identity: how many of each kind."""
 
 
 def find_photos(
@@ -64,7 +50,9 @@ def find_photos(
     if list_file is not None:
         found = Photos(root, _read_list(list_file), {})
     else:
-        found = _folder(root) if layout == "folder" else _lfw(root, layout)
+        nested = layout == "nested"
+        found = photos_of_folders(root, nested=nested) if nested or layout == "folder" else _lfw(root, layout)
+    found = _without_clashes(found)
     counts = Counter(photo.identity for photo in found.photos)
     most = max(counts.values(), default=0)  # a list of LFW's may name nobody
     if most < min_images:
@@ -72,7 +60,13 @@ def find_photos(
             f"{root}: no identity has {min_images} photos, the most is {most}; lower --min-images"
         )
     photos = [photo for photo in found.photos if counts[photo.identity] >= min_images]
-    return replace(found, photos=_sorted(photos))
+    few = {
+        name: f"{num_photos(count)}, fewer than --min-images {min_images}"
+        for name, count in counts.items()
+        if count < min_images
+    }
+    twins = {photo: other for photo, other in found.twins.items() if photo.identity not in few}
+    return replace(found, photos=photos, lost=dict(sorted({**found.lost, **few}.items())), twins=twins)
 
 
 def select_photos(root: Path, keys: Iterable[str]) -> Photos:
@@ -89,51 +83,13 @@ def select_photos(root: Path, keys: Iterable[str]) -> Photos:
     root = _lfw_folder(root, folders)
     paths: dict[str, str] = {}
     for folder in folders:
-        for entry in _entries(root / folder) if isdir(root / folder) else ():  # noqa: PTH112
-            if _is_photo(entry.name):
+        for entry in entries(root / folder) if isdir(root / folder) else ():  # noqa: PTH112
+            if is_photo(entry.name):
                 path = (PurePosixPath(folder) / entry.name).as_posix()
                 paths[path] = path
                 paths.setdefault(crop_stem(path), path)
     photos = [Photo(paths.get(key, key), PurePosixPath(key).parent.as_posix()) for key in keys]
-    return Photos(root, _sorted(photos), {})
-
-
-def crop_stem(path: str) -> str:
-    """A photo's path without its suffix, which is what its crop is called. Names may hold other dots."""
-    pure = PurePosixPath(path)
-    return (pure.with_suffix("") if _is_photo(pure.name) else pure).as_posix()
-
-
-def _folder(root: Path) -> Photos:
-    photos: list[Photo] = []
-    ignored: Counter[str] = Counter()
-    deeper = None
-    for identity in _entries(root):
-        if not identity.is_dir():
-            ignored["photo beside the identities" if _is_photo(identity.name) else _kind(identity.name)] += 1
-            continue
-        for entry in _entries(Path(identity.path)):
-            if entry.is_dir():
-                deeper = deeper or f"{identity.name}/{entry.name}"
-                ignored["folder in an identity's folder"] += 1
-            elif _is_photo(entry.name):
-                photos.append(Photo(f"{identity.name}/{entry.name}", identity.name))
-            else:
-                ignored[_kind(entry.name)] += 1
-    if photos:
-        return Photos(root, photos, dict(ignored))
-    if deeper:
-        raise PrepError(
-            f"{root}: expected identity/photo, but there are folders in the folders ({deeper}); "
-            "give the folder that holds the identities"
-        )
-    if "photo beside the identities" in ignored:
-        raise PrepError(
-            f"{root}: the photos lie directly in the folder, so nothing says whose they are; put each "
-            "person's photos into a folder of its own, or name persons and photos: --layout list --list FILE"
-        )
-    kinds = ", ".join(sorted(ignored)) or "nothing"
-    raise PrepError(f"{root}: there is no photo in identity/photo folders, found: {kinds}")
+    return _without_clashes(Photos(root, photos, {}))
 
 
 def _read_list(path: Path) -> list[Photo]:
@@ -189,25 +145,24 @@ def _lfw_folder(root: Path, folders: Iterable[str]) -> Path:
     return next((root / name for name in LFW_FOLDERS if isdir(root / name / first)), root)  # noqa: PTH112
 
 
-def _sorted(photos: list[Photo]) -> list[Photo]:
-    """Sorted; refuses photos whose crops would have one name, and a photo with two identities."""
-    photos = sorted(set(photos))
+def _without_clashes(found: Photos) -> Photos:
+    """The photos sorted, and of those whose crops would have one name the first only.
+
+    Raises PrepError for a photo with two identities.
+    """
+    photos, twins = [], {}
     taken: dict[str, Photo] = {}
-    clashes = []
-    for photo in photos:
+    for photo in sorted(set(found.photos)):
         other = taken.setdefault(crop_stem(photo.path), photo)
-        if other.path != photo.path:
-            clashes.append(f"{other.path} and {photo.path}")
-        elif other.identity != photo.identity:
+        if other.path == photo.path and other.identity != photo.identity:
             raise PrepError(
                 f"{photo.path} is listed for two identities, {other.identity} and {photo.identity}"
             )
-    if clashes:
-        more = f"; and {len(clashes) - 10:,} pairs more" if len(clashes) > 10 else ""
-        raise PrepError(
-            f"{'; '.join(clashes[:10])}{more} would become the same crop: rename or remove one of them"
-        )
-    return photos
+        if other is photo:
+            photos.append(photo)
+        else:
+            twins[photo] = other.path
+    return replace(found, photos=photos, twins=twins)
 
 
 def _require_folder(root: Path) -> None:
@@ -233,17 +188,3 @@ def _lines(path: Path) -> list[str]:
         raise PrepError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise PrepError(f"{path}: is not a text file in UTF-8") from None
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What a folder holds, sorted, without hidden files."""
-    with os.scandir(folder) as entries:
-        return sorted((e for e in entries if not e.name.startswith(".")), key=lambda entry: entry.name)
-
-
-def _is_photo(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
-
-
-def _kind(name: str) -> str:
-    return f"{PurePosixPath(name).suffix.lower() or 'other'} file"

@@ -17,6 +17,7 @@ import PIL
 import torch
 
 from .journal import Done
+from .layouts import Photos
 
 REPORT = "report.json"
 
@@ -36,6 +37,10 @@ class Summary:
     """Photos without a crop, by reason."""
     ignored: dict[str, int]
     """What lay among the photos and is none."""
+    lost: dict[str, str]
+    """Who has no crop, and why."""
+    notes: list[str]
+    """What may be meant in another way, in a sentence each."""
     num_before: int
     """Photos that an earlier run had done."""
     seconds: float
@@ -43,7 +48,7 @@ class Summary:
 
 
 def summarise(
-    out: Path, done: list[Done], ignored: dict[str, int], *, num_before: int, seconds: float, workers: int
+    out: Path, done: list[Done], found: Photos, *, num_before: int, seconds: float, workers: int
 ) -> Summary:
     """The summary of what is done."""
     rows = [crop.row for photo in done for crop in photo.crops]
@@ -54,7 +59,9 @@ def summarise(
         num_identities=len({row.identity for row in rows}),
         methods=dict(Counter(row.method for row in rows).most_common()),
         problems=dict(Counter(photo.problem for photo in done if photo.problem).most_common()),
-        ignored=ignored,
+        ignored=found.ignored,
+        lost=dict(sorted({**found.lost, **_without_any_crop(done)}.items())),
+        notes=found.notes,
         num_before=num_before,
         seconds=seconds,
         workers=workers,
@@ -74,6 +81,8 @@ def write_report(
         "methods": summary.methods,
         "problems": summary.problems,
         "ignored": summary.ignored,
+        "lost_identities": summary.lost,
+        "notes": summary.notes,
         "unused_landmarks": len(set(given or ()) - {photo.source for photo in done}),
         "without_crop": [
             {
@@ -107,6 +116,19 @@ def write_report(
     # Names of photos that are not UTF-8 hold lone surrogates: \udcff, which is how JSON writes them as well.
     unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")
     unfinished.replace(path)
+
+
+def _without_any_crop(done: list[Done]) -> dict[str, str]:
+    """People with photos and no crop -> what is wrong with their photos."""
+    with_crop = {photo.identity for photo in done if photo.crops}
+    problems: dict[str, Counter[str]] = {}
+    for photo in done:
+        if photo.identity not in with_crop:
+            problems.setdefault(photo.identity, Counter())[photo.problem] += 1
+    return {
+        name: ", ".join(f"{problem} in {count:,} of {counts.total():,}" for problem, count in counts.items())
+        for name, counts in problems.items()
+    }
 
 
 def _per_identity(done: list[Done]) -> dict[str, dict[str, int]]:

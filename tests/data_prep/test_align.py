@@ -184,6 +184,36 @@ def test_bad_photos_are_counted_with_their_reason_and_the_run_goes_on(photos, tm
     assert told["identities"]["Bob"] == {"photos": 6, "crops": 3}
 
 
+def test_two_photos_of_one_name_do_not_stop_the_others(photos, tmp_path, whole_run):
+    pixels = read_photo(photos / "Bob/2.jpg")
+    cv2.imwrite(str(photos / "Bob/1.png"), pixels[:, :, ::-1])
+    out = tmp_path / "out"
+    summary = align_folder(photos, out, **FAST)
+    assert (summary.num_photos, summary.num_crops) == (10, 9)
+    assert summary.problems == {"called like another photo": 1}
+    (told,) = report(out)["without_crop"]
+    assert told["source"] == "Bob/1.png"
+    assert told["detail"] == "Bob/1.jpg has a crop of this name; rename one of them"
+    assert (out / "Bob/1.png").read_bytes() == whole_run["Bob/1.png"]
+    assert align_folder(photos, out, **FAST).num_before == 10  # nothing left to do
+    (photos / "Bob/1.jpg").unlink()
+    assert align_folder(photos, out, **FAST).problems == {}
+    assert (out / "Bob/1.png").read_bytes() != whole_run["Bob/1.png"]
+
+
+def test_people_without_a_crop_are_named_with_the_reason(photos, tmp_path, write_photo):
+    (photos / "Nobody").mkdir()
+    write_photo(photos / "Masked/1.png", np.zeros((80, 80, 3), np.uint8))
+    (photos / "Masked/2.jpg").write_bytes(b"")
+    summary = align_folder(photos, tmp_path / "out", **FAST)
+    assert summary.num_identities == 3
+    assert summary.lost == {
+        "Masked": "no face found in 1 of 2, unreadable in 1 of 2",
+        "Nobody": "its folder is empty",
+    }
+    assert report(tmp_path / "out")["lost_identities"] == summary.lost
+
+
 def test_the_report_names_settings_and_versions(photos, tmp_path):
     align_folder(photos, tmp_path / "out", **FAST)
     told = report(tmp_path / "out")

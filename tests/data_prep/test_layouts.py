@@ -70,14 +70,11 @@ def test_identities_with_too_few_photos_are_left_out(make):
         ),
         (
             ("train/Ann/1.jpg",),
-            r"folders in the folders \(train/Ann\); give the folder that holds the identities",
+            r"the photos lie deeper \(train/Ann/1\.jpg\); if train is a person, with a folder for each video "
+            r"or album, add --layout nested; if Ann is one, give .*photos/train$",
         ),
-        (("Ann/1.jpg", "Ann/1.png"), "Ann/1.jpg and Ann/1.png would become the same crop"),
-        (
-            [f"Ann/{number}.{kind}" for number in range(12) for kind in ("jpg", "png")],
-            r"Ann/0\.jpg and Ann/0\.png; Ann/1\.jpg .*; and 2 pairs more would become the same crop",
-        ),
-        (("Ann/1.jpg", "Ann/1.JPG"), "would become the same crop: rename or remove one"),
+        (("set/1.0/train/Ann/1.jpg",), r"if set is a person.*; if Ann is one, give .*photos/set/1\.0/train$"),
+        (("Ann/old/notes.txt",), "there is no photo in identity/photo folders, found: folder in an identity"),
     ],
 )
 def test_a_folder_that_cannot_be_used_is_refused_in_a_sentence(make, paths, message):
@@ -85,10 +82,76 @@ def test_a_folder_that_cannot_be_used_is_refused_in_a_sentence(make, paths, mess
         find_photos(make(*paths))
 
 
+def test_folders_in_a_persons_folder_are_that_persons_where_the_layout_is_nested(make):
+    root = make(
+        "Ann/0/1.jpg",
+        "Ann/1/1.jpg",
+        "Ann/1/late/1.jpg",
+        "Ann/2.jpg",
+        "Bob/0/1.jpg",
+        "Bob/0/x.txt",
+        "Bob/.t/1.jpg",
+    )
+    (root / "Bob/again").symlink_to(root, target_is_directory=True)  # which would never end
+    assert found(root, "nested") == [
+        ("Ann/0/1.jpg", "Ann"),
+        ("Ann/1/1.jpg", "Ann"),
+        ("Ann/1/late/1.jpg", "Ann"),
+        ("Ann/2.jpg", "Ann"),
+        ("Bob/0/1.jpg", "Bob"),
+    ]
+    assert find_photos(root, "nested").ignored == {".txt file": 1, "folder in an identity's folder": 1}
+
+
+def test_people_without_a_photo_are_named_with_the_reason(make):
+    root = make("Ann/1.jpg", "Ann/2.jpg", "Cid/notes.txt", "Dot/holiday/1.jpg", "Eve/1.jpg", "Flo/.hidden")
+    (root / "Bob").mkdir()
+    assert find_photos(root, min_images=2).lost == {
+        "Bob": "its folder is empty",
+        "Cid": "its folder holds no photo, but .txt file 1",
+        "Dot": "its photos lie in folders of its own (Dot/holiday), which --layout nested takes",
+        "Eve": "1 photo, fewer than --min-images 2",
+        "Flo": "its folder is empty",
+    }
+
+
+def test_folders_in_folders_that_are_left_out_are_named(make):
+    root = make("Ann/1.jpg", "Ann/a/1.jpg", "Bob/1.jpg", *(f"Bob/{album}/1.jpg" for album in "wxyz"))
+    (note,) = find_photos(root).notes
+    assert note == (
+        "folders in the people's folders are left out, with their photos: Ann/a, Bob/w, Bob/x and 2 more; "
+        "--layout nested takes them, too"
+    )
+
+
+def test_a_data_sets_folder_of_images_is_not_taken_for_a_person_in_silence(make):
+    root = make("images/1.jpg", "images/2.jpg", "Ann/1.jpg", "labels/identity.txt")
+    (note,) = find_photos(root).notes
+    assert note.startswith(
+        "images is taken for one person, with 2 photos; if it holds several people's, put each"
+    )
+    assert "--layout list --list FILE" in note
+
+
+def test_one_person_alone_is_said_to_be_taken_for_one(make):
+    root = make("casia/1.jpg", "casia/2.jpg")
+    assert find_photos(root).notes[0].startswith("casia is taken for one person, with 2 photos")
+    assert find_photos(make("casia/1.jpg", "Bob/1.jpg")).notes == []
+
+
+def test_of_photos_whose_crops_would_have_one_name_the_first_is_taken_and_the_others_are_named(make):
+    found = find_photos(make("Ann/1.JPG", "Ann/1.jpg", "Ann/1.png", "Ann/2.png", "Bob/1.jpg"))
+    assert [photo.path for photo in found.photos] == ["Ann/1.JPG", "Ann/2.png", "Bob/1.jpg"]
+    assert {photo.path: other for photo, other in found.twins.items()} == {
+        "Ann/1.jpg": "Ann/1.JPG",
+        "Ann/1.png": "Ann/1.JPG",
+    }
+
+
 def test_a_missing_folder_and_an_unknown_layout_are_refused(tmp_path):
     with pytest.raises(PrepError, match="nowhere: there is no such folder of photos"):
         find_photos(tmp_path / "nowhere")
-    with pytest.raises(PrepError, match=r"--layout must be one of folder, list, .*, got 'casia'"):
+    with pytest.raises(PrepError, match=r"--layout must be one of folder, nested, .*, got 'casia'"):
         find_photos(tmp_path, "casia")
 
 
