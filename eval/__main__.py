@@ -185,12 +185,18 @@ def _verify(
 @click.argument(
     "reports", nargs=-1, required=True, metavar="REPORT REPORT...", type=click.Path(path_type=Path)
 )
+@click.option(
+    "--against",
+    metavar="REPORT",
+    type=click.Path(path_type=Path),
+    help="The one that each of the others is compared with.  [default: the first]",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for compare.json and compare.html.")
-def compare(reports: tuple[Path, ...], out: Path | None) -> None:
-    """Compare models on the same pairs, each with the first.
+def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -> None:
+    """Compare models on the same pairs, pair by pair: each with the first, or with the one --against names.
 
     REPORT is a report's folder or its report.json. Paired tests: McNemar's, and a bootstrap of the
-    difference.
+    difference; where few pairs decide, the output says which to believe.
 
     \b
     python -m eval compare reports/base reports/mine --out reports/both
@@ -200,6 +206,8 @@ def compare(reports: tuple[Path, ...], out: Path | None) -> None:
     from . import compare as comparing
     from .report import read
 
+    if against is not None:  # the base comes first, once, whether it is among the others or not
+        reports = (against, *(path for path in reports if _folder(path) != _folder(against)))
     if len(reports) < 2:
         raise click.UsageError("compare needs two reports at least")
     if out is not None:
@@ -211,6 +219,11 @@ def compare(reports: tuple[Path, ...], out: Path | None) -> None:
     click.echo(comparison["test"])
     if page is not None:
         click.echo(f"comparison: {page}")
+
+
+def _folder(report: Path) -> Path:
+    """The report's folder, by whichever of its two names it is called."""
+    return (report.parent if report.name == "report.json" else report).resolve()
 
 
 @main.command()

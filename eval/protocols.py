@@ -67,7 +67,7 @@ def centred_cosine(first: np.ndarray, second: np.ndarray, genuine: np.ndarray, f
 
 
 def plain_cosine(first: np.ndarray, second: np.ndarray, genuine: np.ndarray, fold: np.ndarray) -> Outcome:
-    """The cosine as it is, and of all thresholds the best."""
+    """The cosine as it is, and a threshold of all there can be."""
     scores = cosine_scores(first, second)
     thresholds = kfold_accuracy(scores, genuine, fold).thresholds
     correct = (scores > thresholds[fold]) == genuine
@@ -100,16 +100,18 @@ _PROTOCOLS = (
         "The embeddings of a crop and of its mirror image are concatenated. For each fold, the mean "
         "embedding over both members of all pairs of the other folds is subtracted; the score is the cosine. "
         "The threshold is the mean of those of the 20,001 values k/10000 that decide the most pairs of the "
-        "other folds rightly. A genuine pair must score above it, an impostor pair below. Scores and "
+        "other folds rightly; where these do not lie side by side, the mean may decide a few pairs fewer. A "
+        "genuine pair must score above it, an impostor pair below. Scores and "
         "thresholds belong to the centred embeddings.",
     ),
     Protocol(
         "cosine",
         "none",
         plain_cosine,
-        "One embedding a crop, nothing subtracted; the score is the cosine. The threshold is the best on the "
-        "other folds: the mean of those middles between neighbouring scores that decide the most pairs "
-        "rightly. A pair is accepted when its score is greater.",
+        "One embedding a crop, nothing subtracted; the score is the cosine. The threshold is the mean of "
+        "those middles between neighbouring scores that decide the most pairs of the other folds rightly; "
+        "where these do not lie side by side, the mean may decide a few pairs fewer. A pair is accepted when "
+        "its score is greater.",
     ),
     Protocol(
         "clcarwin",

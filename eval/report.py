@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .people import People, people_of
 from .plots import roc_plot, score_histograms
 from .protocols import Outcome, Protocol
+from .stored import FORMAT, Report, problem
 from .verification import (
     FARS,
-    RESAMPLES,
     accuracy_interval,
     area_under_curve,
     cosine_to_l2,
+    design_effect,
     equal_error_rate,
     roc,
     tar_at_far,
@@ -30,20 +32,21 @@ if TYPE_CHECKING:
     from sphereface_plus.data.packs import CropSource
     from sphereface_plus.data.pairs import Pairs
 
-FORMAT = 1
 NUM_WORST = 8
-INTERVAL = (
-    f"95 % percentile bootstrap over pairs within folds, {RESAMPLES:,} resamples, thresholds kept; pairs "
-    "that share a photo count as independent."
-)
 
 
 class ReportError(ValueError):
     """A report.json that cannot be used; the message names the file."""
 
 
-def results(outcome: Outcome, genuine: np.ndarray, fold: np.ndarray) -> dict[str, Any]:
-    """Every number of a report, from the protocol's outcome on P pairs; genuine (P,) bool, fold (P,) int."""
+def results(
+    outcome: Outcome, genuine: np.ndarray, fold: np.ndarray, people: People | None = None
+) -> dict[str, Any]:
+    """Every number of a report, from the protocol's outcome on P pairs; genuine (P,) bool, fold (P,) int.
+
+    people: who is on the pairs, which widens the interval; None where pairs count as independent.
+    """
+    effect = 1.0 if people is None else design_effect(outcome.correct, fold, people)
     curve, num_impostors = roc(outcome.scores, genuine), int(np.sum(~genuine))
     points = [tar_at_far(curve, far, num_impostors) for far in FARS]
     std = float(outcome.per_fold.std())  # divided by F, as LFW results are printed
@@ -51,8 +54,9 @@ def results(outcome: Outcome, genuine: np.ndarray, fold: np.ndarray) -> dict[str
         "accuracy": float(outcome.per_fold.mean()),
         "accuracy_std": std,
         "accuracy_standard_error": std / float(np.sqrt(len(outcome.per_fold) - 1)),
-        "accuracy_interval": accuracy_interval(outcome.correct, fold),
-        "accuracy_interval_is": INTERVAL,
+        "accuracy_interval": accuracy_interval(outcome.correct, fold, effect),
+        "accuracy_interval_is": _interval_words(effect, people),
+        "design_effect": effect,
         "errors": int(np.sum(~outcome.correct)),
         "per_fold": outcome.per_fold.tolist(),
         "thresholds_cosine": outcome.thresholds.tolist(),
@@ -71,6 +75,17 @@ def results(outcome: Outcome, genuine: np.ndarray, fold: np.ndarray) -> dict[str
             for point in points
         ],
     }
+
+
+def _interval_words(effect: float, people: People | None) -> str:
+    words = "95 % Wilson interval, thresholds kept"
+    if people is None:
+        return f"{words}; pairs count as independent."
+    return (
+        f"{words}. The {people.count:,} people are known {people.words}; that they share pairs makes the "
+        f"accuracy's variance {effect:.2f} times that of independent pairs (design effect, "
+        "at least 1), and the pairs count as so many fewer."
+    )
 
 
 def build(
@@ -97,7 +112,7 @@ def build(
         "model": dict(model),
         "pairs": dict(pairs_record),
         "protocol": {"name": protocol.name, "flip": protocol.flip, "words": protocol.words},
-        "results": results(outcome, pairs.genuine, fold),
+        "results": results(outcome, pairs.genuine, fold, people_of(pairs)),
         "preparation": dict(preparation),
         "training": dict(training),
         "environment": dict(environment),
@@ -120,11 +135,23 @@ def read(path: str | Path) -> dict[str, Any]:
         report = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ReportError(f"{path}: the report cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise ReportError(f"{path}: is no JSON ({error})") from None
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deep" if isinstance(error, RecursionError) else error
+        raise ReportError(f"{path}: is no JSON ({reason})") from None
     if not isinstance(report, dict) or report.get("format") != FORMAT or "per_pair" not in report:
         raise ReportError(
             f"{path}: is no verification report of format {FORMAT}; make it with python -m eval"
+        )
+    return checked(report, str(path), Report)
+
+
+def checked(report: dict[str, Any], name: str, shape: type[Report]) -> dict[str, Any]:
+    """The report, if it holds what the shape asks for. Raises ReportError."""
+    wrong = problem(report, shape)
+    if wrong is not None:
+        raise ReportError(
+            f"{name}: is damaged or no verification report of ours ({wrong}); make it again "
+            "with python -m eval"
         )
     return report
 

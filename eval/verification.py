@@ -7,10 +7,14 @@ genuine pairs.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .people import People
 
 RESAMPLES = 10_000
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
@@ -102,21 +106,55 @@ def cosine_to_l2(cosine: float) -> float:
 
 
 def accuracy_interval(
-    correct: np.ndarray, fold: np.ndarray, *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+    correct: np.ndarray, fold: np.ndarray, effect: float = 1.0, *, level: float = 0.95
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of the folds' accuracies; correct (P,) bool, fold (P,) int.
+    """Wilson's interval of the mean of the folds' accuracies; correct (P,) bool, fold (P,) int.
 
-    Resampled are the pairs, with replacement, within each fold; thresholds stay as they were chosen. Pairs
-    that share a photo count as independent. The number right among n resampled pairs is binomial, so it is
-    drawn as such.
+    effect: the design effect, by which the number of pairs is divided (Kish, Survey Sampling, 1965); 1 for
+    independent pairs. Wilson's interval (JASA 1927) keeps its level down to no error at all, where resampling
+    has nothing to resample. Thresholds stay as they were chosen.
     """
-    means = np.zeros(resamples)
-    generator = np.random.default_rng(seed)
-    folds = np.unique(fold)
-    for index in folds:
-        inside = correct[fold == index]
-        means += generator.binomial(len(inside), inside.mean(), size=resamples) / len(inside)
-    return _percentiles(means / len(folds), level)
+    weight = _fold_weights(fold)
+    error = float(np.sum(weight * ~correct))  # exactly 0 where no pair is wrong
+    low, high = wilson(error, 1 / (np.sum(weight**2) * effect), level)
+    return 1 - high, 1 - low
+
+
+def design_effect(correct: np.ndarray, fold: np.ndarray, people: People) -> float:
+    """The accuracy's variance over that of as many independent pairs, at least 1; shapes as above.
+
+    Pairs are independent unless they share a person (Fafchamps and Gubert, J. Dev. Econ. 2007). With the
+    residuals r of the pairs the variance is
+
+        sum over people of (sum of r over that person's pairs)^2 - sum over pairs of two people of r^2,
+
+    where the last sum takes away what the pairs of two people brought in twice.
+    """
+    weight = _fold_weights(fold)
+    error = float(np.sum(weight * ~correct))
+    if error in (0, 1):
+        return 1.0
+    residual, two = weight * (~correct - error), people.first != people.second
+    of_person = np.bincount(people.first, residual, people.count)
+    of_person += np.bincount(people.second[two], residual[two], people.count)
+    variance = np.sum(of_person**2) - np.sum(residual[two] ** 2)
+    return max(1.0, float(variance / (error * (1 - error) * np.sum(weight**2))))
+
+
+def wilson(share: float, count: float, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval of a share among `count` trials, which need not be a whole number."""
+    from scipy.special import ndtri  # quantiles of the normal distribution
+
+    z = float(ndtri((1 + level) / 2))
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
+    return (0.0 if share == 0 else middle - half), (1.0 if share == 1 else middle + half)
+
+
+def _fold_weights(fold: np.ndarray) -> np.ndarray:
+    """What each pair counts in the mean of the folds' means, (P,), summing to 1."""
+    _, inside, sizes = np.unique(fold, return_inverse=True, return_counts=True)
+    return 1 / (len(sizes) * sizes[inside])
 
 
 @dataclass(frozen=True)
@@ -153,31 +191,30 @@ def paired_difference(
 ) -> Difference:
     """Two models' correctness (P,) bool on the same pairs, compared pair by pair.
 
-    The bootstrap is `accuracy_interval`'s on the differences: pairs are resampled within each fold, and how
-    many of them are right for the one, for both or neither, or for the other model is multinomial.
+    The interval is a percentile bootstrap: pairs are resampled within each fold, and how many of them are
+    right for the one, for both or neither, or for the other model is multinomial. Gains are counted in whole
+    numbers, so that as many gained as lost are 0 and not nearly 0.
     """
     generator = np.random.default_rng(seed)
-    folds = np.unique(fold)
-    means, difference = np.zeros(resamples), 0.0
-    for index in folds:
+    folds, sizes = np.unique(fold, return_counts=True)
+    common = math.lcm(*sizes.tolist())  # a pair counts 1 / (folds * size), or common / size whole units
+    units = common // sizes.astype(object)
+    observed, drawn = 0, np.zeros(resamples, dtype=object)  # Python's integers, which do not overflow
+    for index, unit in zip(folds, units, strict=True):
         gain = other[fold == index].astype(int) - base[fold == index].astype(int)  # -1, 0 or 1
         shares = [np.mean(gain == value) for value in (-1, 0, 1)]
         counts = generator.multinomial(len(gain), shares, size=resamples)  # (resamples, 3)
-        means += (counts[:, 2] - counts[:, 0]) / len(gain)
-        difference += gain.mean()
+        drawn += (counts[:, 2] - counts[:, 0]).astype(object) * unit
+        observed += int(gain.sum()) * unit
+    low, high = np.quantile((drawn / (common * len(folds))).astype(float), [(1 - level) / 2, (1 + level) / 2])
     only_base, only_other = int(np.sum(base & ~other)), int(np.sum(other & ~base))
     return Difference(
-        difference=float(difference / len(folds)),
-        interval=_percentiles(means / len(folds), level),
+        difference=observed / (common * len(folds)),
+        interval=(float(low), float(high)),
         only_base=only_base,
         only_other=only_other,
         p_value=mcnemar(only_base, only_other),
     )
-
-
-def _percentiles(values: np.ndarray, level: float) -> tuple[float, float]:
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def _checked(scores: np.ndarray, genuine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

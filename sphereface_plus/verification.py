@@ -21,16 +21,16 @@ class KFold:
     per_fold: np.ndarray
     """float64 (K,), in the order of the fold numbers."""
     thresholds: np.ndarray
-    """float64 (K,)."""
+    """float64 (K,), by the rule of `kfold_accuracy`."""
 
 
 def kfold_accuracy(scores: np.ndarray, genuine: np.ndarray, fold: np.ndarray) -> KFold:
-    """Accuracy of each fold at the best threshold of the others; all arguments (N,), a higher score = more
-    alike.
+    """Accuracy of each fold at a threshold from the others; all arguments (N,), a higher score = more alike.
 
     The threshold is the mean of the candidates that decide the most pairs of the other folds rightly.
     Candidates are the middles between neighbouring distinct scores and one at each end (accept all, accept
-    none): accuracy is constant between neighbours, so no other threshold does better.
+    none): accuracy is constant between neighbours, so no other threshold does better. The best candidates
+    need not lie side by side; their mean may then decide a few pairs fewer than they do.
     Raises ValueError for other shapes, scores that are not finite, fewer than two folds, or pairs of one kind
     only.
     """
@@ -55,12 +55,12 @@ def kfold_accuracy(scores: np.ndarray, genuine: np.ndarray, fold: np.ndarray) ->
     thresholds, per_fold = np.empty(len(folds)), np.empty(len(folds))
     for k, number in enumerate(folds):
         test = fold == number
-        thresholds[k] = _best_threshold(scores[~test], genuine[~test])
+        thresholds[k] = _mean_of_best(scores[~test], genuine[~test])
         per_fold[k] = np.mean((scores[test] > thresholds[k]) == genuine[test])
     return KFold(float(per_fold.mean()), float(per_fold.std()), per_fold, thresholds)
 
 
-def _best_threshold(scores: np.ndarray, genuine: np.ndarray) -> float:
+def _mean_of_best(scores: np.ndarray, genuine: np.ndarray) -> float:
     """The threshold by the rule of `kfold_accuracy`, for ascending scores (N,)."""
     last = np.flatnonzero(np.append(scores[1:] > scores[:-1], True))  # where each run of equal scores ends
     distinct = scores[last]

@@ -54,6 +54,10 @@ def test_the_quickstart_leads_from_drawn_people_to_a_comparison_of_three_and_goe
     assert len({report["results"]["accuracy"] for report in reports.values()}) > 1
     page = (out / "report" / "compare.html").read_text()
     assert all(name in page for name in ("raw pixels", "quickstart_sphereface", "quickstart_sphereface_plus"))
+    base, *others = json.loads((out / "report" / "compare.json").read_text())["models"]
+    assert base["label"] == "quickstart_sphereface"
+    assert [model["label"] for model in others] == ["raw pixels", "quickstart_sphereface_plus"]
+    assert all(len(model["against_first"]["interval"]) == 2 for model in others)
 
     checkpoint = out / "sphereface_plus" / "checkpoints" / "last.pt"
     written = checkpoint.stat().st_mtime_ns

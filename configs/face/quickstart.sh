@@ -35,5 +35,6 @@ for model in pixels $OUT/sphereface $OUT/sphereface_plus; do
     run python -m eval verify --model "$model" --pairs "$PAIRS" --images $OUT/crops/test \
         --out "$OUT/report/$(basename "$model")"
 done
-run python -m eval compare $OUT/report/pixels/report.json $OUT/report/sphereface/report.json \
-    $OUT/report/sphereface_plus/report.json --out $OUT/report
+# What does MHE change? The others are compared with SphereFace, pair by pair, with an interval and a test.
+run python -m eval compare $OUT/report/pixels/report.json $OUT/report/sphereface_plus/report.json \
+    --against $OUT/report/sphereface/report.json --out $OUT/report

@@ -97,6 +97,83 @@ def test_one_report_is_not_enough(three, run_eval):
     assert "two reports at least" in run_eval("compare", three[0], code=2).output
 
 
+def test_against_names_the_one_that_the_others_are_compared_with(three, run_eval, tmp_path):
+    poor, good, again = three
+    output = run_eval("compare", poor, good / "report.json", "--against", good, "--out", tmp_path).output
+    models = json.loads((tmp_path / "compare.json").read_text())["models"]
+    assert [model["label"] for model in models] == ["good", "poor"]  # it comes first, and once
+    assert models[0]["against_first"] is None
+    assert models[1]["against_first"]["difference"] < 0
+    assert output.index("| good ") < output.index("| poor ")
+    not_listed = run_eval("compare", poor, again, "--against", good).output
+    assert [line.split()[1] for line in not_listed.splitlines()[2:5]] == ["good", "poor", "again"]
+    assert "two reports at least" in run_eval("compare", good, "--against", good, code=2).output
+
+
+def test_few_deciding_pairs_are_said_with_which_to_believe(three, run_eval, tmp_path):
+    contents = [reports.read(three[1]), copy.deepcopy(reports.read(three[1]))]
+    lost = [k for k, right in enumerate(contents[0]["per_pair"]["correct"]) if right][:4]
+    for k in lost:
+        contents[1]["per_pair"]["correct"][k] = 0
+    contents[1]["results"]["accuracy"] -= 4 / 120
+    for name, report in zip("ab", contents, strict=True):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").write_text(json.dumps(report))
+    output = run_eval("compare", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "c").output
+    assert "0 pairs gained and 4 lost against the first are few; believe p, not the interval." in output
+    against = json.loads((tmp_path / "c" / "compare.json").read_text())["models"][1]["against_first"]
+    assert against["few_pairs"]
+    assert against["interval"][1] < 0 < 0.05 < against["p_value"] == 0.125
+    assert "few pairs: believe p" in (tmp_path / "c" / "compare.html").read_text()
+    many = copy.deepcopy(contents[0])
+    many["per_pair"]["correct"] = [1 - right for right in many["per_pair"]["correct"]]
+    many["results"]["accuracy"] = 1 - many["results"]["accuracy"]
+    for other in (many, contents[0]):  # 120 deciding pairs, and none at all
+        assert "are few" not in table(compare([contents[0], other], ["a", "b"]))
+
+
+def damaged(report: dict, place: str, value: object) -> dict:
+    report = copy.deepcopy(report)
+    *parents, leaf = place.split(".")
+    node = report
+    for name in parents:
+        node = node[name]
+    if value is None:
+        del node[leaf]
+    else:
+        node[leaf] = value
+    return report
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("results", None, "results is missing"),
+        ("title", None, "title is missing"),
+        ("pairs.sha256", None, "pairs.sha256 is missing"),
+        ("results.accuracy", "0.9", "results.accuracy: input should be a valid number, got '0.9'"),
+        ("results.accuracy", 0.25, "per_pair.correct gives the accuracy 0."),
+        ("results.accuracy_interval", [0.5], "results.accuracy_interval: list should have at least 2"),
+        ("results.tar_at_far", [3], "results.tar_at_far.0: input should be"),
+        ("results.tar_at_far", [], "have TAR at other FARs"),
+        ("model.label", 7, "model.label: input should be a valid string, got 7"),
+        ("per_pair", {}, "per_pair.genuine is missing, and 3 more"),
+        ("per_pair.score", [0.5], "per_pair.score has 1 values for 120 pairs"),
+        ("per_pair.score", [float("nan")] * 120, "per_pair.score.0: input should be a finite number"),
+        ("per_pair.correct", [2] * 120, "per_pair.correct.0: input should be 0 or 1, got 2"),
+        ("per_pair.genuine", [1] * 120, "counts of genuine and impostor pairs and per_pair.genuine"),
+        ("per_pair.genuine", [1, 0] * 60, "not the same of them are genuine"),
+        ("per_pair.fold", ["a"] * 120, "per_pair.fold.0: input should be a valid integer, got 'a'"),
+    ],
+)
+def test_a_damaged_report_is_one_sentence(three, run_eval, tmp_path, place, value, message):
+    (tmp_path / "report.json").write_text(json.dumps(damaged(reports.read(three[1]), place, value)))
+    output = run_eval("compare", three[0], tmp_path, code=1).output
+    assert output.startswith(f"error: {tmp_path}")
+    assert message in output
+    assert len(output.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("p", "text"), [(0.5, "0.50"), (0.04, "0.0400"), (0.00012, "0.0001"), (3e-9, "< 0.0001")]
 )

@@ -142,7 +142,7 @@ def test_page_says_protocol_interval_input_and_unresolved_far_in_words(measured)
     text = " ".join(Page((measured[0] / "report.html").read_text()).text.split())
     for words in (
         "the mean embedding over both members of all pairs of the other folds is subtracted",
-        "95 % percentile bootstrap over pairs within folds",
+        "95 % Wilson interval, thresholds kept. The 70 people are known by the photos' folders",
         "not resolved: 0.06 false accepts expected",
         "coarse: 6 false accepts expected",
         "not stated by the file of embeddings",
@@ -175,6 +175,9 @@ def test_an_impostor_pair_on_top_leaves_no_threshold_for_a_small_far():
         ("{", "is no JSON"),
         ("[]", "is no verification report of format 1"),
         ('{"format": 7, "per_pair": {}}', "is no verification report of format 1"),
+        ("[" * 100_000, "is no JSON"),
+        ('{"format": 1, "per_pair": {}}', r"is damaged or no verification report of ours \(pairs is missing"),
+        ('{"format": 1, "per_pair": [], "pairs": 3}', r"is damaged .*pairs: input should be"),
     ],
 )
 def test_a_file_that_is_no_report_is_refused_by_name(tmp_path, content, message):

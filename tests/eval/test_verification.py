@@ -9,6 +9,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from eval import verification as v
+from eval.people import People
 
 
 def drawn_scores(seed: int, num_pairs: int = 400, ties: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -104,26 +105,70 @@ def test_l2_between_unit_embeddings_follows_from_the_cosine(cosine):
     assert v.cosine_to_l2(cosine) == pytest.approx(np.linalg.norm(first - second), abs=1e-12)
 
 
-def test_bootstrap_interval_agrees_with_resampling_the_pairs_one_by_one():
-    generator = np.random.default_rng(5)
-    fold = np.repeat(np.arange(4), [30, 50, 40, 30])
-    correct = generator.random(150) < 0.9
-    means = []
-    for _ in range(4000):
-        per_fold = []
-        for index in range(4):
-            inside = correct[fold == index]
-            per_fold.append(inside[generator.integers(0, len(inside), len(inside))].mean())
-        means.append(np.mean(per_fold))
+@pytest.mark.parametrize(("wrong", "count"), [(0, 6000), (2, 6000), (37, 6000), (60, 600), (40, 40)])
+def test_interval_of_independent_pairs_is_scipys_wilson_interval(wrong, count):
+    correct = np.arange(count) >= wrong
+    expected = binomtest(count - wrong, count).proportion_ci(0.95, method="wilson")
+    assert v.accuracy_interval(correct, np.arange(count) % 10) == pytest.approx(tuple(expected), abs=1e-12)
+
+
+def test_interval_without_an_error_ends_at_one_and_begins_below():
+    low, high = v.accuracy_interval(np.ones(6000, dtype=bool), np.arange(6000) % 10)
+    assert high == 1
+    assert low == pytest.approx(0.99936, abs=1e-5)
+
+
+def test_folds_of_other_sizes_weigh_in_the_interval_as_in_the_mean():
+    fold = np.repeat([0, 1], [100, 20])
+    correct = np.arange(120) % 100 >= 10
     low, high = v.accuracy_interval(correct, fold)
-    assert low == pytest.approx(np.quantile(means, 0.025), abs=0.006)
-    assert high == pytest.approx(np.quantile(means, 0.975), abs=0.006)
+    assert low < (0.9 + 0.5) / 2 < high
+    expected = v.wilson(0.7, 1 / (100 * (1 / 200) ** 2 + 20 * (1 / 40) ** 2))
+    assert (low, high) == pytest.approx(expected, abs=1e-12)
 
 
-def test_bootstrap_interval_repeats_and_narrows_to_a_point_without_errors():
-    fold, correct = np.repeat(np.arange(10), 20), np.arange(200) % 7 > 0
-    assert v.accuracy_interval(correct, fold) == v.accuracy_interval(correct, fold)
-    assert v.accuracy_interval(np.ones(200, dtype=bool), fold) == (1, 1)
+def drawn_people(seed: int, num_pairs: int = 300) -> tuple[People, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    first = generator.integers(0, 40, num_pairs)
+    second = np.where(generator.random(num_pairs) < 0.5, first, generator.integers(0, 40, num_pairs))
+    return People(first, second, 40, True, "by hand"), generator.random(num_pairs) < 0.8
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_design_effect_is_the_slow_sum_over_people_and_pairs(seed):
+    people, correct = drawn_people(seed)
+    error, n = np.mean(~correct), len(correct)
+    variance = 0.0
+    for person in range(people.count):
+        total = 0.0
+        for a, b, right in zip(people.first, people.second, correct, strict=True):
+            if person in (a, b):
+                total += (0 if right else 1) - error
+        variance += total**2
+    for a, b, right in zip(people.first, people.second, correct, strict=True):
+        if a != b:
+            variance -= ((0 if right else 1) - error) ** 2
+    expected = max(1, variance / (n * error * (1 - error)))
+    assert v.design_effect(correct, np.arange(n) % 10, people) == pytest.approx(expected, rel=1e-12)
+
+
+def test_pairs_copied_k_times_of_the_same_people_are_worth_one_each():
+    correct, copies = np.arange(400) % 10 > 0, 3
+    fold = np.tile(np.arange(400) % 10, copies)
+    person = np.tile(np.arange(400), copies)
+    people = People(person, person, 400, True, "by hand")
+    effect = v.design_effect(np.tile(correct, copies), fold, people)
+    assert effect == pytest.approx(copies)
+    interval = v.accuracy_interval(np.tile(correct, copies), fold, effect)
+    assert interval == pytest.approx(v.accuracy_interval(correct, np.arange(400) % 10))
+
+
+def test_people_who_share_nothing_and_models_without_error_have_no_design_effect():
+    alone = People(np.arange(60), np.arange(60), 60, True, "by hand")
+    fold = np.arange(60) % 10
+    assert v.design_effect(np.arange(60) > 5, fold, alone) == pytest.approx(1)
+    assert v.design_effect(np.ones(60, dtype=bool), fold, alone) == 1
+    assert v.design_effect(np.zeros(60, dtype=bool), fold, alone) == 1
 
 
 @pytest.mark.parametrize(("base", "other"), [(0, 0), (0, 5), (7, 7), (3, 12), (40, 22), (0, 1), (900, 1000)])
@@ -150,6 +195,32 @@ def test_paired_difference_agrees_with_resampling_pairs_together():
     assert result.interval == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.006)
     assert result.only_base == sum(b and not o for b, o in zip(base, other, strict=True))
     assert result.only_other == sum(o and not b for b, o in zip(base, other, strict=True))
+
+
+def test_as_many_gained_as_lost_are_exactly_nothing():
+    base, other, fold = np.ones(6000, dtype=bool), np.ones(6000, dtype=bool), np.arange(6000) // 600
+    base[np.arange(8) * 600] = False
+    other[[603, 3003]] = False
+    result = v.paired_difference(base, other, fold)
+    assert (result.only_other, result.only_base) == (8, 2)
+    assert result.interval[0] == 0  # and not 2e-20, which would exclude 0
+    assert result.difference == 6 / 6000
+    uneven = np.minimum(np.arange(6000) // 537, 9)
+    assert v.paired_difference(base, other, uneven).interval[0] <= 0
+
+
+def test_folds_of_any_sizes_have_a_common_unit():
+    sizes = [509, 521, 523, 541, 547, 557, 563, 569, 571, 577]  # primes: the unit is a number of 28 digits
+    fold = np.repeat(np.arange(10), sizes)
+    base = np.arange(len(fold)) % 9 > 0
+    result = v.paired_difference(base, ~base | (np.arange(len(fold)) % 2 > 0), fold)
+    expected = np.mean([result_of(base, fold, k) for k in range(10)])
+    assert result.difference == pytest.approx(expected, abs=1e-15)
+
+
+def result_of(base: np.ndarray, fold: np.ndarray, index: int) -> float:
+    other = ~base | (np.arange(len(fold)) % 2 > 0)
+    return other[fold == index].mean() - base[fold == index].mean()
 
 
 def test_a_model_does_not_differ_from_itself():
