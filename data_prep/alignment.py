@@ -21,7 +21,10 @@ from typing import Literal, get_args
 import cv2
 import numpy as np
 
+from .exact_warp import exact_warp
+
 Fit = Literal["inverse", "forward"]
+Warp = Literal["opencv", "exact"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +90,7 @@ def similarity(landmarks: np.ndarray, template_points: np.ndarray, fit: Fit = "i
     return np.array([[c.real, -c.imag, d.real], [c.imag, c.real, d.imag]])
 
 
-def warp(photo: np.ndarray, matrix: np.ndarray, template: AlignmentTemplate) -> np.ndarray:
+def opencv_warp(photo: np.ndarray, matrix: np.ndarray, template: AlignmentTemplate) -> np.ndarray:
     """The crop uint8 (height, width, 3): photo seen through matrix (2, 3), bilinear, black outside the photo.
 
     No antialiasing, as in Matlab's imtransform: a face larger than the template is sampled, not averaged.
@@ -107,10 +110,17 @@ def warp(photo: np.ndarray, matrix: np.ndarray, template: AlignmentTemplate) -> 
 
 
 def align(
-    photo: np.ndarray, landmarks: np.ndarray, template: AlignmentTemplate, fit: Fit = "inverse"
+    photo: np.ndarray,
+    landmarks: np.ndarray,
+    template: AlignmentTemplate,
+    fit: Fit = "inverse",
+    warp: Warp = "opencv",
 ) -> np.ndarray:
     """The crop uint8 (height, width, 3) of the face with landmarks (5, 2) in photo uint8 (H, W, 3)."""
-    return warp(photo, similarity(landmarks, template.points, fit), template)
+    matrix = similarity(landmarks, template.points, fit)
+    if warp == "exact":
+        return exact_warp(photo, matrix, template.height, template.width)
+    return opencv_warp(photo, matrix, template)
 
 
 def is_aligned(landmarks: np.ndarray, template: AlignmentTemplate, tolerance: float) -> bool:

@@ -14,7 +14,7 @@ import torch
 
 from sphereface_plus.data.manifest import ManifestRow
 
-from .alignment import ALIGNMENT_TEMPLATES, align
+from .alignment import ALIGNMENT_TEMPLATES, Warp, align
 from .detection import pick
 from .errors import PrepError
 from .images import PhotoError, read_photo
@@ -64,7 +64,7 @@ class Cropper:
         try:
             # From the landmarks as the manifest has them, so that anybody can make the same crops from it.
             faces = [replace(face, landmarks=np.round(face.landmarks, 3)) for face in faces]
-            crops = [align(pixels, face.landmarks, self._template, self._cropping.fit) for face in faces]
+            crops = [self._crop(pixels, face) for face in faces]
         except ValueError as error:
             return replace(done, problem="landmarks of no face", detail=str(error))
         several = self._cropping.face == "all" and self._landmarks is None
@@ -90,14 +90,17 @@ class Cropper:
             return [_Face("centre", centre_landmarks(*pixels.shape[:2]))]
         return []
 
+    def _crop(self, pixels: np.ndarray, face: _Face) -> np.ndarray:
+        settings = self._cropping
+        return align(pixels, face.landmarks, self._template, settings.fit, settings.warp)
+
     def _row(self, path: str, photo: Photo, face: _Face) -> ManifestRow:
         template = self._template
         size = (template.height, template.width)
         places = [float(round(value, 3)) for value in (*face.box, *face.landmarks.flat)]
         score = round(face.score, 6)
-        return ManifestRow(
-            path, photo.identity, photo.path, face.method, template.name, *size, score, *places
-        )
+        names = path, photo.identity, photo.path, face.method, template.name
+        return ManifestRow(*names, *size, score, *places, warp=name_of(self._cropping.warp))
 
     def _write(self, path: Path, crop: np.ndarray) -> int:
         """Writes the crop, whole or not at all; returns the size of its file."""
@@ -126,6 +129,11 @@ class _Face:
     landmarks: np.ndarray  # (5, 2)
     score: float = math.nan
     box: tuple[float, ...] = (math.nan,) * 4
+
+
+def name_of(warp: Warp) -> str:
+    """What a manifest calls it: OpenCV with its version, as the pixels of versions differ."""
+    return f"opencv {cv2.__version__}" if warp == "opencv" else warp
 
 
 def make_detector(cropping: Cropping, *, relaxed: bool = False) -> MTCNN:

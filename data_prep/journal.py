@@ -16,6 +16,7 @@ from sphereface_plus.data.manifest import UNFINISHED, ManifestRow, leads_outside
 from .errors import PrepError
 
 JOURNAL = UNFINISHED
+_BEFORE_IT_WAS_A_SETTING = {"warp": "opencv"}
 _TYPES: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (float, int)}
 
 
@@ -93,6 +94,8 @@ class Journal:
                 raise TypeError
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise PrepError(f"{self._path}: is no journal of this program; give a new folder") from None
+        older = {n: value for n, value in _BEFORE_IT_WAS_A_SETTING.items() if n in self._settings}
+        before = {**older, **before}
         if changes := "; ".join(_changes(before, self._settings)):
             raise PrepError(
                 f"{self._path.parent}: was begun with other settings ({changes}); "

@@ -16,6 +16,8 @@ import numpy
 import PIL
 import torch
 
+from sphereface_plus.data.manifest import mixed_warps
+
 from .journal import Done
 from .layouts import Photos
 
@@ -61,7 +63,7 @@ def summarise(
         problems=dict(Counter(photo.problem for photo in done if photo.problem).most_common()),
         ignored=found.ignored,
         lost=dict(sorted({**found.lost, **_without_any_crop(done)}.items())),
-        notes=found.notes,
+        notes=[*found.notes, *mixed_warps(Counter(row.warp for row in rows))],
         num_before=num_before,
         seconds=seconds,
         workers=workers,
@@ -80,6 +82,7 @@ def write_report(
         "num_identities": summary.num_identities,
         "methods": summary.methods,
         "problems": summary.problems,
+        "warps": dict(Counter(crop.row.warp for photo in done for crop in photo.crops).most_common()),
         "ignored": summary.ignored,
         "lost_identities": summary.lost,
         "notes": summary.notes,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from .alignment import ALIGNMENT_TEMPLATES, Fit
+from .alignment import ALIGNMENT_TEMPLATES, Fit, Warp
 from .detection import RULES, Rule
 from .errors import PrepError
 
@@ -18,6 +18,7 @@ Format = Literal["png", "jpg"]
 CHOICES: dict[str, tuple[str, ...]] = {
     "template": tuple(ALIGNMENT_TEMPLATES),
     "fit": get_args(Fit),
+    "warp": get_args(Warp),
     "face": RULES,
     "fallback": get_args(Fallback),
     "format": get_args(Format),
@@ -34,6 +35,8 @@ class Cropping:
     """Alignment template."""
     fit: Fit = "inverse"
     """Which least squares the similarity transform is (alignment.py)."""
+    warp: Warp = "opencv"
+    """What computes the pixels: OpenCV, whose versions differ, or exact_warp.py, the same everywhere."""
     face: Rule = "centre"
     """Which of several faces is meant (detection.py)."""
     fallback: Fallback = "none"

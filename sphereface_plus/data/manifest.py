@@ -10,7 +10,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
@@ -76,11 +76,13 @@ class ManifestRow:
     """Root mean square distance of this crop's landmarks from the alignment template's, crop pixels."""
     turned: float = math.nan
     """Degrees, counterclockwise, by which the photo was turned when the face was found: 0, 90, 180 or 270."""
+    warp: str = ""
+    """What computed the crop's pixels, such as `opencv 5.0.0`: versions of it differ. Empty: not known."""
 
 
 _KINDS = {field.name: str(field.type) for field in fields(ManifestRow)}  # "str", "int" or "float"
-OPTIONAL_COLUMNS = ("num_faces", "runner_up_side", "runner_up_score", "residual", "turned")
-"""Numbers that a manifest may lack, as a whole or in a row."""
+OPTIONAL_COLUMNS = ("num_faces", "runner_up_side", "runner_up_score", "residual", "turned", "warp")
+"""Numbers, and warp, a text, that a manifest may lack, as a whole or in a row."""
 COLUMNS = tuple(name for name in _KINDS if name not in OPTIONAL_COLUMNS)
 LANDMARK_COLUMNS = COLUMNS[-10:]
 """x and y of left eye, right eye, nose tip, left and right mouth corner: `.reshape(5, 2)` gives landmarks."""
@@ -104,7 +106,7 @@ def _text(value: str | int | float) -> str:
 
 def read_manifest(path: str | Path, content: bytes | None = None) -> pandas.DataFrame:
     """The manifest with COLUMNS in their order, checked. What else the file has follows in its own order:
-    OPTIONAL_COLUMNS as numbers, nan where they are empty, and columns that are not ours as text.
+    OPTIONAL_COLUMNS, numbers as nan where they are empty, and columns that are not ours as text.
 
     content: the file's, where it lies in a packed set; `path` then only names it.
     Raises ManifestError for a file that cannot be read, a missing column, a value of the wrong kind, a crop
@@ -156,7 +158,7 @@ def _value(name: str, text: str) -> str | int | float:
         if not math.isfinite(number):
             raise ValueError(f"{name} must be a finite number, got {text[:200]!r}")
         return number
-    if text == "" and kind:
+    if text == "" and kind and name not in _MAY_BE_EMPTY:
         raise ValueError(f"{name} is empty")
     if name == "method" and text not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {text[:200]!r}")
@@ -177,6 +179,23 @@ def _read_csv(path: Path, content: bytes | None) -> list[list[str]]:
     if not rows:
         raise ManifestError(f"{path}: the manifest is empty, not even its header is there")
     return rows
+
+
+def mixed_warps(counts: Mapping[str, int]) -> list[str]:
+    """A sentence where crops of a set were computed in different ways; else none.
+
+    counts: values of the column warp -> crops.
+    """
+    if len(counts) < 2:
+        return []
+    ways = ", ".join(
+        f"{count:,} by {warp or 'what is not known'}"
+        for warp, count in sorted(counts.items(), key=lambda item: -item[1])
+    )
+    return [
+        f"the crops come from different warps ({ways}), whose pixels differ a little; align all photos anew "
+        "with one version of OpenCV, or with --warp exact, which is the same everywhere"
+    ]
 
 
 def leads_outside(path: str) -> bool:

@@ -20,6 +20,7 @@ from sphereface_plus.data.manifest import (
     ManifestError,
     ManifestRow,
     leads_outside,
+    mixed_warps,
     read_manifest,
     write_manifest,
 )
@@ -63,13 +64,16 @@ def write(tmp_path: Path):
 
 def test_what_was_written_is_read_back(write):
     group = {"num_faces": 3, "runner_up_side": 61.5, "runner_up_score": 0.98, "residual": 2.5, "turned": 180}
-    rows = [row(**group), row("Bob/2.png", "Bob", method="given", score=math.nan, box_left=math.nan)]
+    rows = [
+        row(**group, warp="opencv 5.0.0"),
+        row("Bob/2.png", "Bob", method="given", score=math.nan, box_left=math.nan),
+    ]
     table = read_manifest(write(*rows))
     assert tuple(table.columns) == COLUMNS + OPTIONAL_COLUMNS
     for index, expected in enumerate(rows):
         for name in table.columns:
             value, wanted = table[name].iloc[index], getattr(expected, name)
-            assert value == wanted or (math.isnan(value) and math.isnan(wanted))
+            assert value == wanted or (math.isnan(value) and math.isnan(wanted)), name
 
 
 def test_landmark_columns_are_the_five_points_in_order(write):
@@ -97,12 +101,13 @@ def test_a_manifest_without_the_optional_columns_is_read_as_before(write):
     assert table["path"].tolist() == ["Ann/1.png", "Ann/2.png"]
 
 
-def test_optional_columns_are_numbers_and_nan_where_empty(write):
-    table = read_manifest(write(row(num_faces=2, residual=1.5), row("Ann/2.png")))
-    assert {str(table[name].dtype) for name in OPTIONAL_COLUMNS} == {"float64"}
+def test_optional_columns_are_numbers_and_nan_where_empty_and_the_warp_is_text(write):
+    table = read_manifest(write(row(num_faces=2, residual=1.5), row("Ann/2.png", warp="exact")))
+    assert {str(table[name].dtype) for name in OPTIONAL_COLUMNS if name != "warp"} == {"float64"}
+    assert table["warp"].tolist() == ["", "exact"]
     assert table["num_faces"].tolist()[0] == 2
     assert table["num_faces"].isna().tolist() == [False, True]
-    assert b",2,,,1.5,\n" in write(row(num_faces=2, residual=1.5)).read_bytes()
+    assert b",2,,,1.5,,\n" in write(row(num_faces=2, residual=1.5)).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -187,7 +192,7 @@ def test_paths_that_lead_out_of_a_folder_are_known_on_any_system(path, outside):
         ({"old": ",score", "new": ",confidence"}, "is not a manifest, it lacks the columns score"),
         ({"old": "nose_y,", "new": "nose_y,age,age,"}, "has the column 'age' twice"),
         ({"old": "identity,", "new": "identity,path,"}, "has the column 'path' twice"),
-        ({"old": ",112,96,", "new": ",112,"}, r"row 1 \(.*\): expected 27 fields, got 26"),
+        ({"old": ",112,96,", "new": ",112,"}, r"row 1 \(.*\): expected 28 fields, got 27"),
         ({"old": "Ann/1.png", "new": '"Ann/1.png'}, "is not a CSV file"),
     ],
 )
@@ -223,3 +228,11 @@ def test_no_damage_gives_another_error_than_a_manifest_error(tmp_path_factory, d
         assert list(read_manifest(path, damage(data, path.read_bytes())).columns[: len(COLUMNS)]) == list(
             COLUMNS
         )
+
+
+def test_crops_of_different_warps_are_told_with_their_numbers():
+    assert mixed_warps({"opencv 5.0.0": 9}) == mixed_warps({}) == mixed_warps({"": 3}) == []
+    (told,) = mixed_warps({"": 2, "opencv 4.10.0": 1000})
+    assert told.startswith(
+        "the crops come from different warps (1,000 by opencv 4.10.0, 2 by what is not known)"
+    )

@@ -214,6 +214,37 @@ def test_people_without_a_crop_are_named_with_the_reason(photos, tmp_path, write
     assert report(tmp_path / "out")["lost_identities"] == summary.lost
 
 
+def test_each_crop_says_what_warped_it_and_a_folder_of_several_is_noticed(photos, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        align_folder(photos, out, progress=stop_at(4), **FAST)
+    monkeypatch.setattr(cv2, "__version__", "9.9.9")
+    summary = align_folder(photos, out, **FAST)
+    (note,) = summary.notes
+    assert "(5 by opencv 9.9.9, 4 by opencv " in note
+    assert "--warp exact" in note
+    assert sorted(report(out)["warps"].values()) == [4, 5]
+    assert read_manifest(out / "manifest.csv")["warp"].tolist().count("opencv 9.9.9") == 5
+
+
+def test_the_exact_warp_names_no_version_and_is_another_setting(photos, tmp_path):
+    summary = align_folder(photos, tmp_path / "out", warp="exact", **FAST)
+    assert summary.notes == []
+    assert set(read_manifest(tmp_path / "out/manifest.csv")["warp"]) == {"exact"}
+    with pytest.raises(PrepError, match=r"other settings \(warp exact there, opencv here\)"):
+        align_folder(photos, tmp_path / "out", **FAST)
+
+
+def test_a_folder_begun_before_there_was_a_choice_of_warps_goes_on(photos, tmp_path):
+    out = tmp_path / "out"
+    align_folder(photos, out, **FAST)
+    text = (out / "progress.jsonl").read_text()
+    (out / "progress.jsonl").write_text(text.replace('"warp": "opencv", ', "", 1))
+    assert align_folder(photos, out, **FAST).num_before == 9
+    with pytest.raises(PrepError, match=r"other settings \(warp opencv there, exact here\)"):
+        align_folder(photos, out, warp="exact", **FAST)
+
+
 def test_the_report_names_settings_and_versions(photos, tmp_path):
     align_folder(photos, tmp_path / "out", **FAST)
     told = report(tmp_path / "out")

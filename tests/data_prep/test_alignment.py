@@ -9,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep.alignment import ALIGNMENT_TEMPLATES, align, is_aligned, similarity, warp
+from data_prep.alignment import ALIGNMENT_TEMPLATES, align, is_aligned, opencv_warp, similarity
 from data_prep.detection import pick
+from data_prep.exact_warp import exact_warp
 from data_prep.images import read_photo
 from data_prep.mtcnn import MTCNN
 
@@ -160,26 +161,56 @@ def slow_warp(photo: np.ndarray, matrix: np.ndarray, height: int, width: int) ->
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_warp_is_bilinear_and_black_outside_of_the_photo(seed):
+def test_opencvs_warp_is_bilinear_and_black_outside_of_the_photo(seed):
     rng = np.random.default_rng(seed)
     photo = cv2.GaussianBlur(rng.integers(0, 256, (70, 60, 3), np.uint8), (0, 0), 2)
     matrix = similarity(some_landmarks(seed) / 8 + 5, SPHEREFACE.points)
-    crop = warp(photo, matrix, SPHEREFACE)
+    crop = opencv_warp(photo, matrix, SPHEREFACE)
     slow = slow_warp(photo, matrix, 112, 96)
     assert abs(crop - slow).max() < 4  # OpenCV rounds positions to 1/32 pixel
     assert abs((crop - slow).mean()) < 0.3
     assert crop.min() == 0
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_exact_warp_is_the_rounded_bilinear_formula_in_float64(seed):
+    photo = np.random.default_rng(seed).integers(0, 256, (70, 60, 3), np.uint8)
+    matrix = similarity(some_landmarks(seed) / 8 + 5, SPHEREFACE.points)  # partly beside the photo
+    crop = exact_warp(photo, matrix, 112, 96)
+    slow = slow_warp(photo, matrix, 112, 96)
+    assert crop.dtype == np.uint8
+    assert crop.flags.c_contiguous
+    assert (crop == 0).any()
+    # The formula's own rounding may put a value on the other side of a half, where both are right.
+    assert abs(crop - slow).max() <= 0.5 + 1e-9
+
+
+def test_both_warps_agree_to_rounding_where_positions_are_whole_pixels():
+    photo = np.random.default_rng(0).integers(0, 256, (150, 140, 3), np.uint8)
+    moved = np.array([[1.0, 0, -13], [0, 1.0, -21]])
+    crop = exact_warp(photo, moved, 112, 96)
+    np.testing.assert_array_equal(crop, photo[21:133, 13:109])
+    np.testing.assert_array_equal(crop, opencv_warp(photo, moved, SPHEREFACE))
+
+
+@pytest.mark.parametrize("fit", ["inverse", "forward"])
+def test_a_photo_is_seen_alike_by_both_warps(fit):
+    photo = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 256, (250, 250, 3), np.uint8), (0, 0), 2)
+    ours, opencvs = (align(photo, some_landmarks(1), SPHEREFACE, fit, warp) for warp in ("exact", "opencv"))
+    assert abs(ours.astype(int) - opencvs).max() <= 5  # 1 for OpenCV 5, some more for 4
+
+
 def test_a_photo_on_the_template_is_returned_unchanged():
     photo = np.random.default_rng(0).integers(0, 256, (112, 96, 3), np.uint8)
-    np.testing.assert_array_equal(align(photo, SPHEREFACE.points, SPHEREFACE), photo)
+    for warp in ("opencv", "exact"):
+        np.testing.assert_array_equal(align(photo, SPHEREFACE.points, SPHEREFACE, warp=warp), photo)
 
 
 def test_a_face_outside_of_the_photo_gives_a_black_crop():
     photo = np.full((50, 50, 3), 255, np.uint8)
     for offset in (-1000, 1000):
-        assert align(photo, SPHEREFACE.points + offset, SPHEREFACE).max() == 0
+        for warp in ("opencv", "exact"):
+            assert align(photo, SPHEREFACE.points + offset, SPHEREFACE, warp=warp).max() == 0
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -191,8 +222,9 @@ def test_a_photo_longer_than_opencv_warps_is_aligned_like_its_part(axis):
     photo = np.zeros(shape, np.uint8)
     photo[(slice(-200, None),) if axis == 0 else (slice(None), slice(-200, None))] = strip
     offset = np.array([0, 39_800] if axis == 0 else [39_800, 0])
-    expected = align(strip, landmarks, SPHEREFACE).astype(int)
-    assert abs(align(photo, landmarks + offset, SPHEREFACE) - expected).max() <= 1
+    for warp in ("opencv", "exact"):
+        expected = align(strip, landmarks, SPHEREFACE, warp=warp).astype(int)
+        assert abs(align(photo, landmarks + offset, SPHEREFACE, warp=warp) - expected).max() <= 1
 
 
 def test_aligned_landmarks_are_recognised_within_the_tolerance_only():
