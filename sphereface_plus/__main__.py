@@ -55,9 +55,10 @@ def train(recipe: Path, overrides: tuple[str, ...], out: Path | None, resume: bo
     """Train what RECIPE describes, a YAML file or the name of one that is installed, such as cifar/cnn9.
 
     Ctrl-C or SIGTERM saves and stops; --resume repeats the uninterrupted run exactly. With --resume,
-    train.steps and data.workers may differ from before, and of image classifications data.path, where the
-    same training images lie there; nothing else. The exit code is 3 where the training has diverged, 130 or
-    143 where it was stopped, 1 for everything else that the message says.
+    train.steps and data.workers may differ from before; of image classifications data.path, where the same
+    training images lie there; after a divergence what its message advises; nothing else. The exit code is 3
+    where the training has diverged, 130 or 143 where it was stopped, 1 for everything else that the message
+    says.
 
     \b
     sphereface-plus train configs/face/sphereface20_casia.yaml --set data.path=crops/casia

@@ -78,6 +78,9 @@ def _provenance(file: Path, payload: dict[str, Any], config: Config | ImageConfi
         yield f"  loss       softmax, MHE weights {config.mhe.hidden.weight:g}, {config.mhe.output.weight:g}"
     if start := payload["start"]:
         yield f"  started    from {start['source']}, step {start['step']}, sha256 {start['sha256']}"
+    for change in payload.get("changes", []):
+        what = f"{change['setting']} {change['before']} -> {change['now']}"
+        yield f"  changed    from step {change['step']} on: {what}"
     if best := payload["best"]:
         yield f"  best       validation accuracy {best['accuracy']:.2%} at step {best['step']}"
 

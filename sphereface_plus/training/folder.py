@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from sphereface_plus.config import Config, ImageConfig, load, to_dict
 
 # What may change when a run goes on: no update that was made, or will be made, depends on these.
 MAY_CHANGE = {"train.steps", "data.workers"}
+# What may change beside when a run has diverged, which would diverge again: what its message advises.
+GENTLER = {"optimizer.learning_rate", "optimizer.warmup_steps", "optimizer.clip_norm"}
+GENTLER |= {"mhe.weight", "mhe.hidden.weight", "mhe.output.weight", "loss.lambda_min"}
 LOCK = ".lock"
 
 
@@ -104,23 +108,34 @@ class RunFolder:
         """What the run here began in; `auto` was decided then."""
         return load(self.config).train.precision
 
-    def refuse_another(self, config: Config | ImageConfig) -> None:
+    def refuse_another(self, config: Config | ImageConfig) -> bool:
         """Raises RunError unless the run here is the one that `config` describes, naming what differs.
 
         train.steps may be raised, to train on: the steps made stay what they are. data.workers may change.
-        So may the path of images: `state.restore` refuses others than the run began with.
+        So may the path of images: `state.restore` refuses others than the run began with. Of a run that has
+        diverged, the settings may change that can keep it from doing so again: returns whether they do.
         """
-        before, now = flatten(to_dict(load(self.config))), flatten(to_dict(config))
-        if now["train.precision"] == "auto":  # which keeps what the run began in
-            now["train.precision"] = before["train.precision"]
-        differing = {key for key in before.keys() | now.keys() if before.get(key) != now.get(key)}
+        differing = differences(to_dict(load(self.config)), to_dict(config))
+        precision = differing.get("train.precision", (None, None))[1]
+        if precision == "auto":  # which keeps what the run began in
+            del differing["train.precision"]
         may_change = MAY_CHANGE | ({"data.path"} if isinstance(config, ImageConfig) else set())
-        if refused := sorted(differing - may_change):
-            changes = ", ".join(f"{key} (was {before.get(key)}, now {now.get(key)})" for key in refused)
+        gentler: set[str] = set()
+        if self.failure.is_dir():
+            may_change |= (gentler := GENTLER | ({"train.precision"} if precision == "fp32" else set()))
+        if refused := {key: values for key, values in differing.items() if key not in may_change}:
+            changes = ", ".join(f"{key} (was {before}, now {now})" for key, (before, now) in refused.items())
             raise RunError(
                 f"{self.path}: --resume continues the same run, but the recipe differs: {changes}; "
                 "start a new run with --out, or undo the change"
             )
+        return any(key in gentler for key in differing)
+
+    def put_failure_aside(self, step: int) -> None:
+        """Of a run that goes on in another way now: it may diverge again, and must not be changed unasked."""
+        if self.failure.is_dir():
+            places = (self.path / f"failure_before_{step}_{number}" for number in count(1))
+            self.failure.rename(next(place for place in places if not place.exists()))
 
     def write_config(self, config: Config | ImageConfig) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
@@ -130,6 +145,16 @@ class RunFolder:
 def place_of(config: Config | ImageConfig, out: str | Path | None) -> Path:
     """The folder of a run: `out`, or runs/<name> if that is not given."""
     return Path(out) if out is not None else Path("runs") / config.name
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Settings that differ between two configs as plain data: name -> (before, now)."""
+    one, other = flatten(before), flatten(now)
+    return {
+        key: (one.get(key), other.get(key))
+        for key in sorted(one.keys() | other.keys())
+        if one.get(key) != other.get(key)
+    }
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -63,9 +63,10 @@ def train(config: Config | ImageConfig, out: str | Path | None = None, *, resume
 def _train(config: Config | ImageConfig, folder: RunFolder, processes: Processes, resume: bool) -> Outcome:
     goes_on = resume and folder.config.is_file()
     config, of_precision = settle(config, processes, folder.precision() if goes_on else None)
+    gentler = False
     if processes.is_main:  # the others would find what the main process has just made
         if resume and folder.holds_run():
-            folder.refuse_another(config)
+            gentler = folder.refuse_another(config)
         else:
             folder.refuse_existing()
     point = find(folder) if resume else ResumePoint(folder)
@@ -80,6 +81,8 @@ def _train(config: Config | ImageConfig, folder: RunFolder, processes: Processes
         if point.file is not None or point.damaged:
             print(point, file=sys.stderr)
         point.tidy()
+        if gentler:
+            folder.put_failure_aside(run.first_step)
     point.payload = None  # twice the network's size in memory, which the run does not need any more
     if processes.is_main:
         if of_precision is not None:

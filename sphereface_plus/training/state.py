@@ -18,7 +18,19 @@ from sphereface_plus.data.batches import BatchSampler, Order
 from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.distributed import Processes
-from sphereface_plus.training.folder import DivergedError, RunError, RunFolder, write_text
+from sphereface_plus.training.folder import (
+    GENTLER,
+    DivergedError,
+    RunError,
+    RunFolder,
+    differences,
+    write_text,
+)
+
+HOW_TO_TRY = (
+    "after a divergence --resume takes these changed, as by --set optimizer.learning_rate=..., from the "
+    "newest checkpoint on; or begin anew with --out"
+)
 
 
 class TrainingSet(Protocol):
@@ -69,6 +81,8 @@ class Run:
     first_step: int = 0
     best: dict[str, float] = field(default_factory=dict)
     """Step and accuracy of the best validation so far."""
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    """Settings that were changed after a divergence: step, setting, before, now."""
 
 
 def sampler(run: Run, step: int) -> BatchSampler:
@@ -107,7 +121,7 @@ def diverged(run: Run, step: int) -> DivergedError:
     return DivergedError(
         f"{run.folder.path}: step {step - 1}: the update made the embeddings infinite, the run has "
         f"diverged; the state after it is in {run.folder.failure}, not among the checkpoints. Try a "
-        "lower optimizer.learning_rate or optimizer.clip_norm, in a new folder"
+        f"lower optimizer.learning_rate or an optimizer.clip_norm; {HOW_TO_TRY}"
     )
 
 
@@ -135,6 +149,7 @@ def state(run: Run, step: int) -> dict[str, Any]:
         "step": step,
         "random": random,
         "best": run.best,
+        "changes": run.changes,
         "start": run.start,
         "trained_on": seen
         and {
@@ -170,6 +185,13 @@ def restore(run: Run, point: dict[str, Any]) -> None:
     if "cuda" in point["random"] and run.processes.device.type == "cuda":
         torch.cuda.set_rng_state(point["random"]["cuda"])
     run.first_step, run.best, run.start = point["step"], point["best"], point["start"]
+    run.changes = point.get("changes", [])  # checkpoints of older versions have none
+    for setting, (before, now) in differences(point["config"], to_dict(run.config)).items():
+        if setting in GENTLER or setting == "train.precision":
+            change = {"step": run.first_step, "setting": setting, "before": before, "now": now}
+            run.changes = [*run.changes, change]
+            if run.processes.is_main:
+                print(f"changed from step {run.first_step} on: {setting} {before} -> {now}", file=sys.stderr)
     if run.trained_on is not None:
         # The start's are in the checkpoint only. One of an older version does not have them.
         before = weights.trained_on_of(point)
@@ -199,5 +221,5 @@ def keep_failure(run: Run, step: int) -> str:
     )
     return (
         f"its batch (paths, labels) and the state before it are in {run.folder.failure}; try a lower "
-        f"optimizer.learning_rate, optimizer.clip_norm, {gentler}"
+        f"optimizer.learning_rate, an optimizer.clip_norm, {gentler}; {HOW_TO_TRY}"
     )

@@ -13,10 +13,11 @@ import yaml
 
 from sphereface_plus import checkpoint, config
 from sphereface_plus.data.crops import CropsError, SpecError
+from sphereface_plus.describe import describe
 from sphereface_plus.training import face, reporting
 from sphereface_plus.training import run as run_module
 from sphereface_plus.training.distributed import Processes
-from sphereface_plus.training.failures import ChanceLevel
+from sphereface_plus.training.failures import ChanceLevel, NonFiniteError
 from sphereface_plus.training.folder import RunError, RunFolder
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.run import train
@@ -275,6 +276,45 @@ def test_resume_of_a_diverged_run_diverges_again_and_is_never_called_finished(ti
     for _ in range(2):
         with pytest.raises(RunError, match="the run has diverged"):
             train(diverging(tiny, 1), tmp_path / "run", resume=True)
+
+
+def test_a_diverged_run_goes_on_with_a_gentler_setting_and_keeps_on_record_which(
+    tiny, tmp_path, monkeypatch, capsys
+):
+    folder = RunFolder(tmp_path / "run")
+    folder.write_config(tiny())
+    with pytest.raises(RunError, match=r"recipe differs: optimizer\.learning_rate"):
+        folder.refuse_another(tiny(**{"optimizer.learning_rate": 0.001}))
+    train(tiny(**{"train.steps": 6}), folder.path, resume=True)
+    update = face.ClassifierLearner.update
+
+    def diverging(learner, batch, step):
+        if step == 7:
+            raise NonFiniteError(step, "loss")
+        return update(learner, batch, step)
+
+    monkeypatch.setattr(face.ClassifierLearner, "update", diverging)
+    with pytest.raises(RunError, match="after a divergence --resume takes these changed, as by --set optim"):
+        train(tiny(), folder.path, resume=True)
+    monkeypatch.undo()
+    gentler = tiny(**{"optimizer.learning_rate": 0.001, "optimizer.clip_norm": 5.0})
+    with pytest.raises(RunError, match="recipe differs: seed"):
+        train(tiny(seed=4), folder.path, resume=True)
+    assert train(gentler, folder.path, resume=True).step == 8
+    said = capsys.readouterr().err
+    assert "changed from step 6 on: optimizer.clip_norm None -> 5.0" in said
+    assert "changed from step 6 on: optimizer.learning_rate 0.01 -> 0.001" in said
+    rates = {line["step"]: line["learning_rate"] for line in read_log(folder.log)}
+    assert rates[7] == pytest.approx(0.0001)  # after the milestone
+    changes = checkpoint.load(folder.path)["changes"]
+    assert [(change["step"], change["setting"]) for change in changes] == [
+        (6, "optimizer.clip_norm"),
+        (6, "optimizer.learning_rate"),
+    ]
+    assert "changed    from step 6 on: optimizer.learning_rate 0.01 -> 0.001" in describe(folder.path)
+    assert (folder.path / "failure_before_6_1" / "state.pt").is_file()
+    with pytest.raises(RunError, match="recipe differs"):  # it has not diverged since
+        train(tiny(**{"train.steps": 9}), folder.path, resume=True)
 
 
 def test_a_batch_that_the_processes_cannot_share_leaves_no_folder(tiny, tmp_path, monkeypatch):
