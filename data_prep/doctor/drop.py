@@ -19,6 +19,7 @@ from sphereface_plus.data.packed_faces import SUFFIXES
 from ..errors import PrepError
 from ..packing import names_of, sentences
 from .report import HEADER
+from .spreadsheet import unquoted
 
 
 @dataclass(frozen=True)
@@ -70,20 +71,24 @@ def read_proposals(path: Path) -> set[str]:
     """The paths of the rows that say `drop`. Raises PrepError."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            header, *rows = csv.reader(file, strict=True)
+            # A spreadsheet parts the columns by semicolons where a comma is the decimal point.
+            semicolons = file.readline().replace('"', "").startswith(";".join(HEADER[:2]))
+            file.seek(0)
+            header, *rows = csv.reader(file, strict=True, delimiter=";" if semicolons else ",")
     except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
         raise PrepError(f"{path}: cannot be read as proposals ({error})") from None
     if tuple(header[:2]) != HEADER[:2]:
         raise PrepError(f"{path}: expected the doctor's columns, {', '.join(HEADER)}")
+    rows = [[row[0].strip().lower(), *map(unquoted, row[1:])] for row in rows if row]
     wanted = set()
-    for number, row in enumerate((row for row in rows if row), start=1):
+    for number, row in enumerate(rows, start=1):
         if len(row) < 2 or row[0] not in ("drop", "look", "keep") or leads_outside(row[1]):
             raise PrepError(
                 f"{path}, row {number}: expected drop, look or keep, and a path, got {row[:2]!s:.200}"
             )
         if row[0] == "drop":
             wanted.add(row[1])
-    kept = {row[1] for row in rows if row and row[0] == "keep"}
+    kept = {row[1] for row in rows if row[0] == "keep"}
     if not wanted - kept:
         raise PrepError(f"{path}: no row says `drop`")
     return wanted - kept

@@ -15,6 +15,7 @@ from sphereface_plus.data.crops import CropsError, read_crop
 
 from .examine import Examined
 from .findings import KINDS, Entry, Finding
+from .spreadsheet import quoted
 
 PROPOSALS, PAGE = "proposals.csv", "report.html"
 HEADER = ("action", "path", "identity", "kind", "finding", "group", "why")
@@ -33,7 +34,8 @@ def write_report(examined: Examined, out: Path, *, title: str) -> None:
             action = "drop" if entry.drop else "look"
             identity = examined.crops.identities[examined.crops.labels[entry.crop]]
             name = examined.names[entry.crop]
-            writer.writerow((action, name, identity, finding.kind, number, entry.group, finding.words))
+            row = action, quoted(name), quoted(identity), finding.kind, number, entry.group, finding.words
+            writer.writerow(row)
     _write(out / PROPOSALS, buffer.getvalue())
     _write(out / PAGE, _page(examined, title))
 

@@ -16,11 +16,12 @@ import torch
 from click.testing import CliRunner
 
 from data_prep.__main__ import main
-from data_prep.doctor.drop import drop
+from data_prep.doctor.drop import drop, read_proposals
 from data_prep.doctor.duplicates import close, components, exact_duplicates, near_duplicates
 from data_prep.doctor.examine import examine
 from data_prep.doctor.pictures import HASH_BITS, Look, look, perceptual_hash
 from data_prep.doctor.report import write_report
+from data_prep.doctor.spreadsheet import quoted, unquoted
 from data_prep.errors import PrepError
 from data_prep.packing import pack
 from sphereface_plus.config import InputSpec
@@ -145,7 +146,7 @@ def test_a_broken_crop_of_the_test_set_is_counted_and_the_others_are_compared(
     examined = examine(folder, against=tmp_path / "test", embedder=embedder)
     assert found(examined, "shared_face") == [[f"p06/{photo}.png" for photo in range(4)]]
     monkeypatch.setattr(Embedder, "load", lambda *_, **__: embedder)
-    options = ["--against", str(tmp_path / "test"), "--model", "any"]
+    options = ["--against", str(tmp_path / "test"), "--model", "pixels"]
     result = CliRunner().invoke(main, ["doctor", str(folder), str(tmp_path / "out"), *options])
     assert "that are unreadable or of another size: 2, left out\n" in result.output
 
@@ -153,7 +154,7 @@ def test_a_broken_crop_of_the_test_set_is_counted_and_the_others_are_compared(
 def test_a_model_that_fails_while_it_runs_ends_in_a_sentence(folder, embedder, tmp_path, monkeypatch):
     broken = replace(embedder, network=lambda crops: crops.flatten(1) * float("nan"), name="a.onnx")
     monkeypatch.setattr(Embedder, "load", lambda *_, **__: broken)
-    result = CliRunner().invoke(main, ["doctor", str(folder), str(tmp_path / "out"), "--model", "any"])
+    result = CliRunner().invoke(main, ["doctor", str(folder), str(tmp_path / "out"), "--model", "pixels"])
     assert result.exit_code == 1
     assert result.output.startswith("error: a.onnx: its embedding of ")
     assert "is not finite" in result.output.splitlines()[-1]
@@ -209,6 +210,30 @@ def test_files_are_moved_aside_not_deleted_and_a_stopped_drop_goes_on(folder, pr
     assert len(FaceCrops.open(folder).paths) == 118
     with pytest.raises(PrepError, match="nothing is left to drop"):
         drop(path, folder)
+
+
+NAMES = ("=1+1", "+49", "-x", "@SUM(A1)", "'=1", "''-", " =1", "'Ann", "\t=1", "a=1", "'", "")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_name_is_taken_for_a_formula_and_each_comes_back_exactly(name):
+    assert not quoted(name).lstrip().startswith(("=", "+", "-", "@"))
+    assert unquoted(quoted(name)) == name
+
+
+def test_crops_whose_names_begin_like_a_formula_are_proposed_as_text_and_dropped(folder, tmp_path):
+    for name in ("=cmd", "'=cmd", "-1"):
+        write(folder / name / "@1.png", person(1, 0))
+    write_report(examine(folder), tmp_path / "out", title="")
+    path = tmp_path / "out/proposals.csv"
+    text = path.read_text()
+    assert re.search("^look,'=cmd/@1.png,'=cmd,contradiction", text, re.MULTILINE)
+    assert re.search("^look,''=cmd/@1.png,''=cmd,contradiction", text, re.MULTILINE)
+    assert not re.search("(^|,)[=+@-]", text, re.MULTILINE)
+    # As saved where 0,5 is a half, with a byte order mark.
+    path.write_text(text.replace("look,'", "Drop,'").replace(",", ";"), encoding="utf-8-sig")
+    assert read_proposals(path) == {"=cmd/@1.png", "'=cmd/@1.png", "-1/@1.png"}
+    assert drop(path, folder).num_dropped == 3
 
 
 def test_a_manifest_loses_its_rows_and_the_files_stay(tmp_path, photos, proposals):
