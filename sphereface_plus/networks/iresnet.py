@@ -17,11 +17,11 @@ out: dropout before the linear layer, which insightface sets to 0.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from sphereface_plus.networks.crop_size import map_size, refuse_other_size
 from sphereface_plus.networks.prelu import ChannelPReLU
+from sphereface_plus.networks.tracing import outside_autocast
 
 STAGE_WIDTHS = (64, 128, 256, 512)
 
@@ -87,7 +87,7 @@ class IResNet(nn.Module):
         maps = self.prelu(self.bn1(self.conv1(crops)))
         maps = self.layer4(self.layer3(self.layer2(self.layer1(maps))))  # (B, 512, 7, 7)
         # Out of autocast: margins are about small angles.
-        with torch.autocast(crops.device.type, enabled=False):
+        with outside_autocast(crops):
             maps = self.bn2(maps.to(self.fc.weight.dtype))
             return self.features(self.fc(maps.flatten(1)))
 

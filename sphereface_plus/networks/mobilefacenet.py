@@ -18,11 +18,11 @@ Batch normalisation after each convolution, PReLU after each but a bottleneck's 
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from sphereface_plus.networks.crop_size import map_size, refuse_other_size
 from sphereface_plus.networks.prelu import ChannelPReLU
+from sphereface_plus.networks.tracing import outside_autocast
 
 Size = int | tuple[int, int]
 
@@ -124,6 +124,6 @@ class MobileFaceNet(nn.Module):
         for layer in self.layers:
             maps = layer(maps)
         # Out of autocast: margins are about small angles.
-        with torch.autocast(crops.device.type, enabled=False):
+        with outside_autocast(crops):
             maps = self.conv_sep(maps.to(next(self.conv_sep.parameters()).dtype))  # (B, 512, 7, 7)
             return self.features(maps)

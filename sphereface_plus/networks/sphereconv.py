@@ -19,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sphereface_plus.networks.tracing import outside_autocast
+
 TINY = 1e-4  # added to squared lengths, as in the authors' code: patches of zeros have cosine 0, not 0 / 0
 SIGMOID_K = 0.3
 
@@ -65,7 +67,7 @@ class SphereConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         squared = self.weight.square().sum((1, 2, 3), keepdim=True)  # (N, 1, 1, 1)
         units = self.weight / (squared + TINY).sqrt()
-        outside = torch.autocast(input.device.type, enabled=False)
+        outside = outside_autocast(input)
         input = input.to(self.weight.dtype)
         with nullcontext() if self.operator == "cosine" else outside:
             products = F.conv2d(input, units, padding=self.pad)  # |x_patch| cos(theta)

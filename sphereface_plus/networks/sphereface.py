@@ -18,10 +18,11 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
+from sphereface_plus.networks.crop_size import refuse_other_size
 from sphereface_plus.networks.prelu import ChannelPReLU
+from sphereface_plus.networks.tracing import outside_autocast
 
 STAGE_WIDTHS = (64, 128, 256, 512)
 
@@ -119,15 +120,11 @@ class SphereFace(nn.Module):
         _init_caffe_xavier(self.embed)
 
     def forward(self, crops: Tensor) -> Tensor:
-        if crops.shape[1:] != (3, self.height, self.width):
-            raise ValueError(
-                f"the network expects crops of shape (B, 3, {self.height}, {self.width}), "
-                f"got {tuple(crops.shape)}"
-            )
+        refuse_other_size(crops, self.height, self.width)
         maps = self.stages(crops)  # (B, 512, 7, 6)
         # Out of autocast: margins are about small angles, and on a CPU casting these 11 million weights to
         # bf16, and their gradient back, takes longer than the product itself.
-        with torch.autocast(crops.device.type, enabled=False):
+        with outside_autocast(crops):
             return self.embed(maps.flatten(1).to(self.embed.weight.dtype))
 
 

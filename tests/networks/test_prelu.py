@@ -39,12 +39,17 @@ def test_values_and_gradients_equal_those_of_torch(dtype, autocast, layout):
     torch.testing.assert_close(grad_slope, expected_grad_slope)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning", "ignore:`torch.jit:DeprecationWarning")
 def test_the_gradient_is_the_derivative():
     module = ChannelPReLU(3).double()
     x = torch.randn(2, 3, 4, 2, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(
-        lambda x, slope: torch.func.functional_call(module, {"weight": slope}, (x,)), (x, module.weight)
-    )
+
+    def values(x, slope):
+        return torch.func.functional_call(module, {"weight": slope}, (x,))
+
+    inputs = x, module.weight
+    assert torch.autograd.gradcheck(values, inputs, check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(values, inputs)
 
 
 def test_slopes_start_at_a_quarter_one_per_channel():
