@@ -66,6 +66,8 @@ class FaceCrops:
     """Alignment template that the manifest names; None where nothing names one."""
     size: tuple[int, int]
     """(H, W) by the manifest, or of the first crop where there is no manifest."""
+    left_out: tuple[str, ...] = ()
+    """Identities of the set that min_images or exclude left out."""
 
     @classmethod
     def open(
@@ -243,6 +245,7 @@ def _without(exclude: Sequence[str], min_images: int, crops: FaceCrops, path: Pa
         keys=[crops.keys[index] for index in kept],
         labels=[int(new_label[crops.labels[index]]) for index in kept],
         identities=[name for name, stay in zip(crops.identities, stays, strict=True) if stay],
+        left_out=tuple(name for name, stay in zip(crops.identities, stays, strict=True) if not stay),
     )
 
 

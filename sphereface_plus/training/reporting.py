@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from sphereface_plus.training.console import open_console
 from sphereface_plus.training.failures import ChanceLevel
 from sphereface_plus.training.logs import RunLog
+from sphereface_plus.training.opening import Forecast
 from sphereface_plus.training.state import Run
 
 
@@ -14,11 +17,16 @@ class Reporter:
     def __init__(self, run: Run) -> None:
         self._log = RunLog(run.folder.log, run.folder.tensorboard, first_step=run.first_step)
         self._chance = ChanceLevel(len(run.data.classes))
+        train = run.config.train
+        self._forecast = Forecast(run.first_step, train.steps, train.batch_size)
         self._console = open_console(first_step=run.first_step, last_step=run.config.train.steps)
 
     def step(self, updates: int) -> None:
         """So many updates were made."""
         self._console.step(updates)
+        expected = self._forecast.after(updates, monotonic())
+        if expected is not None:
+            self._console.say(expected)
 
     def log(self, step: int, scalars: dict[str, float]) -> None:
         """The named numbers of a step: an update's, or a validation's."""

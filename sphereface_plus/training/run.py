@@ -23,6 +23,7 @@ from sphereface_plus.training.classifier import Batch
 from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.failures import NonFiniteError
 from sphereface_plus.training.folder import DivergedError, RunError, RunFolder, place_of, write_text
+from sphereface_plus.training.opening import opening
 from sphereface_plus.training.pace import Pace
 from sphereface_plus.training.precision import settle
 from sphereface_plus.training.reporting import Reporter, Silent
@@ -85,6 +86,8 @@ def _train(config: Config | ImageConfig, folder: RunFolder, processes: Processes
             folder.put_failure_aside(run.first_step)
     point.payload = None  # twice the network's size in memory, which the run does not need any more
     if processes.is_main:
+        for line in opening(run):
+            print(line, file=sys.stderr)
         if of_precision is not None:
             print(of_precision, file=sys.stderr)
         folder.write_config(config)

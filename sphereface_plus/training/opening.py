@@ -1,0 +1,72 @@
+"""What a run says of itself before its first step, and, from some measured ones, how long it will take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sphereface_plus.config import Config
+from sphereface_plus.training.face import FaceSet
+from sphereface_plus.training.state import Run
+
+NAMED = 5
+"""Identities that are left out and named; log and message would drown in more."""
+
+
+def opening(run: Run) -> list[str]:
+    """What it trains on, and what it trains, each in a line."""
+    train, learner = run.config.train, run.learner
+    thing, group = ("crops", "identities") if run.config.task == "face" else ("images", "classes")
+    data = f"data: {len(run.data):,} {thing} of {len(run.data.classes):,} {group}, {run.data.path}"
+    if isinstance(run.config, Config) and isinstance(run.data, FaceSet) and run.data.crops.left_out:
+        settings = run.config.data
+        data += (
+            f"; {_left_out(run.data.crops.left_out, settings.min_images, excluded=bool(settings.exclude))}"
+        )
+    total = sum(parameter.numel() for parameter in learner.model.network.parameters())
+    learnt = sum(p.numel() for p in learner.model.network.parameters() if p.requires_grad)
+    parameters = f"{total:,} parameters" + ("" if learnt == total else f", of which {learnt:,} learn")
+    head = sum(parameter.numel() for parameter in learner.model.loss.parameters())
+    if head:
+        kind = run.config.loss.kind if isinstance(run.config, Config) else "softmax"
+        parameters += f", and {head:,} of the {kind} loss"
+    return [
+        data,
+        f"network: {run.config.network.name}, {parameters}; {train.steps:,} steps of {train.batch_size:,} "
+        f"{thing}, on {run.processes.describe()}, in {train.precision}",
+    ]
+
+
+def _left_out(names: Sequence[str], min_images: int, *, excluded: bool) -> str:
+    reasons = [f"with fewer than data.min_images {min_images} crops"] if min_images > 1 else []
+    reasons += ["in data.exclude"] if excluded else []
+    named = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+    identities = "identity" if len(names) == 1 else "identities"
+    return f"{len(names):,} {identities} left out, {' or '.join(reasons)}: {named}"
+
+
+class Forecast:
+    """Tells once how long the rest of a run will take, from some steps after the first, slower ones.
+
+    batch_size: images in one update.
+    """
+
+    def __init__(
+        self, first_step: int, last_step: int, batch_size: int, *, warm_up: int = 3, measured: int = 10
+    ) -> None:
+        self._last, self._batch_size, self._measured = last_step, batch_size, measured
+        self._from = first_step + warm_up
+        self._start = 0.0
+
+    def after(self, updates: int, now: float) -> str | None:
+        """The sentence, at the step where it can be told. now: seconds, of any clock that runs on."""
+        if updates == self._from:
+            self._start = now
+        left = self._last - updates
+        if updates != self._from + self._measured or left < self._measured:
+            return None
+        seconds = max(now - self._start, 1e-9) / self._measured
+        return (
+            f"expected: {timedelta(seconds=round(seconds * left))} for the {left:,} steps left, "
+            f"at {self._batch_size / seconds:.0f} images/s"
+        )
