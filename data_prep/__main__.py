@@ -207,12 +207,17 @@ def draw(out: Path, workers: int | None, **options: int) -> None:
 @main.command()
 @click.argument("source", metavar="CROPS", type=FOLDER)
 @click.argument("out", type=FILE)
+@option(
+    "--plain",
+    is_flag=True,
+    help="A .rec of images only, for readers, such as NVIDIA DALI, that take each record for an image.",
+)
 @command
-def pack(source: Path, out: Path) -> None:
+def pack(source: Path, out: Path, plain: bool) -> None:
     """Pack CROPS into one file, OUT.rec or OUT.tar, which training reads faster than a folder.
 
     CROPS is whatever training reads: a folder of crops, a manifest, a list file, a .rec or a .tar. A .rec is
-    what insightface reads, too.
+    what insightface reads, too; a .tar is what webdataset and Hugging Face's datasets read, with labels.
     """
     check_source(source, CROPS)
 
@@ -220,7 +225,7 @@ def pack(source: Path, out: Path) -> None:
     from .progress import show_progress
 
     with show_progress("crops") as progress:
-        crops = pack(source, out, progress)
+        crops = pack(source, out, progress, plain=plain)
     click.echo(f"{len(crops.paths):,} crops of {len(crops.identities):,} identities packed: {out}")
     click.echo(f"next: train with --set data.path={out}")
 

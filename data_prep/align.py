@@ -23,6 +23,7 @@ from typing import Any
 
 from sphereface_plus.data.manifest import MANIFEST, write_manifest
 from sphereface_plus.data.places import check_folder
+from sphereface_plus.files import is_unfinished
 
 from .aligned import find_alignment
 from .contact_sheet import write_contact_sheet
@@ -104,7 +105,7 @@ def align_folder(
     failed = sum(1 for photo in journal.done.values() if photo.problem)
     with journal, one_thread():
         if not (out / MANIFEST).exists():
-            _remove_unfinished(out, settings.format)
+            _remove_unfinished(out)
         (out / MANIFEST).unlink(missing_ok=True)
         if progress:
             progress(before, len(found.photos), failed)
@@ -129,10 +130,10 @@ def align_folder(
     return summary
 
 
-def _remove_unfinished(out: Path, suffix: str) -> None:
-    """Crops that a killed run had not written to their end; their photos may not come again."""
-    for path in out.rglob(f"*.{suffix}.tmp"):
-        if path.is_file():
+def _remove_unfinished(out: Path) -> None:
+    """What a killed run had not written to its end; the photos of such crops may not come again."""
+    for path in out.rglob(".*.tmp"):
+        if is_unfinished(path) and path.is_file():
             path.unlink()
 
 

@@ -10,6 +10,7 @@ from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
 from sphereface_plus.data.manifest import LANDMARK_COLUMNS, ManifestRow
+from sphereface_plus.files import new_file
 
 from .alignment import ALIGNMENT_TEMPLATES, Fit, similarity
 from .images import read_photo
@@ -63,9 +64,8 @@ def write_contact_sheet(folder: Path, rows: Sequence[ManifestRow], fit: Fit) -> 
         colour = _GREY if row.method in ("detected", "given") else _FALLBACK
         score = "" if np.isnan(row.score) else f" {row.score:.3f}"
         draw.text((left, below + 14), row.method + score, colour, font)
-    unfinished = folder / f"{CONTACT_SHEET}.tmp"
-    sheet.save(unfinished, format="JPEG", quality=88)
-    unfinished.replace(folder / CONTACT_SHEET)
+    with new_file(folder / CONTACT_SHEET) as file:
+        sheet.save(file, format="JPEG", quality=88)
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:

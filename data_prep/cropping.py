@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from sphereface_plus.data.manifest import ManifestRow
+from sphereface_plus.files import write_bytes
 
 from .alignment import ALIGNMENT_TEMPLATES, Warp, align
 from .detection import pick
@@ -108,9 +109,7 @@ class Cropper:
         encoded, data = cv2.imencode(path.suffix, cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), options)
         assert encoded, f"OpenCV could not encode {path.suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(path.name + ".tmp")
-        unfinished.write_bytes(data.tobytes())
-        unfinished.replace(path)
+        write_bytes(path, data.tobytes())
         return len(data)
 
 

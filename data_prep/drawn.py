@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 
 from sphereface_plus.data.places import check_folder
+from sphereface_plus.files import write_bytes
 
 from .drawing.people import sample_person, sample_shot
 from .drawing.photo import draw_photo
@@ -117,8 +118,8 @@ def draw_set(
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise PrepError(f"{out}: is not empty; give a new folder")
     out.mkdir(parents=True, exist_ok=True)
-    _write(out / SETTINGS, settings.encode())
-    _write(out / "pairs.txt", drawn.pairs_text().encode())
+    write_bytes(out / SETTINGS, settings.encode())
+    write_bytes(out / "pairs.txt", drawn.pairs_text().encode())
     files = drawn.files()
     missing = [file for file in files if not (out / file[3]).exists()]
     before = len(files) - len(missing)
@@ -148,15 +149,8 @@ class _Artist:
         pixels = cv2.cvtColor(draw_photo(person, shot), cv2.COLOR_RGB2BGR)
         encoded, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, shot.quality])
         assert encoded, "OpenCV could not encode a jpg"
-        _write(self.out / path, data.tobytes())
+        write_bytes(self.out / path, data.tobytes())
 
 
 def _name(part: int, person: int) -> str:
     return f"{('train', 'test')[part]}_{person + 1:04d}"
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".tmp")
-    unfinished.write_bytes(data)
-    unfinished.replace(path)

@@ -7,11 +7,13 @@ of another. A photo's line is written after its crops, so that what the journal 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TextIO
 
 from sphereface_plus.data.manifest import UNFINISHED, ManifestRow, leads_outside
+from sphereface_plus.files import naming, new_text
 
 from .errors import PrepError
 
@@ -68,23 +70,23 @@ class Journal:
         """Appends a line; after that the photo counts as done, even if this process is killed."""
         assert self._file is not None, "add() belongs into the with block"
         self.done[done.source] = done
-        self._file.write(_line(asdict(done)))
-        self._file.flush()
+        with naming(self._path):
+            self._file.write(_line(asdict(done)))
+            self._file.flush()
 
     def __exit__(self, kind: object, *_: object) -> None:
         assert self._file is not None
-        self._file.close()
+        with suppress(OSError):  # a full disk is known by now
+            self._file.close()
         if kind is None:
             self._rewrite()
 
     def _rewrite(self) -> None:
         """Writes all lines in the photos' order: a finished journal does not tell which worker was first."""
         self.done = dict(sorted(self.done.items()))
-        unfinished = self._path.with_name(JOURNAL + ".tmp")
-        with unfinished.open("w", encoding="utf-8") as file:
+        with new_text(self._path) as file:
             file.write(_line({"settings": self._settings}))
             file.writelines(_line(asdict(photo)) for photo in self.done.values())
-        unfinished.replace(self._path)
 
     def _read(self) -> None:
         try:

@@ -11,18 +11,26 @@ import io
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from sphereface_plus.data.bins import BinError, write_bin
 from sphereface_plus.data.crops import CropsError, SpecError, read_crop
 from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.image_records import write_image_records
 from sphereface_plus.data.manifest import MANIFEST, ManifestError, read_manifest
-from sphereface_plus.data.packed_faces import NAMES_HEADER, SUFFIXES, names_of_rec, open_pack
+from sphereface_plus.data.packed_faces import (
+    NAMES_HEADER,
+    NAMES_OF_TAR,
+    SUFFIXES,
+    names_of_rec,
+    open_pack,
+    sample_names,
+)
 from sphereface_plus.data.packs import CropSource, PackedCrop
 from sphereface_plus.data.pairs import PairsError, read_pairs
 from sphereface_plus.data.recordio import RecordError
 from sphereface_plus.data.tars import TarError
+from sphereface_plus.files import new_file
 
 from .errors import PrepError
 
@@ -40,36 +48,36 @@ def sentences() -> Iterator[None]:
         raise PrepError(str(error)) from None
 
 
-def pack(source: Path, out: Path, progress: Progress | None = None) -> FaceCrops:
+def pack(source: Path, out: Path, progress: Progress | None = None, *, plain: bool = False) -> FaceCrops:
     """Writes the crops of a set that training reads (faces.py) to a .rec or .tar; returns the set.
 
-    A .rec comes with its .idx, `property` and the crops' names. The file appears whole or not at all.
-    Raises PrepError.
+    A .rec comes with its .idx, `property` and the crops' names; all appear when all are whole, or not at all.
+    plain: a .rec of image records only. Raises PrepError.
     """
     if out.suffix not in SUFFIXES:
         hint = "; python -m data_prep make-bin makes one of pairs" if out.suffix == ".bin" else ""
         raise PrepError(f"{out}: a packed set ends in {' or '.join(SUFFIXES)}{hint}")
+    if plain and out.suffix != ".rec":
+        raise PrepError(f"{out}: --plain is of a .rec; a .tar holds nothing but samples as it is")
     if out.resolve() == source.resolve():
         raise PrepError(f"{out}: is the set itself; name another file")
     with sentences():
         crops = FaceCrops.open(source)
         names, manifest = names_of(source, crops)
-        out.parent.mkdir(parents=True, exist_ok=True)
+        table = _table(names, crops, manifest)
         if out.suffix == ".tar":
-            _write_tar(out, zip(names, _checked(crops, range(len(names)), progress), strict=True), manifest)
+            images = _checked(crops, range(len(names)), progress)
+            _write_tar(out, zip(sample_names(names), crops.labels, images, strict=True), table)
             return crops
+        header, *rows = table
         order = sorted(range(len(names)), key=lambda index: crops.labels[index])  # stable: a row a record
-        images = _checked(crops, order, progress)
-        names_of_rec(out).unlink(missing_ok=True)  # of a .rec that was here before
-        labels = (crops.labels[index] for index in order)
-        write_image_records(out, zip(labels, images, strict=True), size=crops.size)
-        if manifest is None:
-            rows = [(name, crops.identities[label]) for name, label in zip(names, crops.labels, strict=True)]
-            header = NAMES_HEADER.decode().strip().split(",")
-        else:
-            header, *rows = csv.reader(io.StringIO(manifest.decode("utf-8-sig"), newline=""))
-            rows = [row for row in rows if row]
-        _write_csv(names_of_rec(out), header, [rows[index] for index in order])
+        write_image_records(
+            out,
+            zip((crops.labels[index] for index in order), _checked(crops, order, progress), strict=True),
+            size=crops.size,
+            plain=plain,
+            beside={names_of_rec(out): _csv([header, *(rows[index] for index in order)])},
+        )
     return crops
 
 
@@ -142,30 +150,34 @@ def _checked(crops: FaceCrops, order: Iterable[int], progress: Progress | None) 
             progress(done, len(order), 0)
 
 
-def _write_tar(out: Path, files: Iterable[tuple[str, bytes]], manifest: bytes | None) -> None:
-    """Files without times and owners: the same crops are the same tar, byte for byte."""
-    unfinished = out.with_name(f".{out.name}.tmp")
-    try:
-        with tarfile.open(unfinished, "w", format=tarfile.PAX_FORMAT) as tar:
-            for name, data in files:
-                _add(tar, name, data)
-            if manifest is not None:
-                _add(tar, MANIFEST, manifest)
-        unfinished.replace(out)
-    finally:
-        unfinished.unlink(missing_ok=True)
+def _table(names: list[str], crops: FaceCrops, manifest: bytes | None) -> list[list[str]]:
+    """Header and a row for each crop: the manifest's, or path and identity."""
+    if manifest is None:
+        identities = (crops.identities[label] for label in crops.labels)
+        return [NAMES_HEADER.decode().strip().split(","), *map(list, zip(names, identities, strict=True))]
+    return [row for row in csv.reader(io.StringIO(manifest.decode("utf-8-sig"), newline="")) if row]
+
+
+def _csv(rows: Iterable[Iterable[str]]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue().encode()
+
+
+def _write_tar(out: Path, samples: Iterable[tuple[str, int, bytes]], table: list[list[str]]) -> None:
+    """Members without times and owners: the same crops are the same tar, byte for byte."""
+    with (
+        new_file(out, large=True) as file,
+        tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for name, label, image in samples:
+            _add(tar, name, image)
+            _add(tar, PurePosixPath(name).with_suffix(".cls").as_posix(), str(label).encode())
+        _add(tar, NAMES_OF_TAR, _csv(table))
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size = len(data)
     tar.addfile(member, io.BytesIO(data))
-
-
-def _write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    unfinished = path.with_name(f".{path.name}.tmp")
-    with unfinished.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
-    unfinished.replace(path)
+    tar.members = []  # type: ignore[attr-defined]  # tarfile would keep them all

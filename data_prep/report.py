@@ -17,6 +17,7 @@ import PIL
 import torch
 
 from sphereface_plus.data.manifest import mixed_warps
+from sphereface_plus.files import write_bytes
 
 from .journal import Done
 from .layouts import Photos
@@ -114,11 +115,9 @@ def write_report(
         },
     }
     path = summary.out / REPORT
-    unfinished = path.with_name(f"{REPORT}.tmp")
     text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
     # Names of photos that are not UTF-8 hold lone surrogates: \udcff, which is how JSON writes them as well.
-    unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")
-    unfinished.replace(path)
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def _without_any_crop(done: list[Done]) -> dict[str, str]:

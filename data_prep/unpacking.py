@@ -10,6 +10,7 @@ from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.manifest import MANIFEST
 from sphereface_plus.data.packed_faces import SUFFIXES
 from sphereface_plus.data.packs import PackedCrop
+from sphereface_plus.files import naming, unfinished_name
 
 from .errors import PrepError
 from .packing import Progress, encoded, names_of, sentences, suffix_of
@@ -27,16 +28,17 @@ def unpack(source: Path, out: Path, progress: Progress | None = None) -> int:
         raise PrepError(f"{source}: a packed set ends in {', '.join(SUFFIXES)} or .bin")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise PrepError(f"{out}: is there already; name a new folder")
-    unfinished = out.with_name(f".{out.name}.tmp")
-    shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
-    unfinished.mkdir(parents=True)
+    unfinished = unfinished_name(out)
+    with naming(out):
+        unfinished.mkdir(parents=True)
     try:
         with sentences():
             write = _unpack_bin if source.suffix == ".bin" else _unpack_set
             count = write(source, unfinished, progress)
-        if out.is_dir():
-            out.rmdir()
-        unfinished.rename(out)
+        with naming(out):
+            if out.is_dir():
+                out.rmdir()
+            unfinished.rename(out)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return count
@@ -70,7 +72,7 @@ def _unpack_bin(source: Path, out: Path, progress: Progress | None) -> int:
             found.pairs.first, found.pairs.second, found.pairs.genuine, strict=True
         )
     ]
-    (out / PAIRS).write_text("".join(lines), encoding="utf-8")
+    _write(out, PAIRS, "".join(lines).encode())
     return len(found)
 
 

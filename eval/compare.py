@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from sphereface_plus.files import write_text
+
 from .plots import interval_plot, roc_plot
-from .report import ReportError, checked, render, write_text
+from .report import ReportError, checked, render
 from .stored import ComparedReport
 from .verification import RESAMPLES, paired_difference, roc
 

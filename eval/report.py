@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sphereface_plus.files import write_text
+
 from .people import People, people_of
 from .plots import roc_plot, score_histograms
 from .protocols import Outcome, Protocol
@@ -206,13 +208,6 @@ def render(template: str, **values: Any) -> str:
     environment.filters["percent"] = lambda share, digits=2: f"{100 * share:.{digits}f} %"
     environment.filters["count"] = lambda number: f"{number:,}"
     return environment.get_template(template).render(**values)
-
-
-def write_text(path: Path, text: str) -> None:
-    """The file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def _worst(report: Mapping[str, Any], images: Mapping[str, CropSource] | None) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import pickle
 import pickletools
 import zipfile
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sphereface_plus.files import new_file
 from sphereface_plus.model_files import CheckpointError
 from sphereface_plus.model_files import resolve_run as resolve
 
@@ -36,19 +36,10 @@ def save(path: str | Path, payload: dict[str, Any]) -> None:
     """Writes a checkpoint. Whatever happens meanwhile, `path` holds the old one whole or the new one whole.
 
     payload: tensors and plain data (dict, list, tuple, str, numbers); `load` refuses anything else.
+    Raises WriteError, for a full disk, too.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.tmp")  # same folder: a rename cannot cross file systems
-    try:
-        with unfinished.open("wb") as file:
-            torch.save({"format": FORMAT, **payload}, file)
-            file.flush()
-            os.fsync(file.fileno())  # before the rename, or a power cut could leave the name on missing bytes
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    with new_file(path, large=True) as file:
+        torch.save({"format": FORMAT, **payload}, file)
 
 
 def load(path: str | Path) -> dict[str, Any]:

@@ -18,8 +18,8 @@ import yaml
 from sphereface_plus import weights
 from sphereface_plus.config import to_dict
 from sphereface_plus.embedding import Embedder, network_of
+from sphereface_plus.files import write_text
 from sphereface_plus.model_files import MODEL
-from sphereface_plus.output import write_text
 from sphereface_plus.weights import Weights
 
 # What the Hub knows as licences, of those that weights of faces come under.

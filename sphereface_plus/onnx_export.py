@@ -12,6 +12,7 @@ from torch import nn
 
 from sphereface_plus.config import InputSpec, to_dict
 from sphereface_plus.embedding import load_network, sidecar
+from sphereface_plus.files import naming
 from sphereface_plus.onnx_import import OnnxError, load_onnx
 
 BATCHES = (1, 2, 7)
@@ -32,16 +33,19 @@ def export_onnx(model: str | Path, out: str | Path) -> float:
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent) as folder:  # one file system
         file, spec = Path(folder) / out.name, Path(folder) / "input.yaml"
-        onnx.save(_exported(network, config.input), file)
-        spec.write_text(yaml.safe_dump(to_dict(config.input), sort_keys=False), encoding="utf-8")
+        program = _exported(network, config.input).SerializeToString()
+        with naming(out):
+            file.write_bytes(program)
+            spec.write_text(yaml.safe_dump(to_dict(config.input), sort_keys=False), encoding="utf-8")
         difference, largest = _difference(network, file, config.input)
         if not difference <= TOLERANCE * largest:  # so that nan, which is neither, is refused
             raise OnnxError(
                 f"{model}: onnxruntime's embeddings differ from torch's by {difference:.1e}, where the "
                 f"largest number is {largest:.1e}; no file was written"
             )
-        spec.replace(sidecar(out))
-        file.replace(out)
+        with naming(out):
+            spec.replace(sidecar(out))
+            file.replace(out)
     return difference
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from torch.export import ExportedProgram
 
 from sphereface_plus.config import InputSpec, to_dict
 from sphereface_plus.embedding import load_network, sidecar
+from sphereface_plus.files import naming
 
 BATCHES = (1, 2, 7)
 """Batch sizes at which the written program is compared with the network."""
@@ -37,16 +39,20 @@ def export_torch(model: str | Path, out: str | Path) -> float:
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent) as folder:  # one file system
         file, spec = Path(folder) / "network.pt2", Path(folder) / "input.yaml"
-        torch.export.save(_exported(network, config.input), file)
-        spec.write_text(yaml.safe_dump(to_dict(config.input), sort_keys=False), encoding="utf-8")
+        program = io.BytesIO()  # torch does not say why it cannot write a file
+        torch.export.save(_exported(network, config.input), program)
+        with naming(out):
+            file.write_bytes(program.getbuffer())
+            spec.write_text(yaml.safe_dump(to_dict(config.input), sort_keys=False), encoding="utf-8")
         difference, largest = _difference(network, file, config.input)
         if not difference <= TOLERANCE * largest:  # so that nan, which is neither, is refused
             raise ExportError(
                 f"{model}: the program's embeddings differ from the network's by {difference:.1e}, where the "
                 f"largest number is {largest:.1e}; no file was written"
             )
-        spec.replace(sidecar(out))
-        file.replace(out)
+        with naming(out):
+            spec.replace(sidecar(out))
+            file.replace(out)
     return difference
 
 

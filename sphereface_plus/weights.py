@@ -9,7 +9,6 @@ Tensors `network.<name>`, and `loss.prototypes` (C, D) where the classifier is k
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +18,14 @@ import numpy as np
 import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
 from sphereface_plus import checkpoint
 from sphereface_plus.config import ConfigError, NetworkConfig, Strict, face_config, to_dict
 from sphereface_plus.config.strict import validate
 from sphereface_plus.data.trained_on import TrainedOn
+from sphereface_plus.files import new_file
 from sphereface_plus.model_files import CheckpointError, check_model, resolve
 
 KEY = "sphereface_plus"
@@ -151,24 +151,15 @@ def built(
 def save(
     path: str | Path, info: WeightsInfo, network: dict[str, Tensor], prototypes: Tensor | None = None
 ) -> None:
-    """Writes a weight file, whole or not at all."""
-    path = Path(path)
+    """Writes a weight file, whole or not at all. Raises WriteError."""
     tensors = {f"network.{name}": tensor for name, tensor in network.items()}
     if prototypes is not None:
         tensors["loss.prototypes"] = prototypes
     # safetensors refuses tensors that share memory, and layouts such as channels_last
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.tmp")
-    try:
+    with new_file(path, large=True) as file:
         # "format": what the Hub's tools expect of a file of torch's
-        save_file(tensors, unfinished, {"format": "pt", KEY: json.dumps(to_dict(info), ensure_ascii=False)})
-        with unfinished.open("rb") as written:
-            os.fsync(written.fileno())
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+        file.write(serialised(tensors, {"format": "pt", KEY: json.dumps(to_dict(info), ensure_ascii=False)}))
 
 
 def _read(file: Path) -> Weights:

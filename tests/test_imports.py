@@ -14,14 +14,19 @@ ARROWS = {
     "sphereface_plus.mhe": [],
     "sphereface_plus.verification": [],
     "sphereface_plus.model_files": [],
-    "sphereface_plus.checkpoint": ["sphereface_plus.model_files"],
+    "sphereface_plus.files": [],
+    "sphereface_plus.checkpoint": ["sphereface_plus.files", "sphereface_plus.model_files"],
     "sphereface_plus.weights": [
         "sphereface_plus.checkpoint",
         "sphereface_plus.config",
         "sphereface_plus.data.trained_on",
+        "sphereface_plus.files",
         "sphereface_plus.model_files",
     ],
-    "sphereface_plus.data": ["sphereface_plus.config"],
+    "sphereface_plus.data": [
+        "sphereface_plus.config",
+        "sphereface_plus.files",
+    ],
     "sphereface_plus.networks": ["sphereface_plus.config"],
     "sphereface_plus.losses": ["sphereface_plus.config"],
     "sphereface_plus.embedding": [
@@ -37,13 +42,15 @@ ARROWS = {
     "sphereface_plus.onnx_export": [
         "sphereface_plus.config",
         "sphereface_plus.embedding",
+        "sphereface_plus.files",
         "sphereface_plus.onnx_import",
     ],
     "sphereface_plus.training": [
-        "sphereface_plus.config",
         "sphereface_plus.checkpoint",
+        "sphereface_plus.config",
         "sphereface_plus.data",
         "sphereface_plus.embedding",
+        "sphereface_plus.files",
         "sphereface_plus.losses",
         "sphereface_plus.mhe",
         "sphereface_plus.model_files",
@@ -51,9 +58,12 @@ ARROWS = {
         "sphereface_plus.verification",
         "sphereface_plus.weights",
     ],
-    "sphereface_plus.output": [],
+    "sphereface_plus.output": [
+        "sphereface_plus.files",
+    ],
     "sphereface_plus.sphere": [
         "sphereface_plus.data.places",
+        "sphereface_plus.files",
         "sphereface_plus.mhe",
         "sphereface_plus.output",
         "sphereface_plus.progress",
@@ -63,6 +73,7 @@ ARROWS = {
         "sphereface_plus.config",
         "sphereface_plus.data",
         "sphereface_plus.environment",
+        "sphereface_plus.files",
         "sphereface_plus.networks",
         "sphereface_plus.output",
         "sphereface_plus.training",
@@ -73,6 +84,7 @@ ARROWS = {
         "sphereface_plus.config",
         "sphereface_plus.data",
         "sphereface_plus.embedding",
+        "sphereface_plus.files",
         "sphereface_plus.model_files",
     ],
     # eval prepares raw photos with data_prep; the k-fold accuracy is the library's: training uses it too.
@@ -86,6 +98,7 @@ ARROWS = {
         "sphereface_plus.model_files",
         "sphereface_plus.networks",
         "sphereface_plus.verification",
+        "sphereface_plus.files",
     ],
 }
 OURS = ("sphereface_plus", "data_prep", "eval")

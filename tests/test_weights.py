@@ -146,7 +146,7 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(file, network, monke
     def disk_full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(weights.os, "fsync", disk_full)
+    monkeypatch.setattr("os.fsync", disk_full)
     with pytest.raises(OSError, match="No space left"):
         weights.save(file, INFO, network.state_dict())
     assert file.read_bytes() == before

@@ -15,6 +15,7 @@ from pathlib import Path
 from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.manifest import MANIFEST, leads_outside
 from sphereface_plus.data.packed_faces import SUFFIXES
+from sphereface_plus.files import naming, new_text, write_bytes
 
 from ..errors import PrepError
 from ..packing import names_of, sentences
@@ -62,8 +63,9 @@ def drop(proposals: Path, data: Path) -> Dropped:
         if (aside / name).exists():
             raise PrepError(f"{aside / name}: is there already, from an earlier drop; move that folder away")
     for name in sorted(wanted):
-        (aside / name).parent.mkdir(parents=True, exist_ok=True)
-        (data / name).rename(aside / name)
+        with naming(aside / name):
+            (aside / name).parent.mkdir(parents=True, exist_ok=True)
+            (data / name).rename(aside / name)
     return Dropped(len(wanted), left, aside)
 
 
@@ -98,11 +100,10 @@ def _rewrite(path: Path, manifest: bytes, wanted: set[str]) -> None:
     """The manifest without the wanted rows, whole or not at all; the one before stays as <name>.before."""
     header, *rows = csv.reader(io.StringIO(manifest.decode("utf-8-sig"), newline=""))
     column = header.index("path")
-    unfinished, before = path.with_name(f".{path.name}.tmp"), path.with_name(f"{path.name}.before")
-    with unfinished.open("w", encoding="utf-8", newline="") as file:
+    before = path.with_name(f"{path.name}.before")
+    if not before.exists():
+        write_bytes(before, manifest)
+    with new_text(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(row for row in rows if row and row[column] not in wanted)
-    if not before.exists():
-        before.write_bytes(manifest)
-    unfinished.replace(path)

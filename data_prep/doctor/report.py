@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from sphereface_plus.data.crops import CropsError, read_crop
+from sphereface_plus.files import write_text
 
 from .examine import Examined
 from .findings import KINDS, Entry, Finding
@@ -36,8 +37,8 @@ def write_report(examined: Examined, out: Path, *, title: str) -> None:
             name = examined.names[entry.crop]
             row = action, quoted(name), quoted(identity), finding.kind, number, entry.group, finding.words
             writer.writerow(row)
-    _write(out / PROPOSALS, buffer.getvalue())
-    _write(out / PAGE, _page(examined, title))
+    write_text(out / PROPOSALS, buffer.getvalue())
+    write_text(out / PAGE, _page(examined, title))
 
 
 def _page(examined: Examined, title: str) -> str:
@@ -133,9 +134,3 @@ def _balance(examined: Examined) -> dict[str, Any]:
         for label in np.argsort(-examined.counts, kind="stable")[:10]
     ]
     return {"median": float(np.median(counts)), "tenth": float(tenth), "bins": bins, "largest": largest}
-
-
-def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.tmp")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)

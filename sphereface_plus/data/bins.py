@@ -19,6 +19,7 @@ import numpy as np
 from sphereface_plus.data.packs import PackedCrop
 from sphereface_plus.data.pairs import Pairs
 from sphereface_plus.data.plain_pickle import PickleError, load_plain
+from sphereface_plus.files import new_file
 
 FOLDS = 10
 
@@ -95,7 +96,7 @@ def read_bin(path: str | Path) -> BinPairs:
 
 
 def write_bin(path: str | Path, pairs: Iterable[tuple[bytes, bytes]], genuine: Sequence[bool]) -> None:
-    """Writes pairs of encoded images; the file appears whole or not at all. Raises BinError.
+    """Writes pairs of encoded images; the file appears whole or not at all. Raises BinError, WriteError.
 
     An image that occurs again must be the same object to be written once. Python 3.4 or newer reads it.
     """
@@ -105,13 +106,8 @@ def write_bin(path: str | Path, pairs: Iterable[tuple[bytes, bytes]], genuine: S
         raise BinError(
             f"{path}: {len(genuine):,} pairs need {2 * len(genuine):,} images, got {len(images):,}"
         )
-    unfinished = path.with_name(f".{path.name}.tmp")
-    try:
-        with unfinished.open("wb") as file:
-            pickle.dump((images, [bool(same) for same in genuine]), file, protocol=4)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with new_file(path, large=True) as file:
+        pickle.dump((images, [bool(same) for same in genuine]), file, protocol=4)
 
 
 def _list(value: Any) -> list[Any]:

@@ -1,6 +1,7 @@
 """Embeddings on disk: an `.npz` with photo keys, embeddings, and what they were made with and how.
 
-This file is a format: it imports nothing of ours, so that any program can take it along.
+This file is a format: it imports nothing of ours but files.py, which imports nothing, so that any program can
+take the two along.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from sphereface_plus.files import new_file
+
 
 class EmbeddingsError(ValueError):
     """Embeddings that cannot be used; the message names the file and says what is wrong."""
@@ -24,17 +27,8 @@ def write_embeddings(
     """Writes keys (N,), embeddings (N, D) and meta, plain data; the file appears whole or not at all."""
     path = Path(path)
     _check(path, keys, embeddings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.tmp")
-    try:
-        with unfinished.open("wb") as file:
-            np.savez(
-                file, keys=np.array(keys, dtype=str), embeddings=embeddings, meta=np.array(json.dumps(meta))
-            )
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    with new_file(path, large=True) as file:
+        np.savez(file, keys=np.array(keys, dtype=str), embeddings=embeddings, meta=np.array(json.dumps(meta)))
 
 
 def read_embeddings(path: str | Path) -> tuple[list[str], np.ndarray, dict[str, Any]]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,13 +164,20 @@ def _check_record_0(records: RecordFile, images: np.ndarray) -> None:
 
 
 def write_image_records(
-    path: str | Path, images: Iterable[tuple[int, bytes]], *, size: tuple[int, int] | None = None
+    path: str | Path,
+    images: Iterable[tuple[int, bytes]],
+    *,
+    size: tuple[int, int] | None = None,
+    plain: bool = False,
+    beside: Mapping[Path, bytes] | None = None,
 ) -> int:
     """Writes (label, image) with an .idx, identity records, record 0 and, with size (H, W), `property`.
 
     The images of a label must follow one another, as insightface's ranges have it; labels begin with 0 and
-    have no gaps. Returns the number of images. Raises RecordError for labels in another order; then, and
-    where the images raise, nothing is written.
+    have no gaps. plain: neither record 0 nor identity records, and images from record 0 on, as im2rec has
+    it. beside: other files' contents. All files appear together.
+    Returns the number of images. Raises RecordError for labels in another order, WriteError; then, and where
+    the images raise, nothing is written.
     """
     path = Path(path)
     starts: list[int] = []  # of each identity
@@ -188,15 +195,20 @@ def write_image_records(
                 raise RecordError(
                     f"{path}: more than {_EXACT:,} records cannot be told apart by float32 ranges"
                 )
-            writer.write(number, pack_record(float(label), number, image))
+            key = number - 1 if plain else number
+            writer.write(key, pack_record(float(label), key, image))
         if not starts:
             raise RecordError(f"{path}: there is no image to write")
-        for identity, (start, end) in enumerate(zip(starts, [*starts[1:], number + 1], strict=True)):
-            key = number + 1 + identity
-            writer.write(key, pack_record((start, end), key))
-        writer.write(0, pack_record((number + 1, number + 1 + len(starts)), 0))
-    if size is not None:
-        (path.parent / PROPERTY).write_text(f"{len(starts)},{size[0]},{size[1]}\n", encoding="ascii")
+        if not plain:
+            for identity, (start, end) in enumerate(zip(starts, [*starts[1:], number + 1], strict=True)):
+                key = number + 1 + identity
+                writer.write(key, pack_record((start, end), key))
+            writer.write(0, pack_record((number + 1, number + 1 + len(starts)), 0))
+        if size is not None:
+            text = f"{len(starts)},{size[0]},{size[1]}\n"
+            writer.beside(path.parent / PROPERTY).write(text.encode())
+        for file, content in (beside or {}).items():
+            writer.beside(file).write(content)
     return number
 
 

@@ -1,7 +1,8 @@
 """The manifest: one CSV beside the crops, one row a crop, that says whose it is and where it came from.
 
 `pandas.read_csv` reads it as well; `read_manifest` also checks it, and keeps identities such as `0000045`
-as they are. This file is a format: it imports nothing of ours, so that any program can take it along.
+as they are. This file is a format: it imports nothing of ours but files.py, which imports nothing, so that
+any program can take the two along.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
+
+from sphereface_plus.files import new_text
 
 if TYPE_CHECKING:
     import pandas
@@ -91,13 +94,10 @@ _MAY_BE_EMPTY = {*COLUMNS[-15:-10], *OPTIONAL_COLUMNS}  # score and box: where n
 
 def write_manifest(path: str | Path, rows: Iterable[ManifestRow]) -> None:
     """Writes the rows in their order; the file appears whole or not at all. nan becomes an empty field."""
-    path = Path(path)
-    unfinished = path.with_name(path.name + ".tmp")
-    with unfinished.open("w", encoding="utf-8", newline="") as file:
+    with new_text(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_KINDS)
         writer.writerows([_text(getattr(row, name)) for name in _KINDS] for row in rows)
-    unfinished.replace(path)
 
 
 def _text(value: str | int | float) -> str:

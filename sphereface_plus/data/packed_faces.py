@@ -1,9 +1,15 @@
 """Packed training sets: whose the crops of a .rec or a tar are, and what they are called.
 
-A tar holds what a folder holds, its manifest.csv included. A .rec has numbers only; the names of the crops
-that were packed lie beside it as `<name>.rec.csv`, a row a record, in their order: their manifest, or where
-there was none, the columns `path,identity`. Without this file an identity is its label in seven digits, and a
-crop is called `label/record`.
+A .rec has numbers only; the names of the crops that were packed lie beside it as `<name>.rec.csv`, a row a
+record, in their order: their manifest, or where there was none, the columns `path,identity`. Without this
+file an identity is its label in seven digits, and a crop is called `label/record`.
+
+A tar that was packed holds samples as webdataset and Hugging Face's datasets read them, and such a table as
+its last member, which both skip:
+
+    Ann/Ann_0001.jpg  Ann/Ann_0001.cls  ...  __manifest__      .cls: the label as text
+
+Any other tar is a folder, with its manifest.csv if it has one.
 """
 
 from __future__ import annotations
@@ -11,6 +17,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".rec", ".tar")
 NAMES_HEADER = b"path,identity\n"
+NAMES_OF_TAR = "__manifest__"
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,24 @@ class PackedSet:
 def names_of_rec(path: Path) -> Path:
     """Where the names of a .rec lie, if they are known."""
     return path.with_name(f"{path.name}.csv")
+
+
+def sample_names(names: Iterable[str]) -> list[str]:
+    """The members of a tar for crops of these paths: one sample each for readers whose keys end at the first
+    dot of a file name, and that skip what begins with `__`. All but a few names stay as they are.
+    """
+    taken: set[str] = set()
+    members = []
+    for name in names:
+        path = PurePosixPath(name)
+        folders = ["%5F" + part[1:] if part.startswith("__") else part for part in path.parts[:-1]]
+        stem = path.stem.replace("%", "%25").replace(".", "%2E")
+        key = "/".join([*folders, "%5F" + stem[1:] if stem.startswith("__") else stem])
+        while key in taken:  # a.jpg and a.png
+            key += "%2E"
+        taken.add(key)
+        members.append(key + path.suffix)
+    return members
 
 
 def open_pack(path: str | Path) -> PackedSet:
@@ -84,7 +110,7 @@ def _open_rec(path: Path) -> PackedSet:
 
 
 def _read_names(path: Path, content: bytes) -> tuple[list[str], list[str], pandas.DataFrame | None]:
-    """Paths and identities of the records, and the manifest if the file is a whole one."""
+    """Paths and identities of the crops, and the manifest if the file is a whole one."""
     if not content.startswith(NAMES_HEADER):
         table = read_manifest(path, content)
         return table["path"].tolist(), table["identity"].tolist(), table
@@ -105,7 +131,7 @@ def _read_names(path: Path, content: bytes) -> tuple[list[str], list[str], panda
 def _open_tar(path: Path) -> PackedSet:
     tar = TarCrops(path)
     numbers = {tar.name(number): number for number in range(len(tar))}
-    manifests = [name for name in tar.files if PurePosixPath(name).name == MANIFEST]
+    manifests = [name for name in tar.files if PurePosixPath(name).name in (MANIFEST, NAMES_OF_TAR)]
     if not manifests:
         root = _root(list(numbers))
         inside = {name: PurePosixPath(name).relative_to(root).parts for name in numbers}
@@ -113,14 +139,15 @@ def _open_tar(path: Path) -> PackedSet:
         if not names:
             raise TarError(f"{path}: expected images as identity/image, or a {MANIFEST}; found neither")
         identities = [name.split("/")[0] for name in names]
-        table, content = None, None
+        members, table, content = names, None, None
     else:
         manifest = min(manifests, key=lambda name: name.count("/"))
         root = PurePosixPath(manifest).parent.as_posix()
         content = tar.read_member(tar.files[manifest])
-        table = read_manifest(path / manifest, content)
-        names, identities = table["path"].tolist(), table["identity"].tolist()
-    members = [(PurePosixPath(root) / name).as_posix() for name in names]
+        names, identities, table = _read_names(path / manifest, content)
+        content = content if table is not None else None
+        members = sample_names(names) if PurePosixPath(manifest).name == NAMES_OF_TAR else names
+    members = [(PurePosixPath(root) / name).as_posix() for name in members]
     missing = [name for name in members if name not in numbers]
     if missing:
         raise ManifestError(

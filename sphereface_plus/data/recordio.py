@@ -6,7 +6,8 @@
 
 All numbers are little-endian uint32. A writer splits a record where the magic stands in its content at a
 multiple of 4, so that a reader that has lost its place finds the next part by the magic. This file is a
-format: it imports nothing of ours, so that any program can take it along.
+format: it imports nothing of ours but files.py, which imports nothing, so that any program can take the two
+along.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import mmap
 import os
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 from typing import IO
 
 import numpy as np
+
+from sphereface_plus.files import NewFiles
 
 MAGIC = 0xCED7230A
 MAX_LENGTH = 2**29 - 1
@@ -208,13 +211,16 @@ class RecordWriter:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.index = self.path.with_suffix(".idx")
-        self._unfinished = [file.with_name(f".{file.name}.tmp") for file in (self.path, self.index)]
-        self._files: list[IO[bytes]] = []
+        self._new = NewFiles(large=True)
         self._offset = 0
 
     def __enter__(self) -> RecordWriter:
-        self._files = [file.open("wb") for file in self._unfinished]
+        self._files = [self._new.open(file) for file in (self.path, self.index)]
         return self
+
+    def beside(self, path: Path) -> IO[bytes]:
+        """One more file to write, which appears together with the .rec."""
+        return self._new.open(path)
 
     def write(self, key: int, content: bytes) -> None:
         """Appends a record. Raises RecordError for one that is too long for the format."""
@@ -232,17 +238,17 @@ class RecordWriter:
             records.write(_HEAD.pack(MAGIC, cflag << 29 | len(part)) + part + bytes(-len(part) % 4))
             self._offset += _HEAD.size + len(part) + -len(part) % 4
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        for file in self._files:
-            file.close()
-        if kind is None:
-            self.index.unlink(missing_ok=True)  # an .idx must not lie beside another .rec than its own
-            for unfinished, file in zip(self._unfinished, (self.path, self.index), strict=True):
-                unfinished.replace(file)
-            return
-        for unfinished in self._unfinished:
-            with suppress(FileNotFoundError):
-                unfinished.unlink()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            try:
+                self._new.finish()
+                self.index.unlink(missing_ok=True)  # an .idx must not lie beside another .rec than its own
+            except BaseException as problem:
+                self._new.__exit__(type(problem), problem, trace)
+                raise
+        self._new.__exit__(kind, error, trace)
 
 
 def split(content: bytes) -> list[bytes]:

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 
 from sphereface_plus.data.keys import IMAGE_SUFFIXES
 from sphereface_plus.data.manifest import leads_outside
+from sphereface_plus.files import write_text
 
 BLOCK = 512
 _FILES, _FOLDER, _GLOBAL = (b"0", b"7", b"\0"), b"5", b"g"
@@ -227,9 +228,4 @@ def _read_index(index: Path, stamp: str, num_bytes: int) -> list[Member] | None:
 
 def _write_index(index: Path, stamp: str, members: list[Member]) -> None:
     lines = [stamp, *(f"{member.offset}\t{member.num_bytes}\t{member.name}" for member in members)]
-    unfinished = index.with_name(f".{index.name}.{os.getpid()}.tmp")  # processes of a run may meet here
-    try:
-        unfinished.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        unfinished.replace(index)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_text(index, "\n".join(lines) + "\n")

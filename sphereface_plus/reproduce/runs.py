@@ -23,7 +23,7 @@ from sphereface_plus import __version__, environment
 from sphereface_plus.config import ImageConfig, to_dict
 from sphereface_plus.data import imagenet
 from sphereface_plus.data.image_sets import NAMES, open_images
-from sphereface_plus.output import write_text
+from sphereface_plus.files import write_text
 from sphereface_plus.reproduce.spec import Job
 from sphereface_plus.training.distributed import takes_cuda
 from sphereface_plus.training.folder import DivergedError, RunError, RunFolder
@@ -163,7 +163,7 @@ def _stop_requests() -> Iterator[list[int]]:
 
 def _start(folder: Path, config: ImageConfig, threads: int) -> subprocess.Popen:
     recipe = folder.with_suffix(".yaml")
-    recipe.write_text(yaml.safe_dump(to_dict(config), sort_keys=False), encoding="utf-8")
+    write_text(recipe, yaml.safe_dump(to_dict(config), sort_keys=False))
     with folder.with_suffix(".txt").open("a", encoding="utf-8") as words:
         return subprocess.Popen(
             [sys.executable, "-m", "sphereface_plus", "train", str(recipe), "--out", str(folder), "--resume"],

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from sphereface_plus import __version__
+from sphereface_plus.files import write_text
 from sphereface_plus.mhe import hyperspherical_energy, negative_separation
 from sphereface_plus.mhe.kernel import Distance
-from sphereface_plus.output import write_csv, write_figure, write_text
+from sphereface_plus.output import write_csv, write_figure
 
 from .known import known_minimum
 from .limits import SETS, Growth, Sampled, energy_integral

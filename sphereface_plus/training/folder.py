@@ -16,6 +16,7 @@ import filelock
 import yaml
 
 from sphereface_plus.config import Config, ImageConfig, load, to_dict
+from sphereface_plus.files import write_text
 
 # What may change when a run goes on: no update that was made, or will be made, depends on these.
 MAY_CHANGE = {"train.steps", "data.workers"}
@@ -166,10 +167,3 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + key] = value
     return flat
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sphereface_plus.training.folder import write_text
+from sphereface_plus.files import naming, write_text
 
 
 class RunLog:
@@ -20,13 +20,15 @@ class RunLog:
         from torch.utils.tensorboard.writer import SummaryWriter
 
         _cut(path, first_step)
+        self._path = path
         self._file = path.open("a", encoding="utf-8")
         self._events = SummaryWriter(str(tensorboard), purge_step=first_step)
 
     def write(self, step: int, scalars: dict[str, float]) -> None:
         """One line, out of this process when this returns: a kill loses nothing."""
-        self._file.write(json.dumps({"step": step, **scalars}) + "\n")
-        self._file.flush()
+        with naming(self._path):
+            self._file.write(json.dumps({"step": step, **scalars}) + "\n")
+            self._file.flush()
         for name, value in scalars.items():
             self._events.add_scalar(name, value, step)
 

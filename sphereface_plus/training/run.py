@@ -17,12 +17,13 @@ from typing import Any
 from sphereface_plus import checkpoint
 from sphereface_plus.config import Config, ImageConfig
 from sphereface_plus.data.embeddings import EmbeddingsError
+from sphereface_plus.files import write_text
 from sphereface_plus.training import distributed, face, image, loop
 from sphereface_plus.training.beforehand import check_files
 from sphereface_plus.training.classifier import Batch
 from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.failures import NonFiniteError
-from sphereface_plus.training.folder import DivergedError, RunError, RunFolder, place_of, write_text
+from sphereface_plus.training.folder import DivergedError, RunError, RunFolder, place_of
 from sphereface_plus.training.opening import opening
 from sphereface_plus.training.pace import Pace
 from sphereface_plus.training.precision import settle

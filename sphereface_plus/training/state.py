@@ -16,6 +16,7 @@ from sphereface_plus import checkpoint, weights
 from sphereface_plus.config import Config, ImageConfig, to_dict
 from sphereface_plus.data.batches import BatchSampler, Order
 from sphereface_plus.data.trained_on import TrainedOn
+from sphereface_plus.files import write_text
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.folder import (
@@ -24,7 +25,6 @@ from sphereface_plus.training.folder import (
     RunError,
     RunFolder,
     differences,
-    write_text,
 )
 
 HOW_TO_TRY = (

@@ -20,6 +20,7 @@ from data_prep.errors import PrepError
 from data_prep.images import read_photo
 from data_prep.mtcnn import MTCNN
 from sphereface_plus.data.manifest import LANDMARK_COLUMNS, read_manifest
+from sphereface_plus.files import unfinished_name
 
 FAST: dict[str, Any] = {"min_face": 50, "workers": 1}  # the drawn faces are some 90 pixels high
 
@@ -464,9 +465,9 @@ def test_what_a_killed_run_left_half_written_is_removed(photos, tmp_path, whole_
     with pytest.raises(KeyboardInterrupt):
         align_folder(photos, out, progress=stop_at(2), **FAST)
     # as a kill leaves it: the crop of a photo that is there, of one that is gone, and a report
-    for name in ("Bob/3.png.tmp", "Eve/1.png.tmp", "report.json.tmp", "progress.jsonl.tmp"):
+    for name in ("Bob/3.png", "Eve/1.png", "report.json", "progress.jsonl"):
         (out / name).parent.mkdir(exist_ok=True)
-        (out / name).write_text("half")
+        unfinished_name(out / name).write_text("half")
     align_folder(photos, out, **FAST)
     assert tree(out) == whole_run
 

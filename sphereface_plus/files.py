@@ -1,0 +1,184 @@
+"""Files written whole or not at all: under another name first, which becomes their own when all is written.
+
+Whatever ends the writing (an error, a full disk, a kill), what was there before is there still; what several
+files hold together (NewFiles) appears when all of them are whole. The other name, `.<name>.<8 digits>.tmp`,
+is nobody else's, so that two programs that write one file do not mix. Only a kill leaves it behind, and the
+next writer of a large file of that name removes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_NAME_LENGTH = 60  # of a name, in letters: with up to four bytes for each, the other name has at most 255
+
+
+class WriteError(OSError):
+    """A file that cannot be written; the message names it and says why. Nothing of it is left."""
+
+
+class NewFiles:
+    """Files that appear together at the end of the `with` block, or not at all where it raises.
+
+    large: what killed writers of the same files have left goes first, and the disk has all bytes before the
+    names change, so that a power cut cannot leave a name on missing ones.
+    The block raises WriteError where a file cannot be written, however its writer passed that on.
+    """
+
+    def __init__(self, *, large: bool = False) -> None:
+        self._large = large
+        self._files: list[tuple[Path, Path, _Raw, IO[bytes]]] = []
+
+    def open(self, path: str | Path) -> IO[bytes]:
+        """A new, empty file that will lie at `path`, in a folder that is made if it is not there."""
+        path = Path(path)
+        with naming(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if self._large:
+                _remove_left(path)
+            unfinished, raw = _created(path)
+        self._files.append((path, unfinished, raw, io.BufferedWriter(raw, 2**17)))
+        return self._files[-1][3]
+
+    def finish(self) -> None:
+        """Closes all files; from here on, each is whole. Raises WriteError."""
+        for path, _, _, file in self._files:
+            with naming(path):
+                if not file.closed:
+                    file.flush()
+                    if self._large:
+                        os.fsync(file.fileno())
+                    file.close()
+
+    def __enter__(self) -> NewFiles:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is not None:
+                # The exception of a writer such as torch.save does not always say that the disk is full.
+                for path, _, raw, _ in self._files:
+                    if raw.problem is not None and isinstance(error, Exception):
+                        raise _sentence(path, raw.problem) from error
+                return
+            self.finish()
+            for path, unfinished, _, _ in self._files:
+                with naming(path):
+                    unfinished.replace(path)
+        finally:
+            for _, unfinished, _, file in self._files:
+                with suppress(OSError):
+                    file.close()
+                unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_file(path: str | Path, *, large: bool = False) -> Iterator[IO[bytes]]:
+    """One file, as of NewFiles."""
+    with NewFiles(large=large) as new:
+        yield new.open(path)
+
+
+@contextmanager
+def new_text(path: str | Path) -> Iterator[io.TextIOWrapper]:
+    """One file of text in UTF-8 whose line ends stay as they are written, as of NewFiles."""
+    with new_file(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        yield text
+        text.detach()  # flushes
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Raises WriteError."""
+    with new_file(path) as file:
+        file.write(data)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Raises WriteError."""
+    write_bytes(path, text.encode())
+
+
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """What the system says of a file in this block, as a WriteError about `path`."""
+    try:
+        yield
+    except WriteError:
+        raise
+    except OSError as error:
+        raise _sentence(path, error) from None
+
+
+def unfinished_name(path: Path) -> Path:
+    """A name beside `path` that nobody else takes."""
+    return path.with_name(f".{path.name[:_NAME_LENGTH]}.{secrets.token_hex(4)}.tmp")
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether it is such a name: of a file that is being written, or whose writer was killed."""
+    return re.fullmatch(r"\..+\.[0-9a-f]{8}\.tmp", path.name, re.DOTALL) is not None
+
+
+def _created(path: Path) -> tuple[Path, _Raw]:
+    """A new file for what will lie at `path`; locked, which tells that its writer lives."""
+    while True:
+        unfinished = unfinished_name(path)
+        raw = _Raw(unfinished, "xb")
+        if _locks(raw.fileno()) and not unfinished.exists():  # removed before it was locked
+            raw.close()
+            continue
+        return unfinished, raw
+
+
+def _remove_left(path: Path) -> None:
+    begin = f".{path.name[:_NAME_LENGTH]}."
+    for file in path.parent.glob(".*.tmp"):
+        if file.name.startswith(begin) and is_unfinished(file):
+            with suppress(OSError), file.open("rb") as left:
+                if _locks(left.fileno()):
+                    file.unlink()
+
+
+def _locks(descriptor: int) -> bool:
+    """Whether nobody else had a lock on the file, and we have one now."""
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):  # not on every system, nor on every disk
+        return False
+    return True
+
+
+def _sentence(path: str | Path, error: OSError) -> WriteError:
+    advice = "; make room there, and give the same command again" if error.errno in _NO_ROOM else ""
+    return WriteError(f"{path}: cannot be written ({error.strerror or error}){advice}")
+
+
+_write = io.FileIO.write
+
+
+class _Raw(io.FileIO):
+    """A file that remembers why it could not be written, whatever its writer makes of that."""
+
+    problem: OSError | None = None
+
+    def write(self, data: Any, /) -> int | None:
+        try:
+            return _write(self, data)
+        except OSError as error:
+            self.problem = error
+            raise
