@@ -59,7 +59,12 @@ class Power(click.ParamType):
     "--distance", type=click.Choice(["euclidean", "angular"]), default="euclidean", show_default=True
 )
 @click.option("--half-space", is_flag=True, help="Add the opposite of every point (section 3.4).")
-@click.option("--starts", type=int, default=10, show_default=True, help="Random starts; the best is kept.")
+@click.option(
+    "--starts",
+    type=int,
+    help="Random starts; an even N gets one antipodal start more for every five. The best is kept.  "
+    "[default: 10, in more than three dimensions 30]",
+)
 @seed_option
 @click.option(
     "--out",
@@ -72,7 +77,7 @@ def points(
     power: float,
     distance: Any,
     half_space: bool,
-    starts: int,
+    starts: int | None,
     seed: int,
     out: Path | None,
 ) -> None:
@@ -87,7 +92,7 @@ def points(
     from sphereface_plus.data.places import check_folder
     from sphereface_plus.progress import progress
 
-    from .optimise import minimise
+    from .optimise import antipodal_starts, minimise, random_starts
     from .plots import configuration_plot
     from .report import caption, report, summary, write_report
 
@@ -95,7 +100,8 @@ def points(
         kind = ("_angular" if distance == "angular" else "") + ("_half_space" if half_space else "")
         out = Path("runs/sphere") / f"points{num_points}_d{dimensions}_s{power:g}{kind}"
     check_folder(out)
-    with progress("starts", starts) as done:
+    starts = random_starts(dimensions) if starts is None else starts
+    with progress("starts", starts + antipodal_starts(num_points, starts, half_space)) as done:
         found = minimise(
             num_points,
             dimensions,
@@ -143,7 +149,11 @@ def figure(number: str, steps: int, seed: int, out: Path) -> None:
     help="N goes from 8 up to this, doubled each time.",
 )
 @click.option(
-    "--starts", type=click.IntRange(min=1), default=3, show_default=True, help="Random starts for each N."
+    "--starts",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Random starts for each N, and an antipodal one for every five or fewer.",
 )
 @seed_option
 @out_option("runs/sphere")

@@ -1,4 +1,10 @@
-"""The least energy of N points on a sphere, as far as L-BFGS from random starts finds it."""
+"""The least energy of N points on a sphere, as far as L-BFGS from random and antipodal starts finds it.
+
+That many starts agree proves nothing. Of 100 random starts of 24 points in R^4 (s = 1) 93 end at
+208.35166, where the 24-cell, to which every antipodal start leads, has 208.33731. Of 10 points in R^4
+(s = 1.9) one random start in ten ends at 23.24236, the others at 23.24488. Antipodal starts alone would be
+worse: with 14 points on the sphere in R^3 they end at 69.342, random ones at 69.306.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +35,9 @@ class Configuration:
     """The sum of f_s over pairs i < j, in half-space of the 2N points; for power infinity the smallest angle
     in degrees."""
     of_starts: list[float]
-    """The same number for each start, in order."""
+    """The same number for each random start, in order."""
+    of_antipodal_starts: list[float]
+    """Likewise for the antipodal ones, of an even number of points without half-space."""
 
 
 def minimise(
@@ -39,15 +47,16 @@ def minimise(
     *,
     distance: Distance = "euclidean",
     half_space: bool = False,
-    starts: int = 10,
+    starts: int | None = None,
     seed: int = 0,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Configuration:
-    """The configuration of the least energy of Eq. (1), or (5), from `starts` random ones.
+    """The configuration of the least energy of Eq. (1), or (5), from random starts and some antipodal ones.
 
     power: s >= 0; infinity is the Tammes problem, the largest smallest distance.
     half_space: the energy of the 2N points u_i, -u_i (section 3.4).
-    progress: called with the number of starts that are done.
+    starts: random ones (default: random_starts); antipodal_starts says how many others there are.
+    progress: called with the number of starts that are done, of both kinds.
     Raises ValueError for a problem that is none.
     """
     if num_points < (1 if half_space else 2):
@@ -58,14 +67,20 @@ def minimise(
         raise ValueError(f"a sphere needs at least two dimensions, got {dimensions}")
     if power == math.inf and distance == "angular":
         raise ValueError("the Tammes problem is the same for both distances: leave the distance euclidean")
+    if starts is None:
+        starts = random_starts(dimensions)
     if starts < 1:
         raise ValueError(f"starts must be at least 1, got {starts}")
     if not power >= 0:
         raise ValueError(f"power must be a number >= 0, or inf, got {power}")
 
     found: list[tuple[float, Tensor]] = []
-    for start in range(starts):
-        points = random_points(num_points, dimensions, seed, start)
+    antipodal = antipodal_starts(num_points, starts, half_space)
+    for start in range(starts + antipodal):
+        if start < starts:
+            points = random_points(num_points, dimensions, seed, start)
+        else:
+            points = mirrored(random_points(num_points // 2, dimensions, seed, start))
         if power == math.inf:
             first = (5, 7, 9)[start % 3]  # from lower ones, N = 10, 13, 14, 15, 17 end in a worse optimum
             for exponent in range(first, 21):
@@ -79,7 +94,18 @@ def minimise(
 
     best = min if power < math.inf else max
     value, points = best(found, key=lambda pair: pair[0])
-    return Configuration(points, value, [value for value, _ in found])
+    values = [value for value, _ in found]
+    return Configuration(points, value, values[:starts], values[starts:])
+
+
+def random_starts(dimensions: int) -> int:
+    """How many are taken if nothing is said: in more than three dimensions the best end may be a rare one."""
+    return 10 if dimensions <= 3 else 30
+
+
+def antipodal_starts(num_points: int, starts: int, half_space: bool) -> int:
+    """One for every five random starts, at least one; none where half-space gives each point its opposite."""
+    return 0 if half_space or num_points % 2 else math.ceil(starts / 5)
 
 
 def least_energy(points: Tensor, power: float, distance: Distance, half_space: bool) -> tuple[float, Tensor]:

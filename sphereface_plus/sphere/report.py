@@ -54,6 +54,7 @@ def report(
         "found": found.pair_sum,
         "known": known and known._asdict(),
         "of_starts": found.of_starts,
+        "of_antipodal_starts": found.of_antipodal_starts,
         "smallest_angle_degrees": angle,
         "energies": {
             f"s={power:g}": {"sum": energy(reduction="sum").item(), "mean": energy().item()}
@@ -79,9 +80,18 @@ def summary(content: dict[str, Any]) -> str:
             kind = kind.replace("minimum", "maximum")
         gap = content["found"] - known["value"]
         lines.append(f"{kind}: {known['value']:.9g}{unit} ({known['source']}); found - known: {gap:.1e}")
-    scale = max(1.0, abs(content["found"]))
-    close = sum(abs(value - content["found"]) <= 1e-6 * scale for value in content["of_starts"])
-    lines.append(f"{close} of {len(content['of_starts'])} starts ended there")
+    tolerance = 1e-6 * max(1.0, abs(content["found"]))
+    kinds = {"random": content["of_starts"], "antipodal": content["of_antipodal_starts"]}
+    close = {
+        kind: sum(abs(x - content["found"]) <= tolerance for x in values) for kind, values in kinds.items()
+    }
+    ended = (f"{close[kind]} of {len(values)} {kind} starts" for kind, values in kinds.items() if values)
+    lines.append(f"{' and '.join(ended)} ended there")
+    if known is None or not known["proven"] or abs(content["found"] - known["value"]) > tolerance:
+        lines.append(
+            "that starts agree proves nothing, a better end may be rare: look again with more --starts or "
+            "another --seed"
+        )
     if not tammes and content["smallest_angle_degrees"] is not None:
         lines.append(f"smallest angle: {content['smallest_angle_degrees']:.4f}°")
     return "\n".join(lines)
@@ -92,10 +102,15 @@ def caption(content: dict[str, Any]) -> str:
     opposites = " (red) and their opposites (pink)" if content["half_space"] else ""
     return (
         f"{content['points']} points{opposites} in {content['dimensions']} dimensions, the best of "
-        f"{len(content['of_starts'])} random starts (seed {content['seed']}). Rings lie on the far side. The "
+        f"{_starts(content)} starts (seed {content['seed']}). Rings lie on the far side. The "
         f"histogram has the angles of all pairs of the {content['points']} points.\n\n"
         + "\n".join(f"* {line}" for line in summary(content).splitlines())
     )
+
+
+def _starts(content: dict[str, Any]) -> str:
+    antipodal = len(content["of_antipodal_starts"])
+    return f"{len(content['of_starts'])} random" + (f" and {antipodal} antipodal" if antipodal else "")
 
 
 def write_report(folder: Path, content: dict[str, Any], points: Tensor, plot: Figure, text: str) -> None:
@@ -115,7 +130,8 @@ def growth_files(folder: Path, rows: Sequence[Growth], starts: int, seed: int) -
         "",
         "Least energies (ordered pairs) of N points on the sphere in three dimensions, d = 2, over p(N): N^2 "
         "for s = 1, N^2 log N for s = 2, N^(1 + s/2) for s = 4. L-BFGS in float64, the best of "
-        f"{starts} random starts (seed {seed}); large N have many local minima, whose energies differ by "
+        f"{starts} random starts (seed {seed}) and an antipodal one for every five or fewer; "
+        "large N have many local minima, whose energies differ by "
         "less than can be seen here. Dashed: the closed form of the limit; for s = 4 it is conjectured. "
         "Squares: the limit that two neighbouring N point to, the next term of the expansion taken off. "
         "Dotted: random points, whose expected energy is I_s N(N - 1), finite for s < d only.",

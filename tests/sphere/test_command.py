@@ -43,7 +43,8 @@ def test_points_writes_the_points_the_energies_and_the_known_minimum(tmp_path):
     assert report["smallest_angle_degrees"] == pytest.approx(90)
     assert len(report["of_starts"]) == 2
     assert "minimum: 6.75 (proven)" in output
-    assert "2 of 2 starts ended there" in output
+    assert "2 of 2 random starts and 1 of 1 antipodal starts ended there" in output
+    assert "proves nothing" not in output  # the minimum is proven, and reached
 
 
 def test_points_of_the_tammes_problem_have_an_angle(tmp_path):
