@@ -138,8 +138,9 @@ def align(photos: Path, out: Path, **options: Any) -> None:
 
     PHOTOS holds a folder for each person, with that person's photos; see --layout for others. OUT gets the
     crops, manifest.csv (a row for each crop), report.json (counts; which photos have no crop, and why) and
-    contact_sheet.jpg (some crops: look at it). The same command again continues one that was stopped. The
-    crops depend neither on that nor on --workers.
+    contact_sheet.html (the least sure crops first: look at it). A photo that is upside down or on its side is
+    turned. The same command again continues one that was stopped. The crops depend neither on that nor on
+    --workers.
 
     \b
     python -m data_prep align PHOTOS crops/mine
@@ -149,6 +150,7 @@ def align(photos: Path, out: Path, **options: Any) -> None:
 
     from .align import align_folder
     from .contact_sheet import CONTACT_SHEET
+    from .doubts import sentences
     from .progress import show_progress
     from .report import REPORT
 
@@ -172,10 +174,15 @@ def align(photos: Path, out: Path, **options: Any) -> None:
         shown = [f"{name} ({why})" for name, why in list(summary.lost.items())[:5]]
         more = f"; and {len(summary.lost) - 5:,} more, in {REPORT}" if len(summary.lost) > 5 else ""
         click.echo(f"  people without a crop: {len(summary.lost):,}: {'; '.join(shown)}{more}")
+    doubtful = sentences(summary.doubts)
+    for line in doubtful:
+        click.echo(f"  {line}")
     for note in summary.notes:
         click.echo(f"note: {note}")
     click.echo(f"report: {out / REPORT}")
     click.echo(f"next: look at {out / CONTACT_SHEET}, then train or evaluate on {out}")
+    if doubtful:
+        click.echo(f"  python -m data_prep doctor {out} DOCTOR proposes which of the doubtful crops to drop")
 
 
 @main.command()

@@ -3,7 +3,7 @@
     OUT/<identity>/<photo>.png    the crops, at the photos' own relative paths
     OUT/manifest.csv              one row a crop (sphereface_plus/data/manifest.py)
     OUT/report.json               settings, counts, and why which photo has no crop
-    OUT/contact_sheet.jpg         some crops with their landmarks
+    OUT/contact_sheet.html        the least sure crops and some others, with their landmarks
     OUT/progress.jsonl            what is done, so that the same call continues
 
 All but the report's `this_run` depends on the photos and the settings alone, not on the number of workers,
@@ -28,6 +28,7 @@ from sphereface_plus.files import is_unfinished
 from .aligned import find_alignment
 from .contact_sheet import write_contact_sheet
 from .cropping import Cropper, make_detector, one_thread
+from .doubts import find_doubts
 from .errors import PrepError
 from .given import read_landmarks
 from .journal import Done, Journal
@@ -118,10 +119,11 @@ def align_folder(
                     progress(number, len(found.photos), failed)
     done = sorted([*journal.done.values(), *_twins(found)], key=lambda photo: photo.source)
     rows = sorted((crop.row for photo in done for crop in photo.crops), key=lambda row: row.path)
+    doubts = find_doubts(out, rows)
     if rows:
-        write_contact_sheet(out, rows, settings.fit)
+        write_contact_sheet(out, rows, doubts, settings.fit)
     seconds = time.monotonic() - started
-    summary = summarise(out, done, found, num_before=num_before, seconds=seconds, workers=workers)
+    summary = summarise(out, done, found, doubts, num_before=num_before, seconds=seconds, workers=workers)
     write_report(summary, done, record, given)
     write_manifest(out / MANIFEST, rows)  # last: a folder with a manifest is finished
     if not rows:

@@ -123,6 +123,20 @@ def align(
     return opencv_warp(photo, matrix, template)
 
 
+def fit_residual(landmarks: np.ndarray, template: AlignmentTemplate, fit: Fit = "inverse") -> float:
+    """How unlike a face landmarks (5, 2) are: root mean square distance from the template, in crop pixels.
+
+    Raises ValueError, as similarity does.
+    """
+    matrix = similarity(landmarks, template.points, fit)
+    return float(rms_distance(landmarks @ matrix[:, :2].T + matrix[:, 2], template.points))
+
+
 def is_aligned(landmarks: np.ndarray, template: AlignmentTemplate, tolerance: float) -> bool:
     """Whether landmarks (5, 2) lie on the template as they are: root mean square distance <= tolerance."""
-    return bool(np.sqrt(((landmarks - template.points) ** 2).sum(axis=1).mean()) <= tolerance)
+    return bool(rms_distance(landmarks, template.points) <= tolerance)
+
+
+def rms_distance(points: np.ndarray, others: np.ndarray) -> np.floating:
+    """Root mean square distance of points (N, 2) from others (N, 2)."""
+    return np.sqrt(((points - others) ** 2).sum(axis=1).mean())

@@ -1,109 +1,140 @@
-"""Some crops with their landmarks in one picture: a person sees at once whether alignment is right."""
+"""Crops with their landmarks on a page, the least sure first: a person sees whether alignment is right.
+
+A page and no picture: an image beside the people's folders makes `datasets`' imagefolder forget the labels.
+"""
 
 from __future__ import annotations
 
+import base64
+import math
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
-from matplotlib import get_data_path
-from PIL import Image, ImageDraw, ImageFont
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sphereface_plus.data.manifest import LANDMARK_COLUMNS, ManifestRow
-from sphereface_plus.files import new_file
+from sphereface_plus.files import write_bytes
 
-from .alignment import ALIGNMENT_TEMPLATES, Fit, similarity
-from .images import read_photo
+from .alignment import ALIGNMENT_TEMPLATES, AlignmentTemplate, Fit, similarity
+from .doubts import Doubts, doubt, reasons, rivalry
+from .images import PhotoError, read_photo
 
-CONTACT_SHEET = "contact_sheet.jpg"
-_COLUMNS, _ROWS = 8, 6
-_ZOOM = 2
-_MARGIN = 8
-_CAPTION = 34  # pixels below a crop: two lines
-_HEADER = 34
-_PAPER, _INK, _GREY = (250, 250, 248), (20, 20, 20), (110, 110, 110)
-_FOUND, _TEMPLATE, _FALLBACK = (0, 230, 90), (255, 60, 60), (200, 80, 0)
+CONTACT_SHEET = "contact_sheet.html"
+_LEAST_SURE, _OF_EACH, _OTHERS = 48, 24, 24
+"""Crops at most of a section: the first, each of the doubts, and the last."""
 
 
-def write_contact_sheet(folder: Path, rows: Sequence[ManifestRow], fit: Fit) -> None:
-    """Writes folder/contact_sheet.jpg with up to 48 crops of the manifest's rows.
+def write_contact_sheet(folder: Path, rows: Sequence[ManifestRow], doubts: Doubts, fit: Fit) -> None:
+    """Writes folder/contact_sheet.html, whole or not at all, which holds all that it shows.
 
-    A quarter is kept for faces that were not simply detected, as they deserve the look; all are evenly spread
-    over their rows. Green dots: the photo's landmarks, carried into the crop. Red crosses: the alignment
-    template.
+    rows: the manifest's, of one alignment template and at least one; the crops lie in the folder
     """
-    shown = _choose(rows)
     template = ALIGNMENT_TEMPLATES[rows[0].template]
-    width = _MARGIN + (template.width * _ZOOM + _MARGIN) * min(len(shown), _COLUMNS)
-    height = _HEADER + (template.height * _ZOOM + _CAPTION + _MARGIN) * -(-len(shown) // _COLUMNS)
-    sheet = Image.new("RGB", (width, height), _PAPER)
-    draw, font = ImageDraw.Draw(sheet), _font(12)
-    title = f"{len(shown)} of {len(rows)} crops, {template.name}"
-    draw.text((_MARGIN, _MARGIN), title, _INK, _font(14))
-    legend = _MARGIN + 20 + draw.textlength(title, _font(14))
-    _dot(draw, (legend, _MARGIN + 9))
-    draw.text((legend + 8, _MARGIN + 1), "landmarks of the photo", _INK, font)
-    _cross(draw, (legend + 160, _MARGIN + 9))
-    draw.text((legend + 170, _MARGIN + 1), "alignment template", _INK, font)
-    for index, row in enumerate(shown):
-        left = _MARGIN + (index % _COLUMNS) * (template.width * _ZOOM + _MARGIN)
-        top = _HEADER + (index // _COLUMNS) * (template.height * _ZOOM + _CAPTION + _MARGIN)
-        crop = Image.fromarray(read_photo(folder / row.path))
-        sheet.paste(
-            crop.resize((template.width * _ZOOM, template.height * _ZOOM), Image.Resampling.BICUBIC),
-            (left, top),
-        )
-        landmarks = np.array([getattr(row, name) for name in LANDMARK_COLUMNS]).reshape(5, 2)
-        matrix = similarity(landmarks, template.points, fit)
-        for place in _on_sheet(template.points, left, top):
-            _cross(draw, place)
-        for place in _on_sheet(landmarks @ matrix[:, :2].T + matrix[:, 2], left, top):
-            _dot(draw, place)
-        below = top + template.height * _ZOOM + 2
-        draw.text((left, below), _shortened(row.identity, template.width * _ZOOM, draw, font), _INK, font)
-        colour = _GREY if row.method in ("detected", "given") else _FALLBACK
-        score = "" if np.isnan(row.score) else f" {row.score:.3f}"
-        draw.text((left, below + 14), row.method + score, colour, font)
-    with new_file(folder / CONTACT_SHEET) as file:
-        sheet.save(file, format="JPEG", quality=88)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["count"] = lambda number: f"{number:,}"
+    sections = _sections(rows, doubts)
+    for section in sections:
+        section["figures"] = [_figure(folder, row, template, fit) for row in section["rows"]]
+    page = environment.get_template("contact_sheet.html.j2").render(
+        shown=len({row.path for section in sections for row in section["rows"]}),
+        crops=len(rows),
+        identities=len({row.identity for row in rows}),
+        template=template.name,
+        height=template.height,
+        width=template.width,
+        points=template.points.round(2).tolist(),
+        sections=sections,
+    )
+    write_bytes(folder / CONTACT_SHEET, page.encode("utf-8", errors="backslashreplace"))
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Matplotlib's own file, as Pillow's has no letters beyond ASCII."""
-    return ImageFont.truetype(get_data_path() + "/fonts/ttf/DejaVuSans.ttf", size)
+def _sections(rows: Sequence[ManifestRow], doubts: Doubts) -> list[dict[str, Any]]:
+    """Title, words, count and rows of each part of the page; a crop of the first is not in the last."""
+    least_sure = sorted(rows, key=doubt, reverse=True)[: max(12, min(len(doubts.unsure), _LEAST_SURE))]
+    shared, rivals = list(chain(*doubts.shared)), sorted(doubts.rivals, key=rivalry, reverse=True)
+    unsure = len(doubts.unsure)
+    first = {row.path for row in least_sure}
+    others = [row for row in rows if row.path not in first]
+    words = (
+        f"{unsure:,} may show no face, or not at its place."
+        if unsure
+        else "All are sure; these are the least sure of them."
+    )
+    parts = [
+        ("The least sure", words, least_sure, max(unsure, len(least_sure)), bool(unsure)),
+        (
+            "One face under several people",
+            "Equal crops under several names, of which at most one is right.",
+            shared[:_OF_EACH],
+            len(shared),
+            True,
+        ),
+        (
+            "All faces of a photo, under one name",
+            "At most one of each photo is the person.",
+            doubts.all_taken[:_OF_EACH],
+            len(doubts.all_taken),
+            True,
+        ),
+        (
+            "Another face is at least half as large",
+            "Was the right one taken?",
+            rivals[:_OF_EACH],
+            len(rivals),
+            True,
+        ),
+        (
+            "Turned",
+            "Photos on their side or upside down; their crops must be upright.",
+            doubts.turned[:_OF_EACH],
+            len(doubts.turned),
+            True,
+        ),
+        ("The others", "Evenly spread over the manifest.", _spread(others, _OTHERS), len(others), False),
+    ]
+    return [dict(zip(("title", "words", "rows", "count", "listed"), part, strict=True)) for part in parts]
 
 
-def _choose(rows: Sequence[ManifestRow]) -> list[ManifestRow]:
-    room = _COLUMNS * _ROWS
-    special = _spread([row for row in rows if row.method not in ("detected", "given")], room // 4)
-    others = _spread([row for row in rows if row.method in ("detected", "given")], room - len(special))
-    return special + others
+def _figure(folder: Path, row: ManifestRow, template: AlignmentTemplate, fit: Fit) -> dict[str, Any]:
+    landmarks = np.array([getattr(row, name) for name in LANDMARK_COLUMNS]).reshape(5, 2)
+    matrix = similarity(landmarks, template.points, fit)
+    facts = [] if row.method == "detected" else [row.method]
+    facts += [] if math.isnan(row.score) else [f"score {row.score:.4f}"]
+    facts += [] if math.isnan(row.residual) else [f"off by {row.residual:.1f}"]
+    if row.num_faces > 1:
+        facts.append(f"{row.num_faces:.0f} faces, the next {rivalry(row):.0%} as large")
+    return {
+        "identity": row.identity,
+        "path": row.path,
+        "uri": _data_uri(folder / row.path),
+        "landmarks": (landmarks @ matrix[:, :2].T + matrix[:, 2]).round(2).tolist(),
+        "facts": ", ".join(facts),
+        "why": reasons(row),
+    }
+
+
+def _data_uri(path: Path) -> str | None:
+    """The crop as a JPEG; None where it cannot be read, which training says."""
+    try:
+        crop = read_photo(path)
+    except PhotoError:
+        return None
+    options = [cv2.IMWRITE_JPEG_QUALITY, 90]
+    data = cv2.imencode(".jpg", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), options)[1]
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 
 def _spread(rows: list[ManifestRow], count: int) -> list[ManifestRow]:
     if len(rows) <= count:
         return rows
     return [rows[index * len(rows) // count] for index in range(count)]
-
-
-def _on_sheet(points: np.ndarray, left: int, top: int) -> list[tuple[float, float]]:
-    """Points (5, 2) of a crop -> the sheet, where a pixel of the crop is _ZOOM pixels wide."""
-    return [(left + (x + 0.5) * _ZOOM - 0.5, top + (y + 0.5) * _ZOOM - 0.5) for x, y in points]
-
-
-def _dot(draw: ImageDraw.ImageDraw, place: tuple[float, float]) -> None:
-    x, y = place
-    draw.ellipse((x - 2.5, y - 2.5, x + 2.5, y + 2.5), fill=_FOUND, outline=_INK)
-
-
-def _cross(draw: ImageDraw.ImageDraw, place: tuple[float, float]) -> None:
-    x, y = place
-    draw.line((x - 5, y, x + 5, y), fill=_TEMPLATE)
-    draw.line((x, y - 5, x, y + 5), fill=_TEMPLATE)
-
-
-def _shortened(text: str, width: int, draw: ImageDraw.ImageDraw, font) -> str:
-    text = " ".join(text.split())
-    while draw.textlength(text, font) > width:
-        text = text.rstrip("…")[:-1] + "…"
-    return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -15,14 +15,15 @@ import torch
 from sphereface_plus.data.manifest import ManifestRow
 from sphereface_plus.files import write_bytes
 
-from .alignment import ALIGNMENT_TEMPLATES, Warp, align
-from .detection import pick
+from .alignment import ALIGNMENT_TEMPLATES, Warp, align, fit_residual
+from .detection import Faces, pick
 from .errors import PrepError
 from .images import PhotoError, read_photo
 from .journal import Crop, Done
 from .layouts import Photo, crop_stem
 from .mtcnn import MTCNN
 from .settings import RELAXED_THRESHOLD, Cropping
+from .turning import find_faces
 
 # Where faces are in LFW's 250x250 photos: the mean of the landmarks found there.
 _CENTRE_SIDE = 250
@@ -78,18 +79,20 @@ class Cropper:
     def _faces(self, photo: Photo, pixels: np.ndarray) -> list[_Face]:
         if self._landmarks is not None:
             return [_Face("given", self._landmarks[photo.path])]
-        for method, detector in (("detected", self._detector), ("relaxed", self._relaxed)):
-            if detector is not None:
-                (found,) = detector.detect([pixels])
-                chosen = pick(found, pixels.shape, self._cropping.face)
-                if len(chosen):
-                    return [
-                        _Face(method, found.landmarks[i], float(found.scores[i]), tuple(found.boxes[i]))
-                        for i in chosen
-                    ]
+        if self._detector is not None:
+            found, turned = find_faces(self._detector, pixels)
+            if len(found):
+                return [_detected("detected", found, i, turned) for i in self._picked(found, pixels)]
+        if self._relaxed is not None:
+            (found,) = self._relaxed.detect([pixels])
+            if len(found):
+                return [_detected("relaxed", found, i) for i in self._picked(found, pixels)]
         if self._cropping.fallback == "centre":
             return [_Face("centre", centre_landmarks(*pixels.shape[:2]))]
         return []
+
+    def _picked(self, found: Faces, pixels: np.ndarray) -> np.ndarray:
+        return pick(found, pixels.shape, self._cropping.face)
 
     def _crop(self, pixels: np.ndarray, face: _Face) -> np.ndarray:
         settings = self._cropping
@@ -101,7 +104,9 @@ class Cropper:
         places = [float(round(value, 3)) for value in (*face.box, *face.landmarks.flat)]
         score = round(face.score, 6)
         names = path, photo.identity, photo.path, face.method, template.name
-        return ManifestRow(*names, *size, score, *places, warp=name_of(self._cropping.warp))
+        row = ManifestRow(*names, *size, score, *places, warp=name_of(self._cropping.warp))
+        residual = round(fit_residual(face.landmarks, template, self._cropping.fit), 3)
+        return replace(row, residual=residual, **face.others)
 
     def _write(self, path: Path, crop: np.ndarray) -> int:
         """Writes the crop, whole or not at all; returns the size of its file."""
@@ -128,6 +133,19 @@ class _Face:
     landmarks: np.ndarray  # (5, 2)
     score: float = math.nan
     box: tuple[float, ...] = (math.nan,) * 4
+    others: dict[str, float] = field(default_factory=dict)  # the manifest's columns about the whole photo
+
+
+def _detected(method: str, found: Faces, index: int, turned: int = 0) -> _Face:
+    sides = np.sqrt((found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1))
+    others: dict[str, float] = {"num_faces": len(found), "turned": turned}
+    if len(found) > 1:
+        rest = np.delete(np.arange(len(found)), index)
+        runner_up = rest[np.argmax(sides[rest])]
+        others["runner_up_side"] = round(float(sides[runner_up]), 3)
+        others["runner_up_score"] = round(float(found.scores[runner_up]), 6)
+    score, box = float(found.scores[index]), tuple(found.boxes[index])
+    return _Face(method, found.landmarks[index], score, box, others)
 
 
 def name_of(warp: Warp) -> str:

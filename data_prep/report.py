@@ -19,6 +19,7 @@ import torch
 from sphereface_plus.data.manifest import mixed_warps
 from sphereface_plus.files import write_bytes
 
+from .doubts import Doubts, record
 from .journal import Done
 from .layouts import Photos
 
@@ -44,6 +45,8 @@ class Summary:
     """Who has no crop, and why."""
     notes: list[str]
     """What may be meant in another way, in a sentence each."""
+    doubts: Doubts
+    """What to look at: several faces in a photo, unsure ones, one face under several people."""
     num_before: int
     """Photos that an earlier run had done."""
     seconds: float
@@ -51,7 +54,14 @@ class Summary:
 
 
 def summarise(
-    out: Path, done: list[Done], found: Photos, *, num_before: int, seconds: float, workers: int
+    out: Path,
+    done: list[Done],
+    found: Photos,
+    doubts: Doubts,
+    *,
+    num_before: int,
+    seconds: float,
+    workers: int,
 ) -> Summary:
     """The summary of what is done."""
     rows = [crop.row for photo in done for crop in photo.crops]
@@ -65,6 +75,7 @@ def summarise(
         ignored=found.ignored,
         lost=dict(sorted({**found.lost, **_without_any_crop(done)}.items())),
         notes=[*found.notes, *mixed_warps(Counter(row.warp for row in rows))],
+        doubts=doubts,
         num_before=num_before,
         seconds=seconds,
         workers=workers,
@@ -87,6 +98,7 @@ def write_report(
         "ignored": summary.ignored,
         "lost_identities": summary.lost,
         "notes": summary.notes,
+        "doubts": record(summary.doubts),
         "unused_landmarks": len(set(given or ()) - {photo.source for photo in done}),
         "without_crop": [
             {

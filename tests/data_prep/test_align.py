@@ -42,7 +42,7 @@ def test_crops_manifest_report_and_sheet_come_out_of_photos(photos, tmp_path):
     assert (summary.num_photos, summary.num_crops, summary.num_identities) == (9, 9, 3)
     assert summary.methods == {"detected": 9}
     assert sorted(path.name for path in out.iterdir() if path.is_file()) == [
-        "contact_sheet.jpg",
+        "contact_sheet.html",
         "manifest.csv",
         "progress.jsonl",
         "report.json",
@@ -366,7 +366,7 @@ def test_aligned_photos_are_recognised_without_their_manifest_and_refused(photos
         PrepError, match=r"crops: is aligned already: the folder holds a manifest\.csv of aligned crops"
     ):
         align_folder(tmp_path / "crops", tmp_path / "again", **FAST)
-    for file in ("manifest.csv", "report.json", "contact_sheet.jpg", "progress.jsonl"):
+    for file in ("manifest.csv", "report.json", "contact_sheet.html", "progress.jsonl"):
         (tmp_path / "crops" / file).unlink()
     with pytest.raises(
         PrepError, match=rf"is aligned already: in \d of 9 photos the landmarks lie on {name} already"

@@ -134,7 +134,7 @@ def test_align_tells_what_it_did_and_what_to_do_next(photos, tmp_path, run):
     assert "  ignored: .txt file 1\n" in result.stdout
     assert result.stdout.endswith(
         f"report: {tmp_path}/out/report.json\n"
-        f"next: look at {tmp_path}/out/contact_sheet.jpg, then train or evaluate on {tmp_path}/out\n"
+        f"next: look at {tmp_path}/out/contact_sheet.html, then train or evaluate on {tmp_path}/out\n"
     )
     again = run("align", photos, tmp_path / "out", "--min-face", 50, "--workers", 1)
     assert "photos a second" in result.stdout
