@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable
 from functools import partial, wraps
@@ -12,6 +11,7 @@ from typing import Any, cast
 
 import click
 
+from sphereface_plus.data.outputs import claimed, locked
 from sphereface_plus.data.places import PlaceError, check_folder, check_source
 from sphereface_plus.model_files import CheckpointError, check_model
 
@@ -19,6 +19,7 @@ from .drawn import DrawnSet, draw_set
 from .errors import PrepError
 from .layouts import LAYOUTS
 from .settings import CHOICES, Cropping
+from .stops import stopped_in_a_sentence
 
 # align.py is imported inside of its command: torch takes seconds, and --help should not.
 
@@ -41,25 +42,16 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function)
     def wrapped(*args: Any, **options: Any) -> None:
-        before = signal.signal(signal.SIGTERM, _interrupt)
         try:
-            function(*args, **options)
+            with stopped_in_a_sentence():
+                function(*args, **options)
         except BrokenPipeError:
             raise  # who read the output has left, as `| head` does: click ends without a word
         except (PrepError, PlaceError, CheckpointError, OSError) as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(1)
-        except KeyboardInterrupt as stop:
-            click.echo("stopped: the same command continues where it stopped", err=True)
-            sys.exit(128 + (stop.args[0] if stop.args else signal.SIGINT))
-        finally:
-            signal.signal(signal.SIGTERM, before)
 
     return wrapped
-
-
-def _interrupt(number: int, _: object) -> None:
-    raise KeyboardInterrupt(number)
 
 
 def choice(name: str, help: str) -> Callable[..., Any]:
@@ -231,7 +223,8 @@ def pack(source: Path, out: Path, plain: bool) -> None:
     from .packing import pack
     from .progress import show_progress
 
-    with show_progress("crops") as progress:
+    claim = claimed(out, "python -m data_prep pack", file=True, crops=source)
+    with claim, show_progress("crops") as progress:
         crops = pack(source, out, progress, plain=plain)
     click.echo(f"{len(crops.paths):,} crops of {len(crops.identities):,} identities packed: {out}")
     click.echo(f"next: train with --set data.path={out}")
@@ -252,7 +245,7 @@ def unpack(source: Path, out: Path) -> None:
     from .progress import show_progress
     from .unpacking import unpack
 
-    with show_progress("crops") as progress:
+    with locked(out, file=True), show_progress("crops") as progress:
         count = unpack(source, out, progress)
     click.echo(f"{count:,} crops unpacked: {out}")
 
@@ -269,7 +262,9 @@ def make_bin_command(source: Path, pairs: Path, out: Path) -> None:
 
     from .packing import make_bin
 
-    click.echo(f"{make_bin(source, pairs, out):,} pairs: {out}")
+    with claimed(out, "python -m data_prep make-bin", file=True, crops=source, pairs=pairs):
+        count = make_bin(source, pairs, out)
+    click.echo(f"{count:,} pairs: {out}")
 
 
 @main.command()
@@ -295,8 +290,10 @@ def doctor(data: Path, out: Path, against: Path | None, model: str | None, input
 
     from .doctor.command import run
 
-    for line in run(data, out, against=against, model=model, input_file=input_file):
-        click.echo(line)
+    of_model = None if model is None else model if model == "pixels" else Path(model)
+    with claimed(out, "python -m data_prep doctor", crops=data, against=against, model=of_model):
+        lines = list(run(data, out, against=against, model=model, input_file=input_file))
+    click.echo("\n".join(lines))
 
 
 @main.command()
@@ -313,7 +310,8 @@ def drop(proposals: Path, data: Path) -> None:
 
     from .doctor.drop import drop
 
-    done = drop(proposals, data)
+    with locked(data, file=not data.is_dir()):
+        done = drop(proposals, data)
     click.echo(f"{done.num_dropped:,} crops dropped, {done.num_left:,} left: {done.where}")
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from sphereface_plus.data.manifest import MANIFEST, write_manifest
-from sphereface_plus.data.places import check_folder
+from sphereface_plus.data.outputs import locks
 from sphereface_plus.files import is_unfinished
 
 from .aligned import find_alignment
@@ -43,6 +43,7 @@ Progress = Callable[[int, int, int], None]
 """Called as progress(done, total, without_crop) after each photo; first with what earlier runs have done."""
 
 
+@locks("out")
 def align_folder(
     photos: str | Path,
     out: str | Path,
@@ -76,7 +77,6 @@ def align_folder(
         raise PrepError(
             f"{out}: the crops must not lie in the folder of photos, where they would be taken for photos"
         )
-    check_folder(out)
     if selection is not None:
         found = select_photos(root, selection)
     else:

@@ -22,7 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sphereface_plus.data.places import check_folder
+from sphereface_plus.data.outputs import LOCK, locks
 from sphereface_plus.files import write_bytes
 
 from .drawing.people import sample_person, sample_shot
@@ -98,6 +98,7 @@ class DrawnSet:
         return "\n".join(lines) + "\n"
 
 
+@locks("out")
 def draw_set(
     out: str | Path,
     drawn: DrawnSet = DrawnSet(),
@@ -110,12 +111,11 @@ def draw_set(
     Raises PrepError for a folder that holds something else, PlaceError where nothing can be written.
     """
     out = Path(out)
-    check_folder(out)
     settings = json.dumps(asdict(drawn), indent=1) + "\n"
     if (out / SETTINGS).exists():
         if (out / SETTINGS).read_text() != settings:
             raise PrepError(f"{out}: was drawn with other settings, see {SETTINGS} there; give a new folder")
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+    elif any(path.name != f".{LOCK}" for path in out.iterdir()):
         raise PrepError(f"{out}: is not empty; give a new folder")
     out.mkdir(parents=True, exist_ok=True)
     write_bytes(out / SETTINGS, settings.encode())

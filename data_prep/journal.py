@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sphereface_plus.data.manifest import UNFINISHED, ManifestRow, leads_outside
+from sphereface_plus.data.outputs import LOCK
 from sphereface_plus.files import naming, new_text
 
 from .errors import PrepError
@@ -57,7 +58,7 @@ class Journal:
         """By source."""
         if self._path.exists():
             self._read()
-        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        elif folder.exists() and (not folder.is_dir() or not _is_empty(folder)):
             raise PrepError(f"{folder}: is not empty and holds no crops of this program; give a new folder")
 
     def __enter__(self) -> Journal:
@@ -109,6 +110,10 @@ class Journal:
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 continue  # damaged, such as the last line of a run that was killed while it wrote
             self.done[photo.source] = photo
+
+
+def _is_empty(folder: Path) -> bool:
+    return all(path.name == f".{LOCK}" for path in folder.iterdir())  # the lock is ours, or a killed run's
 
 
 def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

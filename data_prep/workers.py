@@ -8,6 +8,7 @@ import signal
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
@@ -39,7 +40,7 @@ def work(
         return
     crew: dict[Connection, BaseProcess] = {}
     try:
-        with _interrupts_for_parent_only():
+        with _signals_for_parent_only():
             for _ in range(workers):
                 _hire(crew, prepare)
         queue = iter(items)
@@ -50,7 +51,7 @@ def work(
                 assert isinstance(connection, Connection)
                 try:
                     result, error = connection.recv()
-                except EOFError:
+                except (EOFError, ConnectionResetError):
                     raise PrepError(
                         "a worker process was killed, perhaps for lack of memory: "
                         "the same command with fewer --workers continues"
@@ -64,7 +65,7 @@ def work(
                 yield item, result
     finally:
         for process in crew.values():
-            process.terminate()
+            process.kill()  # they listen to no other signal
         for process in crew.values():
             process.join()
 
@@ -93,7 +94,7 @@ def _serve(connection: Connection, prepare: Callable) -> None:
     while True:
         try:
             item = connection.recv()
-        except EOFError:
+        except (EOFError, OSError):  # reset, where it was killed in the midst of something
             return
         try:
             handle = handle or prepare()
@@ -103,19 +104,20 @@ def _serve(connection: Connection, prepare: Callable) -> None:
             answer = None, error
         try:
             connection.send(answer)
-        except BrokenPipeError:
+        except OSError:
             return
 
 
 @contextmanager
-def _interrupts_for_parent_only() -> Iterator[None]:
-    """Ctrl-C reaches all processes of a terminal; workers that start in this block inherit to ignore it."""
-    try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # not the main thread: whoever started it handles signals
+def _signals_for_parent_only() -> Iterator[None]:
+    """Ctrl-C reaches all processes of a terminal, and a batch system's SIGTERM all of a job: workers that are
+    started in this block inherit to hear neither; their parent hears it after the block."""
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    resource_tracker.ensure_running()  # which would unblock them when the first worker starts it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -16,8 +16,11 @@ class Commands(click.Group):
     """Bad input is a ValueError with a sentence; it ends in that one line, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
+        from data_prep.stops import stopped_in_a_sentence
+
         try:
-            return super().invoke(ctx)
+            with stopped_in_a_sentence():
+                return super().invoke(ctx)
         except BrokenPipeError:  # whoever reads our output has seen enough; click ends quietly
             raise
         except (ValueError, OSError) as error:
@@ -74,8 +77,14 @@ def _model_options(protocol: str):
             default="auto",
             help="Where the network runs; auto takes CUDA where there is one.",
         ),
-        click.option("--no-thumbnails", is_flag=True, help="A report without faces, which may be published."),
-        click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the report."),
+        click.option("--no-thumbnails", is_flag=True, help="No faces on OUT/report.html."),
+        click.option("--public-names", is_flag=True, help="Names of people and photos in OUT/public."),
+        click.option(
+            "--out",
+            required=True,
+            type=click.Path(path_type=Path),
+            help="Folder of the report. OUT/public gets one without faces, names and paths, to publish.",
+        ),
     ]
 
     def decorate(command):
@@ -155,6 +164,7 @@ def _verify(
     if options["model"] != "pixels":
         check_model(options["model"], onnx=True, embeddings=True)
 
+    from .public import PUBLIC
     from .report import read
     from .verify import verify as run
 
@@ -178,6 +188,8 @@ def _verify(
         f"{100 * numbers['equal_error_rate']:.2f} %, AUC {numbers['auc']:.5f}"
     )
     click.echo(f"report: {page}")
+    hidden = "faces and paths" if options["public_names"] else "faces, names and paths"
+    click.echo(f"to publish, without {hidden}: {page.parent / PUBLIC}")
     click.echo(f"next: open it in a browser, or compare it with another: python -m eval compare {out} OTHER")
 
 
@@ -201,6 +213,7 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
     \b
     python -m eval compare reports/base reports/mine --out reports/both
     """
+    from sphereface_plus.data.outputs import claimed
     from sphereface_plus.data.places import check_folder
 
     from . import compare as comparing
@@ -214,7 +227,10 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
         check_folder(out)
     read_reports = [read(path) for path in reports]
     comparison = comparing.compare(read_reports, [str(path) for path in reports])
-    page = comparing.write(comparison, read_reports, out) if out is not None else None
+    page = None
+    if out is not None:
+        with claimed(out, "python -m eval compare", reports=reports):
+            page = comparing.write(comparison, read_reports, out)
     click.echo(comparing.table(comparison))  # after the files: whoever reads this may leave, as `| head` does
     click.echo(comparison["test"])
     if page is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ def roc_plot(name: str, curves: Sequence[tuple[str, Roc]], num_impostors: int, d
         floor = min(floor, float(tar[0]))
         dashes = "--" if index >= len(MODELS) else "-"
         color = MODELS[index % len(MODELS)] if len(curves) > 1 else GENUINE
-        axes.plot(far, tar, dashes, color=color, label=label, drawstyle="steps-post", linewidth=1.6)
+        axes.plot(far, tar, dashes, color=color, label=_plain(label), drawstyle="steps-post", linewidth=1.6)
     axes.set_xscale("log")
     axes.set_xlim(1 / num_impostors, 1)
     bottom = max(0.0, np.floor(floor * 20 - 1) / 20)
@@ -74,11 +75,16 @@ def interval_plot(
         color = MODELS[index % len(MODELS)]
         axes.plot([low, high], [index, index], color=color, linewidth=2.2, solid_capstyle="round")
         axes.plot([value], [index], "o", color=color, markersize=7)
-    axes.set_yticks(range(len(rows)), [row[0] for row in rows])
+    axes.set_yticks(range(len(rows)), [_plain(row[0]) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel(label)
     axes.grid(True, axis="x", color=_FAINT, linewidth=0.6)
     return _svg(figure, name, description)
+
+
+def _plain(label: str) -> str:
+    """A label as it is: matplotlib takes $ for mathematics, and leaves out of a legend what begins with _."""
+    return ("\u200b" if label.startswith("_") else "") + label.replace("$", r"\$")
 
 
 def _figure(height: float = 3.9) -> tuple[object, Axes]:
@@ -101,7 +107,8 @@ def _svg(figure: object, name: str, description: str) -> str:
 
     buffer = io.StringIO()
     # Text stays text. The salt names clip paths per figure, as one page holds several figures.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")  # the browser has others
         nothing = dict.fromkeys(["Date", "Creator", "Format", "Type"])
         figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)  # type: ignore[attr-defined]
     svg = buffer.getvalue()

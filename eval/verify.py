@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from sphereface_plus.data.bins import read_bin
+from sphereface_plus.data.outputs import claimed
 from sphereface_plus.data.pairs import Pairs, PairsError, pairs_hash, read_pairs
-from sphereface_plus.data.places import check_folder
 from sphereface_plus.environment import record
 from sphereface_plus.verification import ten_folds
 
@@ -18,6 +18,7 @@ from .embeddings import computed_embeddings, model_record, stored_embeddings
 from .errors import PhotosError
 from .photos import crops_for, find_images
 from .protocols import PROTOCOLS
+from .public import PUBLIC, public
 from .training_photos import compare_with_training
 
 MIN_PAIRS = 10
@@ -37,8 +38,10 @@ def verify(
     workers: int | None = None,
     device: str = "auto",
     thumbnails: bool = True,
+    public_names: bool = False,
 ) -> Path:
-    """Measures a model, writes OUT/{report.json,report.html,embeddings.npz} and returns the page's path.
+    """Measures a model, writes OUT/{report.json,report.html,embeddings.npz} and OUT/public/{report.json,
+    report.html}, which may be published (public.py), and returns the page's path.
 
     model: a run folder, a checkpoint, a weight file, an ONNX file, an .npz of embeddings, or the word pixels.
     pairs_file: a list of pairs, or a .bin, which holds their crops too.
@@ -46,7 +49,43 @@ def verify(
     crops: where photos are aligned into, by default OUT/crops.
     Raises ValueError (its subclasses) with a sentence for anything that cannot be used.
     """
-    check_folder(out)
+    if crops is not None and crops.resolve() == out.resolve():
+        raise PhotosError(f"{out}: cannot be both the folder of the report and that of --crops; name another")
+    of_model = model if model == "pixels" else Path(model)
+    with claimed(out, "python -m eval", model=of_model, pairs=pairs_file, photos=images, protocol=protocol):
+        return _measure(
+            title=title,
+            model=model,
+            pairs_file=pairs_file,
+            images=images,
+            out=out,
+            protocol=protocol,
+            command=command,
+            input_file=input_file,
+            crops=crops,
+            workers=workers,
+            device=device,
+            thumbnails=thumbnails,
+            public_names=public_names,
+        )
+
+
+def _measure(
+    *,
+    title: str,
+    model: str,
+    pairs_file: Path,
+    images: Path | None,
+    out: Path,
+    protocol: str,
+    command: str,
+    input_file: Path | None,
+    crops: Path | None,
+    workers: int | None,
+    device: str,
+    thumbnails: bool,
+    public_names: bool,
+) -> Path:
     if pairs_file.suffix == ".bin":
         if images not in (None, pairs_file):
             raise PhotosError(f"{pairs_file}: holds the crops of its pairs itself; drop {images}")
@@ -111,6 +150,7 @@ def verify(
         training=compare_with_training(pairs, trained_on, files),
         environment=record(gpu=runs_on == "cuda"),
     )
+    reports.write(public(report, names=public_names), out / PUBLIC, None)
     return reports.write(report, out, files if thumbnails else None)
 
 

@@ -154,15 +154,18 @@ def embed(
 
     from sphereface_plus.data.crops import check_crops
     from sphereface_plus.data.faces import FaceCrops
+    from sphereface_plus.data.outputs import claimed
     from sphereface_plus.embedding import Embedder, embed_files, write_embeddings
     from sphereface_plus.progress import progress
 
     embedder = Embedder.load(model, input=input, device=device)
     crops = FaceCrops.open(images)
     check_crops(crops.template, crops.size, embedder.input)
-    with progress("crops", len(crops.paths)) as done:
+    of_model = model if str(model) != "pixels" else "pixels"
+    claim = claimed(out, "sphereface-plus embed", file=True, model=of_model, crops=images, flip=flip)
+    with claim, progress("crops", len(crops.paths)) as done:
         embeddings = embed_files(embedder, crops.paths, flip=flip, batch_size=batch_size, progress=done)
-    write_embeddings(out, crops.keys, embeddings, embedder.meta(flip))
+        write_embeddings(out, crops.keys, embeddings, embedder.meta(flip))
     click.echo(f"{out}: {len(embeddings)} embeddings of {embeddings.shape[1]} numbers")
 
 
@@ -185,9 +188,12 @@ def export(model: Path, out: Path, license: str | None, with_head: bool) -> None
     \b
     sphereface-plus export runs/mine mine.onnx
     """
+    from sphereface_plus.data.outputs import claimed
     from sphereface_plus.export import export as export_model
 
-    click.echo(export_model(model, out, license=license, head=with_head))
+    with claimed(out, "sphereface-plus export", file=bool(out.suffix), model=model):
+        words = export_model(model, out, license=license, head=with_head)
+    click.echo(words)
 
 
 @cli.command()
@@ -238,12 +244,14 @@ def convert(
     for file in (source, *head, *([identities] if identities else [])):
         check_source(file, "file")
 
+    from sphereface_plus.data.outputs import claimed
     from sphereface_plus.pretrained import convert as convert_weights
     from sphereface_plus.pretrained import summary
 
-    model = convert_weights(
-        source, out, format, head=head, identities=identities, license=license, fold=fold_input
-    )
+    with claimed(out, "sphereface-plus convert", file=True, weights=source):
+        model = convert_weights(
+            source, out, format, head=head, identities=identities, license=license, fold=fold_input
+        )
     click.echo(summary(model))
 
 

@@ -62,6 +62,7 @@ ARROWS = {
         "sphereface_plus.files",
     ],
     "sphereface_plus.sphere": [
+        "sphereface_plus.data.outputs",
         "sphereface_plus.data.places",
         "sphereface_plus.files",
         "sphereface_plus.mhe",

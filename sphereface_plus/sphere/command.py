@@ -89,7 +89,7 @@ def points(
     sphereface-plus sphere points 12
     sphereface-plus sphere points 10 --power inf --starts 30
     """
-    from sphereface_plus.data.places import check_folder
+    from sphereface_plus.data.outputs import claimed
     from sphereface_plus.progress import progress
 
     from .optimise import antipodal_starts, minimise, random_starts
@@ -99,9 +99,12 @@ def points(
     if out is None:
         kind = ("_angular" if distance == "angular" else "") + ("_half_space" if half_space else "")
         out = Path("runs/sphere") / f"points{num_points}_d{dimensions}_s{power:g}{kind}"
-    check_folder(out)
+    half = ", half-space" if half_space else ""
+    settings = f"{num_points} in {dimensions}, power {power:g}, {distance}{half}"
+    claim = claimed(out, "sphereface-plus sphere points", points=settings)
     starts = random_starts(dimensions) if starts is None else starts
-    with progress("starts", starts + antipodal_starts(num_points, starts, half_space)) as done:
+    total = starts + antipodal_starts(num_points, starts, half_space)
+    with claim, progress("starts", total) as done:
         found = minimise(
             num_points,
             dimensions,
@@ -112,8 +115,9 @@ def points(
             seed=seed,
             progress=done,
         )
-    content = report(found, power, distance, half_space, seed)
-    write_report(out, content, found.points, configuration_plot(found.points, half_space), caption(content))
+        content = report(found, power, distance, half_space, seed)
+        plot = configuration_plot(found.points, half_space)
+        write_report(out, content, found.points, plot, caption(content))
     click.echo(summary(content))
     click.echo(f"{out}: points.csv, report.json, plot.png, plot.md")
 

@@ -66,11 +66,13 @@ def test_closing_ends_workers_that_are_still_at_work():
     assert not _children()
 
 
-def test_workers_leave_the_interrupt_to_their_parent():
-    before = signal.getsignal(signal.SIGINT)
-    # A worker that did not ignore SIGINT would die of it, and the work with it.
-    assert list(work(partial(partial, signal.raise_signal), [signal.SIGINT], 2)) == [(signal.SIGINT, None)]
-    assert signal.getsignal(signal.SIGINT) is before
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_workers_leave_signals_to_their_parent(number):
+    before = signal.getsignal(number)
+    # A worker that heard it would die of it, and the work with it.
+    assert list(work(partial(partial, signal.raise_signal), [number], 2)) == [(number, None)]
+    assert signal.getsignal(number) is before
+    assert number not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def test_there_is_at_least_one_usable_processor():

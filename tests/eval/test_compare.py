@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import copy
+import html
 import json
 import os
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from eval import report as reports
 from eval.compare import compare, markdown, p_text, table
-from eval.verification import mcnemar
+from eval.plots import interval_plot, roc_plot
+from eval.verification import mcnemar, roc
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +63,10 @@ def test_files_are_written_even_if_nobody_reads_what_is_printed(three, repositor
     result = subprocess.run(command, cwd=repository, stdout=writing, stderr=subprocess.PIPE)
     os.close(writing)
     assert (result.returncode, result.stderr) == (1, b"")
-    assert sorted(path.name for path in (tmp_path / "compare").iterdir()) == ["compare.html", "compare.json"]
+    assert sorted(path.name for path in (tmp_path / "compare").glob("[!.]*")) == [
+        "compare.html",
+        "compare.json",
+    ]
 
 
 def test_a_report_json_is_taken_as_well_as_its_folder(three, run_eval):
@@ -187,3 +194,25 @@ def test_markdown_is_aligned_with_text_left_and_numbers_right():
         "|-------|---:|",
         "| a     | 12 |",
     ]
+
+
+def test_a_model_of_any_script_is_named_as_it_is():
+    names = ["模型", "محمد", "_mine", "$x$", "a < b"]
+    curve = roc(np.arange(6.0), np.arange(6) % 2 == 1)
+    drawn = [
+        roc_plot("roc", [(name, curve) for name in names], 3, "curves"),
+        interval_plot("intervals", [(name, 0.5, (0.4, 0.6)) for name in names], "accuracy", "accuracies"),
+    ]
+    for svg in drawn:
+        texts = [
+            html.unescape(text).lstrip("\u200b") for text in re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+        ]
+        assert set(names) <= set(texts)
+
+
+def test_pages_suit_a_dark_and_a_narrow_window(three, run_eval, tmp_path):
+    run_eval("compare", *three[:2], "--out", tmp_path)
+    for page in (tmp_path / "compare.html", three[0] / "report.html"):
+        text = page.read_text()
+        for part in ("prefers-color-scheme: dark", "max-width: 560px", "position: sticky"):
+            assert part in text

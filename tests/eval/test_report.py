@@ -138,6 +138,31 @@ def test_no_thumbnails_leaves_numbers_and_no_face(lfw_lists, embeddings_file, ru
     assert "data:image/" not in (out / "report.html").read_text()
 
 
+def test_what_may_be_published_lies_by_itself_without_faces_names_and_paths(measured, run_eval, tmp_path):
+    out = measured[0]
+    public = out / "public"
+    assert sorted(path.name for path in public.iterdir()) == ["report.html", "report.json"]
+    whole, shown = reports.read(out), reports.read(public)
+    assert shown["results"] == whole["results"]
+    for path in public.iterdir():
+        text = path.read_text()
+        assert "Person_" not in text
+        assert "data:image/" not in text
+        assert str(tmp_path.parent.parent) not in text
+    people = {key.split("/")[0] for key in whole["per_pair"]["first"] + whole["per_pair"]["second"]}
+    numbers = {key.split("/")[0] for key in shown["per_pair"]["first"] + shown["per_pair"]["second"]}
+    assert len(numbers) == len(people)
+    assert shown["per_pair"]["first"][0] == "0001/0001"
+    run_eval("compare", out, public, "--out", tmp_path / "both")  # the same pairs, and no difference
+
+
+def test_names_are_public_where_that_is_asked_for(lfw_lists, run_eval, measured, tmp_path):
+    run_eval("lfw", "--model", measured[1], "--data", lfw_lists, "--public-names", "--out", tmp_path / "out")
+    shown = reports.read(tmp_path / "out" / "public")
+    assert shown["per_pair"]["first"] == measured[2].first
+    assert shown["model"]["name"] == measured[1].name
+
+
 def test_page_says_protocol_interval_input_and_unresolved_far_in_words(measured):
     text = " ".join(Page((measured[0] / "report.html").read_text()).text.split())
     for words in (

@@ -74,6 +74,7 @@ def test_embeddings_of_one_bin_serve_its_copies_and_no_other_bin(crop_pairs, cro
     noise = np.random.default_rng(1).integers(0, 256, (112, 96, 3), dtype=np.uint8)
     cv2.imwrite(str(images / "p0" / "0.png"), noise)
     make_bin(images, pairs, tmp_path / "other.bin")
+    stored = (*stored[:-1], tmp_path / "c")
     output = run_eval(*stored, "--pairs", tmp_path / "other.bin", code=1).output
     assert "embeddings.npz: its embeddings are of other crops than those of" in output
 

@@ -29,7 +29,7 @@ def succeed(*arguments):
 
 def test_points_writes_the_points_the_energies_and_the_known_minimum(tmp_path):
     output = succeed("points", 6, "--power", 2, "--starts", 2, "--out", tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
+    assert sorted(path.name for path in tmp_path.glob("[!.]*")) == [
         "plot.md", "plot.png", "points.csv", "report.json"
     ]  # fmt: skip
     with (tmp_path / "points.csv").open() as file:
