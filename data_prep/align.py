@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+import zlib
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import asdict
@@ -21,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sphereface_plus.data.decoding import DecodeError, decode
 from sphereface_plus.data.manifest import MANIFEST, write_manifest
 from sphereface_plus.data.outputs import locks
 from sphereface_plus.files import is_unfinished
@@ -31,7 +33,7 @@ from .cropping import Cropper, make_detector, one_thread
 from .doubts import find_doubts
 from .errors import PrepError
 from .given import read_landmarks
-from .journal import Done, Journal
+from .journal import Crop, Done, Journal
 from .layouts import Photo, Photos, find_photos, select_photos
 from .report import REPORT, Summary, summarise, write_report
 from .settings import RELAXED_THRESHOLD, Cropping
@@ -181,11 +183,30 @@ def _remaining(found: Photos, journal: Journal, out: Path, *, keep_others: bool)
     return remaining
 
 
+def _is_whole(path: Path, crop: Crop) -> bool:
+    """Whether the file is the crop that was written, by its content: zeros may be of the same length.
+
+    Raises OSError.
+    """
+    if not path.is_file() or path.stat().st_size != crop.num_bytes:
+        return False
+    data = path.read_bytes()
+    return zlib.crc32(data) == crop.crc32 if crop.crc32 >= 0 else _is_image(data)
+
+
+def _is_image(data: bytes) -> bool:
+    try:
+        decode(data)
+    except DecodeError:
+        return False
+    return True
+
+
 def _still_true(done: Done, photo: Photo, root: Path, out: Path) -> bool:
     try:
         status = (root / photo.path).stat()
         now = (status.st_size, status.st_mtime_ns)
-        crops = all((out / crop.row.path).stat().st_size == crop.num_bytes for crop in done.crops)
+        crops = all(_is_whole(out / crop.row.path, crop) for crop in done.crops)
     except OSError:
         return False  # a photo that is gone, or a crop: either is looked at again
     return crops and done.identity == photo.identity and (done.num_bytes, done.modified_ns) == now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -73,7 +74,8 @@ class Cropper:
         written = []
         for index, (face, crop) in enumerate(zip(faces, crops, strict=True)):
             name = f"{crop_stem(photo.path)}{f'_{index}' if several else ''}.{self._cropping.format}"
-            written.append(Crop(self._row(name, photo, face), self._write(self._out / name, crop)))
+            data = self._write(self._out / name, crop)
+            written.append(Crop(self._row(name, photo, face), len(data), zlib.crc32(data)))
         return replace(done, crops=tuple(written))
 
     def _faces(self, photo: Photo, pixels: np.ndarray) -> list[_Face]:
@@ -108,14 +110,15 @@ class Cropper:
         residual = round(fit_residual(face.landmarks, template, self._cropping.fit), 3)
         return replace(row, residual=residual, **face.others)
 
-    def _write(self, path: Path, crop: np.ndarray) -> int:
-        """Writes the crop, whole or not at all; returns the size of its file."""
+    def _write(self, path: Path, crop: np.ndarray) -> bytes:
+        """Writes the crop, whole or not at all; returns what is in its file."""
         options = [cv2.IMWRITE_JPEG_QUALITY, self._cropping.quality] if self._cropping.format == "jpg" else []
-        encoded, data = cv2.imencode(path.suffix, cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), options)
+        encoded, file = cv2.imencode(path.suffix, cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), options)
         assert encoded, f"OpenCV could not encode {path.suffix}"
+        data = file.tobytes()
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, data.tobytes())
-        return len(data)
+        write_bytes(path, data)
+        return data
 
 
 def _is_text(path: str) -> bool:

@@ -25,11 +25,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sphereface_plus.data.decoding import radiance_size
 
+from .errors import PrepError
+
 MAX_PIXELS = 150_000_000
 """Largest photo that is decoded: cameras reach 100 million pixels, but a small file can claim billions."""
 
 
-class PhotoError(ValueError):
+class PhotoError(PrepError):
     """A photo that cannot be used; the message names the file and the reason."""
 
 

@@ -29,6 +29,8 @@ class Crop:
 
     row: ManifestRow
     num_bytes: int
+    crc32: int = -1
+    """Of the file, to see that it is still the one; -1 where an older version wrote the journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ def _line(value: dict[str, Any]) -> str:
 
 
 def _done(value: dict[str, Any]) -> Done:
-    crops = tuple(Crop(ManifestRow(**crop["row"]), crop["num_bytes"]) for crop in value.pop("crops"))
+    crops = tuple(Crop(**{**crop, "row": ManifestRow(**crop["row"])}) for crop in value.pop("crops"))
     if any(leads_outside(crop.row.path) for crop in crops):
         raise ValueError("a crop outside its folder")  # nothing outside is ever removed or read
     done = Done(crops=crops, **value)

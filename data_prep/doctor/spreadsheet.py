@@ -1,4 +1,4 @@
-"""Texts in a CSV that a person edits in a spreadsheet: none is taken for a formula, and all come back exactly.
+"""Texts in a CSV that a person edits in a spreadsheet: none is taken for a formula, all come back exactly.
 
 A text that begins as a formula does gets an apostrophe in front, and so does one that begins with an
 apostrophe and such a sign, so that one apostrophe can be taken off again.

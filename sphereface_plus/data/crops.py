@@ -31,11 +31,17 @@ class SpecError(ValueError):
 def read_crop(source: CropSource) -> np.ndarray:
     """A crop as uint8 RGB, (H, W, 3). Raises CropsError where it is missing, cut short or no image."""
     try:
-        return decode(source.read() if isinstance(source, PackedCrop) else _file(Path(source)))
-    except OSError as error:
-        raise CropsError(f"{source}: the crop cannot be read ({error.strerror})") from None
+        return decode(crop_bytes(source))
     except DecodeError as error:
         raise CropsError(f"{source}: the crop {error}; make it again or take it off the list") from None
+
+
+def crop_bytes(source: CropSource) -> bytes:
+    """A crop as it was encoded. Raises CropsError where it cannot be read."""
+    try:
+        return source.read() if isinstance(source, PackedCrop) else _file(Path(source))
+    except OSError as error:
+        raise CropsError(f"{source}: the crop cannot be read ({error.strerror})") from None
     except ValueError as error:  # a pack's, which names file and offset
         raise CropsError(str(error)) from None
 

@@ -7,8 +7,9 @@ set, `.rec` or `.tar` (packed_faces.py).
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +24,14 @@ from sphereface_plus.data.crops import (
     SpecError,
     check_crops,
     check_input,
+    crop_bytes,
     normalise,
     read_crop,
 )
-from sphereface_plus.data.keys import IMAGE_SUFFIXES, photo_key
+from sphereface_plus.data.face_folders import crops_of_folders
+from sphereface_plus.data.keys import photo_key
 from sphereface_plus.data.lists import ListError, read_list
-from sphereface_plus.data.manifest import MANIFEST, UNFINISHED, read_manifest
+from sphereface_plus.data.manifest import MANIFEST, mixed_warps, read_manifest
 from sphereface_plus.data.packed_faces import SUFFIXES as PACKED
 from sphereface_plus.data.packed_faces import open_pack
 from sphereface_plus.data.packs import PackedCrop
@@ -49,6 +52,9 @@ __all__ = [
     "read_crop",
 ]
 
+READ = 100_000
+"""Crops whose content is looked at, at most; about."""
+
 
 @dataclass(frozen=True)
 class FaceCrops:
@@ -66,8 +72,10 @@ class FaceCrops:
     """Alignment template that the manifest names; None where nothing names one."""
     size: tuple[int, int]
     """(H, W) by the manifest, or of the first crop where there is no manifest."""
-    left_out: tuple[str, ...] = ()
-    """Identities of the set that min_images or exclude left out."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Identities that the set names or has a folder for, and that are not among these -> why."""
+    notes: list[str] = field(default_factory=list)
+    """What its user should know, in a sentence each."""
 
     @classmethod
     def open(
@@ -105,14 +113,24 @@ class FaceCrops:
         return _without(exclude, min_images, crops, path)
 
     def fingerprint(self) -> str:
-        """sha256 over template, size and, in their order, keys, labels and file lengths: the same where a run
-        may go on. Crops that were made anew under the same names differ in length, nearly always.
+        """sha256 over template, size and, in their order, keys, labels and file lengths.
 
         Raises CropsError, naming the first of them, where crops are missing.
         """
         digest = hashlib.sha256(f"{self.template} {self.size}\n".encode())
         for key, label, length in zip(self.keys, self.labels, _file_lengths(self.paths), strict=True):
             digest.update(f"{key}\t{label}\t{length}\n".encode())
+        return digest.hexdigest()
+
+    def content(self) -> str:
+        """sha256 over the crops' bytes; of a set of more than READ, over about as many, evenly spread.
+
+        On two cores beside other work, 10^5 crops of 5 kB took 6 s, and 1 s for their lengths alone.
+        Raises CropsError.
+        """
+        digest = hashlib.sha256()
+        for path in self.paths[:: -(-len(self.paths) // READ)]:
+            digest.update(hashlib.sha256(crop_bytes(path)).digest())
         return digest.hexdigest()
 
     def marks(self) -> np.ndarray:
@@ -143,7 +161,7 @@ def _from_manifest(path: Path) -> FaceCrops:
     paths = [str(path.parent / name) for name in names]
     keys = [photo_key(name) for name in names]
     labels, identities = _number(table["identity"].tolist())
-    return FaceCrops(paths, keys, labels, identities, template, size)
+    return FaceCrops(paths, keys, labels, identities, template, size, notes=_warps(table))
 
 
 def _one_kind(table: pandas.DataFrame, path: Path) -> tuple[str, tuple[int, int]]:
@@ -160,41 +178,33 @@ def _one_kind(table: pandas.DataFrame, path: Path) -> tuple[str, tuple[int, int]
     return template, (int(height), int(width))
 
 
+def _warps(table: pandas.DataFrame) -> list[str]:
+    return mixed_warps(Counter(table["warp"].tolist())) if "warp" in table else []
+
+
 def _from_pack(path: Path) -> FaceCrops:
     pack = open_pack(path)
     labels, identities = _number(pack.identities)
     size = _first_size(pack.crops)
-    template, stated = None, pack.size
+    template, stated, notes = None, pack.size, []
     if pack.manifest is not None:
         template, stated = _one_kind(pack.manifest, path)
+        notes = _warps(pack.manifest)
     if stated not in (None, size):
         raise SpecError(
             f"{path}: its first crop is {size[0]}x{size[1]}, and its property file or manifest says "
             f"{stated[0]}x{stated[1]}; correct or remove that"
         )
     keys = [photo_key(name) for name in pack.names]
-    return FaceCrops(pack.crops, keys, labels, identities, template, size)
+    return FaceCrops(pack.crops, keys, labels, identities, template, size, notes=notes)
 
 
 def _from_folder(path: Path) -> FaceCrops:
-    if (path / UNFINISHED).is_file():
-        raise CropsError(
-            f"{path}: holds {UNFINISHED} and no {MANIFEST}: its alignment was interrupted; "
-            "give the same `python -m data_prep align` again, it goes on where it stopped"
-        )
-    images = sorted(
-        image
-        for folder in path.iterdir()
-        if folder.is_dir() and not folder.name.startswith(".")
-        for image in folder.iterdir()
-        if image.suffix.lower() in IMAGE_SUFFIXES and not image.name.startswith(".")
-    )
-    if not images:
-        raise CropsError(f"{path}: expected {MANIFEST} or images in identity/image folders, found neither")
-    paths = [str(image) for image in images]
-    keys = [photo_key(image.relative_to(path)) for image in images]
-    labels, identities = _number([image.parent.name for image in images])
-    return FaceCrops(paths, keys, labels, identities, None, _first_size(paths))
+    found = crops_of_folders(path)
+    paths = [str(path / identity / image) for identity, image in found.images]
+    keys = [photo_key(f"{identity}/{image}") for identity, image in found.images]
+    labels, identities = _number([identity for identity, _ in found.images])
+    return FaceCrops(paths, keys, labels, identities, None, _first_size(paths), found.lost)
 
 
 def _from_list(path: Path, root: Path) -> FaceCrops:
@@ -237,6 +247,12 @@ def _without(exclude: Sequence[str], min_images: int, crops: FaceCrops, path: Pa
             f"{path}: no identity with {min_images} crops is left (the most is {counts.max()}); "
             "lower min_images or exclude fewer"
         )
+    excluded = set(exclude)
+    left_out = {
+        name: "excluded" if name in excluded else f"{_crops(count)}, fewer than min_images {min_images}"
+        for name, count, stay in zip(crops.identities, counts.tolist(), stays, strict=True)
+        if not stay
+    }
     new_label = np.cumsum(stays) - 1
     kept = [index for index, label in enumerate(crops.labels) if stays[label]]
     return replace(
@@ -245,8 +261,12 @@ def _without(exclude: Sequence[str], min_images: int, crops: FaceCrops, path: Pa
         keys=[crops.keys[index] for index in kept],
         labels=[int(new_label[crops.labels[index]]) for index in kept],
         identities=[name for name, stay in zip(crops.identities, stays, strict=True) if stay],
-        left_out=tuple(name for name, stay in zip(crops.identities, stays, strict=True) if not stay),
+        left_out={**crops.left_out, **left_out},
     )
+
+
+def _crops(count: int) -> str:
+    return f"{count:,} crop" + "s" * (count != 1)
 
 
 def check_labels(labels: Sequence[int], num_identities: int, *, origin: str = "labels") -> None:

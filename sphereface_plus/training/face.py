@@ -29,6 +29,9 @@ from sphereface_plus.training.reading import read_batches
 from sphereface_plus.training.state import Run
 from sphereface_plus.training.validation import PairsValidation
 
+NAMED = 5
+"""Identities that are left out and named; log and message would drown in more."""
+
 
 class FaceSet(CropDataset):
     """Crops with their identities; state.TrainingSet says what a run wants of it."""
@@ -38,11 +41,15 @@ class FaceSet(CropDataset):
         super().__init__(open_crops(config), seed=config.seed, flip=data.flip, shift=data.shift)
         self.path, self.workers, self.pin_memory = data.path, data.workers, pin_memory
         self.classes = self.crops.identities
-        self._fingerprint = self.crops.fingerprint()  # once, it looks at every file
+        # Once each: they look at every file.
+        self._fingerprint, self._content = self.crops.fingerprint(), self.crops.content()
         self.trained_on = TrainedOn(tuple(self.classes), np.unique(self.crops.marks()), complete=True)
 
     def fingerprint(self) -> str:
         return self._fingerprint
+
+    def content(self) -> str:
+        return self._content
 
     def describe(self, index: int) -> tuple[str, int]:
         return str(self.crops.paths[index]), self.crops.labels[index]
@@ -60,10 +67,22 @@ def open_crops(config: Config) -> FaceCrops:
     crops = FaceCrops.open(data.path, root=data.root, min_images=data.min_images, exclude=data.exclude)
     check_crops(crops.template, crops.size, config.network.input, origin=data.path)
     if len(crops.identities) < 2:
+        advice = "give the folder that holds a folder for each person, or a list file of `path label` lines"
         raise CropsError(
-            f"{data.path}: holds one identity only ({crops.identities[0]}); a classifier needs two"
+            f"{data.path}: holds one identity only ({crops.identities[0]}); a classifier needs two; "
+            + (left_out(crops) or advice)
         )
     return crops
+
+
+def left_out(crops: FaceCrops) -> str:
+    """Which identities of a set are not trained on, and why, in a part of a sentence; empty where all are."""
+    if not crops.left_out:
+        return ""
+    named = [f"{name} ({why})" for name, why in sorted(crops.left_out.items())[:NAMED]]
+    more = f" and {len(crops.left_out) - NAMED:,} more" if len(crops.left_out) > NAMED else ""
+    people = len(crops.left_out) + len(crops.identities)
+    return f"{len(crops.left_out):,} of {people:,} identities left out: {', '.join(named)}{more}"
 
 
 def build(config: Config, folder: RunFolder, processes: Processes, point: dict[str, Any] | None) -> Run:

@@ -52,6 +52,9 @@ class SmallImages:
     def fingerprint(self) -> str:
         return self.images.fingerprint()
 
+    def content(self) -> str:
+        return ""
+
     def describe(self, index: int) -> tuple[str, int]:
         return str(index), int(self.images.labels[index])
 
@@ -72,6 +75,9 @@ class Photographs(imagenet.ImageNet):
     def fingerprint(self) -> str:
         lines = (f"{path}\t{label}\n" for path, label in zip(self.paths, self.labels, strict=True))
         return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def content(self) -> str:
+        return ""
 
     def describe(self, index: int) -> tuple[str, int]:
         return self.paths[index], self.labels[index]

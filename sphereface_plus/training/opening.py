@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 from sphereface_plus.config import Config
-from sphereface_plus.training.face import FaceSet
+from sphereface_plus.training.face import FaceSet, left_out
 from sphereface_plus.training.state import Run
-
-NAMED = 5
-"""Identities that are left out and named; log and message would drown in more."""
 
 
 def opening(run: Run) -> list[str]:
@@ -18,11 +14,11 @@ def opening(run: Run) -> list[str]:
     train, learner = run.config.train, run.learner
     thing, group = ("crops", "identities") if run.config.task == "face" else ("images", "classes")
     data = f"data: {len(run.data):,} {thing} of {len(run.data.classes):,} {group}, {run.data.path}"
-    if isinstance(run.config, Config) and isinstance(run.data, FaceSet) and run.data.crops.left_out:
-        settings = run.config.data
-        data += (
-            f"; {_left_out(run.data.crops.left_out, settings.min_images, excluded=bool(settings.exclude))}"
-        )
+    notes = []
+    if isinstance(run.data, FaceSet):
+        said = left_out(run.data.crops)
+        data += f"; {said}" if said else ""
+        notes = [f"note: {run.data.path}: {note}" for note in run.data.crops.notes]
     total = sum(parameter.numel() for parameter in learner.model.network.parameters())
     learnt = sum(p.numel() for p in learner.model.network.parameters() if p.requires_grad)
     parameters = f"{total:,} parameters" + ("" if learnt == total else f", of which {learnt:,} learn")
@@ -32,17 +28,10 @@ def opening(run: Run) -> list[str]:
         parameters += f", and {head:,} of the {kind} loss"
     return [
         data,
+        *notes,
         f"network: {run.config.network.name}, {parameters}; {train.steps:,} steps of {train.batch_size:,} "
         f"{thing}, on {run.processes.describe()}, in {train.precision}",
     ]
-
-
-def _left_out(names: Sequence[str], min_images: int, *, excluded: bool) -> str:
-    reasons = [f"with fewer than data.min_images {min_images} crops"] if min_images > 1 else []
-    reasons += ["in data.exclude"] if excluded else []
-    named = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
-    identities = "identity" if len(names) == 1 else "identities"
-    return f"{len(names):,} {identities} left out, {' or '.join(reasons)}: {named}"
 
 
 class Forecast:

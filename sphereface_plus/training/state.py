@@ -46,6 +46,10 @@ class TrainingSet(Protocol):
         """A hash over which images these are, in which order, with which labels."""
         ...
 
+    def content(self) -> str:
+        """A hash over what the image files hold; empty where it is in the fingerprint or not looked at."""
+        ...
+
     def describe(self, index: int) -> tuple[str, int]:
         """What a person finds an image by, and its label."""
         ...
@@ -145,6 +149,7 @@ def state(run: Run, step: int) -> dict[str, Any]:
         "identities": run.data.classes,
         "num_crops": len(run.data),
         "crops_fingerprint": run.data.fingerprint(),
+        "crops_content": run.data.content(),
         "processes": run.processes.describe(),
         "step": step,
         "random": random,
@@ -173,6 +178,12 @@ def restore(run: Run, point: dict[str, Any]) -> None:
             f"{point['num_crops']} {what.format(len(point['identities']))}, "
             f"now {len(run.data)} of {len(run.data.classes)}, or others of the same number; "
             "put it back, or start a new run with --out"
+        )
+    # A checkpoint of an older version does not say.
+    if point.get("crops_content", run.data.content()) != run.data.content():
+        raise RunError(
+            f"{run.data.path}: some crops are not the files that they were when the run began, though names "
+            "and lengths are the same; put those back, or start a new run with --out"
         )
     if point["processes"] != run.processes.describe() and run.processes.is_main:
         print(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from sphereface_plus.data import faces
 from sphereface_plus.data.crops import CropsError, SpecError, read_crop
 from sphereface_plus.data.faces import CropDataset, FaceCrops, check_labels
 from sphereface_plus.data.manifest import LANDMARK_COLUMNS, ManifestRow, write_manifest
@@ -51,6 +52,62 @@ def test_excluded_identities_are_left_out_and_the_others_numbered_anew(crops_fol
     assert not any(key.startswith("Ann/") for key in crops.keys)
     with pytest.raises(CropsError, match=r"no identity with 1 crops is left .* exclude fewer"):
         FaceCrops.open(crops_folder, exclude=everybody.identities)
+
+
+def test_who_is_left_out_is_named_with_the_reason(crops_folder, write_crop):
+    (crops_folder / "Dot").mkdir()
+    write_crop(crops_folder / "Eve" / "video" / "1.png", np.random.default_rng(0))
+    assert FaceCrops.open(crops_folder, min_images=2, exclude=["bob"]).left_out == {
+        "Cem": "1 crop, fewer than min_images 2",
+        "Dot": "its folder holds no image",
+        "empty": "its folder holds no image",
+        "Eve": "its images lie deeper (Eve/video/1.png); give a list file of them",
+        "bob": "excluded",
+    }
+
+
+def test_images_that_lie_deeper_are_refused_with_what_to_give_instead(tmp_path, write_crop):
+    write_crop(tmp_path / "train" / "Ann" / "1.png", np.random.default_rng(0))
+    with pytest.raises(
+        CropsError,
+        match=r"deeper \(train/Ann/1\.png\); if Ann is a person, give .*/train; if train is one, .* list",
+    ):
+        FaceCrops.open(tmp_path)
+
+
+def test_a_crop_replaced_by_another_of_its_length_changes_the_content_only(crops_folder):
+    before = FaceCrops.open(crops_folder)
+    fingerprint, content = before.fingerprint(), before.content()
+    crop = crops_folder / "bob" / "bob_0001.png"
+    data = bytearray(crop.read_bytes())
+    data[-20] ^= 1
+    crop.write_bytes(data)
+    after = FaceCrops.open(crops_folder)
+    assert after.fingerprint() == fingerprint
+    assert after.content() != content
+    data[-20] ^= 1
+    crop.write_bytes(data)
+    assert after.content() == content
+
+
+def test_of_a_large_set_evenly_spread_crops_are_read(crops_folder, monkeypatch):
+    crops, read = FaceCrops.open(crops_folder), []
+    monkeypatch.setattr(faces, "READ", 4)
+    monkeypatch.setattr(faces, "crop_bytes", lambda path: read.append(path) or b"")
+    crops.content()
+    assert read == crops.paths[::3]
+
+
+def test_a_manifest_of_several_warps_comes_with_a_note(crops_folder):
+    names = ["Ann/Ann_0000.png", "Ann/Ann_0001.png", "bob/bob_0000.png"]
+    write_rows(crops_folder, [row(name, name[:3], warp="exact") for name in names])
+    assert FaceCrops.open(crops_folder).notes == []
+    warps = ["exact", "opencv 4.10.0", "exact"]
+    write_rows(
+        crops_folder, [row(name, name[:3], warp=warp) for name, warp in zip(names, warps, strict=True)]
+    )
+    (note,) = FaceCrops.open(crops_folder, min_images=2).notes
+    assert "(2 by exact, 1 by opencv 4.10.0)" in note
 
 
 def test_a_folder_without_identities_is_refused(tmp_path, write_crop):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -127,6 +128,32 @@ def test_changed_new_and_removed_photos_are_noticed(photos, tmp_path):
     assert not (out / "Bob/3.png").exists()
     align_folder(photos, tmp_path / "fresh", **FAST)
     assert tree(out) == tree(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize("journal", ["ours", "of an older version"])
+def test_a_crop_whose_bytes_were_lost_is_made_again(photos, tmp_path, whole_run, journal):
+    out = tmp_path / "out"
+    align_folder(photos, out, **FAST)
+    if journal != "ours":
+        lines = (out / "progress.jsonl").read_text()
+        (out / "progress.jsonl").write_text(re.sub(r', "crc32": \d+', "", lines))
+    crop = out / "Bob/2.png"
+    crop.write_bytes(bytes(crop.stat().st_size))
+    assert align_folder(photos, out, **FAST).num_before == 8
+    assert crop.read_bytes() == whole_run["Bob/2.png"]
+    if journal == "ours":
+        assert tree(out) == whole_run
+    assert align_folder(photos, out, **FAST).num_before == 9
+
+
+def test_a_crop_in_another_crops_place_is_noticed(photos, tmp_path, whole_run):
+    out = tmp_path / "out"
+    align_folder(photos, out, **FAST)
+    other = (out / "Bob/1.png").read_bytes()
+    length = (out / "Bob/2.png").stat().st_size
+    (out / "Bob/2.png").write_bytes(other.ljust(length, b"\0")[:length])
+    assert align_folder(photos, out, **FAST).num_before == 8
+    assert tree(out) == whole_run
 
 
 def test_only_a_finished_folder_has_a_manifest(photos, tmp_path):

@@ -6,7 +6,7 @@ def test_a_run_says_what_it_trains_on_and_what_it_trains(tiny, tmp_path, crops, 
     train(tiny(**{"data.exclude": ["person_1"]}), tmp_path / "run")
     data, network = capsys.readouterr().err.splitlines()[:2]
     assert data == (
-        f"data: 25 crops of 5 identities, {crops}; 1 identity left out, in data.exclude: person_1"
+        f"data: 25 crops of 5 identities, {crops}; 1 of 6 identities left out: person_1 (excluded)"
     )
     assert network.startswith("network: sphereface4, 1,584,720 parameters, and 80 ")
     assert " of the a_softmax loss; 8 steps of 8 crops, on 1 x cpu " in network
@@ -19,8 +19,9 @@ def test_identities_with_too_few_crops_are_named(tiny, tmp_path, make_crops, cap
         (folder / f"person_{person}" / f"person_{person}_0001.png").unlink()
     train(tiny(**{"data.path": str(folder), "data.min_images": 3}), tmp_path / "run")
     assert (
-        f"data: 6 crops of 2 identities, {folder}; 7 identities left out, with fewer than data.min_images 3 "
-        "crops: person_0, person_1, person_2, person_3, person_4, ...\n"
+        f"data: 6 crops of 2 identities, {folder}; 7 of 9 identities left out: "
+        + "".join(f"person_{person} (2 crops, fewer than min_images 3), " for person in range(4))
+        + "person_4 (2 crops, fewer than min_images 3) and 2 more\n"
     ) in capsys.readouterr().err
 
 

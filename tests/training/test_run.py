@@ -375,9 +375,44 @@ def test_one_crop_of_another_size_is_named(tiny, tmp_path, make_crops, workers):
     assert multiprocessing.active_children() == []  # whoever keeps the error keeps no reading process
 
 
+ONE_STEP = {"train.steps": 1, "optimizer.milestones": []}
+
+
+def test_who_is_left_out_is_said_at_the_start(tiny, tmp_path, make_crops, capsys):
+    folder = make_crops("crops", identities=4)
+    (folder / "Nobody").mkdir()
+    for path in sorted((folder / "person_1").iterdir())[1:]:
+        path.unlink()
+    people = len(list(folder.iterdir()))
+    settings = {"data.path": str(folder), "data.min_images": 2, "data.exclude": ["person_2"]}
+    train(tiny(**settings, **ONE_STEP), tmp_path / "run")
+    assert (
+        f"{folder}; 3 of {people} identities left out: Nobody (its folder holds no image), "
+        "person_1 (1 crop, fewer than min_images 2), person_2 (excluded)\n" in capsys.readouterr().err
+    )
+
+
+def test_a_run_does_not_go_on_with_a_crop_of_another_content(tiny, tmp_path, make_crops):
+    folder = make_crops("crops")
+    train(tiny(**{"data.path": str(folder), **ONE_STEP}), tmp_path / "run")
+    crop = folder / "person_1" / "person_1_0002.png"
+    data = bytearray(crop.read_bytes())
+    crop.write_bytes(bytes(len(data)))
+    again = tiny(**{"data.path": str(folder), **ONE_STEP, "train.steps": 2})
+    with pytest.raises(RunError, match="some crops are not the files that they were when the run began"):
+        train(again, tmp_path / "run", resume=True)
+    crop.write_bytes(data)
+    assert train(again, tmp_path / "run", resume=True).step == 2
+
+
 def test_one_identity_is_refused(tiny, tmp_path, make_crops):
-    with pytest.raises(CropsError, match=r"holds one identity only \(person_0\); a classifier needs two"):
+    with pytest.raises(
+        CropsError, match=r"holds one identity only \(person_0\); a classifier needs two; give"
+    ):
         train(tiny(**{"data.path": str(make_crops("crops", identities=1))}), tmp_path / "run")
+    many = {"data.path": str(make_crops("many", identities=2)), "data.exclude": ["person_1"]}
+    with pytest.raises(CropsError, match=r"needs two; 1 of 2 identities left out: person_1 \(excluded\)"):
+        train(tiny(**many), tmp_path / "run")
 
 
 def test_non_finite_loss_stops_with_batch_and_state_saved(tiny, tmp_path, monkeypatch):

@@ -1,0 +1,72 @@
+"""Crops in identity/image folders: whose they are, and who has none."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sphereface_plus.data.crops import CropsError
+from sphereface_plus.data.keys import IMAGE_SUFFIXES
+from sphereface_plus.data.manifest import MANIFEST, UNFINISHED
+
+
+@dataclass(frozen=True)
+class FolderCrops:
+    images: list[tuple[str, str]]
+    """(identity, file name), sorted."""
+    lost: dict[str, str] = field(default_factory=dict)
+    """Folders without an image -> why."""
+
+
+def crops_of_folders(path: Path) -> FolderCrops:
+    """The images in the folders of a folder. Raises CropsError where there is none."""
+    if (path / UNFINISHED).is_file():
+        raise CropsError(
+            f"{path}: holds {UNFINISHED} and no {MANIFEST}: its alignment was interrupted; "
+            "give the same `python -m data_prep align` again, it goes on where it stopped"
+        )
+    images: list[tuple[str, str]] = []
+    lost: dict[str, str] = {}
+    deeper = None
+    for name in sorted(entry.name for entry in _shown(path) if entry.is_dir()):
+        entries = _shown(path / name)
+        found = [(name, entry.name) for entry in entries if _is_image(entry)]
+        images += sorted(found)
+        if not found:
+            below = _first_below(path / name)
+            deeper = deeper or below
+            lost[name] = (
+                f"its images lie deeper ({below.relative_to(path).as_posix()}); give a list file of them"
+                if below is not None
+                else "its folder holds no image"
+            )
+    if images:
+        return FolderCrops(images, lost)
+    if deeper is None:
+        raise CropsError(f"{path}: expected {MANIFEST} or images in identity/image folders, found neither")
+    person, album = deeper.relative_to(path).parts[0], deeper.parent
+    raise CropsError(
+        f"{path}: expected {MANIFEST} or images in identity/image folders, but they lie deeper "
+        f"({deeper.relative_to(path).as_posix()}); if {album.name} is a person, give {album.parent}; "
+        f"if {person} is one, with a folder for each video or album, give a list file of `path label` lines"
+    )
+
+
+def _shown(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return [entry for entry in entries if not entry.name.startswith(".")]
+
+
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    return Path(entry.name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def _first_below(folder: Path) -> Path | None:
+    """The first image in a folder's folders, by name."""
+    for name, folders, files in os.walk(folder):
+        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        for file in sorted(files):
+            if Path(file).suffix.lower() in IMAGE_SUFFIXES and not file.startswith("."):
+                return Path(name) / file
+    return None
