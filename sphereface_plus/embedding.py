@@ -20,9 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from sphereface_plus import weights
-from sphereface_plus.config import InputSpec, NetworkConfig, load_input_spec, to_dict
+from sphereface_plus.config import InputSpec, NetworkConfig, OnnxInputSpec, load_input_spec, to_dict
 from sphereface_plus.data.crops import SpecError, check_crops, check_input, normalise, read_crop
 from sphereface_plus.data.embeddings import EmbeddingsError, read_embeddings, write_embeddings
+from sphereface_plus.data.keys import IMAGE_SUFFIXES, photo_key
 from sphereface_plus.data.packs import CropSource
 from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.model_files import CheckpointError, resolve
@@ -71,9 +72,15 @@ class Embedder:
         device: auto (CUDA where there is one), cpu or cuda.
         Raises CheckpointError, OnnxError, ConfigError or SpecError, ValueError for cuda where there is none.
         """
+        if not isinstance(path, str | Path):
+            raise CheckpointError(f"expected the name of one model, got {type(path).__name__}")
+        if device not in ("auto", "cpu", "cuda"):
+            raise ValueError(f"device must be auto, cpu or cuda, got {device!r}")
         path = Path(path)
         if path.suffix == ".onnx":
             return _from_onnx(path, input, device)
+        if isinstance(input, OnnxInputSpec):
+            raise SpecError(f"{path}: has one output; `output` in an input spec is for ONNX files")
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         elif device == "cuda" and not torch.cuda.is_available():
@@ -98,28 +105,52 @@ class Embedder:
         return fuse(embeddings, mirrored, flip)
 
     def embed_folder(self, images: str | Path, flip: Flip = "none") -> tuple[list[str], np.ndarray]:
-        """Photo keys and embeddings (N, D), (N, 2D) for concat, of a folder of crops, a manifest or a list.
+        """Photo keys and embeddings (N, D), (N, 2D) for concat, of a folder of crops, a manifest, a list or
+        one crop.
 
         Raises CropsError or ManifestError; SpecError for other crops, raw photos among them, which says how
         to make crops of them.
         """
         from sphereface_plus.data.faces import FaceCrops  # draws in pandas
 
+        if Path(images).suffix.lower() in IMAGE_SUFFIXES and Path(images).is_file():
+            return [photo_key(Path(images).name)], embed_files(self, [str(images)], flip=flip)
         crops = FaceCrops.open(images)
         check_crops(crops.template, crops.size, self.input, origin=images)
         return crops.keys, embed_files(self, crops.paths, flip=flip)
 
     @overload
-    def __call__(self, crops: np.ndarray, flip: Flip = "none") -> np.ndarray: ...
+    def __call__(
+        self, crops: np.ndarray | Sequence[np.ndarray] | Sequence[str | Path], flip: Flip = "none"
+    ) -> np.ndarray: ...
 
     @overload
     def __call__(self, crops: str | Path, flip: Flip = "none") -> tuple[list[str], np.ndarray]: ...
 
     def __call__(
-        self, crops: np.ndarray | str | Path, flip: Flip = "none"
+        self,
+        crops: np.ndarray | Sequence[np.ndarray] | Sequence[str | Path] | str | Path,
+        flip: Flip = "none",
     ) -> np.ndarray | tuple[list[str], np.ndarray]:
-        """`embed` of crops in memory, `embed_folder` of a str or Path."""
-        return self.embed_folder(crops, flip) if isinstance(crops, str | Path) else self.embed(crops, flip)
+        """`embed` of crops in memory, `embed_folder` of the name of a folder, of a set or of one crop. Of a
+        list of crops, or of names of crops: their embeddings (B, D) in the list's order.
+
+        Raises what these raise, SpecError for anything else.
+        """
+        if isinstance(crops, str | Path):
+            return self.embed_folder(crops, flip)
+        if isinstance(crops, np.ndarray | Tensor):
+            return self.embed(np.asarray(crops), flip)
+        parts: list[Any] = list(crops) if isinstance(crops, list | tuple) else []
+        if parts and all(isinstance(part, str | Path) for part in parts):
+            return embed_files(self, [str(part) for part in parts], flip=flip)
+        shapes = {getattr(part, "shape", None) for part in parts}
+        if len(shapes) == 1 and None not in shapes:
+            return self.embed(np.stack(parts), flip)
+        raise SpecError(
+            f"expected crops uint8 RGB (B, {self.input.height}, {self.input.width}, 3), the name of their "
+            f"folder, or a list of names of crops, got {_what(crops)}"
+        )
 
     def meta(self, flip: Flip) -> dict[str, Any]:
         """What a file of embeddings says about them."""
@@ -237,6 +268,7 @@ def _from_onnx(path: Path, given: InputSpec | None, device: str) -> Embedder:
         )
     if given is not None:
         check_input(given, spec, origin=str(path))
+        spec = given if isinstance(given, OnnxInputSpec) else spec
     run, runs_on = load_onnx(path, spec, device)
 
     def network(crops: Tensor) -> Tensor:
@@ -244,6 +276,13 @@ def _from_onnx(path: Path, given: InputSpec | None, device: str) -> Embedder:
 
     # onnxruntime moves its input to its own device; crops are normalised where it takes them from.
     return Embedder("onnx", spec, onnx_fingerprint(path), network, torch.device("cpu"), str(path), runs_on)
+
+
+def _what(crops: object) -> str:
+    if not isinstance(crops, list | tuple):
+        return type(crops).__name__
+    kinds = sorted({f"{type(crop).__name__} {getattr(crop, 'shape', '')}".strip() for crop in crops})
+    return f"a list of {', '.join(kinds[:3]) or 'nothing'}"
 
 
 def _grey_values(crops: Tensor) -> Tensor:

@@ -12,12 +12,13 @@ import onnxruntime
 import torch
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
-from sphereface_plus.config import InputSpec
+from sphereface_plus.config import InputSpec, OnnxInputSpec
 from sphereface_plus.data.crops import SpecError
 from sphereface_plus.data.manifest import leads_outside
 
 MAX_BATCH = 4096
 """Crops that a file may fix its batch to: so many are in memory at once, however few are given."""
+FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 
 
 class OnnxError(ValueError):
@@ -27,11 +28,76 @@ class OnnxError(ValueError):
 def load_onnx(path: Path, spec: InputSpec, device: str) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
     """A file's function, float32 (B, 3, H, W) -> float32 (B, D) for any B, and where it runs: cpu or cuda.
 
-    Where the file fixes the batch to n, it runs n crops at a time, the last time filled up with zeros.
+    The file may take its crops as (B, H, W, 3), in half or double precision, and n at a time: then it runs n
+    crops at a time, the last time filled up with zeros. It may have other outputs beside the embeddings, such
+    as their norms: an output's name in the spec tells which, or else there must be one only of shape (B, D).
     device: cpu, cuda, or auto: CUDA where the installed onnxruntime has it.
     Raises OnnxError for what is no such network and for cuda where onnxruntime lacks it, SpecError where the
     file takes other crops than the spec says.
     """
+    session = _session(path, device)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or not outputs or len(inputs[0].shape) != 4 or inputs[0].type not in FLOATS:
+        described = "; ".join(
+            f"{kind} {value.name} {value.type} {value.shape}"
+            for kind, values in (("input", inputs), ("output", outputs))
+            for value in values
+        )
+        raise OnnxError(
+            f"{path}: expected one float input, (B, 3, H, W) or (B, H, W, 3), and an output (B, D), "
+            f"got {described}"
+        )
+    name, (batch, *shape), dtype = inputs[0].name, inputs[0].shape, FLOATS[inputs[0].type]
+    colours_last = shape[0] != 3 and shape[2] == 3
+    order, expected = "channels, height, width", [3, spec.height, spec.width]
+    if colours_last:
+        order, expected = "height, width, channels", [spec.height, spec.width, 3]
+    if any(isinstance(size, int) and size != other for size, other in zip(shape, expected, strict=True)):
+        raise SpecError(f"{path}: takes crops {shape} ({order}), its input spec says {expected}")
+    if isinstance(batch, int) and not 0 < batch <= MAX_BATCH:
+        raise OnnxError(f"{path}: takes {batch} crops at a time, expected 1 to {MAX_BATCH}")
+
+    def call(names: list[str], crops: np.ndarray) -> list[np.ndarray]:
+        if colours_last:
+            crops = crops.transpose(0, 2, 3, 1)
+        try:
+            found = session.run(names, {name: np.ascontiguousarray(crops, dtype=dtype)})
+        except Exception as error:
+            raise OnnxError(f"{path}: onnxruntime cannot run it ({_first_line(error)})") from None
+        return [_without_map(np.asarray(output)) for output in found]
+
+    names = [output.name for output in outputs]
+    wanted = spec.output if isinstance(spec, OnnxInputSpec) else None
+    if wanted is not None and wanted not in names:
+        raise OnnxError(
+            f"{path}: has no output {wanted}, which its input spec names; it has {', '.join(names)}"
+        )
+    if wanted is None and len(names) > 1:
+        size = batch if isinstance(batch, int) else 2
+        tried = call(names, np.zeros((size, 3, spec.height, spec.width), np.float32))
+        wanted = _embeddings_among(path, dict(zip(names, tried, strict=True)), size)
+    chosen = [wanted or names[0]]
+
+    def run(crops: np.ndarray) -> np.ndarray:
+        size = batch if isinstance(batch, int) else len(crops)
+        parts = []
+        for start in range(0, len(crops), size):
+            part = crops[start : start + size]
+            filled = np.zeros((size, *crops.shape[1:]), np.float32)
+            filled[: len(part)] = part
+            (embeddings,) = call(chosen, filled)
+            if not _are_embeddings(embeddings, size):
+                raise OnnxError(
+                    f"{path}: gives {embeddings.dtype} {embeddings.shape} for {size} crops, "
+                    f"expected floats ({size}, D)"
+                )
+            parts.append(embeddings[: len(part)])
+        return np.concatenate(parts).astype(np.float32, copy=False)
+
+    return run, "cuda" if "CUDAExecutionProvider" in session.get_providers() else "cpu"
+
+
+def _session(path: Path, device: str) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what is wrong is raised below; nothing else goes to stderr
     options.intra_op_num_threads = torch.get_num_threads()
@@ -48,51 +114,30 @@ def load_onnx(path: Path, spec: InputSpec, device: str) -> tuple[Callable[[np.nd
         raise OnnxError(
             f"{path}: onnxruntime cannot use CUDA here (its libraries, or a GPU); take device cpu"
         )
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    if (
-        len(inputs) != 1
-        or len(outputs) != 1
-        or len(inputs[0].shape) != 4
-        or inputs[0].type != "tensor(float)"
-    ):
-        described = "; ".join(
-            f"{kind} {value.name} {value.type} {value.shape}"
-            for kind, values in (("input", inputs), ("output", outputs))
-            for value in values
-        )
+    return session
+
+
+def _embeddings_among(path: Path, outputs: dict[str, np.ndarray], size: int) -> str:
+    """The one output that is embeddings of `size` crops; norms and qualities are one number a crop."""
+    found = [
+        name for name, output in outputs.items() if _are_embeddings(output, size) and output.shape[1] > 1
+    ]
+    if len(found) != 1:
+        described = ", ".join(f"{name} {output.shape}" for name, output in outputs.items())
         raise OnnxError(
-            f"{path}: expected one float input (B, 3, H, W) and one output (B, D), got {described}"
+            f"{path}: has {len(outputs)} outputs, of which {len(found)} can be embeddings: {described}; name "
+            "one in its input spec, as a line `output: NAME`"
         )
-    name, (batch, *shape) = inputs[0].name, inputs[0].shape
-    expected = [3, spec.height, spec.width]
-    if any(isinstance(size, int) and size != other for size, other in zip(shape, expected, strict=True)):
-        raise SpecError(
-            f"{path}: takes crops {shape} (channels, height, width), its input spec says {expected}"
-        )
+    return found[0]
 
-    if isinstance(batch, int) and not 0 < batch <= MAX_BATCH:
-        raise OnnxError(f"{path}: takes {batch} crops at a time, expected 1 to {MAX_BATCH}")
 
-    def run(crops: np.ndarray) -> np.ndarray:
-        size = batch if isinstance(batch, int) else len(crops)
-        parts = []
-        for start in range(0, len(crops), size):
-            part = crops[start : start + size]
-            filled = np.zeros((size, *crops.shape[1:]), np.float32)
-            filled[: len(part)] = part
-            try:
-                embeddings = np.asarray(session.run(None, {name: filled})[0])
-            except Exception as error:
-                raise OnnxError(f"{path}: onnxruntime cannot run it ({_first_line(error)})") from None
-            if embeddings.ndim != 2 or len(embeddings) != size or embeddings.dtype.kind != "f":
-                raise OnnxError(
-                    f"{path}: gives {embeddings.dtype} {embeddings.shape} for {size} crops, "
-                    f"expected floats ({size}, D)"
-                )
-            parts.append(embeddings[: len(part)])
-        return np.concatenate(parts)
+def _are_embeddings(output: np.ndarray, size: int) -> bool:
+    return output.ndim == 2 and len(output) == size and output.dtype.kind == "f"
 
-    return run, "cuda" if "CUDAExecutionProvider" in session.get_providers() else "cpu"
+
+def _without_map(output: np.ndarray) -> np.ndarray:
+    """Embeddings (B, D, 1, 1), as a last convolution gives them, as (B, D)."""
+    return output.reshape(output.shape[:2]) if output.ndim > 2 and set(output.shape[2:]) == {1} else output
 
 
 def onnx_fingerprint(path: Path) -> str:

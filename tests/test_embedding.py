@@ -2,6 +2,7 @@ import subprocess
 import sys
 import warnings
 from contextlib import suppress
+from typing import Any
 
 import cv2
 import numpy as np
@@ -180,7 +181,11 @@ def test_onnx_files_that_are_no_network_are_refused(linear_onnx, tmp_path, crops
     with pytest.raises(OnnxError, match=r"bad\.onnx: onnxruntime cannot load it \("):
         Embedder.load(tmp_path / "bad.onnx", input=SPEC)
     path, _ = linear_onnx(outputs=2)
-    with pytest.raises(OnnxError, match=r"expected one float input .* output embeddings1 tensor\(float\)"):
+    with pytest.raises(
+        OnnxError,
+        match=r"has 2 outputs, of which 2 can be embeddings: embeddings0 \(2, 8\), embeddings1 \(2, 8\); "
+        "name one in its input spec, as a line `output: NAME`",
+    ):
         Embedder.load(path, input=SPEC)
     path, _ = linear_onnx(output=(4, 2))
     with pytest.raises(OnnxError, match=r"gives float32 \(5, 4, 2\) for 5 crops, expected floats \(5, D\)"):
@@ -189,6 +194,76 @@ def test_onnx_files_that_are_no_network_are_refused(linear_onnx, tmp_path, crops
     (tmp_path / "model.onnx.data").unlink()
     with pytest.raises(OnnxError, match="onnxruntime cannot load it"):
         Embedder.load(path, input=SPEC)
+
+
+@pytest.fixture
+def foreign_onnx(tmp_path):
+    """An ONNX file as other projects write them: embeddings, the mean over the columns, and their norms."""
+
+    def write(*, dtype=TensorProto.FLOAT, colours_last=False, batch="batch", maps=False):
+        shape = [48, 32, 3] if colours_last else [3, 48, 32]
+        order = [0, 3, 1, 2] if colours_last else [0, 1, 2, 3]
+        size = [-1, 144, 1, 1] if maps else [-1, 144]
+        nodes = [
+            helper.make_node("ReduceMean", ["crops"], ["means"], axes=[2 if colours_last else 3]),
+            helper.make_node("Transpose", ["means"], ["rows"], perm=order),
+            helper.make_node("Flatten", ["rows"], ["flat"]),  # (B, 3 * 48), colour by colour
+            helper.make_node("ReduceL2", ["flat"], ["norms"], axes=[1]),
+            helper.make_node("Reshape", ["flat", "shape"], ["embeddings"]),
+        ]
+        graph = helper.make_graph(
+            nodes,
+            "foreign",
+            [helper.make_tensor_value_info("crops", dtype, [batch, *shape])],
+            [
+                helper.make_tensor_value_info("norms", dtype, [batch, 1]),
+                helper.make_tensor_value_info("embeddings", dtype, [batch, *size[1:]]),
+            ],
+            [numpy_helper.from_array(np.array(size), "shape")],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        onnx.save(model, tmp_path / "foreign.onnx")
+        return tmp_path / "foreign.onnx"
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"dtype": TensorProto.FLOAT16},
+        {"dtype": TensorProto.DOUBLE},
+        {"colours_last": True},
+        {"colours_last": True, "dtype": TensorProto.FLOAT16, "batch": 2},
+        {"maps": True},
+    ],
+)
+def test_onnx_files_with_norms_in_half_precision_or_with_colours_last_give_their_embeddings(
+    foreign_onnx, crops, form
+):
+    embeddings = Embedder.load(foreign_onnx(**form), input=SPEC, device="cpu")(crops)
+    expected = normalise(torch.from_numpy(crops), SPEC).numpy().mean(axis=3).reshape(5, -1)
+    half = form.get("dtype") == TensorProto.FLOAT16
+    np.testing.assert_allclose(embeddings, expected, rtol=0, atol=2e-3 if half else 1e-6)
+    assert embeddings.dtype == np.float32
+
+
+def test_an_output_is_chosen_by_its_name_in_the_input_spec(linear_onnx, foreign_onnx, crops, tmp_path):
+    text = "template: small_48x32\nheight: 48\nwidth: 32\n"
+    (tmp_path / "input.yaml").write_text(text + "output: embeddings1\n")
+    spec = load_input_spec(tmp_path / "input.yaml")
+    path, weight = linear_onnx(outputs=2)
+    inputs = normalise(torch.from_numpy(crops), SPEC).numpy()
+    embedder = Embedder.load(path, input=spec, device="cpu")
+    np.testing.assert_allclose(embedder(crops), inputs.reshape(5, -1) @ weight, rtol=1e-5, atol=1e-3)
+    assert embedder.meta("none")["input"]["output"] == "embeddings1"
+    sidecar(path).write_text(text)  # the two together: one says which crops, the other which output
+    assert Embedder.load(path, input=spec)(crops).shape == (5, 8)
+    with pytest.raises(OnnxError, match=r"has no output embeddings1, .*; it has norms, embeddings"):
+        Embedder.load(foreign_onnx(), input=spec)
+    with pytest.raises(SpecError, match="pixels: has one output; `output` in an input spec is for ONNX"):
+        Embedder.load("pixels", input=spec)
 
 
 @pytest.mark.parametrize("batch", [0, 4097, 2**40])
@@ -283,6 +358,55 @@ def test_a_name_is_the_folder_of_crops_and_raw_photos_are_refused(run_folder, cr
         SpecError, match=r"got images of 250x250; align the photos: python -m data_prep align"
     ):
         embedder(tmp_path / "crops")
+
+
+def test_a_list_of_names_or_of_crops_and_one_name_are_embedded(run_folder, crops, tmp_path):
+    embedder = Embedder.load(run_folder, device="cpu")
+    expected = embedder(crops)
+    paths = [tmp_path / f"{number}.png" for number in range(5)]
+    for path, crop in zip(paths, crops, strict=True):
+        cv2.imwrite(str(path), crop[:, :, ::-1])
+    forms: list[Any] = [paths, tuple(map(str, paths)), list(crops), torch.from_numpy(crops)]
+    for form in forms:
+        np.testing.assert_allclose(embedder(form), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(embedder(paths[::-1]), expected[::-1], rtol=0, atol=1e-5)
+    keys, embeddings = embedder(paths[3])
+    assert keys == ["3"]
+    np.testing.assert_allclose(embeddings, expected[3:4], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "got"),
+    [
+        (None, "NoneType"),
+        (7, "int"),
+        ([], "a list of nothing"),
+        ([None], "a list of NoneType"),
+        (["a.png", np.zeros((48, 32, 3), np.uint8)], r"a list of ndarray \(48, 32, 3\), str"),
+        ([np.zeros((48, 32, 3)), np.zeros((32, 48, 3))], r"a list of ndarray \(32, 48, 3\), ndarray \(48"),
+    ],
+)
+def test_what_is_no_crop_is_one_sentence(run_folder, given, got):
+    embedder = Embedder.load(run_folder, device="cpu")
+    with pytest.raises(SpecError, match=rf"expected crops uint8 RGB \(B, 48, 32, 3\), .*, got {got}"):
+        embedder(given)
+
+
+@pytest.mark.parametrize("crops", [np.zeros((48, 32, 3), np.uint8), np.zeros((1, 48, 32, 3))])
+def test_one_crop_alone_or_of_other_numbers_says_what_is_expected(run_folder, crops):
+    with pytest.raises(SpecError, match=r"expected crops uint8 RGB \(B, H, W, 3\), got torch"):
+        Embedder.load(run_folder, device="cpu")(crops)
+
+
+@pytest.mark.parametrize("name", [None, 3, ["a.pt", "b.pt"]])
+def test_what_is_no_name_of_a_model_is_one_sentence(name):
+    with pytest.raises(CheckpointError, match=f"the name of one model, got {type(name).__name__}"):
+        Embedder.load(name)  # pyright: ignore[reportArgumentType]
+
+
+def test_an_unknown_device_is_one_sentence(run_folder):
+    with pytest.raises(ValueError, match="device must be auto, cpu or cuda, got 'gpu'"):
+        Embedder.load(run_folder, device="gpu")
 
 
 def test_what_is_stored_beside_embeddings_names_model_input_and_flip(run_folder):

@@ -19,6 +19,7 @@ from sphereface_plus.config.face import (
     InputSpec,
     MHEConfig,
     NetworkConfig,
+    OnnxInputSpec,
     ValidationConfig,
 )
 from sphereface_plus.config.image import (
@@ -48,6 +49,7 @@ __all__ = [
     "LossConfig",
     "MHEConfig",
     "NetworkConfig",
+    "OnnxInputSpec",
     "OptimizerConfig",
     "SoftmaxConfig",
     "Strict",
@@ -111,4 +113,6 @@ def face_config(tree: dict[str, Any], *, origin: str) -> Config:
 
 def load_input_spec(path: str | Path) -> InputSpec:
     """The input spec of a YAML file, for models that do not carry one (an ONNX file of somebody else)."""
-    return validate(InputSpec, read(Path(path)), str(path))
+    tree = read(Path(path))
+    names_output = isinstance(tree, dict) and "output" in tree
+    return validate(OnnxInputSpec if names_output else InputSpec, tree, str(path))

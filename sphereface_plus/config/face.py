@@ -36,6 +36,13 @@ class InputSpec(Strict):
         return self
 
 
+class OnnxInputSpec(InputSpec):
+    """That of an ONNX file, which may have other outputs beside the embeddings."""
+
+    output: str
+    """Name of the output that holds the embeddings."""
+
+
 SPHEREFACES = (
     "sphereface4",
     "sphereface10",
