@@ -17,27 +17,25 @@ def export(model: str | Path, out: str | Path, *, license: str | None = None, he
     out = Path(out)
     if out.suffix in (".onnx", ".pt2") and (license is not None or head):
         raise PlaceError(f"{out}: holds no terms and no head; --license and --with-head are for weight files")
+    if out.suffix in (".onnx", ".pt2", ".safetensors"):
+        check_file(out, out.suffix)
+    elif out.suffix:
+        raise PlaceError(f"{out}: ends in none of .onnx, .pt2 and .safetensors, and is no name of a folder")
+    else:
+        check_folder(out)
     check_model(model)
     if out.suffix == ".onnx":
-        check_file(out, ".onnx")
         from sphereface_plus.onnx_export import export_onnx  # draws in torch, as the others below do
 
         return f"{out} and {out}.yaml: onnxruntime agrees with torch to {export_onnx(model, out):.1e}"
     if out.suffix == ".pt2":
-        check_file(out, ".pt2")
         from sphereface_plus.torch_export import export_torch
 
         return f"{out} and {out}.yaml: the program agrees with the network to {export_torch(model, out):.1e}"
-    if out.suffix == ".safetensors":
-        check_file(out, ".safetensors")
-        from sphereface_plus.hub import save_weights
+    from sphereface_plus.hub import save_pretrained, save_weights
 
+    if out.suffix == ".safetensors":
         written = save_weights(model, out, license=license, head=head)
         return f"{out}: {len(written.network) + len(written.loss)} tensors, and how to feed them"
-    if out.suffix:
-        raise PlaceError(f"{out}: ends in none of .onnx, .pt2 and .safetensors, and is no name of a folder")
-    check_folder(out)
-    from sphereface_plus.hub import save_pretrained
-
     save_pretrained(model, out, license=license, head=head)
     return f"{out}: model.safetensors, config.json and README.md, a model card to read before passing it on"
