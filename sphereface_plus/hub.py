@@ -9,7 +9,9 @@ A local folder needs no package of the Hub's.
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from sphereface_plus.config import to_dict
 from sphereface_plus.embedding import Embedder, network_of
 from sphereface_plus.files import write_text
 from sphereface_plus.model_files import MODEL
-from sphereface_plus.weights import Weights
+from sphereface_plus.weights import KEY, Origin, Weights
 
 # What the Hub knows as licences, of those that weights of faces come under.
 HUB_LICENSES = ("mit", "apache-2.0", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0")
@@ -98,21 +100,24 @@ def model_card(model: Weights, *, name: str) -> str:
         "tags": ["face-recognition", "face-verification", "sphereface"],
         **_license(origin.license),
     }
+    training = dict(origin.training)
     rows = {
+        "base model": _base_model(origin, training),
+        "data set": _data_set(training),
         "network": f"{info.network.name}, {info.network.embedding_size} dimensions",
         "crops": f"{spec.template}, {spec.height}x{spec.width} (height x width)",
         "pixels": f"{spec.color.upper()}, (v - {list(spec.mean)}) / {list(spec.std)}, v from 0 to 255",
-        "from": f"`{origin.file}` ({origin.format}), sha256 `{origin.sha256}`",
+        "from": f"{origin.file} ({origin.format}), sha256 {origin.sha256}",
         "terms of the weights": origin.license or "not stated",
-        **{f"training: {key}": value for key, value in origin.training.items()},
+        **{f"training: {key}": value for key, value in training.items()},
     }
-    table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
-    remarks = "".join(f"- {remark}\n" for remark in origin.remarks)
+    table = "\n".join(f"| {_cell(key)} | {_cell(value)} |" for key, value in rows.items())
+    remarks = "".join(f"- {_cell(remark)}\n" for remark in origin.remarks)
     return f"""---
 {yaml.safe_dump(head, sort_keys=False).strip()}
 ---
 
-# {name}
+# {_cell(name)}
 
 A network for face recognition: aligned crops of faces go in, embeddings come out, and the cosine of two of
 them says how alike the two faces are.
@@ -128,11 +133,18 @@ them says how alike the two faces are.
 from sphereface_plus.embedding import Embedder
 
 # uint8 RGB (B, {spec.height}, {spec.width}, 3) -> float32 (B, {info.network.embedding_size})
-embeddings = Embedder.load("{name}")(crops)
+embeddings = Embedder.load({json.dumps(name, ensure_ascii=False)})(crops)
 ```
 
 Crops are made of photos by `python -m data_prep align PHOTOS CROPS --template {spec.template}`. Another
 alignment, channel order or scale gives embeddings that look fine and are not.
+
+## Intended use
+
+Research, and verification with the consent of those whose faces are compared: whether two photos show the
+same person, where a mistake does no harm or a person looks at each result. It is not meant for finding people
+who did not agree to it, nor for decisions about somebody by its score alone; in many places the law forbids
+either. An embedding is biometric data, as a photo of a face is.
 
 ## Limits
 
@@ -140,6 +152,29 @@ No accuracy is stated here: it depends on the photos, and `python -m eval` measu
 recognition errs more often for some groups of people than for others, by its training data: measure on
 people like those that it is meant for.
 """
+
+
+def _base_model(origin: Origin, training: dict[str, Any]) -> str:
+    """What the weights were trained further from, taken out of `training`."""
+    if name := training.pop("base_model", None):
+        return f"{name}, sha256 {training.pop('base_model_sha256', 'not stated')}"
+    if origin.format != KEY:
+        return f"none known; converted from {origin.format}"
+    return "none: it was trained from random weights" if "recipe" in training else "not stated"
+
+
+def _data_set(training: dict[str, Any]) -> str:
+    """What the weights were trained on, taken out of `training`."""
+    name, crops, identities = (training.pop(key, None) for key in ("data_set", "crops", "identities"))
+    if name is None:
+        return "not stated"
+    return str(name) + (f", {crops:,} crops of {identities:,} identities" if crops and identities else "")
+
+
+def _cell(value: object) -> str:
+    """Text as it is, on one line of Markdown: no table's border, tag, link, emphasis or code in it."""
+    text = html.escape(" ".join(str(value).split()), quote=False)
+    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)
 
 
 def _license(license: str | None) -> dict[str, str]:

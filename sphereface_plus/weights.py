@@ -207,6 +207,10 @@ def _of_checkpoint(file: Path) -> Weights:
         training |= {"step": payload["step"]} if "step" in payload else {}
         identities = payload.get("identities")
         training |= {"identities": len(identities)} if identities else {}
+        training |= {"crops": payload["num_crops"]} if "num_crops" in payload else {}
+        training["data_set"] = Path(config.data.path).name
+        if start := payload.get("start"):
+            training |= {"base_model": Path(start["source"]).name, "base_model_sha256": start["sha256"]}
         info = WeightsInfo(
             network=config.network,
             identities=tuple(identities) if identities else None,

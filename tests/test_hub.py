@@ -1,6 +1,7 @@
 """Folders in the layout of the Hub: written, read and described without it; and the Hub where it is meant."""
 
 import json
+import re
 import sys
 import types
 
@@ -58,10 +59,53 @@ def test_the_model_card_begins_with_what_the_hub_reads_and_says_how_to_feed_the_
         "tags": ["face-recognition", "face-verification", "sphereface"],
         "license": "mit",
     }
-    assert "| crops | small_48x32, 48x32 (height x width) |" in text
-    assert "| pixels | BGR, (v - [127.5, 127.5, 127.5]) / [128.0, 128.0, 128.0], v from 0 to 255 |" in text
+    assert "| crops | small\\_48x32, 48x32 (height x width) |" in text
+    assert (
+        r"| pixels | BGR, (v - \[127.5, 127.5, 127.5\]) / \[128.0, 128.0, 128.0\], v from 0 to 255 |" in text
+    )
     assert "| training: recipe | mine |" in text
     assert "- fc6: odd" in text
+    assert "| base model | none known; converted from caffe |" in text
+    assert "| data set | not stated |" in text
+    assert "## Intended use" in text
+
+
+@pytest.mark.parametrize(
+    ("training", "base", "data"),
+    [
+        (
+            {"data_set": "casia", "crops": 1200, "identities": 10, "recipe": "a"},
+            "none: it was trained from random weights",
+            "casia, 1,200 crops of 10 identities",
+        ),
+        (
+            {"data_set": "own", "base_model": "sphereface20", "base_model_sha256": "ab12", "recipe": "b"},
+            "sphereface20, sha256 ab12",
+            "own",
+        ),
+        ({}, "not stated", "not stated"),
+    ],
+)
+def test_the_model_card_names_base_model_and_data_set(file, tmp_path, training, base, data):
+    model = weights.load(file)
+    origin = model.info.origin.model_copy(update={"format": "sphereface_plus", "training": training})
+    info = model.info.model_copy(update={"origin": origin})
+    weights.save(tmp_path / "own.safetensors", info, model.network)
+    card = (save_pretrained(tmp_path / "own.safetensors", tmp_path / "face") / "README.md").read_text()
+    assert f"| base model | {base} |" in card
+    assert f"| data set | {data} |" in card
+
+
+def test_what_others_wrote_breaks_no_table_of_the_model_card(file, tmp_path):
+    model = weights.load(file)
+    changed = {"file": "a|b\n| x | y |", "remarks": ("<script>`1`</script>\n# Head",)}
+    info = model.info.model_copy(update={"origin": model.info.origin.model_copy(update=changed)})
+    weights.save(tmp_path / "own.safetensors", info, model.network)
+    card = (save_pretrained(tmp_path / "own.safetensors", tmp_path / "face") / "README.md").read_text()
+    assert r"| from | a\|b \| x \| y \| (caffe), sha256 " in card
+    assert r"- &lt;script&gt;\`1\`&lt;/script&gt; # Head" in card
+    rows = [line for line in card.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {3}
 
 
 @pytest.mark.parametrize(

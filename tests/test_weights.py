@@ -87,6 +87,7 @@ def test_a_checkpoint_is_loaded_with_what_it_says_about_itself(tmp_path, network
         "mhe_weight": 0.0,
         "step": 7,
         "identities": 2,
+        "data_set": "crops",
     }
     del payload["network"]
     checkpoint.save(tmp_path / "checkpoints" / "last.pt", payload)
