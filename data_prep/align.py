@@ -35,6 +35,7 @@ from .errors import PrepError
 from .given import read_landmarks
 from .journal import Crop, Done, Journal
 from .layouts import Photo, Photos, find_photos, select_photos
+from .plugins import is_solved
 from .report import REPORT, Summary, summarise, write_report
 from .settings import RELAXED_THRESHOLD, Cropping
 from .workers import usable_cpus, work
@@ -207,6 +208,8 @@ def _still_true(done: Done, photo: Photo, root: Path, out: Path) -> bool:
         status = (root / photo.path).stat()
         now = (status.st_size, status.st_mtime_ns)
         crops = all(_is_whole(out / crop.row.path, crop) for crop in done.crops)
+        if is_solved(done.problem):
+            return False
     except OSError:
         return False  # a photo that is gone, or a crop: either is looked at again
     return crops and done.identity == photo.identity and (done.num_bytes, done.modified_ns) == now

@@ -19,7 +19,7 @@ from sphereface_plus.files import write_bytes
 from .alignment import ALIGNMENT_TEMPLATES, Warp, align, fit_residual
 from .detection import Faces, pick
 from .errors import PrepError
-from .images import PhotoError, read_photo
+from .images import PhotoError, PluginError, read_photo
 from .journal import Crop, Done
 from .layouts import Photo, crop_stem
 from .mtcnn import MTCNN
@@ -59,6 +59,8 @@ class Cropper:
             return replace(done, problem="no landmarks given")
         try:
             pixels = read_photo(path)
+        except PluginError as error:
+            return replace(done, problem=error.plugin.problem, detail=str(error).removeprefix(f"{path}: "))
         except PhotoError as error:
             return replace(done, problem="unreadable", detail=str(error).removeprefix(f"{path}: "))
         faces = self._faces(photo, pixels)

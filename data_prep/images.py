@@ -8,6 +8,7 @@ What becomes of photos that are not plain 8-bit RGB:
     CMYK, YCbCr, LAB, HSV            Pillow's conversion; embedded colour profiles are ignored
     EXIF orientation                 applied, so that the person stands upright
     several frames or pages          the first one
+    HEIC, JPEG XL                    read where their package is installed (plugins.py)
     PostScript                       refused, as Pillow would have Ghostscript run it
     float pixels                     refused in kinds that Pillow reads, as their range is not known;
                                      what only OpenCV reads, as Radiance HDR, is clipped to 0..1 by OpenCV
@@ -26,6 +27,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from sphereface_plus.data.decoding import radiance_size
 
 from .errors import PrepError
+from .plugins import Plugin, plugin_for
 
 MAX_PIXELS = 150_000_000
 """Largest photo that is decoded: cameras reach 100 million pixels, but a small file can claim billions."""
@@ -33,6 +35,17 @@ MAX_PIXELS = 150_000_000
 
 class PhotoError(PrepError):
     """A photo that cannot be used; the message names the file and the reason."""
+
+
+class PluginError(PhotoError):
+    """A photo of a kind whose package is not installed."""
+
+    def __init__(self, message: str, plugin: Plugin) -> None:
+        super().__init__(message)
+        self.plugin = plugin
+
+    def __reduce__(self) -> tuple:  # between processes
+        return PluginError, (str(self), self.plugin)
 
 
 def read_photo(path: str | Path) -> np.ndarray:
@@ -53,6 +66,10 @@ def read_photo(path: str | Path) -> np.ndarray:
             warnings.simplefilter("ignore")
             return _decoded(data)
     except UnidentifiedImageError:
+        if plugin := plugin_for(data):
+            package = plugin.package
+            message = f"{path}: is {plugin.kind}, which is read with {package}: pip install {package}"
+            raise PluginError(message, plugin) from None
         raise PhotoError(f"{path}: is no image that Pillow or OpenCV reads") from None
     except Image.DecompressionBombError:
         raise PhotoError(
@@ -67,13 +84,23 @@ def _decoded(data: bytes) -> np.ndarray:
     try:
         image = Image.open(BytesIO(data))
     except UnidentifiedImageError:
-        return _decoded_by_opencv(data)
+        plugin = plugin_for(data)
+        if plugin is None or not plugin.load():
+            return _decoded_by_opencv(data)
+        image = _opened(data, plugin)
     with image:
         if image.format == "EPS":  # Pillow would hand it to Ghostscript
             raise ValueError("it is PostScript, a program, which is not run; save it as PNG")
         _check_size(image.width, image.height)
         image.load()
         return np.array(_as_rgb(ImageOps.exif_transpose(image)))
+
+
+def _opened(data: bytes, plugin: Plugin) -> Image.Image:
+    try:
+        return Image.open(BytesIO(data))
+    except UnidentifiedImageError:
+        raise ValueError(f"{plugin.package} does not read it") from None
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:

@@ -22,6 +22,7 @@ from sphereface_plus.files import write_bytes
 from .doubts import Doubts, record
 from .journal import Done
 from .layouts import Photos
+from .plugins import advice
 
 REPORT = "report.json"
 
@@ -64,6 +65,8 @@ def summarise(
     workers: int,
 ) -> Summary:
     """The summary of what is done."""
+    problems = Counter(photo.problem for photo in done if photo.problem)
+    packages = [said for problem, count in problems.items() if (said := advice(problem, count))]
     rows = [crop.row for photo in done for crop in photo.crops]
     return Summary(
         out=out,
@@ -71,10 +74,10 @@ def summarise(
         num_crops=len(rows),
         num_identities=len({row.identity for row in rows}),
         methods=dict(Counter(row.method for row in rows).most_common()),
-        problems=dict(Counter(photo.problem for photo in done if photo.problem).most_common()),
+        problems=dict(problems.most_common()),
         ignored=found.ignored,
         lost=dict(sorted({**found.lost, **_without_any_crop(done)}.items())),
-        notes=[*found.notes, *mixed_warps(Counter(row.warp for row in rows))],
+        notes=[*found.notes, *packages, *mixed_warps(Counter(row.warp for row in rows))],
         doubts=doubts,
         num_before=num_before,
         seconds=seconds,

@@ -12,6 +12,7 @@ IMAGE_SUFFIXES = frozenset(
     (
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".jp2", ".png", ".gif", ".bmp", ".dib", ".webp", ".avif"),
         *(".tif", ".tiff", ".pbm", ".pgm", ".pnm", ".ppm", ".pcx", ".tga", ".hdr", ".exr"),
+        *(".heic", ".heif", ".hif", ".jxl"),
     )
 )
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
+from data_prep import plugins
 from data_prep.align import align_folder
 from data_prep.alignment import ALIGNMENT_TEMPLATES, align, is_aligned
 from data_prep.cropping import centre_landmarks
@@ -271,6 +272,18 @@ def test_a_folder_begun_before_there_was_a_choice_of_warps_goes_on(photos, tmp_p
     assert align_folder(photos, out, **FAST).num_before == 9
     with pytest.raises(PrepError, match=r"other settings \(warp opencv there, exact here\)"):
         align_folder(photos, out, warp="exact", **FAST)
+
+
+def test_photos_that_need_a_package_are_looked_at_again_when_it_is_there(photos, tmp_path, monkeypatch):
+    (photos / "Bob/4.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    summary = align_folder(photos, tmp_path / "out", **FAST)
+    assert summary.problems == {"needs pillow-heif": 1}
+    assert summary.notes == ["1 photo is HEIC: pip install pillow-heif, then the same command again"]
+    monkeypatch.setattr(plugins, "find_spec", lambda name: None)
+    assert align_folder(photos, tmp_path / "out", **FAST).num_before == 10
+    monkeypatch.setattr(plugins, "find_spec", lambda name: name == "pillow_heif" or None)
+    assert align_folder(photos, tmp_path / "out", **FAST).num_before == 9
 
 
 def test_the_report_names_settings_and_versions(photos, tmp_path):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 import struct
+import sys
 import warnings
 import zlib
 from pathlib import Path
@@ -14,7 +16,8 @@ import pytest
 from PIL import Image
 
 from data_prep import images
-from data_prep.images import PhotoError, read_photo
+from data_prep.images import PhotoError, PluginError, read_photo
+from data_prep.plugins import PLUGINS, plugin_for
 
 RAMP = np.tile(
     np.arange(0, 65536, 257, dtype=np.uint16), (8, 1)
@@ -240,6 +243,45 @@ def test_the_limit_is_ours_and_not_pillows_warning(tmp_path, monkeypatch):
     assert not caught
     monkeypatch.setattr(images, "MAX_PIXELS", COLOUR[..., 0].size - 1)
     with pytest.raises(PhotoError, match="million pixels"):
+        read_photo(path)
+
+
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+JXL = b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(100)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "package", "module"),
+    [
+        (HEIC, "HEIC", "pillow-heif", "pillow_heif"),
+        (JXL, "JPEG XL", "pillow-jxl-plugin", "pillow_jxl"),
+        (b"\xff\x0a" + bytes(20), "JPEG XL", "pillow-jxl-plugin", "pillow_jxl"),
+    ],
+)
+def test_photos_that_need_a_package_name_it(tmp_path, monkeypatch, data, kind, package, module):
+    monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
+    path = tmp_path / "a.jpg"
+    path.write_bytes(data)
+    with pytest.raises(
+        PluginError, match=f"a.jpg: is {kind}, which is read with {package}: pip install"
+    ) as error:
+        read_photo(path)
+    again = pickle.loads(pickle.dumps(error.value))
+    assert (str(again), again.plugin) == (str(error.value), error.value.plugin)
+
+
+@pytest.mark.parametrize(("module", "suffix"), [("pillow_heif", ".heic"), ("pillow_jxl", ".jxl")])
+def test_photos_that_need_a_package_are_read_with_it(tmp_path, module, suffix):
+    plugin = next(plugin for plugin in PLUGINS if plugin.module == module)
+    pytest.importorskip(module)
+    assert plugin.load()
+    pixels = np.full((64, 48, 3), (200, 90, 30), np.uint8)
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(pixels).save(path, quality=95)
+    assert plugin_for(path.read_bytes()) == plugin
+    assert abs(read_photo(path).astype(int) - pixels).max() <= 6
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(PhotoError):
         read_photo(path)
 
 

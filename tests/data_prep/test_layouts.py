@@ -63,7 +63,7 @@ def test_identities_with_too_few_photos_are_left_out(make):
     ("paths", "message"),
     [
         ((), "there is no photo in identity/photo folders, found: nothing"),
-        (("Ann/1.txt", "Ann/2.heic"), r"found: \.heic file, \.txt file"),
+        (("Ann/1.txt", "Ann/2.svg"), r"found: \.svg file, \.txt file"),
         (
             ("1.jpg", "2.jpg"),
             "the photos lie directly in the folder, .* name persons and photos: --layout list --list FILE",
