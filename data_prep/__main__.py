@@ -13,6 +13,7 @@ import click
 
 from sphereface_plus.data.outputs import claimed, locked
 from sphereface_plus.data.places import PlaceError, check_folder, check_source
+from sphereface_plus.data.words import counted
 from sphereface_plus.model_files import CheckpointError, check_model
 
 from .drawn import DrawnSet, draw_set
@@ -150,8 +151,9 @@ def align(photos: Path, out: Path, **options: Any) -> None:
         summary = align_folder(photos, out, progress=progress, **options)
     rate = (summary.num_photos - summary.num_before) / summary.seconds
     click.echo(
-        f"{summary.num_crops:,} crops of {summary.num_identities:,} identities from {summary.num_photos:,} "
-        f"photos in {summary.seconds:.0f} s" + (f" ({rate:.1f} photos a second)" if rate else "")
+        f"{counted(summary.num_crops, 'crop')} of {counted(summary.num_identities, 'identity')} from "
+        f"{counted(summary.num_photos, 'photo')} in {summary.seconds:.0f} s"
+        + (f" ({rate:.1f} photos a second)" if rate else "")
     )
     counts = {
         "landmarks": summary.methods,
@@ -199,7 +201,9 @@ def draw(out: Path, workers: int | None, **options: int) -> None:
 
     with show_progress("photos") as progress:
         count = draw_set(out, DrawnSet(**options), workers=workers, progress=progress)
-    click.echo(f"{count:,} photos drawn: {out / 'train'}, {out / 'test'}, pairs: {out / 'pairs.txt'}")
+    click.echo(
+        f"{counted(count, 'photo')} drawn: {out / 'train'}, {out / 'test'}, pairs: {out / 'pairs.txt'}"
+    )
     click.echo(f"next: python -m data_prep align {out / 'train'} CROPS")
 
 
@@ -226,7 +230,8 @@ def pack(source: Path, out: Path, plain: bool) -> None:
     claim = claimed(out, "python -m data_prep pack", file=True, crops=source)
     with claim, show_progress("crops") as progress:
         crops = pack(source, out, progress, plain=plain)
-    click.echo(f"{len(crops.paths):,} crops of {len(crops.identities):,} identities packed: {out}")
+    people = counted(len(crops.identities), "identity")
+    click.echo(f"{counted(len(crops.paths), 'crop')} of {people} packed: {out}")
     click.echo(f"next: train with --set data.path={out}")
 
 
@@ -247,7 +252,7 @@ def unpack(source: Path, out: Path) -> None:
 
     with locked(out, file=True), show_progress("crops") as progress:
         count = unpack(source, out, progress)
-    click.echo(f"{count:,} crops unpacked: {out}")
+    click.echo(f"{counted(count, 'crop')} unpacked: {out}")
 
 
 @main.command("make-bin")
@@ -264,7 +269,7 @@ def make_bin_command(source: Path, pairs: Path, out: Path) -> None:
 
     with claimed(out, "python -m data_prep make-bin", file=True, crops=source, pairs=pairs):
         count = make_bin(source, pairs, out)
-    click.echo(f"{count:,} pairs: {out}")
+    click.echo(f"{counted(count, 'pair')}: {out}")
 
 
 @main.command()
@@ -312,7 +317,7 @@ def drop(proposals: Path, data: Path) -> None:
 
     with locked(data, file=not data.is_dir()):
         done = drop(proposals, data)
-    click.echo(f"{done.num_dropped:,} crops dropped, {done.num_left:,} left: {done.where}")
+    click.echo(f"{counted(done.num_dropped, 'crop')} dropped, {done.num_left:,} left: {done.where}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sphereface_plus.data.manifest import ManifestRow
+from sphereface_plus.data.words import counted
 
 # Measured on LFW; the figures stand in README, "Limits".
 UNSURE_SCORE = 0.99
@@ -91,29 +92,30 @@ def sentences(doubts: Doubts) -> list[str]:
     if doubts.shared:
         names = " and ".join(row.path for row in doubts.shared[0][:2])
         lines.append(
-            f"one face under several people: {_count(len(doubts.shared), 'face')}, first {names}; "
+            f"one face under several people: {counted(len(doubts.shared), 'face')}, first {names}; "
             "at most one of the names is right"
         )
     if doubts.all_taken:
         photos = len({row.source for row in doubts.all_taken})
         lines.append(
-            f"all faces taken: {_count(photos, 'photo')} gave {len(doubts.all_taken):,} crops, all named "
+            f"all faces taken: {counted(photos, 'photo')} gave {len(doubts.all_taken):,} crops, all named "
             "after the photo's person; at most one of each photo is"
         )
     if doubts.several:
         larger = sum(rivalry(row) > 1 for row in doubts.rivals)
         lines.append(
-            f"several faces: in {_count(doubts.several, 'photo')}; in {len(doubts.rivals):,} of them another "
-            f"is at least half as large as the one taken, in {larger:,} larger: was the right one taken?"
+            f"several faces: in {counted(doubts.several, 'photo')}; in {len(doubts.rivals):,} of them "
+            f"another is at least half as large as the one taken, in {larger:,} larger: was the right one "
+            "taken?"
         )
     if doubts.turned:
         lines.append(
-            f"turned: {_count(len(doubts.turned), 'crop')} of photos that lie on their side or upside down; "
+            f"turned: {counted(len(doubts.turned), 'crop')} of photos that lie on their side or upside down; "
             "the crops are upright"
         )
     if doubts.unsure:
         lines.append(
-            f"unsure: {_count(len(doubts.unsure), 'crop')} that may show no face, or not at its place; "
+            f"unsure: {counted(len(doubts.unsure), 'crop')} that may show no face, or not at its place; "
             "the contact sheet begins with them"
         )
     return lines
@@ -136,10 +138,6 @@ def record(doubts: Doubts) -> dict[str, Any]:
         "one_face_of_several_identities": [[row.path for row in group] for group in doubts.shared],
         "limits": {"score": UNSURE_SCORE, "residual": UNSURE_RESIDUAL, "rival_side": RIVAL_SIDE},
     }
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def _shared(folder: Path, rows: Sequence[ManifestRow]) -> list[list[ManifestRow]]:

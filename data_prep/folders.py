@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from sphereface_plus.data.keys import IMAGE_SUFFIXES
+from sphereface_plus.data.words import counted
 
 from .errors import PrepError
 
@@ -135,15 +136,11 @@ def _notes(photos: list[Photo], skipped: list[str]) -> list[str]:
     for name in sorted(counts):
         if len(counts) == 1 or name.lower() in _PARTS_OF_SETS:
             notes.append(
-                f"{name} is taken for one person, with {num_photos(counts[name])}; if it holds several "
+                f"{name} is taken for one person, with {counted(counts[name], 'photo')}; if it holds several "
                 "people's, put each person's into a folder of its own, or name persons and photos: "
                 "--layout list --list FILE"
             )
     return notes
-
-
-def num_photos(count: int) -> str:
-    return f"{count:,} photo" + "s" * (count != 1)
 
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -18,9 +18,10 @@ from pathlib import Path, PurePosixPath
 
 from sphereface_plus.data.manifest import leads_outside
 from sphereface_plus.data.pairs import PairsError, is_count, read_pairs
+from sphereface_plus.data.words import counted
 
 from .errors import PrepError
-from .folders import Photo, Photos, crop_stem, entries, is_photo, num_photos, photos_of_folders
+from .folders import Photo, Photos, crop_stem, entries, is_photo, photos_of_folders
 
 __all__ = ["Photo", "Photos", "crop_stem", "find_photos", "select_photos"]
 
@@ -57,11 +58,11 @@ def find_photos(
     most = max(counts.values(), default=0)  # a list of LFW's may name nobody
     if most < min_images:
         raise PrepError(
-            f"{root}: no identity has {min_images} photos, the most is {most}; lower --min-images"
+            f"{root}: no identity has {counted(min_images, 'photo')}, the most is {most}; lower --min-images"
         )
     photos = [photo for photo in found.photos if counts[photo.identity] >= min_images]
     few = {
-        name: f"{num_photos(count)}, fewer than --min-images {min_images}"
+        name: f"{counted(count, 'photo')}, fewer than --min-images {min_images}"
         for name, count in counts.items()
         if count < min_images
     }

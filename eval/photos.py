@@ -17,6 +17,7 @@ from sphereface_plus.data.crops import check_crops, read_crop
 from sphereface_plus.data.keys import IMAGE_SUFFIXES, photo_key
 from sphereface_plus.data.manifest import MANIFEST, UNFINISHED, read_manifest
 from sphereface_plus.data.packs import PackedCrop
+from sphereface_plus.data.words import counted
 
 from .errors import PhotosError
 
@@ -162,7 +163,7 @@ def _record(images: Images) -> dict[str, Any]:
         if method not in ("detected", "given")
     ]
     parts = [
-        f"{counts[method]:,} {words}"
+        f"{counts[method]:,} {words if counts[method] > 1 else _of_one(words)}"
         for method, words in (
             ("detected", "were detected"),
             ("given", "have given landmarks"),
@@ -172,11 +173,17 @@ def _record(images: Images) -> dict[str, Any]:
         if counts[method]
     ]
     return {
-        "words": f"Of {len(images.methods):,} faces, " + ", ".join(parts) + f". Template {images.template}.",
+        "words": f"Of {counted(len(images.methods), 'face')}, "
+        + ", ".join(parts)
+        + f". Template {images.template}.",
         "methods": dict(counts),
         "not_detected": not_detected,
         "settings": _settings(images.folder),
     }
+
+
+def _of_one(words: str) -> str:
+    return words.replace("were ", "was ").replace("have ", "has ")
 
 
 def _settings(crops: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sphereface_plus.data.words import counted
 from sphereface_plus.files import write_text
 
 from .people import People, people_of
@@ -206,6 +207,7 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = lambda share, digits=2: f"{100 * share:.{digits}f} %"
+    environment.filters["counted"] = counted
     environment.filters["count"] = lambda number: f"{number:,}"
     return environment.get_template(template).render(**values)
 

@@ -11,6 +11,7 @@ import numpy as np
 from sphereface_plus.data.packs import CropSource, PackedCrop
 from sphereface_plus.data.pairs import Pairs
 from sphereface_plus.data.trained_on import TrainedOn, marks, same_name
+from sphereface_plus.data.words import counted
 
 UNKNOWN = "The model does not say what it was trained on: whether these people were among it is not known."
 
@@ -79,11 +80,11 @@ def _words(found: Mapping[str, Any]) -> str:
         told = []
         if found["people"]:
             told.append(
-                f"none of the {found['people']:,} people is among the {found['trained_identities']:,} "
-                "trained on, by their names"
+                f"none of the {counted(found['people'], 'person')} is among the "
+                f"{found['trained_identities']:,} trained on, by their names"
             )
         if crops is not None:
-            told.append(f"none of the {found['photos']:,} crops is one of the training's")
+            told.append(f"none of the {counted(found['photos'], 'crop')} is one of the training's")
         if not told:
             return "The photos are in no folders of people: whether they were trained on is not known."
         end = (
@@ -93,12 +94,12 @@ def _words(found: Mapping[str, Any]) -> str:
         return f"{sentence[0].upper()}{sentence[1:]}{end}."
     parts = []
     if common:
-        parts.append(f"{common:,} of the {found['people']:,} people were trained on, by their names")
+        parts.append(f"{common:,} of {counted(found['people'], 'person')} trained on, by their names")
     if crops:
-        parts.append(f"{crops:,} of the {found['photos']:,} crops are the training's own")
+        parts.append(f"{crops:,} of {counted(found['photos'], 'crop')} from the training itself")
+    pairs = f"{found['pairs_touched']:,} of {counted(found['pairs'], 'pair')}"
     return (
-        f"{found['pairs_touched']:,} of the {found['pairs']:,} pairs hold what the model was trained on: "
-        f"{' and '.join(parts)}. The accuracy says how well the training set was learned, not how well other "
-        "people will be told apart; measure on people that were not trained on (data.exclude leaves people "
-        "out of a training)."
+        f"{pairs} hold what the model was trained on: {' and '.join(parts)}. The accuracy says how well the "
+        "training set was learned, not how well other people will be told apart; measure on people that were "
+        "not trained on (data.exclude leaves people out of a training)."
     )

@@ -155,6 +155,7 @@ def embed(
     from sphereface_plus.data.crops import check_crops
     from sphereface_plus.data.faces import FaceCrops
     from sphereface_plus.data.outputs import claimed
+    from sphereface_plus.data.words import counted
     from sphereface_plus.embedding import Embedder, embed_files, write_embeddings
     from sphereface_plus.progress import progress
 
@@ -166,7 +167,7 @@ def embed(
     with claim, progress("crops", len(crops.paths)) as done:
         embeddings = embed_files(embedder, crops.paths, flip=flip, batch_size=batch_size, progress=done)
         write_embeddings(out, crops.keys, embeddings, embedder.meta(flip))
-    click.echo(f"{out}: {len(embeddings)} embeddings of {embeddings.shape[1]} numbers")
+    click.echo(f"{out}: {counted(len(embeddings), 'embedding')} of {counted(embeddings.shape[1], 'number')}")
 
 
 @cli.command()
@@ -289,6 +290,7 @@ def _train(
     if is_main:
         beforehand.check(config, RunFolder(place_of(config, out)), resume=resume)
 
+    from sphereface_plus.data.words import counted
     from sphereface_plus.training.run import train as train_run  # draws in torch
 
     outcome = train_run(config, out, resume=resume)
@@ -305,9 +307,8 @@ def _train(
         )
         click.echo(f"  sphereface-plus {shlex.join(again)} --resume")
     else:
-        click.echo(
-            f"{outcome.folder}: trained, {outcome.step} steps; checkpoints/last.pt, log.jsonl, tensorboard"
-        )
+        steps = counted(outcome.step, "step")
+        click.echo(f"{outcome.folder}: trained, {steps}; checkpoints/last.pt, log.jsonl, tensorboard")
     return _exit_code(outcome.signal)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sphereface_plus.data.places import PlaceError, check_file, check_folder
+from sphereface_plus.data.words import counted
 from sphereface_plus.model_files import check_model
 
 
@@ -36,6 +37,6 @@ def export(model: str | Path, out: str | Path, *, license: str | None = None, he
 
     if out.suffix == ".safetensors":
         written = save_weights(model, out, license=license, head=head)
-        return f"{out}: {len(written.network) + len(written.loss)} tensors, and how to feed them"
+        return f"{out}: {counted(len(written.network) + len(written.loss), 'tensor')}, and how to feed them"
     save_pretrained(model, out, license=license, head=head)
     return f"{out}: model.safetensors, config.json and README.md, a model card to read before passing it on"

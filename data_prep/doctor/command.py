@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sphereface_plus.config import load_input_spec
 from sphereface_plus.data.places import check_folder
+from sphereface_plus.data.words import counted
 
 from ..errors import PrepError
 from ..packing import sentences
@@ -37,12 +38,12 @@ def run(
     write_report(examined, out, title=title)
     counts = Counter(finding.kind for finding in examined.findings)
     drops = {entry.crop for finding in examined.findings for entry in finding.entries if entry.drop}
-    yield f"{len(examined.names):,} crops of {len(examined.crops.identities):,} identities"
+    yield f"{counted(len(examined.names), 'crop')} of {counted(len(examined.crops.identities), 'identity')}"
     for kind, words in KINDS.items():
         if counts[kind]:
             yield f"  {words}: {counts[kind]:,}"
     if examined.left_out:
         yield f"crops of {against} that are unreadable or of another size: {examined.left_out:,}, left out"
-    yield f"proposals: {len(drops):,} crops to drop, others to look at: {out / PROPOSALS}"
+    yield f"proposals: {counted(len(drops), 'crop to drop')}, others to look at: {out / PROPOSALS}"
     yield f"next: look at {out / PAGE}, edit the proposals, then"
     yield f"  python -m data_prep drop {out / PROPOSALS} {data}"

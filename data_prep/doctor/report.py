@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from sphereface_plus.data.crops import CropsError, read_crop
+from sphereface_plus.data.words import counted
 from sphereface_plus.files import write_text
 
 from .examine import Examined
@@ -51,6 +52,7 @@ def _page(examined: Examined, title: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["counted"] = counted
     environment.filters["count"] = lambda number: f"{number:,}"
     numbers = {id(finding): number for number, finding in enumerate(examined.findings, start=1)}
     sections = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from sphereface_plus.config import Config
+from sphereface_plus.data.words import counted
 from sphereface_plus.training.face import FaceSet, left_out
 from sphereface_plus.training.state import Run
 
@@ -12,8 +13,10 @@ from sphereface_plus.training.state import Run
 def opening(run: Run) -> list[str]:
     """What it trains on, and what it trains, each in a line."""
     train, learner = run.config.train, run.learner
-    thing, group = ("crops", "identities") if run.config.task == "face" else ("images", "classes")
-    data = f"data: {len(run.data):,} {thing} of {len(run.data.classes):,} {group}, {run.data.path}"
+    thing, group = ("crop", "identity") if run.config.task == "face" else ("image", "class")
+    data = (
+        f"data: {counted(len(run.data), thing)} of {counted(len(run.data.classes), group)}, {run.data.path}"
+    )
     notes = []
     if isinstance(run.data, FaceSet):
         said = left_out(run.data.crops)
@@ -29,8 +32,8 @@ def opening(run: Run) -> list[str]:
     return [
         data,
         *notes,
-        f"network: {run.config.network.name}, {parameters}; {train.steps:,} steps of {train.batch_size:,} "
-        f"{thing}, on {run.processes.describe()}, in {train.precision}",
+        f"network: {run.config.network.name}, {parameters}; {counted(train.steps, 'step')} of "
+        f"{counted(train.batch_size, thing)}, on {run.processes.describe()}, in {train.precision}",
     ]
 
 

@@ -292,9 +292,9 @@ def test_the_commands_lead_from_one_to_the_next(folder, tmp_path):
     result = run("doctor", folder, tmp_path / "out")
     assert result.exit_code == 0
     assert "The same picture again under one identity: 1" in result.output
-    assert "proposals: 1 crops to drop" in result.output
+    assert "proposals: 1 crop to drop" in result.output
     result = run("drop", tmp_path / "out" / "proposals.csv", folder)
-    assert result.output == f"1 crops dropped, 120 left: {folder.with_name('crops.dropped')}\n"
+    assert result.output == f"1 crop dropped, 120 left: {folder.with_name('crops.dropped')}\n"
     result = run("doctor", folder, tmp_path / "out", "--model", tmp_path / "none.onnx")
     assert (result.exit_code, len(result.output.splitlines())) == (1, 1)
 

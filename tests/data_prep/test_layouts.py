@@ -224,7 +224,7 @@ def test_a_missing_or_wrong_lfw_list_is_refused(make):
     with pytest.raises(PrepError, match=r"peopleDevTrain\.txt:2: expected a name, a tab and a count"):
         find_photos(root, "lfw-devtrain")
     (root / "peopleDevTrain.txt").write_text("0\n")
-    with pytest.raises(PrepError, match="no identity has 1 photos, the most is 0"):
+    with pytest.raises(PrepError, match="no identity has 1 photo, the most is 0"):
         find_photos(root, "lfw-devtrain")
     (root / "pairs.txt").write_text("10\t300\n")
     with pytest.raises(PrepError, match=r"pairs\.txt: .*6000 lines"):

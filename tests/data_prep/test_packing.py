@@ -305,7 +305,7 @@ def test_the_commands_say_what_they_did_and_what_is_wrong_in_one_line(plain, tmp
         == f"5 crops unpacked: {tmp_path / 'out'}\n"
     )
     (tmp_path / "pairs.txt").write_text("Ann/1 Ann/2 1\n")
-    assert run("make-bin", plain, tmp_path / "pairs.txt", tmp_path / "a.bin").output.startswith("1 pairs: ")
+    assert run("make-bin", plain, tmp_path / "pairs.txt", tmp_path / "a.bin").output.startswith("1 pair: ")
     result = run("unpack", tmp_path / "none.tar", tmp_path / "other")
     assert result.exit_code == 1
     assert result.output.splitlines() == [f"error: {tmp_path / 'none.tar'}: there is no such packed set"]

@@ -48,8 +48,8 @@ def test_crops_of_a_manifest_tell_what_was_not_detected(crops):
         {"photo": "A/A_0001", "method": "relaxed"},
         {"photo": "A/A_0002", "method": "centre"},
     ]
-    assert "1 were found only with lower thresholds" in record["words"]
-    assert "1 were not found" in record["words"]
+    assert "1 was found only with lower thresholds" in record["words"]
+    assert "1 was not found" in record["words"]
 
 
 @pytest.mark.parametrize("folder", ["images", "lfw", "lfw_funneled"])

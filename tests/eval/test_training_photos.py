@@ -34,8 +34,7 @@ def test_people_are_known_by_their_names_however_spelled():
     assert found["people_in_training"] == ["Ann_Lee"]
     assert (found["people"], found["pairs_touched"], found["crops_in_training"]) == (3, 1, None)
     assert found["words"].startswith(
-        "1 of the 2 pairs hold what the model was trained on: 1 of the 3 people were trained on, by their "
-        "names."
+        "1 of 2 pairs hold what the model was trained on: 1 of 3 people trained on, by their names."
     )
 
 
@@ -68,7 +67,7 @@ def test_numbers_for_names_count_only_where_a_crop_is_the_same(tmp_path):
     found = compare_with_training(pairs, same, files)
     assert found["people_in_training"] == ["0"]
     assert (found["crops_in_training"], found["pairs_touched"]) == (1, 1)
-    assert "1 of the 4 crops are the training's own" in found["words"]
+    assert "1 of 4 crops from the training itself" in found["words"]
 
 
 def test_pairs_in_no_folders_have_no_people():
@@ -140,7 +139,7 @@ def test_report_page_and_terminal_say_that_the_photos_are_the_trainings(trained,
     assert f"warning: {found['words']}" in output
     page = (tmp_path / "report.html").read_text()
     assert "Not a test." in page
-    assert "4 of the 4 people were trained on" in page
+    assert "4 of 4 people trained on" in page
 
 
 def test_other_crops_of_the_same_people_are_known_by_their_names(trained, run_eval, tmp_path):

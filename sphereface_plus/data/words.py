@@ -1,0 +1,11 @@
+"""Numbers with what they count, as people say it."""
+
+from __future__ import annotations
+
+PLURALS = {"identity": "identities", "person": "people", "class": "classes"}
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 photo`, `1,200 photos`, `2 people`; of several words, the first is counted: `2 crops to drop`."""
+    first, space, rest = thing.partition(" ")
+    return f"{number:,} {first if number == 1 else PLURALS.get(first, first + 's')}{space}{rest}"
