@@ -68,6 +68,23 @@ _WORDS: dict[Kind, str] = {
 }
 
 
+_NOT_CONVERTED: dict[Kind, str] = {
+    "onnx": "is an ONNX file: `sphereface-plus embed`, `python -m eval` and the doctor take it as it is, "
+    "with an input spec",
+    "embeddings": "holds embeddings (.npz), which `python -m eval` takes as --model as they are",
+    "pt2": "is a program of torch.export (.pt2)",
+    "torchscript": "is a TorchScript program, which is not run here; save the state_dict() of its network",
+    "zip": "is an archive, but none of torch's; unpack it first",
+}
+
+
+def check_foreign(path: str | Path) -> None:
+    """Raises CheckpointError where a file cannot be weights of another project, which `convert` takes."""
+    words = _NOT_CONVERTED.get(kind_of(Path(path))) if Path(path).is_file() else None
+    if words is not None:
+        raise CheckpointError(f"{path}: {words}; convert takes weights, of torch or of Caffe")
+
+
 def kind_of(file: Path) -> Kind:
     """What a file is, by its name for ONNX, Caffe and safetensors, else by its first bytes and, of an
     archive, the names in it; anything else is taken for a checkpoint, and refused by whoever reads it."""

@@ -182,6 +182,29 @@ def test_each_kind_of_file_is_taken_or_named_with_what_takes_it(files, tmp_path,
             assert not isinstance(result.exception, (TypeError, KeyError, AttributeError)), kind
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (
+            "net.onnx",
+            "is an ONNX file: `sphereface-plus embed`, `python -m eval` and the doctor take it as it is",
+        ),
+        ("embeddings.npz", "holds embeddings (.npz), which `python -m eval` takes as --model as they are"),
+        ("net.pt2", "is a program of torch.export (.pt2); convert takes weights, of torch or of Caffe"),
+        (
+            "script.pt",
+            "is a TorchScript program, which is not run here; save the state_dict() of its network",
+        ),
+        ("archive.zip", "is an archive, but none of torch's; unpack it first"),
+    ],
+)
+def test_convert_names_what_is_no_weights(files, tmp_path, kind, words):
+    for family in ("caffe", "insightface"):
+        arguments = ["convert", str(files / kind), str(tmp_path / "out.safetensors"), "--from", family]
+        result = CliRunner().invoke(cli, arguments, standalone_mode=False)
+        assert str(result.exception).startswith(f"{files / kind}: {words}")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_embedder_takes_or_names_each_kind_of_file(files, kind):
     if KINDS[kind] == TAKEN or kind in ONNX:

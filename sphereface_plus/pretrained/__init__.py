@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sphereface_plus import checkpoint, weights
+from sphereface_plus.model_files import check_foreign
 from sphereface_plus.pretrained import caffe, clcarwin, cosface, insightface, opensphere
 from sphereface_plus.pretrained.converted import Converted, checked_prototypes, first_convolution
 from sphereface_plus.pretrained.errors import PretrainedError
@@ -50,6 +51,7 @@ def convert(
     source, out = Path(source), Path(out)
     if out.suffix != ".safetensors":
         raise PretrainedError(f"{out}: the name of a weight file ends in .safetensors")
+    check_foreign(source)
     converted = FORMATS[format](source)
     config, network, prototypes = converted.config, dict(converted.network), converted.prototypes
     remarks = list(converted.remarks)
