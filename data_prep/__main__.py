@@ -224,7 +224,7 @@ def pack(source: Path, out: Path, plain: bool) -> None:
     """
     check_source(source, CROPS)
 
-    from .packing import pack
+    from .packing import about_set, pack
     from .progress import show_progress
 
     claim = claimed(out, "python -m data_prep pack", file=True, crops=source)
@@ -232,6 +232,8 @@ def pack(source: Path, out: Path, plain: bool) -> None:
         crops = pack(source, out, progress, plain=plain)
     people = counted(len(crops.identities), "identity")
     click.echo(f"{counted(len(crops.paths), 'crop')} of {people} packed: {out}")
+    for sentence in about_set(crops.left_out, crops.notes):
+        click.echo(f"  {sentence}")
     click.echo(f"next: train with --set data.path={out}")
 
 

@@ -81,6 +81,14 @@ def pack(source: Path, out: Path, progress: Progress | None = None, *, plain: bo
     return crops
 
 
+def about_set(left_out: dict[str, str], notes: list[str]) -> list[str]:
+    """What a person should know of a set, in a line each: who has no crop in it, and how it is mixed."""
+    lines = [f"left out: {name} ({why})" for name, why in sorted(left_out.items())[:5]]
+    if len(left_out) > 5:
+        lines.append(f"left out: {len(left_out) - 5:,} more")
+    return lines + [f"note: {note}" for note in notes]
+
+
 def make_bin(source: Path, pairs_file: Path, out: Path) -> int:
     """Writes the pairs of a list, whose photos are crops of a set, to a .bin; returns their number.
 

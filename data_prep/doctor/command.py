@@ -11,7 +11,7 @@ from sphereface_plus.data.places import check_folder
 from sphereface_plus.data.words import counted
 
 from ..errors import PrepError
-from ..packing import sentences
+from ..packing import about_set, sentences
 from .examine import examine
 from .findings import KINDS
 from .report import PAGE, PROPOSALS, write_report
@@ -39,6 +39,7 @@ def run(
     counts = Counter(finding.kind for finding in examined.findings)
     drops = {entry.crop for finding in examined.findings for entry in finding.entries if entry.drop}
     yield f"{counted(len(examined.names), 'crop')} of {counted(len(examined.crops.identities), 'identity')}"
+    yield from (f"  {line}" for line in about_set(examined.crops.left_out, examined.crops.notes))
     for kind, words in KINDS.items():
         if counts[kind]:
             yield f"  {words}: {counts[kind]:,}"

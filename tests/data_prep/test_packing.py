@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from data_prep.__main__ import main
 from data_prep.errors import PrepError
-from data_prep.packing import make_bin, pack
+from data_prep.packing import about_set, make_bin, pack
 from data_prep.unpacking import unpack
 from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.image_records import ImageRecords, read_property
@@ -85,6 +85,22 @@ def test_every_packed_form_trains_the_same_identities(request, tmp_path, name):
         assert dict(zip(found.keys, found.labels, strict=True)) == dict(
             zip(expected.keys, expected.labels, strict=True)
         )
+
+
+def test_packing_says_who_has_no_crop_and_what_is_mixed(plain, listed, tmp_path):
+    (plain / "Nobody").mkdir()
+    result = CliRunner().invoke(main, ["pack", str(plain), str(tmp_path / "out.tar")])
+    assert "\n  left out: Nobody (its folder holds no image)\n" in result.output
+    manifest = listed / "manifest.csv"
+    rows = manifest.read_text().splitlines()
+    manifest.write_text("\n".join([*rows[:3], *(f"{row}opencv 4.10.0" for row in rows[3:])]) + "\n")
+    result = CliRunner().invoke(main, ["pack", str(listed), str(tmp_path / "mixed.rec")])
+    assert (
+        "  note: the crops come from different warps (3 by opencv 4.10.0, 2 by what is not known)"
+        in result.output
+    )
+    many = about_set({f"p{number}": "excluded" for number in range(9)}, [])
+    assert many[-2:] == ["left out: p4 (excluded)", "left out: 4 more"]
 
 
 def test_a_rec_is_laid_out_as_insightface_reads_it(plain, tmp_path):
