@@ -81,6 +81,7 @@ def test_a_full_disk_is_said_with_the_path_and_leaves_what_was_there(tmp_path, k
 def test_a_line_of_a_journal_that_finds_no_room_is_said_with_the_path(tmp_path):
     journal = Journal(tmp_path / "crops", {})
     with journal:
+        assert journal._file is not None
         journal._file.close()
         journal._file = Path("/dev/full").open("a", buffering=1)  # noqa: SIM115
         with pytest.raises(WriteError, match=r"progress\.jsonl: cannot be written \(No space left"):

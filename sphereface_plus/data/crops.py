@@ -7,8 +7,6 @@ bytes.
 
 from __future__ import annotations
 
-import errno
-import stat
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,8 @@ import torch
 from torch import Tensor
 
 from sphereface_plus.config import InputSpec
-from sphereface_plus.data.decoding import DecodeError, decode
+from sphereface_plus.data.any_image import image_bytes
+from sphereface_plus.data.decoding import DecodeError, MemoryShortError, decode
 from sphereface_plus.data.packs import CropSource, PackedCrop
 
 
@@ -34,23 +33,18 @@ def read_crop(source: CropSource) -> np.ndarray:
         return decode(crop_bytes(source))
     except DecodeError as error:
         raise CropsError(f"{source}: the crop {error}; make it again or take it off the list") from None
+    except MemoryShortError as error:
+        raise MemoryShortError(f"{source}: {error}; the crop may be a good one") from None
 
 
 def crop_bytes(source: CropSource) -> bytes:
     """A crop as it was encoded. Raises CropsError where it cannot be read."""
     try:
-        return source.read() if isinstance(source, PackedCrop) else _file(Path(source))
+        return source.read() if isinstance(source, PackedCrop) else image_bytes(source)
     except OSError as error:
         raise CropsError(f"{source}: the crop cannot be read ({error.strerror})") from None
     except ValueError as error:  # a pack's, which names file and offset
         raise CropsError(str(error)) from None
-
-
-def _file(path: Path) -> bytes:
-    """Raises OSError, also for pipes and /dev/zero, which never end, and which a list may name."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(errno.EINVAL, "Not a file")
-    return path.read_bytes()
 
 
 def normalise(crops: Tensor, spec: InputSpec) -> Tensor:

@@ -13,10 +13,11 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
+from sphereface_plus.data.any_image import MAX_BYTES, image_bytes
+from sphereface_plus.data.decoding import DecodeError, MemoryShortError, decode
 from sphereface_plus.data.images import DeviceImages, ImagesError
 from sphereface_plus.data.keys import IMAGE_SUFFIXES
 
@@ -71,7 +72,10 @@ def _folder_files(path: Path, split: str) -> Iterator[tuple[File, bytes]]:
             yield (of, folder.name, ""), b""
             for file in folder.iterdir():
                 if of == split and _is_image(file.name):
-                    yield (of, folder.name, file.name), file.read_bytes()
+                    try:
+                        yield (of, folder.name, file.name), image_bytes(file)
+                    except OSError as error:
+                        raise ImagesError(f"{file}: cannot be read ({error.strerror})") from None
 
 
 def _tar_files(path: Path, split: str) -> Iterator[tuple[File, bytes]]:
@@ -83,6 +87,10 @@ def _tar_files(path: Path, split: str) -> Iterator[tuple[File, bytes]]:
                 if member.isdir() and parts[-2:-1] and parts[-2] in SPLITS and not parts[-1].startswith("."):
                     yield (parts[-2], parts[-1], ""), b""
                 elif member.isfile() and parts[-3:-2] and parts[-3] in SPLITS and _is_image(parts[-1]):
+                    if member.size > MAX_BYTES:
+                        raise ImagesError(
+                            f"{path}: {member.name} has {member.size:,} bytes, which no image has"
+                        )
                     file = tar.extractfile(member)
                     assert file is not None  # a regular file
                     yield (parts[-3], parts[-2], parts[-1]), file.read() if parts[-3] == split else b""
@@ -113,10 +121,12 @@ def _is_image(name: str) -> bool:
 
 
 def _decode(data: bytes, name: str) -> np.ndarray:
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    if image is None:
-        raise ImagesError(f"{name} is empty, cut short or no image")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    try:
+        return decode(data)
+    except DecodeError as error:
+        raise ImagesError(f"{name} {error}") from None
+    except MemoryShortError as error:
+        raise MemoryShortError(f"{name}: {error}") from None
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -7,6 +7,8 @@ The paper follows the augmentation of SphereNet, which no code of theirs shows; 
 
 from __future__ import annotations
 
+import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,8 @@ from torch.utils.data import Dataset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from sphereface_plus.data.any_image import MAX_PHOTO, check_size, image_bytes
+from sphereface_plus.data.decoding import MemoryShortError
 from sphereface_plus.data.images import ImagesError
 
 MEAN = (123.675, 116.28, 103.53)
@@ -66,9 +70,13 @@ class ImageNet(Dataset):
         """The crop, uint8 RGB (size, size, 3), and its label. Raises ImagesError."""
         index, position = item
         try:
-            with Image.open(self.paths[index]) as file:
+            with warnings.catch_warnings(), Image.open(io.BytesIO(image_bytes(self.paths[index]))) as file:
+                warnings.simplefilter("ignore")  # of odd metadata, and of Pillow's own, lower size limit
+                check_size(file.height, file.width, MAX_PHOTO)
                 photo = file.convert("RGB")
-        except OSError as error:
+        except MemoryError:
+            raise MemoryShortError(f"{self.paths[index]}: memory is short for this photograph") from None
+        except Exception as error:  # a decoder answers damaged bytes with any exception there is
             raise ImagesError(f"{self.paths[index]}: cannot be read as an image ({error})") from None
         # torchvision draws from torch's random state: seeded for this photograph, then put back.
         with torch.random.fork_rng(devices=()):

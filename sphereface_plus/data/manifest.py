@@ -130,7 +130,7 @@ def _read_fast(path: Path, content: bytes | None) -> pandas.DataFrame | None:
             table = read_blocks(file, kinds, _MAY_BE_EMPTY, _value)
     except (OSError, UnicodeDecodeError, csv.Error):
         return None
-    return table if table is None else table[_order(header)]
+    return None if table is None else table.reindex(columns=_order(header))
 
 
 def _order(header: list[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """A manifest's rows by pandas' own reader, block by block, as far as nothing in them is out of the ordinary.
 
-pandas is more lenient than the manifest's rules, so each block is looked through first: what it might take for
-something else, as odd quotes, line ends or numbers of fields, is not read here, but row by row (manifest.py).
+pandas is more lenient than the manifest's rules, so each block is looked through first: what it might take
+for something else, as odd quotes, line ends or numbers of fields, is left to manifest.py, row by row.
 """
 
 from __future__ import annotations
@@ -92,14 +92,14 @@ def _table(
         elif name == "path" and re.search(r"^/|\.\.|[\\:]", "\n".join(texts), re.MULTILINE):
             some = texts
         else:
-            some = [""] if (texts == "").any() else []
+            some = [""] if bool((texts == "").any()) else []
         try:
             for text in some:
                 check(name, text)
         except ValueError:
             raise _Unusual from None
         if kind == "int":
-            table[name] = texts.map({text: int(text) for text in some}).astype("int64")
+            table[name] = texts.map({text: int(text) for text in some}.__getitem__).astype("int64")
     return table
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
+from typing import Any
 
 import pandas
 import pytest
@@ -17,7 +19,7 @@ ODD = ('Zoë "Z", Jr', "a\nb", "=1+1", " x ", "NA", "nan", "1_000", "a,b", '"', 
 
 
 def rows(count: int) -> list[ManifestRow]:
-    numbers = [0.1 + 0.2, 1e-7, -3.0, 123456.789012345, 2 / 3, 1e22, 5e-324, math.pi, 99.123, 7.0]
+    numbers: list[Any] = [0.1 + 0.2, 1e-7, -3.0, 123456.789012345, 2 / 3, 1e22, 5e-324, math.pi, 99.123, 7.0]
     some = [
         ManifestRow(
             f"p{n % 7}/{n}.png",
@@ -40,13 +42,13 @@ def rows(count: int) -> list[ManifestRow]:
     return some
 
 
-def both(content: bytes) -> tuple[pandas.DataFrame | None, pandas.DataFrame | str]:
+def both(content: bytes) -> tuple[pandas.DataFrame | None, Any]:
     """What the fast way gives, and what the other does: a table, or the words of its error."""
     try:
-        slow = manifest._read_rows(manifest.Path("m.csv"), content)
+        slow = manifest._read_rows(Path("m.csv"), content)
     except ManifestError as error:
         slow = str(error)
-    return manifest._read_fast(manifest.Path("m.csv"), content), slow
+    return manifest._read_fast(Path("m.csv"), content), slow
 
 
 @pytest.fixture
