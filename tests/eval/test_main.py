@@ -8,6 +8,8 @@ import sys
 import numpy as np
 import pytest
 
+from data_prep.align import align_folder
+from data_prep.errors import PrepError
 from eval import __main__ as command_line
 from eval import report as reports
 from eval.protocols import PROTOCOLS
@@ -126,3 +128,44 @@ def test_examples_in_help_are_lines_of_their_own(run_eval):
 def test_a_wrong_protocol_is_a_usage_error(run_eval, tmp_path):
     output = run_eval("lfw", "--model", "pixels", "--protocol", "lfw", "--out", tmp_path, code=2).output
     assert "'sphereface', 'cosine', 'clcarwin', 'insightface'" in output
+
+
+def test_a_folder_of_something_else_is_refused_and_stays_as_it_is(
+    lfw_lists, embeddings_file, run_eval, tmp_path
+):
+    ours = [embeddings_file(lfw_lists / "pairs.txt", name, flip="concat") for name in ("first", "second")]
+
+    def measure(model, out, code=0):
+        return run_eval("lfw", "--model", model, "--data", lfw_lists, "--out", out, code=code).output
+
+    def content(folder):
+        return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    measure(ours[0], tmp_path / "report")
+    before = content(tmp_path / "report")
+    output = measure(ours[1], tmp_path / "report", code=1)
+    assert f"{tmp_path / 'report'}: holds the result of python -m eval (model first.npz" in output
+    assert content(tmp_path / "report") == before
+    measure(ours[0], tmp_path / "report")  # its own it writes again
+
+    crops = tmp_path / "crops"  # as data_prep align leaves them
+    crops.mkdir()
+    for name in ("manifest.csv", "progress.jsonl", "report.json"):
+        (crops / name).write_text("theirs")
+    assert "holds manifest.csv, progress.jsonl, report.json, and nothing says that" in measure(
+        ours[0], crops, code=1
+    )
+    assert sorted(path.name for path in crops.iterdir()) == ["manifest.csv", "progress.jsonl", "report.json"]
+
+    (tmp_path / "photos" / "Ann").mkdir(parents=True)
+    (tmp_path / "photos" / "Ann" / "1.jpg").write_bytes(b"x")
+    with pytest.raises(PrepError, match="is not empty and holds no crops of this program; give a new folder"):
+        align_folder(tmp_path / "photos", tmp_path / "report")
+    compared = run_eval("compare", tmp_path / "report", tmp_path / "report", "--out", crops, code=1).output
+    assert "and nothing says that this command made it" in compared
+
+
+def test_crops_and_report_share_no_folder(lfw_lists, run_eval, tmp_path):
+    both = ("--out", tmp_path / "a", "--crops", tmp_path / "a")
+    output = run_eval("lfw", "--model", "pixels", "--data", lfw_lists, *both, code=1).output
+    assert "cannot be both the folder of the report and that of --crops" in output
