@@ -10,7 +10,7 @@ import numpy as np
 
 from sphereface_plus.data.packs import CropSource, PackedCrop
 from sphereface_plus.data.pairs import Pairs
-from sphereface_plus.data.trained_on import TrainedOn, marks, same_name
+from sphereface_plus.data.trained_on import TrainedOn, marks, person_of, same_name
 from sphereface_plus.data.words import counted
 
 UNKNOWN = "The model does not say what it was trained on: whether these people were among it is not known."
@@ -55,12 +55,6 @@ def compare_with_training(
         "warning": touched > 0,
     }
     return {**found, "words": _words(found)}
-
-
-def person_of(key: str) -> str | None:
-    """The folder of a photo, which is its person; None for a photo in no folder, as those of a .bin."""
-    parts = key.split("/")
-    return parts[-2] if len(parts) > 1 else None
 
 
 def _own_crops(

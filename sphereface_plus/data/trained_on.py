@@ -49,3 +49,9 @@ def same_name(name: str) -> str:
     whether spaces, underscores or hyphens part its words."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     return " ".join("".join(letter if letter.isalnum() else " " for letter in folded).split())
+
+
+def person_of(key: str) -> str | None:
+    """The folder of a photo, which is its person; None for a photo in no folder, as those of a .bin."""
+    parts = key.split("/")
+    return parts[-2] if len(parts) > 1 else None

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from sphereface_plus.config import Config
+from sphereface_plus.data.trained_on import same_name
 from sphereface_plus.data.words import counted
 from sphereface_plus.training.face import FaceSet, left_out
 from sphereface_plus.training.state import Run
+from sphereface_plus.training.validation import PairsValidation
 
 
 def opening(run: Run) -> list[str]:
@@ -22,6 +24,7 @@ def opening(run: Run) -> list[str]:
         said = left_out(run.data.crops)
         data += f"; {said}" if said else ""
         notes = [f"note: {run.data.path}: {note}" for note in run.data.crops.notes]
+        notes += _trained_on(run)
     total = sum(parameter.numel() for parameter in learner.model.network.parameters())
     learnt = sum(p.numel() for p in learner.model.network.parameters() if p.requires_grad)
     parameters = f"{total:,} parameters" + ("" if learnt == total else f", of which {learnt:,} learn")
@@ -34,6 +37,21 @@ def opening(run: Run) -> list[str]:
         *notes,
         f"network: {run.config.network.name}, {parameters}; {counted(train.steps, 'step')} of "
         f"{counted(train.batch_size, thing)}, on {run.processes.describe()}, in {train.precision}",
+    ]
+
+
+def _trained_on(run: Run) -> list[str]:
+    """A note where the pairs to validate on are of people who are trained on, by their names."""
+    if not isinstance(run.validation, PairsValidation):
+        return []
+    names = {same_name(name) for name in run.data.classes}
+    common = [person for person in run.validation.people if same_name(person) in names]
+    common = [person for person in common if not person.isdecimal()]  # a number means nothing in another set
+    if not common:
+        return []
+    return [
+        f"note: {len(common):,} of {counted(len(run.validation.people), 'person')} in validation.pairs are "
+        "trained on, by their names: the validation accuracy is no test; data.exclude leaves people out"
     ]
 
 

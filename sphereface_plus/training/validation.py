@@ -13,6 +13,7 @@ from sphereface_plus.data.crops import check_crops, read_crop
 from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.packs import CropSource, PackedCrop
 from sphereface_plus.data.pairs import Pairs, PairsError, read_pairs
+from sphereface_plus.data.trained_on import person_of
 from sphereface_plus.embedding import Embedder, embed_files
 from sphereface_plus.verification import cosine_scores, kfold_accuracy, ten_folds
 
@@ -33,6 +34,7 @@ class PairsValidation:
         self._fold = pairs.fold if pairs.fold.any() else ten_folds(pairs.genuine)
         self._paths = [path_of[key] for key in pairs.photos]
         self._spec, self._device = spec, device
+        self.people = {person for key in pairs.photos if (person := person_of(key))}
 
     def __call__(self, network: Callable[[Tensor], Tensor]) -> dict[str, float]:
         """Named scalars of a network: normalised crops (B, 3, H, W) -> embeddings (B, D)."""

@@ -8,6 +8,7 @@ from data_prep.packing import make_bin
 from sphereface_plus.config import ConfigError, InputSpec, ValidationConfig, from_dict
 from sphereface_plus.data.crops import SpecError
 from sphereface_plus.data.pairs import PairsError, read_pairs
+from sphereface_plus.training.run import train
 from sphereface_plus.training.validation import PairsValidation
 from sphereface_plus.verification import kfold_accuracy
 
@@ -122,3 +123,14 @@ def test_folds_of_the_pairs_file_are_used(tmp_path, crops, monkeypatch):
     validation(path, crops)(lambda images: images.flatten(1))
     np.testing.assert_array_equal(used, [read_pairs(path).fold])
     assert used[0].tolist() == [0, 0, 1, 1]
+
+
+def test_a_run_says_that_it_validates_on_people_who_are_trained_on(pairs, crops, tiny, tmp_path, capsys):
+    settings = {"train.steps": 1, "optimizer.milestones": []}
+    settings |= {"validation.pairs": str(pairs), "validation.images": str(crops), "validation.every": 1}
+    train(tiny(**settings), tmp_path / "all")
+    assert (
+        "note: 6 of 6 people in validation.pairs are trained on, by their names: " in capsys.readouterr().err
+    )
+    train(tiny(**settings, **{"data.exclude": ["person_0", "person_1"]}), tmp_path / "less")
+    assert "note: 4 of 6 people in validation.pairs" in capsys.readouterr().err
