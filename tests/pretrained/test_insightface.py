@@ -229,7 +229,7 @@ def test_parts_of_several_gpus_are_joined_in_the_order_given(tmp_path):
     ]
     torch.save(tensors, tmp_path / "model.pt")
     for source in (tmp_path / "model.pt", files[0]):
-        out = tmp_path / "face.safetensors"
+        out = tmp_path / f"face_of_{source.stem}.safetensors"
         heads = [word for file in files for word in ("--head", str(file))]
         arguments = ["convert", str(source), str(out), "--from", "insightface", *heads]
         assert CliRunner().invoke(cli, arguments, catch_exceptions=False).exit_code == 0
