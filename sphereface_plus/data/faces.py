@@ -36,6 +36,7 @@ from sphereface_plus.data.packed_faces import SUFFIXES as PACKED
 from sphereface_plus.data.packed_faces import open_pack
 from sphereface_plus.data.packs import PackedCrop
 from sphereface_plus.data.trained_on import marks
+from sphereface_plus.data.words import counted
 
 if TYPE_CHECKING:
     import pandas
@@ -249,7 +250,9 @@ def _without(exclude: Sequence[str], min_images: int, crops: FaceCrops, path: Pa
         )
     excluded = set(exclude)
     left_out = {
-        name: "excluded" if name in excluded else f"{_crops(count)}, fewer than min_images {min_images}"
+        name: "excluded"
+        if name in excluded
+        else f"{counted(count, 'crop')}, fewer than min_images {min_images}"
         for name, count, stay in zip(crops.identities, counts.tolist(), stays, strict=True)
         if not stay
     }
@@ -263,10 +266,6 @@ def _without(exclude: Sequence[str], min_images: int, crops: FaceCrops, path: Pa
         identities=[name for name, stay in zip(crops.identities, stays, strict=True) if stay],
         left_out={**crops.left_out, **left_out},
     )
-
-
-def _crops(count: int) -> str:
-    return f"{count:,} crop" + "s" * (count != 1)
 
 
 def check_labels(labels: Sequence[int], num_identities: int, *, origin: str = "labels") -> None:
