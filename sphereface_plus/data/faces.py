@@ -196,8 +196,17 @@ def _from_pack(path: Path) -> FaceCrops:
             f"{path}: its first crop is {size[0]}x{size[1]}, and its property file or manifest says "
             f"{stated[0]}x{stated[1]}; correct or remove that"
         )
+    if pack.skipped:
+        images = counted(len(pack.skipped), "image")
+        notes = [f"{images} not in identity/image folders left out, first {pack.skipped[0][:200]}"]
+    folders = {name.split("/")[0]: name for name in reversed(pack.skipped) if "/" in name}
+    left_out = {
+        name: f"its images lie deeper ({first[:200]})"
+        for name, first in folders.items()
+        if name not in identities
+    }
     keys = [photo_key(name) for name in pack.names]
-    return FaceCrops(pack.crops, keys, labels, identities, template, size, notes=notes)
+    return FaceCrops(pack.crops, keys, labels, identities, template, size, left_out, notes)
 
 
 def _from_folder(path: Path) -> FaceCrops:

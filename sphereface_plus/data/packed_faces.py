@@ -50,6 +50,8 @@ class PackedSet:
     """The manifest as it was written."""
     size: tuple[int, int] | None
     """(H, W) by a .rec's `property` file; None where nothing says it."""
+    skipped: tuple[str, ...] = ()
+    """Images of a tar that lie deeper than identity/image, or beside, relative to the identities' folder."""
 
 
 def names_of_rec(path: Path) -> Path:
@@ -136,11 +138,14 @@ def _open_tar(path: Path) -> PackedSet:
         root = _root(list(numbers))
         inside = {name: PurePosixPath(name).relative_to(root).parts for name in numbers}
         names = ["/".join(parts) for parts in inside.values() if len(parts) == 2]
+        skipped = tuple("/".join(parts) for parts in inside.values() if len(parts) != 2)
         if not names:
-            raise TarError(f"{path}: expected images as identity/image, or a {MANIFEST}; found neither")
+            found = f"images lie as {skipped[0][:200]}" if skipped else "found neither"
+            raise TarError(f"{path}: expected images as identity/image, or a {MANIFEST}; {found}")
         identities = [name.split("/")[0] for name in names]
         members, table, content = names, None, None
     else:
+        skipped = ()
         manifest = min(manifests, key=lambda name: name.count("/"))
         root = PurePosixPath(manifest).parent.as_posix()
         content = tar.read_member(tar.files[manifest])
@@ -155,7 +160,7 @@ def _open_tar(path: Path) -> PackedSet:
             f"first {missing[0][:200]}"
         )
     crops = [PackedCrop(tar, numbers[name]) for name in members]
-    return PackedSet(crops, names, identities, table, content, None)
+    return PackedSet(crops, names, identities, table, content, None, skipped)
 
 
 def _root(images: list[str]) -> str:

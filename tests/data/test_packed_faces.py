@@ -59,6 +59,19 @@ def same_pixels(a: FaceCrops, b: FaceCrops) -> bool:
     return all(np.array_equal(read_crop(x), read_crop(y)) for x, y in zip(a.paths, b.paths, strict=True))
 
 
+def test_images_that_lie_deeper_in_a_tar_are_told(tmp_path, crops_folder, write_crop):
+    for name in ("Dot/video/1.png", "Ann/old/1.png"):
+        write_crop(crops_folder / name, np.random.default_rng(0))
+    with tarfile.open(tmp_path / "crops.tar", "w") as file:
+        file.add(crops_folder, "crops")
+    crops = FaceCrops.open(tmp_path / "crops.tar")
+    assert crops.identities == ["Ann", "Cem", "bob"]
+    assert crops.left_out == {"Dot": "its images lie deeper (Dot/video/1.png)"}
+    (note,) = crops.notes
+    # The third lies beside the folders.
+    assert note.startswith("3 images not in identity/image folders left out, first ")
+
+
 def test_a_tar_is_the_set_that_its_folder_is(tar, folder):
     crops = FaceCrops.open(tar)
     assert (crops.keys, crops.labels, crops.identities) == (folder.keys, folder.labels, folder.identities)
