@@ -16,6 +16,9 @@ import numpy as np
 
 from sphereface_plus.files import new_file
 
+_MOST_INFLATED, _MOST_RATIO = 2**24, 20
+"""What a compressed file may become: embeddings hardly shrink, and keys to a twentieth at most."""
+
 
 class EmbeddingsError(ValueError):
     """Embeddings that cannot be used; the message names the file and says what is wrong."""
@@ -37,6 +40,9 @@ def read_embeddings(path: str | Path) -> tuple[list[str], np.ndarray, dict[str, 
     try:
         with zipfile.ZipFile(path) as archive:
             names = {name.removesuffix(".npy") for name in archive.namelist()}
+            claimed = sum(member.file_size for member in archive.infolist())
+        if claimed > _MOST_INFLATED + _MOST_RATIO * path.stat().st_size:
+            raise ValueError(f"it claims {claimed:,} bytes in a file of {path.stat().st_size:,}")
         if not {"keys", "embeddings"} <= names:
             raise ValueError(f"it needs arrays `keys` and `embeddings` and has {sorted(names)}")
         with np.load(path, allow_pickle=False) as arrays:
@@ -48,6 +54,11 @@ def read_embeddings(path: str | Path) -> tuple[list[str], np.ndarray, dict[str, 
             meta = json.loads(str(arrays["meta"])) if "meta" in names else {}
             if not isinstance(meta, dict):
                 raise ValueError(f"its meta is a {type(meta).__name__}, not a JSON object")
+    except MemoryError:
+        raise EmbeddingsError(
+            f"{path}: cannot be read, memory is short for these embeddings, which may be good ones, or claim "
+            "to be more than they are"
+        ) from None
     except Exception as error:  # zipfile, zlib and numpy answer damaged bytes with any exception there is
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise EmbeddingsError(f"{path}: cannot be read as an .npz of embeddings ({reason})") from None

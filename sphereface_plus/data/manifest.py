@@ -11,7 +11,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
@@ -90,6 +90,9 @@ COLUMNS = tuple(name for name in _KINDS if name not in OPTIONAL_COLUMNS)
 LANDMARK_COLUMNS = COLUMNS[-10:]
 """x and y of left eye, right eye, nose tip, left and right mouth corner: `.reshape(5, 2)` gives landmarks."""
 _MAY_BE_EMPTY = {*COLUMNS[-15:-10], *OPTIONAL_COLUMNS}  # score and box: where nothing was detected
+
+_LONGEST = 2**20
+"""Letters of a line: a longer one would only fill the memory."""
 
 
 def write_manifest(path: str | Path, rows: Iterable[ManifestRow]) -> None:
@@ -196,8 +199,9 @@ def _value(name: str, text: str) -> str | int | float:
 def _read_csv(path: Path, content: bytes | None) -> list[list[str]]:
     try:
         # utf-8-sig: a spreadsheet that saved the manifest may have put a byte order mark in front.
-        text = (path.read_bytes() if content is None else content).decode("utf-8-sig")
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
+        with path.open("rb") if content is None else io.BytesIO(content) as file:
+            text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+            rows = [row for row in csv.reader(_lines(text), strict=True) if row]
     except OSError as error:
         raise ManifestError(f"{path}: the manifest cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, csv.Error) as error:
@@ -205,6 +209,13 @@ def _read_csv(path: Path, content: bytes | None) -> list[list[str]]:
     if not rows:
         raise ManifestError(f"{path}: the manifest is empty, not even its header is there")
     return rows
+
+
+def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+    while line := text.readline(_LONGEST):
+        if len(line) == _LONGEST:
+            raise csv.Error(f"a line of more than {_LONGEST:,} letters")
+        yield line
 
 
 def mixed_warps(counts: Mapping[str, int]) -> list[str]:

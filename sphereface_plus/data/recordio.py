@@ -120,6 +120,16 @@ class RecordFile:
         if wrong.any():
             offset = int(self.offsets[np.argmax(wrong)])
             _checked(self.path, offset, self.read_at(offset, _HEAD.size), self.num_bytes, inside=False)
+        # A small .idx must not make a large set of a record that it names again and again.
+        order = np.argsort(self.offsets, kind="stable")
+        begin, end = self.offsets[order], (self.offsets + _HEAD.size + lengths)[order]
+        overlapping = np.flatnonzero(begin[1:] < end[:-1])
+        if len(overlapping):
+            first, second = self.keys[order[overlapping[0]]], self.keys[order[overlapping[0] + 1]]
+            raise RecordError(
+                f"{index}: the records {first} and {second} share bytes of {self.path.name}; remove the "
+                ".idx, then the .rec is read without it"
+            )
         return cflags, lengths
 
 

@@ -145,3 +145,23 @@ def test_no_damage_gives_another_error_than_an_embeddings_error(tmp_path_factory
     with suppress(EmbeddingsError):
         keys, embeddings, _ = read_embeddings(path)
         assert len(keys) == len(embeddings)
+
+
+def test_a_small_file_of_many_zeros_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "e.npz", keys=np.array(["a"]), embeddings=np.zeros((1, 2**24), np.float32))
+    monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("was read"))
+    with pytest.raises(EmbeddingsError, match=r"\(it claims 67,109,\d{3} bytes in a file of \d\d,\d{3}\)"):
+        read_embeddings(tmp_path / "e.npz")
+
+
+def test_short_memory_is_no_damage(tmp_path, embeddings, monkeypatch):
+    write_embeddings(tmp_path / "e.npz", KEYS, embeddings, META)
+
+    def short(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(np, "load", short)
+    with pytest.raises(
+        EmbeddingsError, match=r"memory is short for these embeddings, which may be good ones"
+    ):
+        read_embeddings(tmp_path / "e.npz")

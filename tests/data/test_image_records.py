@@ -190,5 +190,5 @@ def test_a_record_in_parts_that_an_index_names_again_and_again_is_not_read_each_
     content = pack_record(0.0, 0, b"1234" + MAGIC_BYTES + bytes(4000))
     rec = write_records(tmp_path / "a.rec", [(0, content)])
     rec.with_suffix(".idx").write_text("".join(f"{key}\t0\n" for key in range(1000)))
-    with pytest.raises(RecordError, match=r"a\.rec: its records lie in one another; the \.idx is of another"):
+    with pytest.raises(RecordError, match=r"a\.idx: the records 0 and 1 share bytes of a\.rec"):
         ImageRecords(rec)

@@ -236,3 +236,9 @@ def test_crops_of_different_warps_are_told_with_their_numbers():
     assert told.startswith(
         "the crops come from different warps (1,000 by opencv 4.10.0, 2 by what is not known)"
     )
+
+
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(write):
+    path = write(row(), row("Ann/2.png"), old="Ann/2.png", new="x" * 2**21)
+    with pytest.raises(ManifestError, match=r"is not a CSV file \(a line of more than 1,048,576 letters\)"):
+        read_manifest(path)

@@ -265,3 +265,13 @@ def test_a_file_written_again_with_its_contents_is_mxnets_byte_for_byte(mxnet_re
             writer.write(int(key), content)
     for suffix in (".rec", ".idx"):
         assert (tmp_path / f"ours{suffix}").read_bytes() == (tmp_path / f"mx{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("offset", [0, 12])
+def test_an_index_that_names_a_record_again_or_a_part_of_it_is_refused(tmp_path, offset):
+    inner = struct.pack("<II", MAGIC, 4) + b"abcd"  # a record within a record
+    content = b"1234" + inner
+    (tmp_path / "a.rec").write_bytes(struct.pack("<II", MAGIC, len(content)) + content)
+    (tmp_path / "a.idx").write_text(f"0\t0\n1\t{offset}\n")
+    with pytest.raises(RecordError, match=r"a\.idx: the records 0 and 1 share bytes of a\.rec; remove"):
+        RecordFile(tmp_path / "a.rec")
