@@ -35,6 +35,8 @@ $BUILDAH bud --layers --isolation chroot --network host --build-arg BASE=$BASE \
     --volume "$CERTIFICATES:/run/host-ca.crt:ro" --volume "$WORKDIR/pip.conf:/etc/pip.conf:ro" \
     --file "$REPOSITORY/docker/Dockerfile" --tag localhost/sphereface-plus "$REPOSITORY"
 
+echo "The image's files: $($BUILDAH images --format '{{.Size}}' localhost/sphereface-plus)"
+
 # The main job in small, as the image's own user, with data and runs mounted.
 mkdir -p "$WORKDIR/data" "$WORKDIR/runs"
 rm -rf "$WORKDIR/data/drawn" "$WORKDIR/data/crops" "$WORKDIR/runs/check" "$WORKDIR/runs/report"
