@@ -32,6 +32,7 @@ from .layers import find_layers, find_output_layer, matching
 from .minibatch import minibatch_energy
 from .neurons import neuron_groups_of
 from .objective import Objective, StatefulObjective, for_layer
+from .reach import Reach
 from .term import EnergyTerm
 
 _HIDDEN, _OUTPUT = EnergyTerm(weight=10.0), EnergyTerm(weight=1.0)  # Appendix A
@@ -55,7 +56,9 @@ class MHERegularizer(nn.Module):
     `torch.nn.utils.weight_norm` and `spectral_norm` compute the weight in the forward pass: ask for the
     penalty after it.
     Raises ValueError, naming the layer, for one that cannot be read as neurons, for patterns that match no
-    layer, and for a half-space term of the output layer.
+    layer, and for a half-space term of the output layer; later for a layer that the model has lost since,
+    such as one replaced by `model[4] = nn.Linear(...)`. A penalty that trains nothing warns once: where no
+    weight of a term requires a gradient, and where none has changed in 100 penalties.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class MHERegularizer(nn.Module):
         self.layers: dict[str, nn.Module] = {}  # of both terms, skipped ones included
         self.objectives = nn.ModuleList()  # the stateful ones, of all layers
         self._layers: dict[str, list[_Layer]] = {}  # of each term
+        self._reach = Reach(model)
         if hidden is not None:
             names = [name for name in layers if name != last]
             if not names:
@@ -119,7 +123,8 @@ class MHERegularizer(nn.Module):
 
         Where all weights are 0 it is a zero whose gradient is zero.
         """
-        energies = {name: self._reduced(name, step) for name, term in self.terms.items() if term.weight}
+        weighing = [name for name, term in self.terms.items() if term.weight]
+        energies = {name: self._reduced(name, step, in_penalty=True) for name in weighing}
         if energies:
             return self.weighted(energies)
         parameter = next(parameter for layer in self.layers.values() for parameter in layer.parameters())
@@ -130,7 +135,7 @@ class MHERegularizer(nn.Module):
         return {
             layer.name: energy
             for name, layers in self._layers.items()
-            for layer, energy in zip(layers, self._energies(name, step), strict=True)
+            for layer, energy in zip(layers, self._energies(name, step, False), strict=True)
         }
 
     @property
@@ -171,17 +176,22 @@ class MHERegularizer(nn.Module):
         self.objectives.extend(o for o in objectives if isinstance(o, StatefulObjective))
         return objectives
 
-    def _reduced(self, name: str, step: int | None) -> Tensor:
-        energies = torch.stack(self._energies(name, step))
+    def _reduced(self, name: str, step: int | None, *, in_penalty: bool = False) -> Tensor:
+        energies = torch.stack(self._energies(name, step, in_penalty))
         return energies.sum() if self.terms[name].reduction == "sum" else energies.mean()
 
-    def _energies(self, name: str, step: int | None) -> list[Tensor]:
+    def _energies(self, name: str, step: int | None, in_penalty: bool) -> list[Tensor]:
         if torch.compiler.is_compiling():  # as a decorator, `disable` would load the whole compiler at import
-            return torch.compiler.disable()(self._eager_energies)(name, step)
-        return self._eager_energies(name, step)
+            return torch.compiler.disable()(self._eager_energies)(name, step, in_penalty)
+        return self._eager_energies(name, step, in_penalty)
 
-    def _eager_energies(self, name: str, step: int | None) -> list[Tensor]:
-        return [self._energy(layer, self.terms[name], step) for layer in self._layers[name]]
+    def _eager_energies(self, name: str, step: int | None, in_penalty: bool) -> list[Tensor]:
+        modules = {layer.name: layer.module for layer in self._layers[name]}
+        self._reach.check_model(modules)
+        energies = [self._energy(layer, self.terms[name], step) for layer in self._layers[name]]
+        if in_penalty:
+            self._reach.check_penalty(name, energies, modules)
+        return energies
 
     def _energy(self, layer: _Layer, term: EnergyTerm, step: int | None) -> Tensor:
         """The mean over the layer's groups, which is the mean over all pairs that can be compared."""
