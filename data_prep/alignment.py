@@ -46,6 +46,15 @@ _SPHEREFACE_112X96 = [
     (32.5493, 91.3655),
     (61.7299, 91.2041),
 ]
+# clcarwin's PyTorch port takes the published numbers as 0-based, so that its crops show the face one pixel
+# further right and down; so do the weights that were trained on them, and a pixel moves an embedding.
+_SPHEREFACE_112X96_CLCARWIN = [
+    (30.2946, 51.6963),
+    (65.5318, 51.5014),
+    (48.0252, 71.7366),
+    (33.5493, 92.3655),
+    (62.7299, 92.2041),
+]
 # insightface adds 8 to SphereFace's published x and takes the sums as 0-based, and so have the networks that
 # were trained on its crops. Nothing is subtracted here: the face lies 9 pixels further right than above, 1
 # further down.
@@ -61,6 +70,7 @@ ALIGNMENT_TEMPLATES = {
     template.name: template
     for template in (
         AlignmentTemplate("sphereface_112x96", 112, 96, np.array(_SPHEREFACE_112X96)),
+        AlignmentTemplate("sphereface_112x96_clcarwin", 112, 96, np.array(_SPHEREFACE_112X96_CLCARWIN)),
         AlignmentTemplate("arcface_112x112", 112, 112, np.array(_ARCFACE_112X112)),
     )
 }

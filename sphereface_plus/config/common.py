@@ -41,7 +41,7 @@ class TrainConfig(Strict):
     channels_last: bool = True
     """Memory layout of the network's activations."""
     compile: bool = False
-    """torch.compile the network; needs a C++ compiler, such as g++."""
+    """torch.compile the network: the same numbers up to rounding; needs a C++ compiler, such as g++."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto takes CUDA where there is one."""
     log_every: int = Field(default=10, gt=0)

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from sphereface_plus import weights
 from sphereface_plus.config import InputSpec, NetworkConfig, to_dict
@@ -102,10 +103,12 @@ def load_start(
             f"take --set network.variant={info.network.variant}"
         )
     notes = list(info.origin.remarks)
+    rows = None
     if not reset_head and loss.state_dict():  # triplet loss has no prototypes
-        notes += _check_identities(start, identities)
+        rows = _rows(start, identities)
+        notes += _note_of_rows(start, rows)
     ours = _named(network=network.state_dict(), **({} if reset_head else {"loss": loss.state_dict()}))
-    theirs = _named(network=start.network, **({} if reset_head else {"loss": start.loss}))
+    theirs = _named(network=start.network, **({} if reset_head else {"loss": _ordered(start.loss, rows)}))
     both = ours.keys() & theirs.keys()
     fits = [name for name in ours if name in both and ours[name].shape == theirs[name].shape]
     report = LoadReport(
@@ -168,25 +171,49 @@ def _check_spec(file: Path, theirs: InputSpec, ours: InputSpec) -> None:
     raise SpecError(f"{file}: expects another input: {fields}. {advice[0].upper()}{advice[1:]}")
 
 
-def _check_identities(start: Weights, ours: Sequence[str]) -> list[str]:
-    """Notes on whether the prototypes are this training set's. Raises StartError if they are not."""
+def _rows(start: Weights, ours: Sequence[str]) -> list[int] | None:
+    """Row of the start's prototypes that each of our identities has there, by name; None without names.
+
+    Raises StartError if the prototypes belong to other identities.
+    """
     theirs, difference = start.info.identities, None
     if not start.loss:
         raise StartError(f"{start.file}: has no prototypes; begin with new ones by --reset-head")
-    rows = len(start.loss["prototypes"]) if "prototypes" in start.loss else len(theirs or ours)
-    if rows != len(ours):
-        difference = f"it was trained on {rows} identities, the data here have {len(ours)}"
-    elif theirs is not None and list(theirs) != list(ours):
-        label = next(label for label, pair in enumerate(zip(theirs, ours, strict=True)) if pair[0] != pair[1])
-        difference = f"its identity {label} is {theirs[label]}, here it is {ours[label]}"
+    count = len(start.loss["prototypes"]) if "prototypes" in start.loss else len(theirs or ours)
+    if count != len(ours):
+        difference = f"it was trained on {count} identities, the data here have {len(ours)}"
+    elif theirs is not None and set(theirs) != set(ours):
+        strange = next(name for name in ours if name not in set(theirs))
+        difference = f"it does not know {strange}, who is in the data here"
     if difference is not None:
         raise StartError(
             f"{start.file}: its prototypes belong to other identities ({difference}); "
             "begin with new ones by --reset-head"
         )
     if theirs is None:
+        return None
+    place = {name: row for row, name in enumerate(theirs)}
+    return [place[name] for name in ours]
+
+
+def _note_of_rows(start: Weights, rows: Sequence[int] | None) -> list[str]:
+    if rows is None:
+        count = len(start.loss["prototypes"]) if "prototypes" in start.loss else len(start.loss)
         return [
-            f"its {rows} prototypes have no names: taken for this training set's identities in their order. "
+            f"its {count} prototypes have no names: taken for this training set's identities in their order. "
             "Look at accuracy_without_margin at step 0: near 0 they are in another order"
         ]
+    if list(rows) != list(range(len(rows))):
+        return [f"prototypes: the same {len(rows)} identities in another order, their rows reordered by name"]
     return []
+
+
+def _ordered(loss: dict[str, Tensor], rows: Sequence[int] | None) -> dict[str, Tensor]:
+    """A loss's tensors with one row an identity (prototypes, biases, centres) in the order of `rows`."""
+    if rows is None:
+        return loss
+    index = torch.tensor(rows)
+    return {
+        name: tensor[index] if tensor.ndim and len(tensor) == len(rows) else tensor
+        for name, tensor in loss.items()
+    }

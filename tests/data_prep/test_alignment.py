@@ -250,3 +250,12 @@ def test_on_lfw_the_inverse_fit_is_larger_by_the_known_share(shared_data):
     assert len(ratios) == 48
     assert 1.015 < np.mean(ratios) < 1.035
     assert 1.010 < np.median(ratios) < 1.025
+
+
+def test_clcarwins_template_lies_one_pixel_right_and_down():
+    """The published numbers as they stand, 30.2946 and 51.6963 first; SphereFace's are 1-based."""
+    ours, theirs = (
+        ALIGNMENT_TEMPLATES[name].points for name in ("sphereface_112x96", "sphereface_112x96_clcarwin")
+    )
+    assert theirs[0].tolist() == [30.2946, 51.6963]
+    np.testing.assert_allclose(theirs - ours, 1.0, atol=1e-12)

@@ -18,7 +18,7 @@ from sphereface_plus.checkpoint import CheckpointError
 from sphereface_plus.config import InputSpec
 from sphereface_plus.embedding import Embedder
 from sphereface_plus.networks import build_network
-from sphereface_plus.pretrained import PretrainedError, convert
+from sphereface_plus.pretrained import PretrainedError, convert, summary
 from sphereface_plus.pretrained.torch_files import read_state_dict
 
 UNITS = {4: (0, 0, 0, 0), 10: (0, 1, 2, 0)}
@@ -201,6 +201,8 @@ def test_clcarwins_biases_and_transposed_classifier_come_along(
     torch.save({prefix + name: tensor for name, tensor in state.items()}, tmp_path / "sphere20a.pth")
     model = convert(tmp_path / "sphere20a.pth", tmp_path / "face.safetensors", "clcarwin")
     assert model.info.network.variant == "clcarwin"
+    assert model.info.network.input.template == "sphereface_112x96_clcarwin"
+    assert "--template sphereface_112x96_clcarwin" in summary(model)
     expected = caffe_forward(as_layers(state), as_input(crops, "bgr", 128), bias=True)
     torch.testing.assert_close(embed(model.file, crops), expected, rtol=0, atol=1e-5)
     torch.testing.assert_close(model.loss["prototypes"], state["fc6.weight"].T)

@@ -121,3 +121,12 @@ def test_soft_separation_is_the_logarithm_of_the_energy_over_its_power():
 def test_a_problem_that_is_none_is_refused(arguments, settings, message):
     with pytest.raises(ValueError, match=message):
         minimise(*arguments, **settings)
+
+
+def test_half_space_minima_of_finite_powers_are_not_the_widest_spread():
+    """Five lines in R^3, the angles that docs/mhe_family.md says."""
+    for power, degrees in ((0.0, 58.63), (2.0, 59.58), (16.0, 62.36)):
+        points = minimise(5, 3, power, half_space=True, starts=3).points
+        assert math.degrees(smallest_angle(mirrored(points))) == pytest.approx(degrees, abs=0.01)
+    widest = minimise(5, 3, math.inf, half_space=True, starts=1).points
+    assert math.degrees(smallest_angle(mirrored(widest))) == pytest.approx(63.43, abs=0.01)

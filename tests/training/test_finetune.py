@@ -52,7 +52,7 @@ def test_other_identities_are_refused_without_reset_head(tiny, tmp_path, source,
 def test_as_many_identities_of_other_names_are_refused_by_name(tiny, tmp_path, source, make_crops):
     others = make_crops("others", identities=6)
     (others / "person_4").rename(others / "person_4b")
-    with pytest.raises(StartError, match="its identity 4 is person_4, here it is person_4b"):
+    with pytest.raises(StartError, match="it does not know person_4b, who is in the data here"):
         train(tiny(**{"init_from": str(source), "data.path": str(others)}), tmp_path / "tuned")
 
 

@@ -66,6 +66,32 @@ def test_the_same_identities_keep_their_prototypes(start, write):
     assert after["start"]["sha256"] == before.sha256
 
 
+def test_the_same_identities_in_another_order_get_their_rows_by_name(start, write):
+    """As numbers sorted as text: 1, 10, 2 there and 1, 2, 10 here."""
+    source = write(identities=tuple(reversed(PEOPLE)))
+    after, before = start(source), weights.load(source)
+    torch.testing.assert_close(
+        after["loss"]["prototypes"], before.loss["prototypes"].flip(0), rtol=0, atol=1e-6
+    )
+    assert after["identities"] == list(PEOPLE)
+    assert after["start"]["notes"][-1] == (
+        "prototypes: the same 6 identities in another order, their rows reordered by name"
+    )
+
+
+def test_a_classifiers_biases_are_reordered_with_its_rows(start, write, tmp_path):
+    settings = {"loss": {"kind": "softmax", "bias": True}}
+    start(write(), **settings, reset_head=True)
+    there = checkpoint.load(tmp_path / "tuned")
+    there["identities"] = list(reversed(there["identities"]))
+    there["loss"]["bias"] = torch.arange(6.0)
+    checkpoint.save(tmp_path / "other.pt", there)
+    (tmp_path / "tuned").rename(tmp_path / "first")
+    after = start(str(tmp_path / "other.pt"), **settings)
+    for name, rows in after["loss"].items():
+        torch.testing.assert_close(rows, there["loss"][name].flip(0), rtol=0, atol=1e-6)
+
+
 def test_the_load_report_says_what_was_renamed_and_changed(start, write, tmp_path, capsys):
     start(write())
     report = json.loads((tmp_path / "tuned" / "load_report.json").read_text())
@@ -87,7 +113,7 @@ def test_prototypes_without_names_are_taken_in_order_and_the_report_says_so(star
 def test_prototypes_of_other_identities_are_refused(start, write):
     with pytest.raises(StartError, match=r"trained on 7 identities, the data here have 6\).*by --reset-head"):
         start(write(prototypes=7, identities=None))
-    with pytest.raises(StartError, match="its identity 0 is nobody, here it is person_0"):
+    with pytest.raises(StartError, match="it does not know person_0, who is in the data here"):
         start(write(identities=("nobody", *PEOPLE[1:])))
     with pytest.raises(StartError, match="has no prototypes; begin with new ones by --reset-head"):
         start(write(prototypes=0, identities=None))
