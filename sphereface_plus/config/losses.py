@@ -108,6 +108,8 @@ class SphereFaceRConfig(Strict):
     """t of soft: factor on the distance of the length to scale."""
     gradient: Literal["detached", "exact"] = "detached"
     """detached: a logit feels the plain cosine's gradient, as in the paper; exact: the derivative."""
+    unit_prototypes: bool = False
+    """Normalise the stored prototypes in place at every update, outside the graph, as OpenSphere does."""
 
     @model_validator(mode="after")
     def _settings_belong_to_the_normalisation(self) -> SphereFaceRConfig:
@@ -137,6 +139,8 @@ class SphereFace2Config(Strict):
     """Factor on the loss; 10 in the published SFNet-20 recipe."""
     gradient: Literal["exact", "detached"] = "exact"
     """exact: the derivative; detached: a logit feels the plain cosine's gradient, as in the released code."""
+    unit_prototypes: bool = False
+    """Normalise the stored prototypes in place at every update, outside the graph, as OpenSphere does."""
 
 
 class AMSoftmaxConfig(Strict):
@@ -145,6 +149,8 @@ class AMSoftmaxConfig(Strict):
     """Factor on the cosines."""
     margin_cosine: float = Field(default=0.35, ge=0)
     """Subtracted from the target cosine."""
+    unit_prototypes: bool = False
+    """Normalise the stored prototypes in place at every update, outside the graph, as OpenSphere does."""
 
 
 class UnnormalisedAMSoftmaxConfig(Strict):
@@ -167,6 +173,8 @@ class ArcFaceConfig(Strict):
     """Added to the target angle."""
     gradient: Literal["exact", "detached"] = "exact"
     """exact: the derivative; detached: the target feels the plain cosine's gradient, as in insightface."""
+    unit_prototypes: bool = False
+    """Normalise the stored prototypes in place at every update, outside the graph, as OpenSphere does."""
 
 
 class CurricularFaceConfig(Strict):
@@ -211,6 +219,8 @@ class MagFaceConfig(Strict):
     """Angular margin in radians at length_max."""
     length_weight: float = Field(default=35.0, ge=0)
     """lambda_g: factor on the term that lengthens embeddings."""
+    easy_margin: bool = False
+    """No margin for target angles of 90 degrees and more, as in the published training."""
 
     @model_validator(mode="after")
     def _bounds_are_in_order(self) -> MagFaceConfig:

@@ -8,12 +8,15 @@ from torch import Tensor
 from sphereface_plus.losses.prototypes import lengths, project
 
 
-def cosines(embeddings: Tensor, prototypes: Tensor) -> Tensor:
+def cosines(embeddings: Tensor, prototypes: Tensor, prototype_lengths: Tensor | None = None) -> Tensor:
     """cos(x, w): embeddings (B, D), prototypes (C, D) -> (B, C); 0 for a zero vector.
 
+    prototype_lengths: (C,), where they are not to be taken in the graph (prototypes.unit_lengths).
     Raises ValueError when embeddings and prototypes differ in D.
     """
-    return project(embeddings, prototypes, lengths(prototypes)) / lengths(embeddings)[:, None]
+    if prototype_lengths is None:
+        prototype_lengths = lengths(prototypes)
+    return project(embeddings, prototypes, prototype_lengths) / lengths(embeddings)[:, None]
 
 
 def target_angle(embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> Tensor:

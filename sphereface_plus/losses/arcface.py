@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sphereface_plus.losses.angle import cosines, straight_through, target_angle, with_target
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import new_prototypes
+from sphereface_plus.losses.prototypes import new_prototypes, unit_lengths
 
 
 class ArcFaceLoss(nn.Module):
@@ -22,6 +22,9 @@ class ArcFaceLoss(nn.Module):
 
     gradient: "exact" is the formula's; "detached" is insightface's, where the angle is moved outside the
     graph and the target feels the plain cosine's gradient.
+
+    unit_prototypes: normalise the stored prototypes in place at each forward in training, outside the graph,
+    as OpenSphere does: its steps, momentum included, where the optimizer is plain SGD.
     """
 
     def __init__(
@@ -32,8 +35,10 @@ class ArcFaceLoss(nn.Module):
         scale: float = 64.0,
         margin_radians: float = 0.5,
         gradient: Literal["exact", "detached"] = "exact",
+        unit_prototypes: bool = False,
     ) -> None:
         super().__init__()
+        self.unit_prototypes = unit_prototypes
         self.scale, self.margin_radians, self.gradient = scale, margin_radians, gradient
         self.prototypes = new_prototypes(num_identities, embedding_size)
 
@@ -41,10 +46,13 @@ class ArcFaceLoss(nn.Module):
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):  # bf16 has no cosines in 0.996 .. 1
             x = embeddings.to(self.prototypes.dtype)
-            cosine = cosines(x, self.prototypes)
+            cosine = cosines(x, self.prototypes, self._lengths())
             target = torch.cos(target_angle(x, self.prototypes, labels) + self.margin_radians)
             if self.gradient == "detached":
                 target = straight_through(target, cosine.gather(1, labels[:, None]).squeeze(1))
             logits = self.scale * with_target(cosine, labels, target)
             loss = F.cross_entropy(logits, labels)
         return LossOutput(loss, {}, logits.detach(), self.scale * cosine.detach())
+
+    def _lengths(self) -> Tensor | None:
+        return unit_lengths(self.prototypes, in_place=self.training) if self.unit_prototypes else None

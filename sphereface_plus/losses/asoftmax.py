@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sphereface_plus.losses.annealing import annealing_lambda
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import TINY, lengths, new_prototypes, project
+from sphereface_plus.losses.prototypes import TINY, lengths, new_prototypes, project, unit_lengths
 from sphereface_plus.losses.psi import psi, psi_derivative
 
 Gradient = Literal["exact", "caffe", "detached"]
@@ -87,10 +87,7 @@ class ASoftmaxLoss(nn.Module):
     def _prototype_lengths(self) -> Tensor:
         if self.gradient != "caffe":
             return lengths(self.prototypes)
-        with torch.no_grad():
-            if self.training:
-                self.prototypes.div_(lengths(self.prototypes)[:, None])
-            return lengths(self.prototypes)
+        return unit_lengths(self.prototypes, in_place=self.training)
 
     def _margin_term(self, x: Tensor, labels: Tensor, plain_target: Tensor, lambda_: float) -> Tensor:
         # z_y - |x| cos theta_y = |x| (psi_m(theta_y) - cos theta_y) / (1 + lambda), (B,), never above 0

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -24,8 +26,8 @@ class MagFaceLoss(nn.Module):
     margin_min and margin_max are in radians. Outside the bounds the length gets no gradient. The bounds
     belong to a network that ends in batch normalisation (|x| is about sqrt(D) there); with others, set them
     by the lengths that `mean_length` logs, since below length_min nothing lengthens an embedding. Where
-    theta_y + m(a) passes pi the paper's formula is kept; the released code has no margin for angles above
-    pi / 2.
+    theta_y + m(a) passes pi the paper's formula is kept. easy_margin is the published training's form: no
+    margin for angles of pi / 2 and more.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class MagFaceLoss(nn.Module):
         margin_min: float = 0.45,
         margin_max: float = 0.8,
         length_weight: float = 35.0,
+        easy_margin: bool = False,
     ) -> None:
         super().__init__()
         if not 0 < length_min < length_max:
@@ -47,6 +50,7 @@ class MagFaceLoss(nn.Module):
             )
         self.scale, self.length_min, self.length_max = scale, length_min, length_max
         self.margin_min, self.margin_max, self.length_weight = margin_min, margin_max, length_weight
+        self.easy_margin = easy_margin
         self.prototypes = new_prototypes(num_identities, embedding_size)
 
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput:
@@ -56,7 +60,10 @@ class MagFaceLoss(nn.Module):
             length = lengths(x)
             a = length.clamp(self.length_min, self.length_max)
             cosine = cosines(x, self.prototypes)
-            target = torch.cos(target_angle(x, self.prototypes, labels) + self._margin(a))
+            theta = target_angle(x, self.prototypes, labels)
+            target = torch.cos(theta + self._margin(a))
+            if self.easy_margin:
+                target = torch.where(theta < math.pi / 2, target, theta.cos())
             logits = self.scale * with_target(cosine, labels, target)
             length_term = (1 / a + a / self.length_max**2).mean()
             loss = F.cross_entropy(logits, labels) + self.length_weight * length_term

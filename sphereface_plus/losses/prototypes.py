@@ -20,6 +20,19 @@ def lengths(vectors: Tensor) -> Tensor:
     return torch.linalg.vector_norm(vectors, dim=1).clamp_min(TINY)
 
 
+@torch.no_grad()
+def unit_lengths(prototypes: nn.Parameter, *, in_place: bool) -> Tensor:
+    """Lengths (C,) of the prototypes as constants, outside the graph; in_place: first makes each of length 1.
+
+    The released heads' way, Caffe's and OpenSphere's: the optimizer's step is taken from the unit vector, its
+    radial part included, and the momentum remembers that step. Whatever else is differentiated by the
+    prototypes must be computed after it; autograd refuses the other order.
+    """
+    if in_place:
+        prototypes.div_(lengths(prototypes)[:, None])
+    return lengths(prototypes)
+
+
 def project(embeddings: Tensor, prototypes: Tensor, prototype_lengths: Tensor) -> Tensor:
     """|x| cos(x, w): embeddings (B, D), prototypes (C, D) and their lengths (C,) -> (B, C).
 

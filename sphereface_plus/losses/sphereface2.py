@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sphereface_plus.losses.angle import cosines, straight_through, target_angle, with_target
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import new_prototypes
+from sphereface_plus.losses.prototypes import new_prototypes, unit_lengths
 
 MarginType = Literal["C", "A", "M"]
 
@@ -56,6 +56,9 @@ class SphereFace2Loss(nn.Module):
     Embeddings and prototypes are normalised; b is one trained number. At margin 0 (for M: 1) all are one.
     gradient: "exact" is the formula's; "detached" is the released code's, where a logit feels the plain
     cosine's gradient.
+
+    unit_prototypes: normalise the stored prototypes in place at each forward in training, outside the graph,
+    as OpenSphere does: its steps, momentum included, where the optimizer is plain SGD.
     """
 
     bias_multipliers = (1.0, 1.0)  # the released training treats b as any other weight
@@ -72,8 +75,10 @@ class SphereFace2Loss(nn.Module):
         power: float = 3.0,
         loss_weight: float = 50.0,
         gradient: Literal["exact", "detached"] = "exact",
+        unit_prototypes: bool = False,
     ) -> None:
         super().__init__()
+        self.unit_prototypes = unit_prototypes
         self.margin_type, self.balance, self.scale, self.margin = margin_type, balance, scale, margin
         self.power, self.loss_weight, self.gradient = power, loss_weight, gradient
         self.prototypes = new_prototypes(num_identities, embedding_size)
@@ -89,7 +94,7 @@ class SphereFace2Loss(nn.Module):
         """
         with torch.autocast(embeddings.device.type, enabled=False):  # bf16 has no cosines in 0.996 .. 1
             x = embeddings.to(self.prototypes.dtype)
-            cosine = cosines(x, self.prototypes)
+            cosine = cosines(x, self.prototypes, self._lengths())
             is_target = with_target(torch.zeros_like(cosine), labels, cosine.new_ones(len(labels)))
             values = self._with_margin(x, labels, cosine, is_target)
             if self.gradient == "detached":
@@ -108,3 +113,6 @@ class SphereFace2Loss(nn.Module):
         theta = target_angle(x, self.prototypes, labels)
         moved = theta + self.margin if self.margin_type == "A" else theta * self.margin
         return with_target(values, labels, adjusted(moved.clamp(0, math.pi).cos(), self.power))
+
+    def _lengths(self) -> Tensor | None:
+        return unit_lengths(self.prototypes, in_place=self.training) if self.unit_prototypes else None

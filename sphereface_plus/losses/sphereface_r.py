@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from sphereface_plus.losses.angle import cosines, straight_through, target_angle, with_target
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import lengths, new_prototypes
+from sphereface_plus.losses.prototypes import lengths, new_prototypes, unit_lengths
 
 Version = Literal["v0", "v1", "v2"]
 Normalisation = Literal["hard", "none", "soft"]
@@ -49,6 +49,9 @@ class SphereFaceRLoss(nn.Module):
     "hard", 1 and growth with the other two.
     gradient: "detached" is the paper's characteristic gradient detachment, a logit feels the plain cosine's
         gradient; "exact" is the formula's. The length always feels the exact one.
+
+    unit_prototypes: normalise the stored prototypes in place at each forward in training, outside the graph,
+    as OpenSphere does: its steps, momentum included, where the optimizer is plain SGD.
     """
 
     def __init__(
@@ -65,8 +68,10 @@ class SphereFaceRLoss(nn.Module):
         loss_weight: float = 50.0,
         length_weight: float = 0.01,
         gradient: Literal["detached", "exact"] = "detached",
+        unit_prototypes: bool = False,
     ) -> None:
         super().__init__()
+        self.unit_prototypes = unit_prototypes
         self.version, self.normalisation, self.scale = version, normalisation, scale
         self.margin, self.margin_growth, self.margin_steps = margin, margin_growth, margin_steps
         self.loss_weight, self.length_weight, self.gradient = loss_weight, length_weight, gradient
@@ -81,7 +86,7 @@ class SphereFaceRLoss(nn.Module):
         margin = self.margin_at(step)
         with torch.autocast(embeddings.device.type, enabled=False):  # bf16 has no cosines in 0.996 .. 1
             x = embeddings.to(self.prototypes.dtype)
-            cosine = cosines(x, self.prototypes)
+            cosine = cosines(x, self.prototypes, self._lengths())
             values = self._with_margin(x, labels, cosine, margin)
             if self.gradient == "detached":
                 values = straight_through(values, cosine)
@@ -103,3 +108,6 @@ class SphereFaceRLoss(nn.Module):
             return with_target(cosine_of_shrunk_angle(cosine, margin), labels, theta.cos())
         psi = psi_v0 if self.version == "v0" else psi_v1
         return with_target(cosine, labels, psi(theta, margin))
+
+    def _lengths(self) -> Tensor | None:
+        return unit_lengths(self.prototypes, in_place=self.training) if self.unit_prototypes else None

@@ -1,8 +1,8 @@
 """clcarwin/sphereface_pytorch: sphere20a, the released graph with a trained bias in every convolution.
 
-Names are Caffe's. fc6.weight is (D, C), the transpose of prototypes. The network sees BGR, (v - 127.5) / 128
-of crops whose reference points are SphereFace's 1-based ones taken as 0-based: the face lies one pixel further
-right and down, which is an alignment template of its own.
+Names are Caffe's. fc6.weight is (D, C), the transpose of prototypes. The network sees BGR,
+(v - 127.5) / 128, of crops whose reference points are SphereFace's 1-based ones taken as 0-based: the face
+lies one pixel further right and down, which is an alignment template of its own.
 """
 
 from __future__ import annotations

@@ -20,13 +20,25 @@ PREFIXES = ("module.", "model.", "net.")  # DataParallel's, and what trainers pu
 _CLASSIFIER = "state_dict_softmax_fc"  # where insightface keeps the classifier, beside the network
 MAX_NAME = 300
 """Length of a tensor's name."""
-_STATES = ("state_dict", "model_state_dict", "state_dict_backbone", "backbone", "model", "net", "network")
+_STATES = (
+    "state_dict",
+    "model_state_dict",
+    "net_state_dict",
+    "network_state_dict",
+    "backbone_state_dict",
+    "state_dict_backbone",
+    "backbone",
+    "model",
+    "net",
+    "network",
+)
+_DEPTH = 3  # levels that a state dict may lie down: a trainer's, a project's, and one to spare
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a .pth, .pt, .ckpt or .safetensors file by name, without the prefixes above.
 
-    A state dict may lie one level down, under a name such as state_dict. Raises PretrainedError.
+    A state dict may lie some levels down, under a name such as state_dict. Raises PretrainedError.
     """
     return read_with_classifier(path)[0]
 
@@ -93,10 +105,13 @@ def _load(path: Path) -> Any:
 def _find_state(path: Path, content: Any) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
         raise PretrainedError(f"{path}: holds a {type(content).__name__}, not tensors by name")
-    for key in _STATES:
-        if isinstance(content.get(key), Mapping):
-            content = content[key]
+    for _ in range(_DEPTH):
+        if any(isinstance(value, Tensor) for value in content.values()):
             break
+        below = next((content[key] for key in _STATES if isinstance(content.get(key), Mapping)), None)
+        if below is None:
+            break
+        content = below
     content = {name: value for name, value in content.items() if isinstance(name, str)}
     if not any(isinstance(value, Tensor) for value in content.values()):
         names = ", ".join(sorted(content)[:5]) or "nothing"

@@ -70,3 +70,15 @@ def test_bounds_out_of_order_are_refused():
         validate(MagFaceConfig, {"kind": "magface", "length_min": 200.0}, "test")
     with pytest.raises(ConfigError, match=r"loss\.margin_min 0\.9 must be below loss\.margin_max 0\.8"):
         validate(MagFaceConfig, {"kind": "magface", "margin_min": 0.9}, "test")
+
+
+def test_the_easy_margin_leaves_angles_of_90_degrees_and_more_alone():
+    loss = MagFaceLoss(2, 2, scale=1.0, length_min=1.0, length_max=3.0, easy_margin=True).double()
+    with torch.no_grad():
+        loss.prototypes.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    degrees = torch.tensor([30.0, 89.0, 91.0, 150.0], dtype=torch.float64)
+    theta = torch.deg2rad(degrees)
+    x = 2.0 * torch.stack([theta.cos(), theta.sin()], dim=1)
+    logits = loss(x, torch.zeros(4, dtype=torch.long), 0).logits[:, 0]
+    margin = (0.45 + 0.8) / 2  # of the length in the middle
+    torch.testing.assert_close(logits, torch.where(degrees < 90, (theta + margin).cos(), theta.cos()))
