@@ -52,7 +52,7 @@ def convert(
     if out.suffix != ".safetensors":
         raise PretrainedError(f"{out}: the name of a weight file ends in .safetensors")
     check_foreign(source)
-    converted = FORMATS[format](source)
+    converted = _read(source, format)
     config, network, prototypes = converted.config, dict(converted.network), converted.prototypes
     remarks = list(converted.remarks)
     if head:
@@ -84,6 +84,25 @@ def convert(
     )
     weights.save(out, info, network, prototypes)
     return weights.load(out)
+
+
+def _read(source: Path, format: str) -> Converted:
+    """The file in that format; a refusal names the formats of FORMATS that do read it."""
+    try:
+        return FORMATS[format](source)
+    except PretrainedError as error:
+        others = [other for other in FORMATS if other != format and _reads(other, source)]
+        if not others:
+            raise
+        raise PretrainedError(f"{error}. It is read by --from {' or --from '.join(others)}") from None
+
+
+def _reads(format: str, source: Path) -> bool:
+    try:
+        FORMATS[format](source)
+    except PretrainedError:
+        return False
+    return True
 
 
 def summary(model: Weights) -> str:

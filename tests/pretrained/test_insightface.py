@@ -251,3 +251,20 @@ def test_a_network_is_not_taken_for_a_classifier(tmp_path):
     with pytest.raises(PretrainedError, match="state_dict_softmax_fc holds no matrix called weight"):
         convert(source, out, "insightface")
     assert not out.exists()
+
+
+@pytest.mark.parametrize("keys", [("net_state_dict",), ("state_dict", "model"), ("network", "state_dict")])
+def test_a_state_dict_some_levels_down_is_opened(tmp_path, keys):
+    tensors = mobilefacenet(16)
+    content = {f"module.{name}": tensor for name, tensor in tensors.items()}
+    for key in reversed(keys):
+        content = {"epoch": 3, key: content, "optimizer": {"state": {}}}
+    torch.save(content, tmp_path / "trained.ckpt")
+    model = convert(tmp_path / "trained.ckpt", tmp_path / "face.safetensors", "insightface")
+    assert torch.equal(model.network["features.layers.2.weight"], tensors["features.layers.2.weight"])
+
+
+def test_the_family_that_reads_a_file_is_named(tmp_path):
+    torch.save(iresnet((2, 2, 2, 2), 16), tmp_path / "backbone_100000.pth")
+    with pytest.raises(PretrainedError, match=r"has batch normalisation.* It is read by --from insightface$"):
+        convert(tmp_path / "backbone_100000.pth", tmp_path / "face.safetensors", "opensphere")
