@@ -17,6 +17,7 @@ from ..packing import names_of
 from ..progress import show_progress
 from .duplicates import exact_duplicates, near_duplicates
 from .findings import KINDS, Entry, Finding
+from .groups import Likenesses, doubtful_faces, photos_with_all_faces, rivals, rows_of, settled
 from .identities import likeness, one_person, shared_faces, shared_names, two_people
 from .pictures import TINY_BYTES, TINY_SPREAD, Look, look_at_all
 
@@ -58,20 +59,22 @@ def examine(
     """
     crops = FaceCrops.open(path)
     other = FaceCrops.open(against) if against is not None else None
-    names, _ = names_of(path, crops)
+    names, manifest = names_of(path, crops)
+    rows = rows_of(path, names, manifest)
     labels = np.array(crops.labels)
     with show_progress("crops", "unreadable") as progress:
         looks = look_at_all(crops.paths, progress)
     sizes = Counter(look.size for look in looks if look.problem is None)
     size = sizes.most_common(1)[0][0]  # there is one: opening the set has read a crop
-    findings = file_findings(looks, size) + exact_duplicates(looks, crops.labels)
-    embeddings, left_out = None, 0
+    findings = file_findings(looks, size) + doubtful_faces(rows)
+    embeddings, likenesses, left_out = None, None, 0
     if other is not None:
         findings += shared_names(crops.identities, labels, other.identities, np.array(other.labels))
     if embedder is not None:
         usable = [n for n, look in enumerate(looks) if look.problem is None and look.size == size]
         embeddings = embed(embedder, crops, usable)
         alike = likeness(embeddings, labels)
+        likenesses = Likenesses(embeddings, labels, alike.crops)
         findings += two_people(embeddings, labels, alike) + one_person(embeddings, labels, alike)
         if other is not None:
             with show_progress("crops of the test set", "unreadable") as progress:
@@ -80,6 +83,10 @@ def examine(
             left_out = len(other.paths) - len(usable)
             theirs = embed(embedder, other, usable)
             findings += shared_faces(embeddings, labels, theirs, np.array(other.labels), alike)
+    twice = exact_duplicates(looks, crops.labels)
+    findings += [finding for finding in twice if finding.kind != "contradiction"]
+    findings += settled([finding for finding in twice if finding.kind == "contradiction"], rows, likenesses)
+    findings += photos_with_all_faces(rows, likenesses) + rivals(rows, likenesses)
     findings += near_duplicates(looks, crops.labels, embeddings)
     order = list(KINDS)
     findings.sort(key=lambda finding: (order.index(finding.kind), -finding.score))
