@@ -175,6 +175,8 @@ def _read(file: Path) -> Weights:
             tensors = {name: stored.get_tensor(name) for name in names}
     except (SafetensorError, TypeError, RuntimeError) as error:  # the latter of shapes such as (2**63, 0)
         reason = str(error).partition("\n")[0]
+        if "can't allocate memory" in reason or "Cannot allocate memory" in reason:
+            raise CheckpointError(f"{file}: cannot be read, memory is short ({reason})") from None
         raise CheckpointError(f"{file}: is damaged, cut short or no safetensors file ({reason})") from None
     try:
         info = validate(WeightsInfo, json.loads(header), str(file))

@@ -285,3 +285,12 @@ def test_no_damage_gives_another_error_than_a_checkpoint_error(tmp_path_factory,
     with suppress(CheckpointError):
         model = weights.load(path)
         assert sum(tensor.nbytes for tensor in (model.network | model.loss).values()) <= len(damaged)
+
+
+def test_short_memory_is_no_damage(file, monkeypatch):
+    def short(*_, **__):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes")
+
+    monkeypatch.setattr(weights, "safe_open", short)
+    with pytest.raises(CheckpointError, match=r": cannot be read, memory is short \(DefaultCPUAllocator"):
+        weights.load(file)
