@@ -7,7 +7,7 @@ without one, what cannot be right is proposed to be dropped, and the rest to be 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -111,7 +111,8 @@ def rivals(rows: Rows, alike: Likenesses | None) -> list[Finding]:
 
     Dropped where a model says that the crop does not look like the identity's others.
     """
-    shares = [rivalry(row) if row is not None else 0.0 for row in rows]
+    crops = Counter(row.source for row in rows if row is not None)  # several: all_faces has them
+    shares = [rivalry(row) if row is not None and crops[row.source] == 1 else 0.0 for row in rows]
     beside = [(index, share) for index, share in enumerate(shares) if share >= RIVAL_SIDE]
     doubtful = {index for index, _ in beside}
     findings = []

@@ -67,6 +67,7 @@ def test_of_all_faces_of_a_photo_the_most_alike_is_kept_and_without_a_model_the_
     both = {"source": "a/1.jpg", "num_faces": 2}
     rows = [row("a/1_0.png", **both), row("a/1_1.png", box_right=99.0, **both), row("a/2.png")]
     assert drops(photos_with_all_faces(rows, None)) == [[True, False]]
+    assert rivals([dataclasses.replace(one, runner_up_side=200.0) for one in rows[:2]], None) == []
     alike = likenesses([0, 0, 0], [ANN, BOB, ANN])
     assert drops(photos_with_all_faces(rows, alike)) == [[False, True]]
 
