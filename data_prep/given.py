@@ -6,6 +6,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from sphereface_plus.data.texts import read_text
+
 from .errors import PrepError
 
 
@@ -16,7 +18,7 @@ def read_landmarks(path: Path) -> dict[str, np.ndarray]:
     field between path and numbers (clcarwin's class label) is skipped. Raises PrepError with file and line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except OSError as error:
         raise PrepError(f"{path}: the landmarks cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from sphereface_plus.data.manifest import leads_outside
 from sphereface_plus.data.pairs import PairsError, is_count, read_pairs
+from sphereface_plus.data.texts import read_text
 from sphereface_plus.data.words import counted
 
 from .errors import PrepError
@@ -184,7 +185,7 @@ def _refuse_outside(path: str, where: str) -> None:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return read_text(path).splitlines()
     except OSError as error:
         raise PrepError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:

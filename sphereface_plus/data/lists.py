@@ -1,10 +1,11 @@
 """Lists of crops with their labels, a line a crop.
 
-    path label                     any name but .lst; a path may hold spaces
+    path label                     any name but .lst; a path may hold spaces. Also with a comma or semicolon,
+                                   and below a header whose last column is label, identity, id or class
     index <tab> label <tab> path   .lst of mxnet's im2rec
     aligned <tab> path <tab> label .lst of insightface; box and landmarks may follow, which crops do not need
 
-Labels are whole numbers from 0.
+Labels are whole numbers from 0. A byte order mark is no content.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from sphereface_plus.data.texts import read_text
+
 _LABEL = re.compile(r"([0-9]{1,9})(\.0*)?")
+_LINE = re.compile(r"(.*?\S)(?:\s*[,;]\s*|\s+)([0-9]{1,9})")
+_HEADER = re.compile(r"(?:[,;\t ])\s*(?:label|identity|id|class)\s*$", re.IGNORECASE)
 
 
 class ListError(ValueError):
@@ -23,12 +28,12 @@ def read_list(path: str | Path) -> tuple[list[str], list[int]]:
     """Paths (N) as they stand in the list, and labels (N). Raises ListError."""
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError):
         raise ListError(f"{path}: cannot be read as a list of crops, a text of `path label` lines") from None
     names, labels = [], []
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
+        if not line.strip() or (number == 1 and _HEADER.search(line)):
             continue
         name, label = _from_lst(line) if path.suffix == ".lst" else _from_line(line)
         if not name or label is None or "\0" in name:
@@ -36,6 +41,7 @@ def read_list(path: str | Path) -> tuple[list[str], list[int]]:
             raise ListError(
                 f"{path}, line {number}: expected {expected if path.suffix == '.lst' else '`path label`'}, "
                 f"label 0, 1, 2, ..., got {line[:200]!r}"
+                f"{_hint(line)}"
             )
         names.append(name)
         labels.append(label)
@@ -45,8 +51,15 @@ def read_list(path: str | Path) -> tuple[list[str], list[int]]:
 
 
 def _from_line(line: str) -> tuple[str, int | None]:
-    *name, label = line.rsplit(maxsplit=1)
-    return "".join(name).strip(), int(label) if re.fullmatch("[0-9]{1,9}", label) else None
+    match = _LINE.fullmatch(line.strip())
+    return (match[1].strip('"'), int(match[2])) if match else ("", None)
+
+
+def _hint(line: str) -> str:
+    *path, label = re.split(r"[\s,;]+", line.strip())
+    if not path or re.fullmatch(r"-?[0-9.]+", label):
+        return ""
+    return f"; if {label[:60]!r} is a name, number the people from 0, or put each one's crops into a folder"
 
 
 def _from_lst(line: str) -> tuple[str, int | None]:

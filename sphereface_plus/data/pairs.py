@@ -1,32 +1,44 @@
 """Verification pairs: which photos are compared, which pairs are genuine, and which fold each belongs to.
 
-Formats, told apart by the first line, and CFP by being a folder:
+The one reader of pairs lists. Formats, told apart by the first lines:
     LFW view 2    `10 300`: folds, and pairs of each kind in a fold; then, fold by fold, lines `name n m`
                   (genuine) and lines `name n name m` (impostor)
     LFW view 1    `500`: pairs of each kind; lines as above, one fold
+    LFW, no head  the same lines without a count before them, in any order, also as CSV below the header
+                  `name,imagenum1,imagenum2`; one fold
     CALFW, CPLFW  two lines a pair, `name.jpg fold` (genuine, fold 1..10, CPLFW's always 1) or `name.jpg 0`
-    OpenSphere    lines `1 path path` (genuine) or `0 path path`; one fold
-    any other     lines `path path 1` (genuine) or `path path 0`, with tabs where paths hold spaces; one fold.
-                  The lists of AgeDB-30 and CFP-FP that go with aligned crops are of this kind
+    paths         lines `path path label`, `path path label fold`, or OpenSphere's `label path path`. The
+                  lists of AgeDB-30 and CFP-FP that go with aligned crops are of this kind
+    columns       the first line names the columns, in any order and with others between them: path1, path2
+                  (or image1, file1, first, ...), label (or same, genuine, ...) and, where there are any, fold
     CFP           the folder Protocol: Pair_list_F.txt and Pair_list_P.txt, lines `number path`, and
                   Split/FP/01..10/{same,diff}.txt, lines `i,j`: frontal image i, profile image j; its folds
-CALFW's, CPLFW's and CFP's are known here from their documentation and from other readers, not from the files.
+    folder        of lists without folds: each file is a fold, in the order of their names and numbers
+
+Labels are 1 and 0, 1 and -1, yes and no, true and false, same and different, genuine and impostor, of which a
+list uses one. How a line is divided, and where names may hold white space: pair_fields.py. A byte order mark
+is no content. A list without folds is one fold, 0. CALFW's, CPLFW's and CFP's are known here from their
+documentation and from other readers, not from the files.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from sphereface_plus.data.keys import photo_key
+from sphereface_plus.data.pair_columns import is_path_line, plain, read_path_lines
+from sphereface_plus.data.pair_fields import Line, PairsError, is_count, read_lines, unexpected
 
+__all__ = ["Pairs", "PairsError", "is_count", "pairs_hash", "read_cfp", "read_pairs"]
 
-class PairsError(ValueError):
-    """A pairs file that cannot be used; the message names file and line and says what was expected."""
+CFP_LISTS = ("Pair_list_F.txt", "Pair_list_P.txt")
+LIST_SUFFIXES = frozenset((".txt", ".csv", ".tsv", ".list"))
 
 
 @dataclass(frozen=True)
@@ -52,20 +64,24 @@ class Pairs:
 
 
 def read_pairs(path: str | Path) -> Pairs:
-    """The pairs of a file, or CFP's folder, in one of the formats. Raises PairsError."""
+    """The pairs of a file or folder in one of the formats. Raises PairsError."""
     path = Path(path)
     if path.is_dir():
-        return read_cfp(path)
-    lines = _lines(path)
-    header = lines[0][1].split()
-    if len(header) <= 2 and all(is_count(token) for token in header):
-        folds = int(header[0]) if len(header) == 2 else 1
-        return _read_lfw(path, lines[1:], folds, count=int(header[-1]))
-    if len(header) == 2 and is_count(header[1]):
+        lists = sorted((file for file in path.iterdir() if _is_list(file)), key=_by_number)
+        return read_cfp(path) if not lists or (path / CFP_LISTS[0]).is_file() else _read_folder(lists)
+    lines = read_lines(path)
+    counts = re.split(r"[\s,;]+", lines[0].text)
+    if len(counts) <= 2 and all(is_count(count) for count in counts):
+        folds = int(counts[0]) if len(counts) == 2 else 1
+        return _read_lfw(path, lines[1:], folds, count=int(counts[-1]))
+    if len(lines[0].fields) == 2 and is_count(lines[0].fields[1]):
         return _read_calfw(path, lines)
-    if len(header) == 3 and header[0] in ("0", "1") and header[2] not in ("0", "1"):
-        lines = [(number, " ".join([*line.split()[1:], line.split()[0]])) for number, line in lines]
-    return _read_paths(path, lines)
+    if [plain(field) for field in lines[0].fields[:3]] == ["name", "imagenum1", "imagenum2"]:
+        return _read_names(path, lines[1:])
+    if all(_names(line, genuine=None) for line in lines) and not all(is_path_line(line) for line in lines):
+        return _read_names(path, lines)
+    first, second, genuine, fold = read_path_lines(path, lines)
+    return Pairs(first, second, np.array(genuine), np.array(fold, dtype=np.int64))
 
 
 def read_cfp(protocol: Path, kind: str = "FP") -> Pairs:
@@ -73,18 +89,16 @@ def read_cfp(protocol: Path, kind: str = "FP") -> Pairs:
 
     Photo keys are the paths that the lists hold without the leading `../`: `Data/Images/001/frontal/01`.
     """
-    frontal = _numbered(protocol / "Pair_list_F.txt")
-    others = _numbered(protocol / "Pair_list_P.txt") if kind == "FP" else frontal
+    frontal = _numbered(protocol / CFP_LISTS[0])
+    others = _numbered(protocol / CFP_LISTS[1]) if kind == "FP" else frontal
     first, second, genuine, folds = [], [], [], []
     for fold in range(10):
         for name in ("same", "diff"):
             path = protocol / "Split" / kind / f"{fold + 1:02d}" / f"{name}.txt"
-            for number, line in _lines(path):
-                one, _, other = (part.strip() for part in line.partition(","))
+            for line in read_lines(path):
+                one, _, other = (part.strip() for part in line.text.partition(","))
                 if one not in frontal or other not in others:
-                    raise PairsError(
-                        f"{path}, line {number}: expected two numbers of the lists, got {line[:200]!r}"
-                    )
+                    raise unexpected(path, line, "two numbers of the lists")
                 first.append(frontal[one])
                 second.append(others[other])
                 genuine.append(name == "same")
@@ -95,31 +109,12 @@ def read_cfp(protocol: Path, kind: str = "FP") -> Pairs:
 def _numbered(path: Path) -> dict[str, str]:
     """Number -> photo key of the lines `number path`."""
     keys = {}
-    for number, line in _lines(path):
-        key, _, name = line.partition(" ")
+    for line in read_lines(path):
+        key, _, name = line.text.partition(" ")
         if not key.isdecimal() or not name.strip():
-            raise PairsError(f"{path}, line {number}: expected `number path`, got {line[:200]!r}")
+            raise unexpected(path, line, "`number path`")
         keys[key] = photo_key(name.strip().removeprefix("../"))
     return keys
-
-
-def is_count(text: str) -> bool:
-    """Whether it is a number of a length that Python reads and that a fold, pair or photo has."""
-    return re.fullmatch("[0-9]{1,9}", text) is not None
-
-
-def _lines(path: Path) -> list[tuple[int, str]]:
-    """(number, line) of the lines that are not empty."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise PairsError(f"{path}: the pairs file cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise PairsError(f"{path}: is no pairs file, it is not text") from None
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
-    if not lines:
-        raise PairsError(f"{path}: the pairs file is empty")
-    return lines
 
 
 def pairs_hash(pairs: Pairs) -> str:
@@ -132,7 +127,26 @@ def pairs_hash(pairs: Pairs) -> str:
     return digest.hexdigest()
 
 
-def _read_lfw(path: Path, lines: list[tuple[int, str]], folds: int, count: int) -> Pairs:
+def _read_folder(lists: Sequence[Path]) -> Pairs:
+    """The lists of a folder, each of which is a fold; a list that is there alone may have folds."""
+    parts = [read_pairs(path) for path in lists]
+    if len(parts) == 1:
+        return parts[0]
+    for path, part in zip(lists, parts, strict=True):
+        if part.fold.any():
+            raise PairsError(
+                f"{path}: has folds of its own, but is one of {len(lists)} lists of its folder, each of "
+                "which would be a fold; give this list by itself"
+            )
+    return Pairs(
+        [key for part in parts for key in part.first],
+        [key for part in parts for key in part.second],
+        np.concatenate([part.genuine for part in parts]),
+        np.repeat(np.arange(len(parts)), [len(part) for part in parts]),
+    )
+
+
+def _read_lfw(path: Path, lines: Sequence[Line], folds: int, count: int) -> Pairs:
     if not lines or len(lines) != folds * 2 * count:
         raise PairsError(
             f"{path}: by its first line it has {folds} x ({count} genuine + {count} impostor) pairs, "
@@ -140,30 +154,65 @@ def _read_lfw(path: Path, lines: list[tuple[int, str]], folds: int, count: int) 
         )
     index = np.arange(len(lines))
     genuine, fold = index % (2 * count) < count, index // (2 * count)
-    first, second = [], []
-    for (number, line), same in zip(lines, genuine, strict=True):
-        match line.split():
-            case [name, n, m] if same and is_count(n) and is_count(m):
-                other = name
-            case [name, n, other, m] if not same and is_count(n) and is_count(m):
-                pass
-            case _:
-                expected = "`name n m` (genuine)" if same else "`name n name m` (impostor)"
-                raise PairsError(f"{path}, line {number}: expected {expected}, got {line[:200]!r}")
-        first.append(f"{name}/{name}_{int(n):04d}")
-        second.append(f"{other}/{other}_{int(m):04d}")
-    return Pairs(first, second, genuine, fold)
+    keys = []
+    for line, same in zip(lines, genuine, strict=True):
+        names = _names(line, genuine=bool(same))
+        if names is None:
+            raise unexpected(path, line, "`name n m` (genuine)" if same else "`name n name m` (impostor)")
+        keys.append(names[:2])
+    return Pairs([one for one, _ in keys], [other for _, other in keys], genuine, fold)
 
 
-def _read_calfw(path: Path, lines: list[tuple[int, str]]) -> Pairs:
+def _read_names(path: Path, lines: Sequence[Line]) -> Pairs:
+    """LFW's lines without counts before them."""
+    found = []
+    for line in lines:
+        names = _names(line, genuine=None)
+        if names is None:
+            raise unexpected(path, line, "`name n m` (genuine) or `name n name m` (impostor)")
+        found.append(names)
+    if not found:
+        raise PairsError(f"{path}: the pairs file holds a header and no pair")
+    first, second, genuine = (list(column) for column in zip(*found, strict=True))
+    return Pairs(first, second, np.array(genuine), np.zeros(len(found), dtype=np.int64))
+
+
+def _names(line: Line, genuine: bool | None) -> tuple[str, str, bool] | None:
+    """The keys of `name n m` or `name n name m`, and whether it is the former; None for another line.
+
+    genuine: which of the two it must be, where that is known. Words of a name that white space divides are
+    joined, where the numbers leave one way to do so.
+    """
+    fields = list(line.fields)
+    while fields and not fields[-1]:  # Kaggle's CSV of LFW has a fourth column for all
+        fields.pop()
+    counts = [place for place, field in enumerate(fields) if place and is_count(field)]
+    if len(fields) < 3 or counts[-1:] != [len(fields) - 1]:
+        return None
+    if genuine is not False and counts[-2:] == [len(fields) - 2, len(fields) - 1] and len(counts) == 2:
+        name = " ".join(fields[:-2])
+        return _lfw_key(name, fields[-2]), _lfw_key(name, fields[-1]), True
+    # A name may be a number, too: `0000045 1 7 3`.
+    inner = [place for place in counts if 0 < place < len(fields) - 2]
+    if genuine is True or len(inner) != 1:
+        return None
+    name, other = " ".join(fields[: inner[0]]), " ".join(fields[inner[0] + 1 : -1])
+    return _lfw_key(name, fields[inner[0]]), _lfw_key(other, fields[-1]), False
+
+
+def _lfw_key(name: str, number: str) -> str:
+    return f"{name}/{name}_{int(number):04d}"
+
+
+def _read_calfw(path: Path, lines: Sequence[Line]) -> Pairs:
     names, marks = [], []
-    for number, line in lines:
-        match line.split():
+    for line in lines:
+        match line.fields:
             case [name, mark] if is_count(mark) and int(mark) <= 10:
                 names.append(photo_key(name))
                 marks.append(int(mark))
             case _:
-                raise PairsError(f"{path}, line {number}: expected `name.jpg fold`, got {line[:200]!r}")
+                raise unexpected(path, line, "`name.jpg fold`")
     if len(names) % 2 or marks[0::2] != marks[1::2]:
         raise PairsError(f"{path}: each two lines are a pair with the same second number, and some are not")
     mark = np.array(marks[0::2])
@@ -179,17 +228,10 @@ def _stretches(count: int) -> np.ndarray:
     return np.arange(count) * 10 // max(count, 1)
 
 
-def _read_paths(path: Path, lines: list[tuple[int, str]]) -> Pairs:
-    first, second, genuine = [], [], []
-    for number, line in lines:
-        match [token.strip() for token in (line.split("\t") if "\t" in line else line.split())]:
-            case [one, other, ("0" | "1") as same]:
-                first.append(photo_key(one))
-                second.append(photo_key(other))
-                genuine.append(same == "1")
-            case _:
-                raise PairsError(
-                    f"{path}, line {number}: expected `path path 1` (genuine) or `path path 0`, "
-                    f"got {line[:200]!r}"
-                )
-    return Pairs(first, second, np.array(genuine), np.zeros(len(lines), dtype=np.int64))
+def _is_list(path: Path) -> bool:
+    return path.suffix.lower() in LIST_SUFFIXES and path.is_file() and not path.name.startswith(".")
+
+
+def _by_number(path: Path) -> list[tuple[int, str]]:
+    """fold2 before fold10."""
+    return [(int(part), "") if is_count(part) else (-1, part) for part in re.split("([0-9]+)", path.name)]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sphereface_plus import checkpoint, weights
+from sphereface_plus.data.texts import read_text
 from sphereface_plus.model_files import check_foreign
 from sphereface_plus.pretrained import caffe, clcarwin, cosface, insightface, opensphere
 from sphereface_plus.pretrained.converted import Converted, checked_prototypes, first_convolution
@@ -152,7 +153,7 @@ def _read_identities(
     if prototypes is None:
         raise PretrainedError(f"{source}: has no classifier that --identities could name; drop it")
     try:
-        names = tuple(line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines())
+        names = tuple(line.strip() for line in read_text(path).splitlines())
     except (OSError, UnicodeDecodeError) as error:
         raise PretrainedError(f"{path}: is no readable list of identities ({error})") from None
     if len(names) != len(prototypes) or len(set(names)) != len(names) or "" in names:

@@ -12,14 +12,24 @@ from sphereface_plus.data.lists import ListError, read_list
     [
         ("a.txt", "Ann/a 1.jpg 7", ("Ann/a 1.jpg", 7)),
         ("a.txt", "Ann/1.jpg\t0", ("Ann/1.jpg", 0)),
+        ("a.txt", "\ufeffAnn/1.jpg 3", ("Ann/1.jpg", 3)),
+        ("a.txt", "Ann/a 1.jpg,3", ("Ann/a 1.jpg", 3)),
+        ("a.txt", '"Ann/a, 1.jpg"; 3', ("Ann/a, 1.jpg", 3)),
         ("a.lst", "12\t3.000000\tAnn/a 1.jpg", ("Ann/a 1.jpg", 3)),  # im2rec
         ("a.lst", "1\t/data/Ann/a 1.jpg\t3", ("/data/Ann/a 1.jpg", 3)),  # insightface
         ("a.lst", "0\tAnn/1.jpg\t3\t1.0\t2.0\t3.0\t4.0", ("Ann/1.jpg", 3)),
     ],
 )
 def test_a_line_of_each_kind_is_read(tmp_path, name, line, expected):
-    (tmp_path / name).write_text(f"\n{line}\n")
+    mark, line = ("\ufeff", line[1:]) if line.startswith("\ufeff") else ("", line)
+    (tmp_path / name).write_text(f"{mark}\n{line}\n")
     assert read_list(tmp_path / name) == ([expected[0]], [expected[1]])
+
+
+@pytest.mark.parametrize("begin", ["path,label\n", "Image;Identity\r\n", "\ufefffile label\n", "\ufeff"])
+def test_a_header_and_a_byte_order_mark_are_no_crops(tmp_path, begin):
+    (tmp_path / "a.txt").write_text(f"{begin}Ann/1.jpg,7\nBob/1.jpg,8\n")
+    assert read_list(tmp_path / "a.txt") == (["Ann/1.jpg", "Bob/1.jpg"], [7, 8])
 
 
 @pytest.mark.parametrize(
@@ -28,6 +38,12 @@ def test_a_line_of_each_kind_is_read(tmp_path, name, line, expected):
         ("a.txt", "Ann/1.jpg", "line 2: expected `path label`, label 0, 1, 2"),
         ("a.txt", "Ann/1\0.jpg 7", "line 2: expected `path label`"),
         ("a.txt", "7", "line 2: expected `path label`"),
+        (
+            "a.txt",
+            "Ann/1.jpg Ann",
+            "line 2: .*; if 'Ann' is a name, number the people from 0, or put each one's",
+        ),
+        ("a.txt", "Ann/1.jpg -1", r"line 2: expected `path label`, label 0, 1, 2, ..., got 'Ann/1.jpg -1'$"),
         ("a.lst", "1 Ann/1.jpg 7", "line 2: expected `index <tab> label <tab> path` or `aligned"),
         ("a.lst", "1\tAnn/1.jpg\t0.5", "line 2: expected"),
         ("a.lst", "1\t2.5\tAnn/1.jpg", "line 2: expected"),
