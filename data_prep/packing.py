@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from sphereface_plus.data.bins import BinError, write_bin
 from sphereface_plus.data.crops import CropsError, SpecError, read_crop
 from sphereface_plus.data.faces import FaceCrops
@@ -27,7 +29,7 @@ from sphereface_plus.data.packed_faces import (
     sample_names,
 )
 from sphereface_plus.data.packs import CropSource, PackedCrop
-from sphereface_plus.data.pairs import PairsError, read_pairs
+from sphereface_plus.data.pairs import Pairs, PairsError, read_pairs
 from sphereface_plus.data.recordio import RecordError
 from sphereface_plus.data.tars import TarError
 from sphereface_plus.files import new_file
@@ -92,7 +94,9 @@ def about_set(left_out: dict[str, str], notes: list[str]) -> list[str]:
 def make_bin(source: Path, pairs_file: Path, out: Path) -> int:
     """Writes the pairs of a list, whose photos are crops of a set, to a .bin; returns their number.
 
-    The pairs keep their order, which insightface's evaluation cuts into folds. Raises PrepError.
+    insightface's evaluation cuts a .bin into ten stretches of its order, each of which must hold both kinds
+    of pairs: so each fold of the list stands together, and in it the two kinds alternate in their shares,
+    each in the list's order. Raises PrepError.
     """
     if out.suffix != ".bin":
         raise PrepError(f"{out}: a verification set ends in .bin")
@@ -108,9 +112,20 @@ def make_bin(source: Path, pairs_file: Path, out: Path) -> int:
         chosen = [index_of[key] for key in pairs.photos]
         images = dict(zip(pairs.photos, _checked(crops, chosen, None), strict=True))
         out.parent.mkdir(parents=True, exist_ok=True)
-        first, second = ([images[key] for key in keys] for keys in (pairs.first, pairs.second))
-        write_bin(out, zip(first, second, strict=True), pairs.genuine.tolist())
+        order = _interleaved(pairs)
+        images_of_pairs = ((images[pairs.first[row]], images[pairs.second[row]]) for row in order)
+        write_bin(out, images_of_pairs, pairs.genuine[order].tolist())
     return len(pairs)
+
+
+def _interleaved(pairs: Pairs) -> np.ndarray:
+    """The rows (N,) of the pairs, fold by fold, in each of which both kinds are spread evenly."""
+    place = np.empty(len(pairs))  # within the fold, from 0 to 1
+    for fold in np.unique(pairs.fold):
+        for kind in (True, False):
+            rows = np.flatnonzero((pairs.fold == fold) & (pairs.genuine == kind))
+            place[rows] = (np.arange(len(rows)) + 0.5) / max(len(rows), 1)
+    return np.lexsort((~pairs.genuine, place, pairs.fold))
 
 
 def names_of(source: Path, crops: FaceCrops) -> tuple[list[str], bytes | None]:

@@ -45,6 +45,8 @@ class Protocol:
     flip: Flip
     evaluate: Evaluate
     words: str
+    stretches: bool = False
+    """Whether a .bin is cut into ten stretches of its order, whatever kinds of pairs they hold."""
 
 
 def centred_cosine(first: np.ndarray, second: np.ndarray, genuine: np.ndarray, fold: np.ndarray) -> Outcome:
@@ -128,7 +130,8 @@ _PROTOCOLS = (
         "The embeddings of a crop and of its mirror image are added and normalised; pairs are compared by "
         "squared L2 distance. The threshold is the smallest of those of the 400 values 0, 0.01, ... 3.99 "
         "that decide the most pairs of the other folds rightly. A pair is accepted when its distance is "
-        "smaller. Shown as cosine, 1 - L2^2 / 2.",
+        "smaller. Shown as cosine, 1 - L2^2 / 2. A .bin is cut into ten stretches of its order.",
+        stretches=True,
     ),
 )
 PROTOCOLS = {protocol.name: protocol for protocol in _PROTOCOLS}

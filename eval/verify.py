@@ -11,13 +11,13 @@ from sphereface_plus.data.bins import read_bin
 from sphereface_plus.data.outputs import claimed
 from sphereface_plus.data.pairs import Pairs, PairsError, pairs_hash, read_pairs
 from sphereface_plus.environment import record
-from sphereface_plus.verification import ten_folds
+from sphereface_plus.verification import folds_of, one_kind_folds, ten_folds, ten_stretches
 
 from . import report as reports
 from .embeddings import computed_embeddings, model_record, stored_embeddings
 from .errors import PhotosError
 from .photos import crops_for, find_images
-from .protocols import PROTOCOLS
+from .protocols import PROTOCOLS, Protocol
 from .public import PUBLIC, public
 from .training_photos import compare_with_training
 
@@ -92,9 +92,9 @@ def _measure(
         pairs, images = read_bin(pairs_file).pairs, pairs_file
     else:
         pairs = read_pairs(pairs_file)
-    fold, folds_are = _folds(pairs, pairs_file)
-    keys = pairs.photos
     chosen = PROTOCOLS[protocol]
+    fold, folds_are = _folds(pairs, pairs_file, chosen)
+    keys = pairs.photos
     if model.endswith(".npz"):
         of_bin = pairs_file if pairs_file.suffix == ".bin" else None
         embeddings, of_model = stored_embeddings(Path(model), keys, chosen.flip, of_bin)
@@ -154,23 +154,35 @@ def _measure(
     return reports.write(report, out, files if thumbnails else None)
 
 
-def _folds(pairs: Pairs, pairs_file: Path) -> tuple[np.ndarray, str]:
-    """The list's folds, or ten of a list that has none, and which of the two in words."""
+def _folds(pairs: Pairs, pairs_file: Path, protocol: Protocol) -> tuple[np.ndarray, str]:
+    """The list's folds, or ten of a list or .bin that has none, and which of the two in words."""
     count = int(pairs.fold.max()) + 1
-    if count > 1 and pairs_file.suffix == ".bin":
-        return pairs.fold, (
-            f"A .bin has no folds; its pairs were cut into {count} stretches, in their order, as insightface "
-            "does."
-        )
     if count > 1:
-        return pairs.fold, f"The {count} folds are those of the list."
+        try:
+            return folds_of(pairs.genuine, pairs.fold), f"The {count} folds are those of the list."
+        except ValueError as error:
+            raise PairsError(f"{pairs_file}: {error}") from None
     genuine, impostor = int(pairs.genuine.sum()), int((~pairs.genuine).sum())
     if min(genuine, impostor) < MIN_PAIRS:
         raise PairsError(
             f"{pairs_file}: ten folds need at least {MIN_PAIRS} genuine and {MIN_PAIRS} impostor pairs, "
             f"the list has {genuine} and {impostor}"
         )
+    if pairs_file.suffix == ".bin" and protocol.stretches:
+        fold = ten_stretches(len(pairs))
+        wrong = len(one_kind_folds(pairs.genuine, fold))
+        words = (
+            "A .bin has no folds; its pairs were cut into ten stretches in their order, as the protocol does."
+        )
+        if wrong:
+            words += (
+                f" {wrong} of them hold one kind of pairs only, as the file is sorted by kind, and that "
+                "alone lowers the accuracy: data_prep's make-bin mixes the kinds, and the other protocols "
+                "cut each kind by itself."
+            )
+        return fold, words
+    what = "A .bin" if pairs_file.suffix == ".bin" else "The list"
     return ten_folds(pairs.genuine), (
-        "The list has no folds; its genuine and its impostor pairs were each cut into ten stretches, in "
-        "their order."
+        f"{what} has no folds; its genuine and its impostor pairs were each cut into ten stretches, in their "
+        "order."
     )

@@ -90,6 +90,41 @@ def ten_folds(genuine: np.ndarray) -> np.ndarray:
     return fold
 
 
+def ten_stretches(count: int) -> np.ndarray:
+    """Folds 0..9, int64 (count,), as insightface's evaluation cuts pairs, whatever their kinds:
+    scikit-learn's KFold(10) without shuffling. One fold where there are fewer than ten pairs.
+    """
+    if count < 10:
+        return np.zeros(count, dtype=np.int64)
+    sizes = np.full(10, count // 10)
+    sizes[: count % 10] += 1
+    return np.repeat(np.arange(10), sizes)
+
+
+def one_kind_folds(genuine: np.ndarray, fold: np.ndarray) -> list[int]:
+    """The folds that hold genuine pairs only, or impostor pairs only: thresholds are then chosen among other
+    shares of the kinds than they are tried on, which costs tens of percents."""
+    shares = {int(number): np.mean(genuine[fold == number]) for number in np.unique(fold)}
+    return [number for number, share in shares.items() if share in (0, 1)]
+
+
+def folds_of(genuine: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """The folds of a list as it has them, or ten_folds where it has none (all 0); genuine, fold (N,).
+
+    Raises ValueError for a list's folds of one kind of pairs.
+    """
+    if not fold.any():
+        return ten_folds(genuine)
+    wrong = one_kind_folds(genuine, fold)
+    if wrong:
+        kind = "genuine" if genuine[fold == wrong[0]].all() else "impostor"
+        raise ValueError(
+            f"fold {wrong[0] + 1} holds {kind} pairs only ({len(wrong)} of the {int(fold.max()) + 1} folds "
+            "hold one kind); a threshold needs both, so mix them, or leave the folds out"
+        )
+    return fold
+
+
 def cosine_scores(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Cosines float64 (N,) between the rows of two arrays (N, D); 0 where a row is zero."""
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import KFold
 
-from sphereface_plus.verification import cosine_scores, kfold_accuracy, ten_folds
+from sphereface_plus.verification import cosine_scores, folds_of, kfold_accuracy, ten_folds, ten_stretches
 
 
 def literal_kfold(scores, genuine, fold):
@@ -126,3 +127,27 @@ def test_cosines_are_those_of_the_rows_and_zero_rows_give_zero():
 def test_cosines_of_different_shapes_are_refused():
     with pytest.raises(ValueError, match=r"two arrays \(N, D\), got \(2, 3\) and \(2, 4\)"):
         cosine_scores(np.ones((2, 3)), np.ones((2, 4)))
+
+
+@pytest.mark.parametrize("count", [3, 10, 57, 600])
+def test_stretches_are_scikit_learns_folds(count):
+    fold = ten_stretches(count)
+    if count < 10:
+        assert not fold.any()
+        return
+    for number, (_, test) in enumerate(KFold(n_splits=10, shuffle=False).split(np.zeros(count))):
+        assert (fold[test] == number).all()
+        assert (fold == number).sum() == len(test)
+
+
+def test_folds_are_a_lists_own_or_ten_of_each_kind():
+    genuine = np.arange(40) < 20  # sorted by kind
+    np.testing.assert_array_equal(folds_of(genuine, np.zeros(40, int)), ten_folds(genuine))
+    own = np.arange(40) % 4
+    assert folds_of(genuine, own) is own
+    with pytest.raises(
+        ValueError, match=r"fold 1 holds genuine pairs only \(4 of the 4 folds hold one kind\)"
+    ):
+        folds_of(genuine, np.arange(40) // 10)
+    with pytest.raises(ValueError, match=r"fold 2 holds impostor pairs only \(1 of the 2 folds"):
+        folds_of(genuine, (np.arange(40) > 30).astype(int))

@@ -21,8 +21,6 @@ from sphereface_plus.data.pairs import Pairs
 from sphereface_plus.data.plain_pickle import PickleError, load_plain
 from sphereface_plus.files import new_file
 
-FOLDS = 10
-
 
 class BinError(ValueError):
     """A .bin that cannot be used; the message names the file and the byte offset or the image."""
@@ -34,9 +32,8 @@ class BinPairs:
 
     path: Path
     pairs: Pairs
-    """Photo keys are the numbers of the distinct images, `00000`, `00001`, ..., in order of appearance. Folds
-    are ten stretches of one length, or nearly, as insightface's evaluation has them; one where there are
-    fewer than ten pairs."""
+    """Photo keys are the numbers of the distinct images, `00000`, `00001`, ..., in order of appearance.
+    A .bin has no folds: all are 0."""
     images: list[bytes]
     """The distinct images as they were encoded."""
 
@@ -91,7 +88,9 @@ def read_bin(path: str | Path) -> BinPairs:
         if len(of_hash) > len(images):
             images.append(image)
     keys = [f"{of_object[id(value)]:05d}" for value in listed]
-    pairs = Pairs(keys[0::2], keys[1::2], np.array(genuine, dtype=bool), _stretches(len(genuine)))
+    pairs = Pairs(
+        keys[0::2], keys[1::2], np.array(genuine, dtype=bool), np.zeros(len(genuine), dtype=np.int64)
+    )
     return BinPairs(path, pairs, images)
 
 
@@ -123,15 +122,6 @@ def _image(value: Any) -> bytes | None:
     if isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.shape[1:] in ((), (1,)):
         return value.tobytes() if value.ndim else None
     return value if isinstance(value, bytes) else None
-
-
-def _stretches(count: int) -> np.ndarray:
-    """Folds int64 (count,) as scikit-learn's KFold(10) without shuffling cuts them."""
-    if count < FOLDS:
-        return np.zeros(count, dtype=np.int64)
-    sizes = np.full(FOLDS, count // FOLDS)
-    sizes[: count % FOLDS] += 1
-    return np.repeat(np.arange(FOLDS), sizes)
 
 
 def _kind(value: Any) -> str:

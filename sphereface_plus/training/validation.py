@@ -15,7 +15,7 @@ from sphereface_plus.data.packs import CropSource, PackedCrop
 from sphereface_plus.data.pairs import Pairs, PairsError, read_pairs
 from sphereface_plus.data.trained_on import person_of
 from sphereface_plus.embedding import Embedder, embed_files
-from sphereface_plus.verification import cosine_scores, kfold_accuracy, ten_folds
+from sphereface_plus.verification import cosine_scores, folds_of, kfold_accuracy
 
 
 class PairsValidation:
@@ -31,7 +31,10 @@ class PairsValidation:
         self._first = [row[key] for key in pairs.first]
         self._second = [row[key] for key in pairs.second]
         self._genuine = pairs.genuine
-        self._fold = pairs.fold if pairs.fold.any() else ten_folds(pairs.genuine)
+        try:
+            self._fold = folds_of(pairs.genuine, pairs.fold)
+        except ValueError as error:
+            raise PairsError(f"{config.pairs}: {error}") from None
         self._paths = [path_of[key] for key in pairs.photos]
         self._spec, self._device = spec, device
         self.people = {person for key in pairs.photos if (person := person_of(key))}

@@ -246,6 +246,17 @@ def test_pairs_of_crops_become_a_bin_and_come_out_of_it(plain, tmp_path):
         make_bin(plain, tmp_path / "pairs.txt", tmp_path / "a.bin")
 
 
+def test_the_kinds_of_pairs_alternate_within_each_fold_of_a_bin(plain, tmp_path):
+    lines = [f"Zoë/1 Zoë/2 1 {fold}" for fold in (1, 1, 2, 2)] + [f"Zoë/1 Ann/{k} 0 {k}" for k in (1, 2)] * 2
+    (tmp_path / "pairs.txt").write_text("\n".join(lines))
+    make_bin(plain, tmp_path / "pairs.txt", tmp_path / "a.bin")
+    assert pickle.loads((tmp_path / "a.bin").read_bytes())[1] == [True, False] * 4
+    (tmp_path / "pairs.txt").write_text("Zoë/1 Zoë/2 1\n" * 60 + "Zoë/1 Ann/1 0\n" * 20)
+    make_bin(plain, tmp_path / "pairs.txt", tmp_path / "a.bin")
+    genuine = pickle.loads((tmp_path / "a.bin").read_bytes())[1]
+    assert [sum(genuine[k : k + 8]) for k in range(0, 80, 8)] == [6] * 10
+
+
 def test_a_crop_that_is_no_crop_or_of_another_size_stops_the_packing_and_nothing_is_left(plain, tmp_path):
     write_crop(plain / "Zoë" / "4.png", 9, size=(12, 12))
     for suffix in (".rec", ".tar"):

@@ -10,6 +10,7 @@ from data_prep.packing import make_bin
 from eval import report as reports
 from sphereface_plus import checkpoint
 from sphereface_plus.config import from_dict, to_dict
+from sphereface_plus.data.bins import write_bin
 from sphereface_plus.data.pairs import read_pairs
 from sphereface_plus.networks import build_network
 
@@ -55,10 +56,48 @@ def test_a_bin_is_measured_as_its_crops_and_pairs_are(arguments, crop_pairs, cro
     run_eval(*arguments, crop_bin, "--model", "pixels", "--out", tmp_path / "b")
     first, second = (reports.read(tmp_path / name) for name in "ab")
     assert first["per_pair"]["score"] == second["per_pair"]["score"]
-    assert "A .bin has no folds; its pairs were cut into 10 stretches" in second["pairs"]["folds_are"]
+    assert "A .bin has no folds; its genuine and its impostor pairs were each" in second["pairs"]["folds_are"]
     assert "Crops of people.bin, used as they are" in second["preparation"]["words"]
     page = (tmp_path / "b" / "report.html").read_text()
     assert page.count("data:image/jpeg") == (tmp_path / "a" / "report.html").read_text().count("data:image")
+
+
+@pytest.mark.parametrize("protocol", ["cosine", "sphereface", "clcarwin", "insightface"])
+def test_a_bin_sorted_by_kind_has_its_lists_accuracy(protocol, crop_pairs, run_eval, tmp_path):
+    images, pairs = crop_pairs
+    lines = sorted(pairs.read_text().splitlines(), key=lambda line: -int(line[-1]))  # genuine pairs first
+    listed = tmp_path / "sorted.txt"
+    listed.write_text("\n".join(lines) + "\n")
+    encoded = [[(images / name).read_bytes() for name in line.split()[:2]] for line in lines]
+    write_bin(tmp_path / "sorted.bin", encoded, [line.endswith("1") for line in lines])
+    make_bin(images, listed, tmp_path / "mixed.bin")
+    numbers, words = {}, {}
+    for name, arguments in (
+        ("list", (listed, "--images", images)),
+        ("sorted", (tmp_path / "sorted.bin",)),
+        ("mixed", (tmp_path / "mixed.bin",)),
+    ):
+        out = tmp_path / name
+        run_eval("verify", "--model", "pixels", "--protocol", protocol, "--out", out, "--pairs", *arguments)
+        report = reports.read(out)
+        numbers[name] = report["results"]["per_fold"]
+        words[name] = report["pairs"]["folds_are"]
+    if protocol == "insightface":  # which cuts the order, whatever it holds, and says what comes of it
+        assert "10 of them hold one kind of pairs only, as the file is sorted by kind" in words["sorted"]
+        assert "in their order, as the protocol does." in words["mixed"]
+        assert "one kind" not in words["mixed"]
+    else:
+        assert numbers["mixed"] == numbers["sorted"] == numbers["list"]
+        assert "its genuine and its impostor pairs were each cut into ten stretches" in words["sorted"]
+
+
+def test_a_fold_of_one_kind_is_refused_by_name(crop_pairs, run_eval, tmp_path):
+    images, pairs = crop_pairs
+    lines = [f"{line} {2 - int(line[-1])}" for line in pairs.read_text().splitlines()]
+    (tmp_path / "folds.txt").write_text("\n".join(lines) + "\n")
+    arguments = ("--images", images, "--pairs", tmp_path / "folds.txt", "--out", tmp_path / "out")
+    output = run_eval("verify", "--model", "pixels", *arguments, code=1).output
+    assert "folds.txt: fold 1 holds genuine pairs only (2 of the 2 folds hold one kind)" in output
 
 
 def test_embeddings_of_one_bin_serve_its_copies_and_no_other_bin(crop_pairs, crop_bin, run_eval, tmp_path):

@@ -92,6 +92,14 @@ def test_a_bin_gives_the_pairs_and_their_crops(pairs, crops, tmp_path):
         PairsValidation(config, InputSpec(), torch.device("cpu"))
 
 
+def test_a_list_whose_folds_hold_one_kind_is_refused(tmp_path, crops):
+    path = tmp_path / "pairs.txt"
+    path.write_text("person_0/person_0_0001 person_0/person_0_0002 1 1\n"
+                    "person_0/person_0_0001 person_1/person_1_0001 0 2\n")  # fmt: skip
+    with pytest.raises(PairsError, match=r"pairs\.txt: fold 1 holds genuine pairs only"):
+        validation(path, crops)
+
+
 @pytest.mark.parametrize(
     ("tree", "message"),
     [
