@@ -181,6 +181,8 @@ def _verify(
     numbers = report["results"]
     if report["training"]["warning"]:
         click.echo(f"warning: {report['training']['words']}", err=True)
+    for note in report["pairs"]["notes"]:
+        click.echo(f"note: {note['words']}", err=True)
     low, high = numbers["accuracy_interval"]
     click.echo(
         f"accuracy {100 * numbers['accuracy']:.2f} % (95 %: {100 * low:.2f} to {100 * high:.2f}), standard "

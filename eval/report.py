@@ -16,7 +16,7 @@ import numpy as np
 from sphereface_plus.data.words import counted
 from sphereface_plus.files import write_text
 
-from .people import People, people_of
+from .people import People
 from .plots import roc_plot, score_histograms
 from .protocols import Outcome, Protocol
 from .stored import FORMAT, Report, problem
@@ -99,6 +99,7 @@ def build(
     model: Mapping[str, Any],
     pairs: Pairs,
     pairs_record: Mapping[str, Any],
+    people: People,
     fold: np.ndarray,
     protocol: Protocol,
     outcome: Outcome,
@@ -115,7 +116,7 @@ def build(
         "model": dict(model),
         "pairs": dict(pairs_record),
         "protocol": {"name": protocol.name, "flip": protocol.flip, "words": protocol.words},
-        "results": results(outcome, pairs.genuine, fold, people_of(pairs)),
+        "results": results(outcome, pairs.genuine, fold, people),
         "preparation": dict(preparation),
         "training": dict(training),
         "environment": dict(environment),

@@ -16,6 +16,8 @@ from sphereface_plus.verification import folds_of, one_kind_folds, ten_folds, te
 from . import report as reports
 from .embeddings import computed_embeddings, model_record, stored_embeddings
 from .errors import PhotosError
+from .pair_notes import pair_notes
+from .people import people_of
 from .photos import crops_for, find_images
 from .protocols import PROTOCOLS, Protocol
 from .public import PUBLIC, public
@@ -127,6 +129,7 @@ def _measure(
     row_of = {key: row for row, key in enumerate(keys)}
     first = embeddings[[row_of[key] for key in pairs.first]]
     second = embeddings[[row_of[key] for key in pairs.second]]
+    people = people_of(pairs)
     report = reports.build(
         title=title,
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -142,7 +145,9 @@ def _measure(
             "photos": len(keys),
             "folds": int(fold.max()) + 1,
             "folds_are": folds_are,
+            "notes": pair_notes(pairs, people, embeddings, files),
         },
+        people=people,
         fold=fold,
         protocol=chosen,
         outcome=chosen.evaluate(first, second, pairs.genuine, fold),

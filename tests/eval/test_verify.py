@@ -249,4 +249,4 @@ def test_photos_without_a_face_stay_in_and_are_listed(shared_data, run_eval, tmp
     )
     preparation = reports.read(out)["preparation"]
     assert {"photo": "wall", "method": "centre"} in preparation["not_detected"]
-    assert "wall: centre" in (out / "report.html").read_text()
+    assert "wall</bdi>: centre" in (out / "report.html").read_text()
