@@ -22,7 +22,7 @@ from sphereface_plus.networks import build_network
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.energies import NoEnergy, PrototypeEnergy
-from sphereface_plus.training.finetune import load_start
+from sphereface_plus.training.finetune import load_start, schedule_notes
 from sphereface_plus.training.folder import RunFolder
 from sphereface_plus.training.mean_embeddings import start_prototypes
 from sphereface_plus.training.reading import read_batches
@@ -104,6 +104,7 @@ def build(config: Config, folder: RunFolder, processes: Processes, point: dict[s
             identities=data.classes,
             reset_head=config.reset_head,
         )
+        report.notes[:0] = schedule_notes(config.loss, report.step)
         if config.finetune.prototypes == "mean_embedding":
             start_prototypes(network.to(processes.device), loss, data.crops, config.network.input)
             report.notes.append(f"prototypes: mean embeddings of {len(data.crops.paths)} crops")

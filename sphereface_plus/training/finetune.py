@@ -13,8 +13,15 @@ from torch import Tensor, nn
 
 from sphereface_plus import weights
 from sphereface_plus.config import InputSpec, NetworkConfig, to_dict
+from sphereface_plus.config.losses import (
+    ASoftmaxConfig,
+    LossConfig,
+    LSoftmaxConfig,
+    UnnormalisedAMSoftmaxConfig,
+)
 from sphereface_plus.data.crops import SpecError
 from sphereface_plus.data.trained_on import TrainedOn
+from sphereface_plus.losses.annealing import annealing_lambda
 from sphereface_plus.weights import Weights
 
 
@@ -144,6 +151,29 @@ def load_start(
     for name in fits:  # state_dict shares memory with the modules
         ours[name].copy_(theirs[name])
     return report
+
+
+def schedule_notes(loss: LossConfig, source_step: int | None) -> list[str]:
+    """What of the loss begins anew with the fine-tuning's step 0, and how to go on with it instead."""
+    if isinstance(loss, ASoftmaxConfig | LSoftmaxConfig):
+        first = annealing_lambda(
+            0,
+            base=loss.lambda_base,
+            gamma=loss.lambda_gamma,
+            power=loss.lambda_power,
+            minimum=loss.lambda_min,
+            start=loss.lambda_start,
+        )
+        if first <= loss.lambda_min:
+            return []
+        start = "STEPS" if source_step is None else source_step + loss.lambda_start
+        return [
+            f"loss: lambda begins at {first:.0f} and falls to {loss.lambda_min:g} again, as for new weights; "
+            f"--set loss.lambda_start={start} goes on where {start} steps of it end"
+        ]
+    if isinstance(loss, UnnormalisedAMSoftmaxConfig) or getattr(loss, "margin_steps", ()):
+        return ["loss: the margin grows again from its first value, by this run's own steps"]
+    return []
 
 
 def _step(step: str | int | float | None) -> int | None:

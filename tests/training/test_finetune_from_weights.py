@@ -7,9 +7,10 @@ import torch
 
 from sphereface_plus import checkpoint, weights
 from sphereface_plus.config import NetworkConfig
+from sphereface_plus.config.losses import ASoftmaxConfig
 from sphereface_plus.data.crops import SpecError
 from sphereface_plus.networks import build_network
-from sphereface_plus.training.finetune import StartError
+from sphereface_plus.training.finetune import StartError, schedule_notes
 from sphereface_plus.training.run import train
 from sphereface_plus.weights import Origin, WeightsInfo
 
@@ -96,7 +97,7 @@ def test_the_load_report_says_what_was_renamed_and_changed(start, write, tmp_pat
     start(write())
     report = json.loads((tmp_path / "tuned" / "load_report.json").read_text())
     assert report["renamed"] == {"network.embed.weight": "fc5.weight", "network.embed.bias": "fc5.bias"}
-    assert report["notes"] == ["fc6: normalised"]
+    assert report["notes"][-1] == "fc6: normalised"
     shown = capsys.readouterr().err
     assert "loaded 15 of 15 tensors" in shown
     assert "renamed: 2, such as fc5.weight to network.embed.weight" in shown
@@ -145,3 +146,13 @@ def test_the_settings_that_a_refusal_names_are_taken(start, write):
     settings = {"network.variant": "clcarwin", "network.input.color": "rgb", "network.input.std": [127.5] * 3}
     report = start(source, **settings)["start"]
     assert report["missing"] == report["unused"] == []
+
+
+def test_a_schedule_that_begins_anew_is_said_with_how_to_go_on():
+    loss = ASoftmaxConfig(kind="a_softmax")
+    assert schedule_notes(loss, 9) == [
+        "loss: lambda begins at 893 and falls to 5 again, as for new weights; "
+        "--set loss.lambda_start=9 goes on where 9 steps of it end"
+    ]
+    assert "lambda_start=STEPS" in schedule_notes(loss, None)[0]
+    assert schedule_notes(loss.model_copy(update={"lambda_start": 2000}), 9) == []
