@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import hypothesis
@@ -12,6 +15,10 @@ from hypothesis import strategies as st
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # no test depends on how busy a machine is
 hypothesis.settings.load_profile("untimed")
+
+# Code that was compiled for another CPU gives wrong numbers: see training/compiled_code.py.
+os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp(prefix="compiled_by_a_test_")
+atexit.register(shutil.rmtree, os.environ["TORCHINDUCTOR_CACHE_DIR"], ignore_errors=True)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

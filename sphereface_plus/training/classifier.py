@@ -22,6 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from sphereface_plus.config import FinetuneConfig, OptimizerConfig
 from sphereface_plus.networks import parameter_groups
+from sphereface_plus.training import compiled_code
 from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.failures import NonFiniteError
 from sphereface_plus.training.lora import add_adapters, load_network_state, network_state
@@ -112,6 +113,7 @@ class ClassifierLearner:
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         network.to(device).to(memory_format=self.layout)
         if compile:
+            compiled_code.keep_apart()
             network.compile()  # in place: the names in the state dict stay
         autocast = partial(torch.autocast, device.type, DTYPES[precision], enabled=precision != "fp32")
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")

@@ -137,6 +137,19 @@ def test_a_resumed_run_on_a_gpu_repeats_the_uninterrupted_one(tiny, tmp_path):
     assert numbers(tmp_path / "parts") == numbers(tmp_path / "whole")
 
 
+@pytest.mark.slow
+def test_a_compiled_run_that_is_resumed_repeats_the_uninterrupted_one(tiny, tmp_path):
+    def settings(steps):
+        return tiny(**{"train.compile": True, "train.steps": steps, "optimizer.milestones": [2]})
+
+    train(settings(6), tmp_path / "whole")
+    train(settings(3), tmp_path / "parts")
+    train(settings(6), tmp_path / "parts", resume=True)
+    assert numbers(tmp_path / "parts") == numbers(tmp_path / "whole")
+    whole, parts = checkpoint.load(tmp_path / "whole"), checkpoint.load(tmp_path / "parts")
+    assert all(torch.equal(whole["network"][name], parts["network"][name]) for name in whole["network"])
+
+
 def test_raised_steps_continue_as_a_longer_run(tiny, tmp_path):
     train(tiny(**{"train.steps": 12}), tmp_path / "whole")
     train(tiny(), tmp_path / "raised")
