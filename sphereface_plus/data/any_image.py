@@ -7,7 +7,7 @@ What becomes of those that are not plain 8-bit RGB:
     PGM of another largest value     scaled to 0..255
     transparency                     composited over white, as viewers show a cut-out person
     CMYK, YCbCr, LAB, HSV            Pillow's conversion; embedded colour profiles are ignored
-    EXIF orientation                 applied, so that the person stands upright
+    orientation in EXIF or XMP       applied, so that the person stands upright
     several frames or pages          the first one
     PostScript                       refused, as Pillow would have Ghostscript run it
     float pixels                     refused in kinds that Pillow reads, as their range is not known;

@@ -17,6 +17,9 @@ MAX_PIXELS = 2**24
 _DAMAGED = "is empty, cut short or no image"
 _JPEG, _PNG, _IHDR = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"IHDR"
 _GREY_OR_RGB = (0, 2)
+# What may turn the image, which simplejpeg and OpenCV leave to others: EXIF, or XMP where there is none.
+_JPEG_TURNS = (b"Exif\0", b"tiff:Orientation")
+_PNG_TURNS = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")  # the texts may be compressed
 
 
 class DecodeError(ValueError):
@@ -28,14 +31,13 @@ class MemoryShortError(OSError):
 
 
 def decode(data: bytes) -> np.ndarray:
-    """uint8 RGB (H, W, 3), upright where EXIF says how. Raises DecodeError, MemoryShortError."""
+    """uint8 RGB (H, W, 3), upright where EXIF or XMP says how. Raises DecodeError, MemoryShortError."""
     try:
         if data.startswith(_JPEG):
             height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
             check_size(int(height), int(width), MAX_PIXELS)
-            # EXIF, at times behind a long profile, may turn the image, which simplejpeg leaves to others;
-            # CMYK is no face's colour space.
-            if colours in ("YCbCr", "Gray") and b"Exif\0" not in data:
+            # What turns the image stands behind a long profile at times; CMYK is no face's colour space.
+            if colours in ("YCbCr", "Gray") and not any(mark in data for mark in _JPEG_TURNS):
                 return simplejpeg.decode_jpeg(data, colorspace="RGB")
         elif _is_plain_png(data):
             check_size(int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big"), MAX_PIXELS)
@@ -62,5 +64,5 @@ def _is_plain_png(data: bytes) -> bool:
         and data[24] == 8
         and data[25] in _GREY_OR_RGB
         and b"tRNS" not in data
-        and b"eXIf" not in data
+        and not any(mark in data for mark in _PNG_TURNS)
     )

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from data_prep.images import PhotoError, read_photo
 from sphereface_plus.data import any_image, decoding
@@ -46,13 +47,46 @@ def pgm(values: list[int], largest: int) -> bytes:
 
 EXIF = Image.Exif()
 EXIF[0x0112] = 6
+XMP = '<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+
+
+def texts(key: str, value: str, *, compressed: bool) -> PngInfo:
+    """A text of a PNG: iTXt for XMP, else zTXt or tEXt."""
+    info = PngInfo()
+    if key.startswith("XML"):
+        info.add_itxt(key, value, zip=compressed)
+    else:
+        info.add_text(key, value, zip=compressed)
+    return info
+
+
+def raw_profile(exif: bytes) -> str:
+    """EXIF as ImageMagick keeps it in a PNG's text."""
+    return f"\nexif\n{len(exif):8}\n{exif.hex()}\n"
+
+
+TURNED = {
+    "JPEG, turned by XMP": saved(COLOUR, "JPEG", xmp=XMP.encode()),
+    "JPEG, turned by XMP's element": saved(
+        COLOUR, "JPEG", xmp=b"<x:xmpmeta><tiff:Orientation>6</tiff:Orientation></x:xmpmeta>"
+    ),
+    **{
+        f"PNG, turned by {key}, {compressed=}": saved(
+            COLOUR, "PNG", pnginfo=texts(key, value, compressed=compressed)
+        )
+        for key, value in (("XML:com.adobe.xmp", XMP), ("Raw profile type exif", raw_profile(EXIF.tobytes())))
+        for compressed in (False, True)
+    },
+    "JPEG, turned": saved(COLOUR, "JPEG", exif=EXIF.tobytes()),
+    "PNG, turned": saved(COLOUR, "PNG", exif=EXIF.tobytes()),
+}
 RGBA = np.dstack([COLOUR, np.linspace(0, 255, COLOUR[..., 0].size).reshape(GREY.shape).astype(np.uint8)])
 KINDS = {
+    **TURNED,
     "JPEG": saved(COLOUR, "JPEG"),
     "JPEG, 4:4:4, progressive": saved(COLOUR, "JPEG", subsampling=0, progressive=True),
     "JPEG, grey": saved(GREY, "JPEG"),
     "JPEG, CMYK": saved(Image.fromarray(COLOUR).convert("CMYK"), "JPEG"),
-    "JPEG, turned": saved(COLOUR, "JPEG", exif=EXIF.tobytes()),
     "PNG": saved(COLOUR, "PNG"),
     "PNG, grey": saved(GREY, "PNG"),
     "PNG, transparent": saved(RGBA, "PNG"),
@@ -63,7 +97,6 @@ KINDS = {
     "PNG, black and white": saved(Image.fromarray(GREY > 99), "PNG"),
     "PNG, 16 bits": by_opencv(COLOUR.astype(np.uint16) * 251, ".png"),
     "PNG, 16 bits, grey": by_opencv(GREY.astype(np.uint16) * 251, ".png"),
-    "PNG, turned": saved(COLOUR, "PNG", exif=EXIF.tobytes()),
     "PNG, interlaced": by_opencv(COLOUR, ".png"),
     "PGM": pgm([0, 7, 255], 255),
     "PGM to 100": pgm([0, 1, 50, 99, 100], 100),
@@ -88,6 +121,13 @@ def test_a_photo_and_a_crop_of_one_file_are_alike(tmp_path, kind):
     photo, crop = read_photo(tmp_path / "a.img"), read_crop(tmp_path / "a.img")
     assert photo.dtype == crop.dtype == np.uint8
     np.testing.assert_array_equal(photo, crop)
+
+
+@pytest.mark.parametrize("kind", TURNED)
+def test_an_image_that_says_how_it_is_turned_becomes_upright(kind):
+    """Orientation 6: the file's first row is the image's right side."""
+    expected = np.rot90(COLOUR, k=-1).astype(float)
+    assert np.abs(decode(TURNED[kind]) - expected).mean() < 5
 
 
 def test_a_pgm_of_any_largest_value_is_scaled_to_255():
