@@ -18,13 +18,12 @@ import numpy as np
 from sphereface_plus.data.bins import BinError, write_bin
 from sphereface_plus.data.crops import CropsError, SpecError, read_crop
 from sphereface_plus.data.faces import FaceCrops
-from sphereface_plus.data.image_records import write_image_records
+from sphereface_plus.data.image_records import check_property, write_image_records
 from sphereface_plus.data.manifest import MANIFEST, ManifestError, read_manifest
 from sphereface_plus.data.packed_faces import (
     NAMES_HEADER,
     NAMES_OF_TAR,
     SUFFIXES,
-    names_of_rec,
     open_pack,
     sample_names,
 )
@@ -54,6 +53,7 @@ def pack(source: Path, out: Path, progress: Progress | None = None, *, plain: bo
     """Writes the crops of a set that training reads (faces.py) to a .rec or .tar; returns the set.
 
     A .rec comes with its .idx, `property` and the crops' names; all appear when all are whole, or not at all.
+    A folder that holds another set's `property`, or a file of that name, is refused.
     plain: a .rec of image records only. Raises PrepError.
     """
     if out.suffix not in SUFFIXES:
@@ -71,6 +71,7 @@ def pack(source: Path, out: Path, progress: Progress | None = None, *, plain: bo
             images = _checked(crops, range(len(names)), progress)
             _write_tar(out, zip(sample_names(names), crops.labels, images, strict=True), table)
             return crops
+        check_property(out, len(crops.identities), crops.size)  # before hours of work
         header, *rows = table
         order = sorted(range(len(names)), key=lambda index: crops.labels[index])  # stable: a row a record
         write_image_records(
@@ -78,7 +79,7 @@ def pack(source: Path, out: Path, progress: Progress | None = None, *, plain: bo
             zip((crops.labels[index] for index in order), _checked(crops, order, progress), strict=True),
             size=crops.size,
             plain=plain,
-            beside={names_of_rec(out): _csv([header, *(rows[index] for index in order)])},
+            names=_csv([header, *(rows[index] for index in order)]),
         )
     return crops
 

@@ -38,9 +38,14 @@ class NewFiles:
     def __init__(self, *, large: bool = False) -> None:
         self._large = large
         self._files: list[tuple[Path, Path, _Raw, IO[bytes]]] = []
+        self._old: list[Path] = []
 
-    def open(self, path: str | Path) -> IO[bytes]:
-        """A new, empty file that will lie at `path`, in a folder that is made if it is not there."""
+    def open(self, path: str | Path, *, remove_first: bool = False) -> IO[bytes]:
+        """A new, empty file that will lie at `path`, in a folder that is made if it is not there.
+
+        remove_first: what lies at `path` goes before any of the new files appears, for a file that must not
+        lie beside others than its own, should a kill come between.
+        """
         path = Path(path)
         with naming(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,6 +53,8 @@ class NewFiles:
                 _remove_left(path)
             unfinished, raw = _created(path)
         self._files.append((path, unfinished, raw, io.BufferedWriter(raw, 2**17)))
+        if remove_first:
+            self._old.append(path)
         return self._files[-1][3]
 
     def finish(self) -> None:
@@ -74,6 +81,9 @@ class NewFiles:
                         raise _sentence(path, raw.problem) from error
                 return
             self.finish()
+            for path in self._old:
+                with naming(path):
+                    path.unlink(missing_ok=True)
             for path, unfinished, _, _ in self._files:
                 with naming(path):
                     unfinished.replace(path)

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -57,9 +58,7 @@ WRITERS = {
     "weight file": write_weights,
     "embeddings": lambda path: write_embeddings(path, [str(i) for i in range(100)], NUMBERS, {}),
     "bin": lambda path: write_bin(path, [(NUMBERS.tobytes(), b"")], [True]),
-    "rec": lambda path: write_image_records(
-        path, [(0, NUMBERS.tobytes())], size=(2, 2), beside={path.with_name("n"): b"n"}
-    ),
+    "rec": lambda path: write_image_records(path, [(0, NUMBERS.tobytes())], size=(2, 2), names=b"n\n"),
     "CSV": lambda path: output.write_csv(path, ["a"], [["b" * 100_000]]),
     "figure": write_figure,
 }
@@ -122,6 +121,27 @@ def test_files_that_belong_together_appear_when_the_last_of_them_is_whole(tmp_pa
         assert not (tmp_path / "b" / "c").exists()
     assert ((tmp_path / "a").read_text(), (tmp_path / "b" / "c").read_text()) == ("1", "2")
     assert [path.name for path in (tmp_path / "b").iterdir()] == ["c"]
+
+
+def test_an_old_file_that_must_not_lie_beside_new_ones_goes_before_they_appear(tmp_path, monkeypatch):
+    for name in "ab":
+        (tmp_path / name).write_text("before")
+    replace, seen = Path.replace, []
+
+    def look(path, target):
+        seen.append((target.name, (tmp_path / "b").exists()))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", look)
+    with NewFiles() as new:
+        new.open(tmp_path / "a")
+        new.open(tmp_path / "b", remove_first=True)
+        assert (tmp_path / "b").read_text() == "before"
+    assert seen == [("a", False), ("b", False)]
+    with suppress(ValueError), NewFiles() as new:
+        new.open(tmp_path / "b", remove_first=True)
+        raise ValueError
+    assert (tmp_path / "b").exists(), "an error removes nothing"
 
 
 def test_text_keeps_its_line_ends_and_the_longest_name_is_taken(tmp_path):

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from sphereface_plus.data.record_names import digest, names_of_rec, tied
 from sphereface_plus.data.recordio import RecordError, RecordFile, RecordWriter
 
 PROPERTY = "property"
@@ -106,6 +108,10 @@ class ImageRecords:
         except RecordError as error:
             raise RecordError(f"{self.where(number)}: {error}") from None
 
+    def digest(self) -> str:
+        """By which the names of these images are known (record_names.py)."""
+        return digest(self.records.num_bytes, self.records.offsets[self._numbers], self.labels)
+
     def identity_labels(self) -> np.ndarray:
         """int64 (N,): the labels as whole numbers from 0. Raises RecordError for one that is none."""
         with np.errstate(invalid="ignore"):
@@ -169,19 +175,20 @@ def write_image_records(
     *,
     size: tuple[int, int] | None = None,
     plain: bool = False,
-    beside: Mapping[Path, bytes] | None = None,
+    names: bytes | None = None,
 ) -> int:
     """Writes (label, image) with an .idx, identity records, record 0 and, with size (H, W), `property`.
 
     The images of a label must follow one another, as insightface's ranges have it; labels begin with 0 and
     have no gaps. plain: neither record 0 nor identity records, and images from record 0 on, as im2rec has
-    it. beside: other files' contents. All files appear together.
-    Returns the number of images. Raises RecordError for labels in another order, WriteError; then, and where
-    the images raise, nothing is written.
+    it. names: a CSV of a row an image, written beside it as record_names.py has it. All files appear
+    together.
+    Returns the number of images. Raises RecordError for labels in another order and for another set's
+    `property` (check_property), WriteError; then, and where the images raise, nothing is written.
     """
     path = Path(path)
     starts: list[int] = []  # of each identity
-    number = 0
+    number, offsets, labels = 0, array("q"), array("f")
     with RecordWriter(path) as writer:
         for number, (label, image) in enumerate(images, start=1):
             if label == len(starts):
@@ -196,6 +203,8 @@ def write_image_records(
                     f"{path}: more than {_EXACT:,} records cannot be told apart by float32 ranges"
                 )
             key = number - 1 if plain else number
+            offsets.append(writer.num_bytes)
+            labels.append(label)
             writer.write(key, pack_record(float(label), key, image))
         if not starts:
             raise RecordError(f"{path}: there is no image to write")
@@ -204,12 +213,37 @@ def write_image_records(
                 key = number + 1 + identity
                 writer.write(key, pack_record((start, end), key))
             writer.write(0, pack_record((number + 1, number + 1 + len(starts)), 0))
-        if size is not None:
+        if size is not None and check_property(path, len(starts), size):
             text = f"{len(starts)},{size[0]},{size[1]}\n"
-            writer.beside(path.parent / PROPERTY).write(text.encode())
-        for file, content in (beside or {}).items():
-            writer.beside(file).write(content)
+            writer.open(path.parent / PROPERTY).write(text.encode())
+        if names is not None:
+            records = digest(writer.num_bytes, np.array(offsets), np.array(labels))
+            writer.open(names_of_rec(path)).write(tied(names, records))
     return number
+
+
+def check_property(path: str | Path, num_classes: int, size: tuple[int, int]) -> bool:
+    """Whether `property` is to be written for the .rec `path`: there is none, or one of what is replaced.
+
+    insightface has one `property` in a folder. Raises RecordError where it is another set's, or no such file.
+    """
+    path = Path(path)
+    file = path.parent / PROPERTY
+    if not file.exists():
+        return True
+    advice = f"name another folder for {path.name}"
+    try:
+        found = read_property(file)
+    except RecordError:
+        raise RecordError(f"{file}: is there already and is no face set's; {advice}") from None
+    if found == (num_classes, *size):
+        return False
+    if [*path.parent.glob("*.rec")] == [path]:
+        return True
+    raise RecordError(
+        f"{file}: says {found[0]:,} identities and {found[1]}x{found[2]}, as another set in this folder has, "
+        f"and {path.name} would have {num_classes:,} and {size[0]}x{size[1]}; {advice}"
+    )
 
 
 def read_property(path: str | Path) -> tuple[int, int, int]:

@@ -2,7 +2,7 @@
 
 A .rec has numbers only; the names of the crops that were packed lie beside it as `<name>.rec.csv`, a row a
 record, in their order: their manifest, or where there was none, the columns `path,identity`. Without this
-file an identity is its label in seven digits, and a crop is called `label/record`.
+file (record_names.py) an identity is its label in seven digits, and a crop is called `label/record`.
 
 A tar that was packed holds samples as webdataset and Hugging Face's datasets read them, and such a table as
 its last member, which both skip:
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from sphereface_plus.data.image_records import PROPERTY, ImageRecords, read_property
 from sphereface_plus.data.manifest import MANIFEST, ManifestError, leads_outside, read_manifest
 from sphereface_plus.data.packs import PackedCrop
+from sphereface_plus.data.record_names import names_of_rec, untied
 from sphereface_plus.data.recordio import RecordError
 from sphereface_plus.data.tars import TarCrops, TarError
 
@@ -52,11 +53,6 @@ class PackedSet:
     """(H, W) by a .rec's `property` file; None where nothing says it."""
     skipped: tuple[str, ...] = ()
     """Images of a tar that lie deeper than identity/image, or beside, relative to the identities' folder."""
-
-
-def names_of_rec(path: Path) -> Path:
-    """Where the names of a .rec lie, if they are known."""
-    return path.with_name(f"{path.name}.csv")
 
 
 def sample_names(names: Iterable[str]) -> list[str]:
@@ -99,7 +95,13 @@ def _open_rec(path: Path) -> PackedSet:
         identities = [f"{label:07d}" for label in labels]
         names = [f"{identity}/{records.key(number):08d}" for number, identity in enumerate(identities)]
         return PackedSet(crops, names, identities, None, None, size)
-    content = names_of_rec(path).read_bytes()
+    content, digest = untied(names_of_rec(path).read_bytes())
+    if digest not in (None, records.digest()):
+        raise ManifestError(
+            f"{names_of_rec(path)}: its last line says that it names other records than {path.name} holds, "
+            "as after a packing that was stopped; pack again, or remove it, or only that line if the names "
+            "are right"
+        )
     names, identities, table = _read_names(names_of_rec(path), content)
     pairs = set(zip(labels, identities, strict=False))
     one_to_one = len(pairs) == len(set(labels)) == len(set(identities))

@@ -17,8 +17,6 @@ import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import IO
 
 import numpy as np
 
@@ -215,22 +213,21 @@ def _mapped(path: Path, num_bytes: int) -> np.ndarray:
     return np.asarray(words)
 
 
-class RecordWriter:
-    """Writes a .rec and its .idx; both appear whole when the `with` block ends, or not at all."""
+class RecordWriter(NewFiles):
+    """Writes a .rec and its .idx, and what else it opens, as NewFiles: together and whole, or not at all."""
 
     def __init__(self, path: str | Path) -> None:
+        super().__init__(large=True)
         self.path = Path(path)
         self.index = self.path.with_suffix(".idx")
-        self._new = NewFiles(large=True)
-        self._offset = 0
+        self.num_bytes = 0
+        """Of the .rec up to now: where the next record begins."""
 
     def __enter__(self) -> RecordWriter:
-        self._files = [self._new.open(file) for file in (self.path, self.index)]
+        self._records = self.open(self.path)
+        # An .idx must not lie beside another .rec than its own, which is read without one.
+        self._index = self.open(self.index, remove_first=True)
         return self
-
-    def beside(self, path: Path) -> IO[bytes]:
-        """One more file to write, which appears together with the .rec."""
-        return self._new.open(path)
 
     def write(self, key: int, content: bytes) -> None:
         """Appends a record. Raises RecordError for one that is too long for the format."""
@@ -238,27 +235,14 @@ class RecordWriter:
             raise RecordError(
                 f"{self.path}: record {key} has {len(content):,} bytes, at most {MAX_LENGTH:,} fit"
             )
-        records, index = self._files
-        index.write(b"%d\t%d\n" % (key, self._offset))
+        self._index.write(b"%d\t%d\n" % (key, self.num_bytes))
         parts = split(content)
         for number, part in enumerate(parts):
             cflag = _WHOLE if len(parts) == 1 else _FIRST if number == 0 else _MIDDLE
             if 0 < number == len(parts) - 1:
                 cflag = _LAST
-            records.write(_HEAD.pack(MAGIC, cflag << 29 | len(part)) + part + bytes(-len(part) % 4))
-            self._offset += _HEAD.size + len(part) + -len(part) % 4
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            try:
-                self._new.finish()
-                self.index.unlink(missing_ok=True)  # an .idx must not lie beside another .rec than its own
-            except BaseException as problem:
-                self._new.__exit__(type(problem), problem, trace)
-                raise
-        self._new.__exit__(kind, error, trace)
+            self._records.write(_HEAD.pack(MAGIC, cflag << 29 | len(part)) + part + bytes(-len(part) % 4))
+            self.num_bytes += _HEAD.size + len(part) + -len(part) % 4
 
 
 def split(content: bytes) -> list[bytes]:

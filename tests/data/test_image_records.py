@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sphereface_plus.data.image_records import (
     ImageRecords,
+    check_property,
     pack_record,
     parse_record,
     read_property,
@@ -68,6 +69,26 @@ def test_insightfaces_reader_finds_each_identitys_range(rec):
         assert read[key][24:] == image
     assert (rec.parent / "property").read_text() == "3,112,96\n"
     assert read_property(rec.parent / "property") == (3, 112, 96)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_insightfaces_training_set_takes_the_images_of_both_layouts(tmp_path, plain):
+    # As MXFaceDataset of its arcface_torch: labels after record 0's header mean that the images are the
+    # records 1 to the first label - 1; without any, each key of the .idx is an image.
+    write_image_records(tmp_path / "train.rec", IMAGES, plain=plain)
+    index = [line.split("\t") for line in (tmp_path / "train.idx").read_text().splitlines()]
+    offsets = {int(key): int(offset) for key, offset in index}
+    records = RecordFile(tmp_path / "train.rec")
+
+    def unpacked(key):
+        content = records.read(records.offsets.tolist().index(offsets[key]))
+        flag, label, _, _ = struct.unpack_from("<IfQQ", content)
+        labels = struct.unpack_from(f"<{flag}f", content, 24) if flag else (label,)
+        return flag, labels, content[24 + 4 * flag :]
+
+    flag, labels, _ = unpacked(0)
+    keys = range(1, int(labels[0])) if flag > 0 else offsets
+    assert [(int(unpacked(key)[1][0]), unpacked(key)[2]) for key in keys] == IMAGES
 
 
 def test_a_set_that_mxnet_wrote_is_read_images_in_parts_and_second_labels_included(mxnet_rec):
@@ -192,3 +213,43 @@ def test_a_record_in_parts_that_an_index_names_again_and_again_is_not_read_each_
     rec.with_suffix(".idx").write_text("".join(f"{key}\t0\n" for key in range(1000)))
     with pytest.raises(RecordError, match=r"a\.idx: the records 0 and 1 share bytes of a\.rec"):
         ImageRecords(rec)
+
+
+def test_parts_that_lie_in_one_another_are_not_read_for_each_record(tmp_path):
+    # Each record: its header, then a part that reaches over the records behind it, then a long one for all.
+    count, head = 10, struct.pack("<IfQQ", 0, 0, 0, 0)
+    data = b""
+    for number in range(count):
+        over = 40 * (count - 1 - number)
+        data += (
+            struct.pack("<II", MAGIC, 1 << 29 | len(head)) + head + struct.pack("<II", MAGIC, 2 << 29 | over)
+        )
+    (tmp_path / "a.rec").write_bytes(data + struct.pack("<II", MAGIC, 3 << 29 | 4000) + bytes(4000))
+    (tmp_path / "a.idx").write_text("".join(f"{number}\t{40 * number}\n" for number in range(count)))
+    with pytest.raises(RecordError, match=r"a\.rec: its records lie in one another"):
+        ImageRecords(tmp_path / "a.rec")
+
+
+def test_a_property_file_that_says_the_same_stays_and_another_sets_is_not_replaced(tmp_path):
+    file, rec = tmp_path / "property", tmp_path / "a.rec"
+    assert check_property(rec, 3, (112, 96))
+    file.write_text("3, 112, 96")
+    assert not check_property(rec, 3, (112, 96))
+    for replaced in (False, True):
+        (tmp_path / "b.rec").touch()
+        with pytest.raises(
+            RecordError,
+            match=r"property: says 3 identities and 112x96, as another set in this folder has, and a\.rec "
+            r"would have 2 and 112x112; name another folder for a\.rec",
+        ):
+            write_image_records(rec, [(0, b"x"), (1, b"y")], size=(112, 112))
+        assert rec.exists() == replaced
+        (tmp_path / "b.rec").unlink()
+        rec.touch()
+    assert check_property(rec, 2, (112, 112)), "the folder's only .rec is replaced, and its own property"
+    file.write_text("rent = 3\n")
+    with pytest.raises(
+        RecordError, match=r"property: is there already and is no face set's; name another fol"
+    ):
+        check_property(rec, 2, (112, 112))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.rec", "property"]

@@ -7,6 +7,7 @@ import io
 import pickle
 import re
 import tarfile
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 import cv2
@@ -16,11 +17,11 @@ from click.testing import CliRunner
 
 from data_prep.__main__ import main
 from data_prep.errors import PrepError
-from data_prep.packing import about_set, make_bin, pack
+from data_prep.packing import about_set, encoded, make_bin, pack
 from data_prep.unpacking import unpack
 from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.image_records import ImageRecords, read_property
-from sphereface_plus.data.manifest import LANDMARK_COLUMNS, ManifestRow, write_manifest
+from sphereface_plus.data.manifest import LANDMARK_COLUMNS, ManifestError, ManifestRow, write_manifest
 from sphereface_plus.data.recordio import RecordFile
 
 
@@ -33,7 +34,7 @@ def write_crop(path: Path, seed: int, size=(12, 10)) -> None:
 @pytest.fixture
 def plain(tmp_path):
     """Crops without a manifest: three of Zoë, two of Ann, JPEG and PNG."""
-    for number, name in enumerate(["Zoë/1.jpg", "Zoë/2.png", "Zoë/3.jpg", "Ann/1.png", "Ann/2.jpg"]):
+    for number, name in enumerate(ORDER):
         write_crop(tmp_path / "plain" / name, number)
     return tmp_path / "plain"
 
@@ -49,6 +50,9 @@ def listed(tmp_path):
         rows.append(ManifestRow(f"{number}.png", identity, "s.jpg", "given", "mine", 12, 10, **rest))
     write_manifest(tmp_path / "listed" / "manifest.csv", rows)
     return tmp_path / "listed"
+
+
+ORDER = ["Zoë/1.jpg", "Zoë/2.png", "Zoë/3.jpg", "Ann/1.png", "Ann/2.jpg"]
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -109,6 +113,61 @@ def test_a_rec_is_laid_out_as_insightface_reads_it(plain, tmp_path):
     assert records.keys.tolist() == list(range(8))  # 0, five images, two identities
     assert ImageRecords(tmp_path / "train.rec").labels.tolist() == [0, 0, 1, 1, 1]
     assert read_property(tmp_path / "property") == (2, 12, 10)
+
+
+@pytest.mark.parametrize("text", ["2,12,12\n", "3,12,10\n", "rent = 3\n"])
+def test_a_property_file_that_says_otherwise_is_refused_before_a_crop_is_read(plain, tmp_path, text):
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "sets" / "property").write_text(text)
+    (tmp_path / "sets" / "b.rec").touch()
+    before = files(tmp_path / "sets")
+    with pytest.raises(PrepError, match=r"sets/property: .*; name another folder for a\.rec$"):
+        pack(plain, tmp_path / "sets" / "a.rec", lambda *_: pytest.fail("has begun"))
+    assert files(tmp_path / "sets") == before
+
+
+def test_sets_of_one_size_share_a_folder_and_a_set_is_packed_again_with_more_people(plain, tmp_path):
+    for name in ("a.rec", "b.rec"):
+        pack(plain, tmp_path / "sets" / name)
+    assert [FaceCrops.open(tmp_path / "sets" / name).size for name in ("a.rec", "b.rec")] == [(12, 10)] * 2
+    pack(plain, tmp_path / "own" / "a.rec")
+    write_crop(plain / "Bob" / "1.png", 9)
+    pack(plain, tmp_path / "own" / "a.rec")
+    assert read_property(tmp_path / "own" / "property") == (3, 12, 10)
+
+
+def test_a_packing_that_is_killed_among_the_renames_leaves_no_wrong_names(plain, tmp_path, monkeypatch):
+    """For each number of files that have taken their places: the new set, the old one, or a sentence."""
+    packed, replace, refused = tmp_path / "packed" / "a.rec", Path.replace, 0
+    for number, path in enumerate(ORDER):  # as many crops of as many people, others
+        write_crop(tmp_path / "others" / path.replace("Zoë", "Eve").replace("Ann", "Bob"), 10 + number)
+    whose = {
+        data: name[:3] for folder in (plain, tmp_path / "others") for name, data in files(folder).items()
+    }
+    for stop in range(5):
+        monkeypatch.setattr(Path, "replace", replace)
+        pack(plain, packed)
+        done = 0
+
+        def replace_or_die(path, target, stop=stop):
+            nonlocal done
+            if done == stop:
+                raise KeyboardInterrupt
+            done += 1
+            return replace(path, target)
+
+        monkeypatch.setattr(Path, "replace", replace_or_die)
+        with suppress(KeyboardInterrupt):
+            pack(tmp_path / "others", packed)
+        try:
+            crops = FaceCrops.open(packed)
+        except ManifestError as error:
+            assert "names other records than a.rec holds" in str(error)  # noqa: PT017
+            refused += 1
+            continue
+        for crop, label in zip(crops.paths, crops.labels, strict=True):
+            assert whose[encoded(crop)] == crops.identities[label]
+    assert refused
 
 
 def test_a_rec_without_names_is_unpacked_to_numbers(plain, tmp_path):
