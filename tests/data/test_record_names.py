@@ -55,6 +55,7 @@ def test_names_of_other_records_are_refused(rec, others):
 @pytest.mark.parametrize("end", ["", "\n", ",\n", ",,,\r\n"])
 def test_names_may_be_edited_and_those_of_old_have_no_such_line(rec, end):
     names, records = untied(names_of_rec(rec).read_bytes())
+    assert records is not None
     assert (names, records) == (NAMES, ImageRecords(rec).digest())
     edited = tied(NAMES.replace(b"Bob", b"Zo\xc3\xab"), records).rstrip() + end.encode()
     for content in (edited, untied(edited)[0]):
