@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 GENUINE, IMPOSTOR = "#1f5f8b", "#d1662b"  # told apart with any colour vision
+LONGEST_LABEL = 36
 MODELS = ("#5f6b76", "#1f5f8b", "#d1662b", "#3a8f6d", "#8a5a9e", "#b59a2f", "#b03a5b", "#2aa1b3")
 """Line colours of models side by side; a ninth model takes the first again, with its own dashes."""
 _INK, _FAINT = "#30363d", "#d8dde2"
@@ -83,7 +84,11 @@ def interval_plot(
 
 
 def _plain(label: str) -> str:
-    """A label as it is: matplotlib takes $ for mathematics, and leaves out of a legend what begins with _."""
+    """A label as it is: matplotlib takes $ for mathematics, and leaves out of a legend what begins with _.
+
+    Of a long one the end, which tells paths apart: a label must not take the plot's place.
+    """
+    label = label if len(label) <= LONGEST_LABEL else "…" + label[1 - LONGEST_LABEL :]
     return ("\u200b" if label.startswith("_") else "") + label.replace("$", r"\$")
 
 

@@ -163,7 +163,8 @@ def embed(
     crops = FaceCrops.open(images)
     check_crops(crops.template, crops.size, embedder.input)
     of_model = model if str(model) != "pixels" else "pixels"
-    claim = claimed(out, "sphereface-plus embed", file=True, model=of_model, crops=images, flip=flip)
+    of = {"model": of_model, "crops": images, "flip": flip, "input": spec}
+    claim = claimed(out, "sphereface-plus embed", file=True, **of)
     with claim, progress("crops", len(crops.paths)) as done:
         embeddings = embed_files(embedder, crops.paths, flip=flip, batch_size=batch_size, progress=done)
         write_embeddings(out, crops.keys, embeddings, embedder.meta(flip))
@@ -192,7 +193,8 @@ def export(model: Path, out: Path, license: str | None, with_head: bool) -> None
     from sphereface_plus.data.outputs import claimed
     from sphereface_plus.export import export as export_model
 
-    with claimed(out, "sphereface-plus export", file=bool(out.suffix), model=model):
+    of = {"model": model, "license": license, "head": "with its head" if with_head else None}
+    with claimed(out, "sphereface-plus export", file=bool(out.suffix), **of):
         words = export_model(model, out, license=license, head=with_head)
     click.echo(words)
 
@@ -249,7 +251,9 @@ def convert(
     from sphereface_plus.pretrained import convert as convert_weights
     from sphereface_plus.pretrained import summary
 
-    with claimed(out, "sphereface-plus convert", file=True, weights=source):
+    of = {"weights": source, "format": format, "head": head or None, "identities": identities}
+    of |= {"license": license, "input": "folded" if fold_input else None}
+    with claimed(out, "sphereface-plus convert", file=True, **of):
         model = convert_weights(
             source, out, format, head=head, identities=identities, license=license, fold=fold_input
         )

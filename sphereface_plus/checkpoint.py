@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import pickle
@@ -60,6 +61,9 @@ def load(path: str | Path) -> dict[str, Any]:
             f"{file}: holds more than tensors and plain data; refused, as reading that could run its code"
         ) from None
     except Exception as error:  # a hostile pickle can raise anything; what it cannot do is run
+        # Of the disk or the network, and the file may be whole; a wrong offset in the file is EINVAL.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise CheckpointError(f"{file}: cannot be read ({error.strerror})") from None
         reason = (str(error) or type(error).__name__).partition("\n")[0][:200]
         if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # the latter is torch's
             raise CheckpointError(f"{file}: cannot be read, memory is short ({reason})") from None

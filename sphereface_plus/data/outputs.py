@@ -26,7 +26,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import filelock
 
-from sphereface_plus.data.places import PlaceError, check_folder
+from sphereface_plus.data.places import PlaceError, check_file, check_folder
 from sphereface_plus.files import write_text
 
 P = ParamSpec("P")
@@ -44,7 +44,10 @@ def locked(place: str | Path, *, file: bool = False) -> Iterator[None]:
     """
     place = Path(place)
     folder = place.parent if file else place
-    check_folder(folder)
+    if file:
+        check_file(place, place.suffix)
+    else:
+        check_folder(place)
     made = [above for above in (folder, *folder.parents) if not above.exists()]
     lock = filelock.FileLock(_hidden(place, LOCK, file), blocking=False)
     try:

@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from sphereface_plus.data.words import counted
+
 
 class DeviceError(ValueError):
     """A device that is not there."""
@@ -33,7 +35,7 @@ class Processes:
         """What a run's bits depend on beside its config: `1 x cpu with AVX512, 2 threads, torch 2.15.0`."""
         if self.device.type == "cpu":
             capability = torch.backends.cpu.get_cpu_capability()
-            place = f"cpu with {capability}, {torch.get_num_threads()} threads"
+            place = f"cpu with {capability}, {counted(torch.get_num_threads(), 'thread')}"
         else:
             place = torch.cuda.get_device_name(self.device)
         return f"{self.world_size} x {place}, torch {torch.__version__}"

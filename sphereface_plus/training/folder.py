@@ -16,13 +16,13 @@ import filelock
 import yaml
 
 from sphereface_plus.config import Config, ImageConfig, load, to_dict
-from sphereface_plus.files import write_text
+from sphereface_plus.files import is_unfinished, write_text
 
 # What may change when a run goes on: no update that was made, or will be made, depends on these.
 MAY_CHANGE = {"train.steps", "data.workers"}
 # What may change beside when a run has diverged, which would diverge again: what its message advises.
-GENTLER = {"optimizer.learning_rate", "optimizer.warmup_steps", "optimizer.clip_norm"}
-GENTLER |= {"mhe.weight", "mhe.hidden.weight", "mhe.output.weight", "loss.lambda_min"}
+AFTER_DIVERGENCE = {"optimizer.learning_rate", "optimizer.warmup_steps", "optimizer.clip_norm"}
+AFTER_DIVERGENCE |= {"mhe.weight", "mhe.hidden.weight", "mhe.output.weight", "loss.lambda_min"}
 LOCK = ".lock"
 
 
@@ -87,10 +87,7 @@ class RunFolder:
         """Also where a kill left the lock, and the half of a file that was to get its name when whole."""
         if not self.path.is_dir():
             return not self.path.exists()
-        return all(
-            file.name == LOCK or (file.name.startswith(".") and file.suffix == ".tmp")
-            for file in self.path.iterdir()
-        )
+        return all(file.name == LOCK or is_unfinished(file) for file in self.path.iterdir())
 
     def refuse_existing(self) -> None:
         """Raises RunError if something is where a new run would write."""
@@ -123,7 +120,9 @@ class RunFolder:
         may_change = MAY_CHANGE | ({"data.path"} if isinstance(config, ImageConfig) else set())
         gentler: set[str] = set()
         if self.failure.is_dir():
-            may_change |= (gentler := GENTLER | ({"train.precision"} if precision == "fp32" else set()))
+            may_change |= (
+                gentler := AFTER_DIVERGENCE | ({"train.precision"} if precision == "fp32" else set())
+            )
         if refused := {key: values for key, values in differing.items() if key not in may_change}:
             changes = ", ".join(f"{key} (was {before}, now {now})" for key, (before, now) in refused.items())
             raise RunError(

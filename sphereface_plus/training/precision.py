@@ -43,7 +43,10 @@ def settle(config: AnyConfig, processes: Processes, begun: str | None = None) ->
     begun: the precision of the run that is resumed, which `auto` keeps.
     Raises ConfigError for fp16 without CUDA.
     """
-    asked, device, here = config.train.precision, processes.device, fastest(processes.device)
+    asked, device = config.train.precision, processes.device
+    if asked == "fp32":
+        return config, None
+    here = fastest(device)
     if asked == "auto" and begun is None:
         precision = _that_all_have(here.precision, processes)
         reason = here.reason if precision == here.precision else "which all processes are fast in"

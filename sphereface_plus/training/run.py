@@ -83,8 +83,6 @@ def _train(config: Config | ImageConfig, folder: RunFolder, processes: Processes
         if point.file is not None or point.damaged:
             print(point, file=sys.stderr)
         point.tidy()
-        if gentler:
-            folder.put_failure_aside(run.first_step)
     point.payload = None  # twice the network's size in memory, which the run does not need any more
     if processes.is_main:
         for line in opening(run):
@@ -92,6 +90,8 @@ def _train(config: Config | ImageConfig, folder: RunFolder, processes: Processes
         if of_precision is not None:
             print(of_precision, file=sys.stderr)
         folder.write_config(config)
+        if gentler:  # after the config: a kill between the two must not make the next call another run
+            folder.put_failure_aside(run.first_step)
         if run.start is not None:
             write_text(folder.load_report, json.dumps(run.start, indent=2) + "\n")
     return fit(run)

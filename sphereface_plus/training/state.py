@@ -20,7 +20,7 @@ from sphereface_plus.files import write_text
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.folder import (
-    GENTLER,
+    AFTER_DIVERGENCE,
     DivergedError,
     RunError,
     RunFolder,
@@ -198,7 +198,7 @@ def restore(run: Run, point: dict[str, Any]) -> None:
     run.first_step, run.best, run.start = point["step"], point["best"], point["start"]
     run.changes = point.get("changes", [])  # checkpoints of older versions have none
     for setting, (before, now) in differences(point["config"], to_dict(run.config)).items():
-        if setting in GENTLER or setting == "train.precision":
+        if setting in AFTER_DIVERGENCE or setting == "train.precision":
             change = {"step": run.first_step, "setting": setting, "before": before, "now": now}
             run.changes = [*run.changes, change]
             if run.processes.is_main:

@@ -408,8 +408,9 @@ def test_aligned_photos_are_recognised_without_their_manifest_and_refused(photos
         align_folder(tmp_path / "crops", tmp_path / "again", **FAST)
     for file in ("manifest.csv", "report.json", "contact_sheet.html", "progress.jsonl"):
         (tmp_path / "crops" / file).unlink()
+    told = name.removesuffix("_clcarwin")  # one pixel apart, which is within the detector's error
     with pytest.raises(
-        PrepError, match=rf"is aligned already: in \d of 9 photos the landmarks lie on {name} already"
+        PrepError, match=rf"is aligned already: in \d of 9 photos the landmarks lie on {told} already"
     ):
         align_folder(tmp_path / "crops", tmp_path / "again", **FAST)
     assert not (tmp_path / "again").exists()
@@ -437,7 +438,7 @@ def test_aligned_photos_are_recognised_by_given_landmarks_too(photos, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"template": "dlib"}, "template must be one of sphereface_112x96, arcface_112x112, got 'dlib'"),
+        ({"template": "dlib"}, "template must be one of sphereface_112x96, .*, arcface_112x112, got 'dlib'"),
         ({"fit": "affine"}, "fit must be one of inverse, forward, got 'affine'"),
         ({"face": "first"}, "face must be one of centre, largest, confident, all, got 'first'"),
         ({"fallback": "guess"}, "fallback must be one of none, relaxed, centre, got 'guess'"),

@@ -49,7 +49,7 @@ def test_two_processes_make_the_updates_of_one_and_go_on_as_if_never_stopped(
     (checkpoints / "step_00000002.pt").replace(checkpoints / "last.pt")  # as if it had ended there
     torchrun(tmp_path / "again")
     again = checkpoint.load(tmp_path / "again")
-    assert again["processes"] == two["processes"] == f"2 x {CPU}, 1 threads, torch {torch.__version__}"
+    assert again["processes"] == two["processes"] == f"2 x {CPU}, 1 thread, torch {torch.__version__}"
     for part in ("network", "loss"):
         assert all(torch.equal(again[part][name], value) for name, value in two[part].items()), part
 

@@ -36,8 +36,15 @@ def test_an_empty_folder_may_be_used(tmp_path):
 
 def test_a_folder_with_what_a_kill_leaves_before_the_first_whole_file_may_be_used(tmp_path):
     (tmp_path / ".lock").touch()
-    (tmp_path / ".config.yaml.tmp").write_text("name: te")
+    (tmp_path / ".config.yaml.0123abcd.tmp").write_text("name: te")
     RunFolder(tmp_path).refuse_existing()
+
+
+def test_a_hidden_file_of_the_users_is_no_half_file_and_stays(tmp_path):
+    (tmp_path / ".notes.tmp").write_text("precious")
+    with RunFolder(tmp_path).held(), pytest.raises(RunError, match="exists: it is no run"):
+        RunFolder(tmp_path).refuse_existing()
+    assert (tmp_path / ".notes.tmp").read_text() == "precious"
 
 
 def test_a_file_is_no_folder_for_a_run(tmp_path):

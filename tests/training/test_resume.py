@@ -1,5 +1,6 @@
 """--resume after kill -9: a run ends with the uninterrupted one's numbers, in whatever state it was left."""
 
+import errno
 import os
 import random
 import shutil
@@ -154,7 +155,7 @@ def test_a_run_killed_after_its_last_step_and_before_last_pt_gets_it(settings, t
 def test_a_folder_that_a_kill_left_without_a_config_is_begun(settings, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".lock").touch()
-    (tmp_path / "run" / ".config.yaml.tmp").write_text("name: ti")
+    (tmp_path / "run" / ".config.yaml.0123abcd.tmp").write_text("name: ti")
     assert train(settings, tmp_path / "run", resume=True).step == 8
 
 
@@ -167,6 +168,20 @@ def test_what_is_no_damage_is_refused_and_stays_where_it_is(settings, tmp_path, 
     with pytest.raises(RunError, match=r"last\.pt: .*; or start a new run with --out"):
         train(settings, folder.path, resume=True)
     assert folder.last.is_file()
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
+def test_a_disk_that_fails_is_no_damage_of_the_file(settings, tmp_path, monkeypatch, number):
+    train(settings, tmp_path / "run")
+
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(RunError, match=r"last\.pt: cannot be read \("):
+        train(settings, tmp_path / "run", resume=True)
+    monkeypatch.undo()
+    assert (tmp_path / "run" / "checkpoints" / "last.pt").is_file()
 
 
 def test_want_of_memory_is_no_damage(settings, tmp_path, monkeypatch):
