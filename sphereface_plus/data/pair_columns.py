@@ -88,7 +88,11 @@ def _columns(path: Path, lines: Sequence[Line]) -> Columns | None:
         for kind, names in _COLUMNS.items()
     }
     if not all(len(found[kind]) == 1 for kind in ("first", "second", "label")) or len(found["fold"]) > 1:
-        if len(lines) > 1 and is_path_line(lines[1]) and not any(is_label(f) for f in lines[0].fields):
+        if (
+            len(lines) > 1
+            and is_path_line(lines[1])
+            and (not any(is_label(field) for field in lines[0].fields) or _only_names_the_label(lines))
+        ):
             raise PairsError(
                 f"{path}, line 1: names the columns {', '.join(lines[0].fields)[:200]}; expected path1, "
                 "path2, label and, where the list has folds, fold"
@@ -103,6 +107,19 @@ def _columns(path: Path, lines: Sequence[Line]) -> Columns | None:
         return fields[one], fields[other], fields[label], "0" if fold is None else fields[fold]
 
     return columns
+
+
+def _only_names_the_label(lines: Sequence[Line]) -> bool:
+    """Whether the first line's label is a column's name, as `same` is: the lines below have another genuine
+    word, and this one nowhere."""
+    words = [[word_of(field) for field in line.fields if is_label(field)] for line in lines]
+    below = {word for line in words[1:] for word in line}
+    return (
+        len(words[0]) == 1
+        and words[0][0] in _COLUMNS["label"]
+        and words[0][0] not in below
+        and bool(below & GENUINE)
+    )
 
 
 def is_path_line(line: Line) -> bool:

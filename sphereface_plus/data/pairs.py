@@ -33,7 +33,14 @@ import numpy as np
 
 from sphereface_plus.data.keys import photo_key
 from sphereface_plus.data.pair_columns import is_path_line, plain, read_path_lines
-from sphereface_plus.data.pair_fields import Line, PairsError, is_count, read_lines, unexpected
+from sphereface_plus.data.pair_fields import (
+    Line,
+    PairsError,
+    is_count,
+    is_label,
+    read_lines,
+    unexpected,
+)
 
 __all__ = ["Pairs", "PairsError", "is_count", "pairs_hash", "read_cfp", "read_pairs"]
 
@@ -174,6 +181,14 @@ def _read_names(path: Path, lines: Sequence[Line]) -> Pairs:
     if not found:
         raise PairsError(f"{path}: the pairs file holds a header and no pair")
     first, second, genuine = (list(column) for column in zip(*found, strict=True))
+    labelled = not any(genuine)  # of a label in every line, or of impostor pairs alone
+    for line, one, other, same in zip(lines, first, second, genuine, strict=True):
+        if not same and _may_end_in_a_label(line, one, other, labelled):
+            raise PairsError(
+                f"{path}, line {line.number}: {line.text[:200]!r} may be a pair of {one!r} and {other!r}, or "
+                "a line of LFW's with a label after it; leave the label out (`name n m` is genuine, `name n "
+                "name m` impostor), or write `path path label`"
+            )
     return Pairs(first, second, np.array(genuine), np.zeros(len(found), dtype=np.int64))
 
 
@@ -198,6 +213,21 @@ def _names(line: Line, genuine: bool | None) -> tuple[str, str, bool] | None:
         return None
     name, other = " ".join(fields[: inner[0]]), " ".join(fields[inner[0] + 1 : -1])
     return _lfw_key(name, fields[inner[0]]), _lfw_key(other, fields[-1]), False
+
+
+def _may_end_in_a_label(line: Line, one: str, other: str, labelled: bool) -> bool:
+    """Whether the number before the last is read as an impostor's name, or as its end, but need not be one.
+
+    In `Ann 1 2 1` the 2, in `Ann 1 Bob 2 0` too. Where people are all numbers it may be a name, as long as a
+    line of three fields shows that no label follows.
+    """
+    fields = [field for field in line.fields if field]
+    if len(fields) < 4 or not is_count(fields[-2]):
+        return False
+    one, other = (key.partition("/")[0] for key in (one, other))
+    if other != fields[-2]:
+        return is_label(fields[-1])
+    return not is_count(one) or (labelled and is_label(fields[-1]))
 
 
 def _lfw_key(name: str, number: str) -> str:

@@ -120,6 +120,23 @@ def test_lfws_lines_without_their_counts_are_pairs_of_one_fold(read, text):
     assert pairs_hash(read(text, "pairs.csv")) == pairs_hash(read(LFW))
 
 
+@pytest.mark.parametrize(
+    ("text", "second", "genuine"),
+    [
+        ("0045 1 2\n0045 1 7 1\n", ["0045/0045_0002", "7/7_0001"], [True, False]),
+        (
+            "Ann Lee 2 1\nAnn Lee 1 Henry 8 3\n",
+            ["Ann Lee/Ann Lee_0001", "Henry 8/Henry 8_0003"],
+            [True, False],
+        ),
+        ("a/1 a/2 same\na/1 b/1 different\n", ["a/2", "b/1"], [True, False]),
+    ],
+)
+def test_numbers_as_names_and_words_as_labels_stay_what_they_are(read, text, second, genuine):
+    pairs = read(text)
+    assert (pairs.second, pairs.genuine.tolist()) == (second, genuine)
+
+
 def test_names_with_commas_do_not_make_a_list_a_csv(read):
     pairs = read("Sammy_Davis,_Jr/1.jpg King,_Jr/2.jpg 0\na/1.jpg a/2.jpg 1\n")
     assert pairs.first == ["Sammy_Davis,_Jr/1", "a/1"]
@@ -145,6 +162,15 @@ def test_a_folder_of_lists_has_a_fold_for_each(tmp_path):
     [
         ("a/1 a/2 1\na/1 b/1 0\na/1 c/1 -1\n", "its labels are -1, 0, 1; a list uses one word for genuine"),
         ("a/1 a/2 1\na/1 a/3 yes\n", "its labels are 1, yes; a list uses"),
+        ("id_a;id_b;same\na/1;a/2;yes\na/1;b/1;no\n", "line 1: names the columns id_a, id_b, same; expected"),
+        ("id_a id_b match\na/1 a/2 1\na/1 b/1 0\n", "line 1: names the columns id_a, id_b, match; expected"),
+        (
+            "Ann 1 2 1\nAnn 1 Bob 2 0\n",
+            "line 1: 'Ann 1 2 1' may be a pair of 'Ann/Ann_0001' and '2/2_0001', or",
+        ),
+        ("Ann 1 2\nAnn 1 3 1\n", "line 2: 'Ann 1 3 1' may be a pair of .*leave the label out"),
+        ("Ann 1 2\nAnn 1 Bob 2 0\n", "line 2: 'Ann 1 Bob 2 0' may be a pair of .* and 'Bob 2/Bob 2_0000'"),
+        ("0045 1 2 1\n0046 1 3 1\n", "line 1: '0045 1 2 1' may be a pair"),
         (
             "person_a,person_b,decision\na/1.jpg,a/2.jpg,1\n",
             "line 1: names the columns person_a, person_b, dec",
