@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from sphereface_plus.data.pairs import Pairs
 from sphereface_plus.files import write_text
 
+from .people import People, people_of
 from .plots import interval_plot, roc_plot
-from .report import ReportError, checked, render
+from .report import ReportError, checked, few_people_words, render
 from .stored import ComparedReport
 from .verification import RESAMPLES, paired_difference, roc
 
@@ -22,11 +24,13 @@ FEW = 25
 """Pairs that only one of two models has right: below so many, McNemar's test is to be believed."""
 TEST = (
     f"Difference: accuracy minus that of the first model, with a 95 % paired bootstrap interval over pairs "
-    f"within folds ({RESAMPLES:,} resamples). p: McNemar's exact test, two-sided, on the pairs that only one "
-    f"of the two has right. Where there are fewer than {FEW} such pairs, believe p: an interval that is "
-    "resampled from so few can leave 0 out by chance alone in 12 of 100 cases (at four pairs), where the "
-    "exact test stays below 5. Both take pairs as independent; people who are in many make them somewhat "
-    "too sure."
+    f"within folds ({RESAMPLES:,} resamples). p: McNemar's test, two-sided, on the pairs that only one "
+    "of the two has right. Both take into account that a person in many pairs sways them together: the "
+    "number of pairs is divided by the design effect of the pairs' differences (-1, 0, 1) and by (t / z)^2, "
+    "the quantile of Student's t with one degree of freedom less than people over the normal one. Where "
+    f"nobody is in two pairs, the test is McNemar's exact one. Where fewer than {FEW} pairs decide, so "
+    "divided, believe p: an interval that is resampled from so few can leave 0 out by chance alone in 12 of "
+    "100 cases (at four pairs), where the test stays below 5."
 )
 
 
@@ -58,6 +62,7 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
             )
     fold = np.array(base["per_pair"]["fold"])
     correct = [np.array(report["per_pair"]["correct"], dtype=bool) for report in reports]
+    people = _people(base["per_pair"])
     models = []
     for report, name, label, right in zip(reports, names, _labels(reports, names), correct, strict=True):
         numbers = report["results"]
@@ -74,7 +79,7 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
                 "equal_error_rate": numbers["equal_error_rate"],
                 "auc": numbers["auc"],
                 "tar_at_far": numbers["tar_at_far"],
-                "against_first": None if report is base else _difference(correct[0], right, fold),
+                "against_first": None if report is base else _difference(correct[0], right, fold, people),
             }
         )
     protocols = sorted({model["protocol"] for model in models})
@@ -82,7 +87,7 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
         "format": 1,
         "title": base["title"],
         "pairs": base["pairs"],
-        "test": TEST,
+        "test": f"{TEST} The {people.count:,} people are known {people.words}.{few_people_words(people)}",
         "protocols": protocols,
         "models": models,
     }
@@ -92,9 +97,15 @@ def _fars(report: Mapping[str, Any]) -> list[float]:
     return [point["far"] for point in report["results"]["tar_at_far"]]
 
 
-def _difference(base: np.ndarray, other: np.ndarray, fold: np.ndarray) -> dict[str, Any]:
-    difference = paired_difference(base, other, fold)
-    return {**asdict(difference), "few_pairs": 0 < difference.only_base + difference.only_other < FEW}
+def _people(per_pair: Mapping[str, Any]) -> People:
+    genuine = np.array(per_pair["genuine"], dtype=bool)
+    return people_of(Pairs(per_pair["first"], per_pair["second"], genuine, np.array(per_pair["fold"])))
+
+
+def _difference(base: np.ndarray, other: np.ndarray, fold: np.ndarray, people: People) -> dict[str, Any]:
+    difference = paired_difference(base, other, fold, people)
+    deciding = (difference.only_base + difference.only_other) / difference.design_effect
+    return {**asdict(difference), "few_pairs": 0 < deciding < FEW}
 
 
 def table(comparison: Mapping[str, Any]) -> str:

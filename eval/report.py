@@ -22,11 +22,13 @@ from .protocols import Outcome, Protocol
 from .stored import FORMAT, Report, problem
 from .verification import (
     FARS,
+    FEW_PEOPLE,
     accuracy_interval,
     area_under_curve,
     cosine_to_l2,
     design_effect,
     equal_error_rate,
+    few_people_factor,
     roc,
     tar_at_far,
 )
@@ -49,7 +51,9 @@ def results(
 
     people: who is on the pairs, which widens the interval; None where pairs count as independent.
     """
-    effect = 1.0 if people is None else design_effect(outcome.correct, fold, people)
+    effect, fewer = 1.0, 1.0
+    if people is not None:
+        effect, fewer = design_effect(outcome.correct, fold, people), few_people_factor(people)
     curve, num_impostors = roc(outcome.scores, genuine), int(np.sum(~genuine))
     points = [tar_at_far(curve, far, num_impostors) for far in FARS]
     std = float(outcome.per_fold.std())  # divided by F, as LFW results are printed
@@ -57,7 +61,7 @@ def results(
         "accuracy": float(outcome.per_fold.mean()),
         "accuracy_std": std,
         "accuracy_standard_error": std / float(np.sqrt(len(outcome.per_fold) - 1)),
-        "accuracy_interval": accuracy_interval(outcome.correct, fold, effect),
+        "accuracy_interval": accuracy_interval(outcome.correct, fold, effect * fewer),
         "accuracy_interval_is": _interval_words(effect, people),
         "design_effect": effect,
         "errors": int(np.sum(~outcome.correct)),
@@ -87,8 +91,16 @@ def _interval_words(effect: float, people: People | None) -> str:
     return (
         f"{words}. The {people.count:,} people are known {people.words}; that they share pairs makes the "
         f"accuracy's variance {effect:.2f} times that of independent pairs (design effect, "
-        "at least 1), and the pairs count as so many fewer."
+        "at least 1), and the pairs count as so many fewer. Quantiles are Student's, with one degree of "
+        "freedom less than people." + few_people_words(people)
     )
+
+
+def few_people_words(people: People) -> str:
+    """What to think of an interval or a test from few people; nothing where there are enough."""
+    if people.count >= FEW_PEOPLE:
+        return ""
+    return f" Few people: from {people.count} it cannot be told well how far people differ; trust this less."
 
 
 def build(

@@ -77,6 +77,8 @@ class _PerPair(_Part):
     fold: list[PositiveInt]
     score: list[float]
     correct: list[Literal[0, 1]]
+    first: list[str]
+    second: list[str]
 
 
 class ComparedReport(Report):

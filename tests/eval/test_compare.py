@@ -15,8 +15,10 @@ import pytest
 
 from eval import report as reports
 from eval.compare import compare, markdown, p_text, table
+from eval.people import people_of
 from eval.plots import interval_plot, roc_plot
-from eval.verification import mcnemar, roc
+from eval.verification import mcnemar, paired_difference, roc
+from sphereface_plus.data.pairs import Pairs
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,17 @@ def test_difference_interval_and_test_are_of_the_pairs_in_the_reports(three, run
     only_good = sum(g > p for p, g in zip(poor_right, good_right, strict=True))
     against = good["against_first"]
     assert (against["only_base"], against["only_other"]) == (only_poor, only_good)
-    assert against["p_value"] == mcnemar(only_poor, only_good)
+    assert against["mcnemar_p_value"] == mcnemar(only_poor, only_good)
+    pairs = reports.read(three[0])["per_pair"]
+    genuine, fold = np.array(pairs["genuine"], dtype=bool), np.array(pairs["fold"])
+    people = people_of(Pairs(pairs["first"], pairs["second"], genuine, fold))
+    assert people.count == 70
+    right = [np.array(each, dtype=bool) for each in (poor_right, good_right)]
+    expected = paired_difference(right[0], right[1], fold, people)
+    assert against["p_value"] == expected.p_value > against["mcnemar_p_value"]
+    assert against["design_effect"] == expected.design_effect > 1
+    assert against["interval"] == list(expected.interval)
+    assert "The 70 people are known by the photos' folders." in result["test"]
     assert against["difference"] == pytest.approx(good["accuracy"] - first["accuracy"])
     assert against["interval"][0] < against["difference"] < against["interval"][1]
     assert again["against_first"] == against
@@ -130,7 +142,8 @@ def test_few_deciding_pairs_are_said_with_which_to_believe(three, run_eval, tmp_
     assert "0 pairs gained and 4 lost against the first are few; believe p, not the interval." in output
     against = json.loads((tmp_path / "c" / "compare.json").read_text())["models"][1]["against_first"]
     assert against["few_pairs"]
-    assert against["interval"][1] < 0 < 0.05 < against["p_value"] == 0.125
+    assert against["interval"][1] < 0 < 0.05 < against["mcnemar_p_value"] == 0.125
+    assert against["p_value"] > 0.125  # people are in several pairs each
     assert "few pairs: believe p" in (tmp_path / "c" / "compare.html").read_text()
     many = copy.deepcopy(contents[0])
     many["per_pair"]["correct"] = [1 - right for right in many["per_pair"]["correct"]]
@@ -164,7 +177,7 @@ def damaged(report: dict, place: str, value: object) -> dict:
         ("results.tar_at_far", [3], "results.tar_at_far.0: input should be"),
         ("results.tar_at_far", [], "have TAR at other FARs"),
         ("model.label", 7, "model.label: input should be a valid string, got 7"),
-        ("per_pair", {}, "per_pair.genuine is missing, and 3 more"),
+        ("per_pair", {}, "per_pair.genuine is missing, and 5 more"),
         ("per_pair.score", [0.5], "per_pair.score has 1 values for 120 pairs"),
         ("per_pair.score", [float("nan")] * 120, "per_pair.score.0: input should be a finite number"),
         ("per_pair.correct", [2] * 120, "per_pair.correct.0: input should be 0 or 1, got 2"),

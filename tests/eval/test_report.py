@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from eval import report as reports
+from eval.people import People
 from eval.protocols import Outcome
-from eval.verification import FARS
+from eval.verification import FARS, accuracy_interval, few_people_factor
 from sphereface_plus.data.pairs import pairs_hash, read_pairs
 
 
@@ -211,3 +212,19 @@ def test_a_file_that_is_no_report_is_refused_by_name(tmp_path, content, message)
         path.write_text(content)
     with pytest.raises(reports.ReportError, match=rf"report\.json: {message}"):
         reports.read(tmp_path)
+
+
+@pytest.mark.parametrize(("count", "few"), [(6, True), (19, True), (20, False)])
+def test_few_people_are_said_beside_the_interval_which_is_students(count, few):
+    person, fold = np.arange(600) % count, np.arange(600) % 10
+    people = People(person, np.where(fold < 5, person, (person + 1) % count), count, True, "by hand")
+    correct = np.random.default_rng(0).random(600) < 0.9
+    outcome = Outcome(np.arange(600.0), correct, np.zeros(10), np.array([correct.mean()] * 10))
+    numbers = reports.results(outcome, fold < 5, fold, people)
+    assert ("Few people: from" in numbers["accuracy_interval_is"]) == few
+    assert (
+        "Quantiles are Student's, with one degree of freedom less than people."
+        in (numbers["accuracy_interval_is"])
+    )
+    effect = numbers["design_effect"] * few_people_factor(people)
+    assert numbers["accuracy_interval"] == accuracy_interval(correct, fold, effect)

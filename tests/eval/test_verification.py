@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.optimize import brentq
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
+from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from eval import verification as v
@@ -139,15 +140,9 @@ def test_design_effect_is_the_slow_sum_over_people_and_pairs(seed):
     people, correct = drawn_people(seed)
     error, n = np.mean(~correct), len(correct)
     variance = 0.0
-    for person in range(people.count):
-        total = 0.0
-        for a, b, right in zip(people.first, people.second, correct, strict=True):
-            if person in (a, b):
-                total += (0 if right else 1) - error
-        variance += total**2
-    for a, b, right in zip(people.first, people.second, correct, strict=True):
-        if a != b:
-            variance -= ((0 if right else 1) - error) ** 2
+    rows = list(zip(people.first, people.second, ~correct - error, strict=True))
+    for a, b, residual in rows:
+        variance += sum(residual * r for c, d, r in rows if {a, b} & {c, d})
     expected = max(1, variance / (n * error * (1 - error)))
     assert v.design_effect(correct, np.arange(n) % 10, people) == pytest.approx(expected, rel=1e-12)
 
@@ -163,6 +158,16 @@ def test_pairs_copied_k_times_of_the_same_people_are_worth_one_each():
     assert interval == pytest.approx(v.accuracy_interval(correct, np.arange(400) % 10))
 
 
+def test_pairs_copied_k_times_of_the_same_two_people_are_worth_one_each():
+    correct, copies = np.arange(400) % 10 > 0, 3
+    first = np.tile(np.arange(0, 800, 2), copies)
+    second = first + 1
+    second[:400], first[:400] = first[:400], second[:400].copy()  # whoever comes first
+    people = People(first, second, 800, True, "by hand")
+    effect = v.design_effect(np.tile(correct, copies), np.tile(np.arange(400) % 10, copies), people)
+    assert effect == pytest.approx(copies)
+
+
 def test_people_who_share_nothing_and_models_without_error_have_no_design_effect():
     alone = People(np.arange(60), np.arange(60), 60, True, "by hand")
     fold = np.arange(60) % 10
@@ -175,6 +180,66 @@ def test_people_who_share_nothing_and_models_without_error_have_no_design_effect
 def test_mcnemar_is_scipys_two_sided_binomial_test(base, other):
     expected = binomtest(base, base + other, 0.5).pvalue if base + other else 1.0
     assert v.mcnemar(base, other) == pytest.approx(expected, rel=1e-10)
+
+
+def test_mcnemar_of_divided_counts_is_that_of_as_many_pairs():
+    assert v.mcnemar(4 * 3, 4 * 12, 4.0) == pytest.approx(v.mcnemar(3, 12), rel=1e-12)
+    assert v.mcnemar(9, 30, 1.0) < v.mcnemar(9, 30, 1.5) < v.mcnemar(9, 30, 3.0)
+
+
+@pytest.mark.parametrize("count", [2, 6, 20, 4000])
+def test_few_people_have_students_quantile_in_wilsons_interval(count):
+    people = People(np.arange(count), np.roll(np.arange(count), 1), count, True, "by hand")
+    factor = v.few_people_factor(people)
+    assert factor == pytest.approx((student.ppf(0.975, count - 1) / norm.ppf(0.975)) ** 2)
+    z, share, n = student.ppf(0.975, count - 1), 0.1, 600
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    assert v.wilson(share, n / factor) == pytest.approx((middle - half, middle + half))
+
+
+def test_where_nobody_is_in_two_pairs_the_difference_is_that_of_independent_pairs():
+    generator = np.random.default_rng(3)
+    base, other, fold = generator.random(60) < 0.7, generator.random(60) < 0.8, np.arange(60) % 10
+    alone = People(np.arange(60), np.where(fold < 5, np.arange(60), np.arange(60, 120)), 120, True, "by hand")
+    assert v.few_people_factor(alone) == 1
+    result = v.paired_difference(base, other, fold, alone)
+    assert result == v.paired_difference(base, other, fold)
+    assert result.p_value == result.mcnemar_p_value
+
+
+def test_each_pair_copied_k_times_says_no_more_than_once():
+    generator = np.random.default_rng(4)
+    base, other, person = generator.random(600) < 0.75, generator.random(600) < 0.8, np.arange(600)
+    once = v.paired_difference(base, other, np.zeros(600, int))
+    people = People(np.tile(person, 4), np.tile(person, 4), 600, True, "by hand")
+    result = v.paired_difference(np.tile(base, 4), np.tile(other, 4), np.zeros(2400, int), people)
+    assert result.design_effect == pytest.approx(4)
+    assert result.p_value == pytest.approx(once.p_value, rel=0.1)
+    assert result.mcnemar_p_value < once.p_value / 2
+    assert result.interval == pytest.approx(once.interval, abs=0.003)
+
+
+@pytest.mark.parametrize(("count", "sd", "most"), [(20, 1.5, 8), (60, 1.0, 8), (1000, 1.0, 8)])
+def test_two_equal_models_differ_in_about_5_of_100_cases_however_many_people(count, sd, most):
+    generator = np.random.default_rng(count)
+    genuine, fold, cases = np.arange(600) < 300, np.arange(600) % 10, 400
+    p_values = np.empty((cases, 2))
+    for case in range(cases):
+        first = generator.integers(0, count, 600)
+        second = np.where(genuine, first, (first + generator.integers(1, count, 600)) % count)
+        people = People(first, second, count, True, "by hand")
+        right = []
+        for _ in range(2):
+            own, among = sd * generator.normal(size=(2, count))
+            logit = np.where(genuine, own[first], among[first] + among[second]) - 2.5
+            right.append(generator.random(600) >= 1 / (1 + np.exp(-logit)))
+        result = v.paired_difference(right[0], right[1], fold, people, resamples=1)
+        p_values[case] = result.p_value, result.mcnemar_p_value
+    shares = 100 * np.mean(p_values < 0.05, axis=0)
+    assert 1 <= shares[0] <= most
+    if count <= 60:
+        assert shares[1] > 10  # as if pairs were independent
 
 
 def test_paired_difference_agrees_with_resampling_pairs_together():
