@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sphereface_plus.data.pairs import Pairs
+from sphereface_plus.data.trained_on import person_of as folder_of
 
 AGREEING = 0.99
 """Share of the pairs that must fit a way of reading people out of names; the others are a list's mistakes."""
@@ -37,17 +38,41 @@ def people_of(pairs: Pairs) -> People:
     two, in 99 of 100 pairs. Otherwise photos that genuine pairs join, directly or over others, are one
     person, and whoever has photos that no chain of them joins counts as several.
     """
+    way = _agreeing_way(pairs)
+    if way is None:
+        return joined_by_pairs(pairs)
+    words, person_of = way
+    first, second = ([person_of(key) for key in keys] for keys in (pairs.first, pairs.second))
+    number = {name: row for row, name in enumerate(sorted({*first, *second}))}
+    return People(_rows(first, number), _rows(second, number), len(number), True, f"by {words}")
+
+
+def names_of(pairs: Pairs) -> dict[str, str | None]:
+    """Photo key -> its person's name, by the same ways as people_of; by its folder where none of them agrees
+    with the list. None for a photo that names nobody, as those of a .bin.
+
+    Of several folders it is the last: set/Ann is called Ann.
+    """
+    way = _agreeing_way(pairs)
+    if way is None:
+        return {key: folder_of(key) for key in pairs.photos}
+    names = {key: way[1](key) for key in pairs.photos}
+    return {key: name.split("/")[-1] or None if name != key else None for key, name in names.items()}
+
+
+def _agreeing_way(pairs: Pairs) -> tuple[str, Callable[[str], str]] | None:
+    """How names tell the person of a photo, in words and as a function of its key; None where they do not."""
     ways: list[tuple[str, Callable[[str], str]]] = [("the photos' folders", _above(1))]
     for depth in range(2, 1 + max(key.count("/") for key in pairs.photos)):
         ways.append((f"the first {depth} folders of a photo's path", _above(depth)))
     ways.append(("the photos' names without their numbers", _without_number))
     for words, person_of in ways:
-        first, second = ([person_of(key) for key in keys] for keys in (pairs.first, pairs.second))
-        same = np.array([one == other for one, other in zip(first, second, strict=True)])
+        same = np.array(
+            [person_of(one) == person_of(other) for one, other in zip(pairs.first, pairs.second, strict=True)]
+        )
         if np.mean(same == pairs.genuine) >= AGREEING:
-            number = {name: row for row, name in enumerate(sorted({*first, *second}))}
-            return People(_rows(first, number), _rows(second, number), len(number), True, f"by {words}")
-    return joined_by_pairs(pairs)
+            return words, person_of
+    return None
 
 
 def joined_by_pairs(pairs: Pairs) -> People:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sphereface_plus.data.bins import BinPairs
 from sphereface_plus.data.packs import CropSource, PackedCrop
 from sphereface_plus.data.pairs import Pairs
-from sphereface_plus.data.trained_on import TrainedOn, marks, person_of, same_name
+from sphereface_plus.data.trained_on import TrainedOn, image_length, marks, same_name
 from sphereface_plus.data.words import counted
+
+from .people import names_of
 
 UNKNOWN = "The model does not say what it was trained on: whether these people were among it is not known."
 
@@ -23,15 +25,17 @@ def compare_with_training(
 
     files: photo key -> crop of the pairs, where they are at hand.
     People are the same where their names are (trained_on.same_name). A name that is only a number says
-    nothing across data sets, so that it counts where a crop of that person is the training's own.
+    nothing across data sets: it counts where a crop of that person is the training's own, and it denies
+    nothing. Neither do the photos of a .bin, which have no names. Then `doubts` holds why it is not known.
     """
     if trained_on is None or not trained_on.identities:
         return {"known": False, "warning": False, "words": UNKNOWN}
     keys = pairs.photos
     own = _own_crops(keys, trained_on, files)
     known = {same_name(name) for name in trained_on.identities}
-    shown = {person_of(keys[index]) for index in np.flatnonzero(own)} if own is not None else set()
-    people = sorted({person for key in keys if (person := person_of(key))})
+    person_of = names_of(pairs)
+    shown = {person_of[keys[index]] for index in np.flatnonzero(own)} if own is not None else set()
+    people = sorted({person for person in person_of.values() if person})
     common = {
         person
         for person in people
@@ -39,7 +43,7 @@ def compare_with_training(
     }
     is_own = dict(zip(keys, own.tolist(), strict=True)) if own is not None else {}
     touched = sum(
-        any(person_of(key) in common or is_own.get(key, False) for key in pair)
+        any(person_of[key] in common or is_own.get(key, False) for key in pair)
         for pair in zip(pairs.first, pairs.second, strict=True)
     )
     found = {
@@ -53,6 +57,7 @@ def compare_with_training(
         "pairs": len(pairs),
         "pairs_touched": touched,
         "warning": touched > 0,
+        "doubts": _doubts(trained_on, people, sum(person is None for person in person_of.values())),
     }
     return {**found, "words": _words(found)}
 
@@ -64,23 +69,37 @@ def _own_crops(
     if files is None or not len(trained_on.crops) or not all(key in files for key in keys):
         return None
     sources = [files[key] for key in keys]
-    lengths = [s.num_bytes if isinstance(s, PackedCrop) else Path(s).stat().st_size for s in sources]
-    return np.isin(marks(keys, lengths), trained_on.crops)
+    if any(isinstance(source, PackedCrop) and isinstance(source.pack, BinPairs) for source in sources):
+        return None  # a .bin has numbers for keys
+    return np.isin(marks(keys, map(image_length, sources)), trained_on.crops)
+
+
+def _doubts(trained_on: TrainedOn, people: Sequence[str], num_nameless: int) -> list[str]:
+    """Why names cannot show that people were not trained on; empty where they can."""
+    doubts = []
+    if numbers := sum(same_name(name).isdecimal() for name in trained_on.identities):
+        total = counted(len(trained_on.identities), "identity")
+        doubts.append(f"{numbers:,} of {total} trained on have a number for a name")
+    if numbers := sum(same_name(name).isdecimal() for name in people):
+        doubts.append(f"{numbers:,} of {counted(len(people), 'person')} here have a number for a name")
+    if num_nameless:
+        doubts.append(f"the names of {counted(num_nameless, 'photo')} do not say who is on them")
+    return doubts
 
 
 def _words(found: Mapping[str, Any]) -> str:
     common, crops = len(found["people_in_training"]), found["crops_in_training"]
     if not found["warning"]:
-        told = []
-        if found["people"]:
-            told.append(
-                f"none of the {counted(found['people'], 'person')} is among the "
-                f"{found['trained_identities']:,} trained on, by their names"
-            )
+        if found["doubts"]:
+            return f"Whether these people were trained on is not known: {', and '.join(found['doubts'])}."
+        told = [
+            f"none of the {counted(found['people'], 'person')} is among the "
+            f"{found['trained_identities']:,} trained on, by their names"
+        ]
         if crops is not None:
-            told.append(f"none of the {counted(found['photos'], 'crop')} is one of the training's")
-        if not told:
-            return "The photos are in no folders of people: whether they were trained on is not known."
+            told.append(
+                f"none of the {counted(found['photos'], 'crop')} is one of the training's, by name and length"
+            )
         end = (
             "" if found["complete"] else "; what the training began with does not say what it was trained on"
         )

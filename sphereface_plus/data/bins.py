@@ -19,6 +19,7 @@ import numpy as np
 from sphereface_plus.data.packs import PackedCrop
 from sphereface_plus.data.pairs import Pairs
 from sphereface_plus.data.plain_pickle import PickleError, load_plain
+from sphereface_plus.data.words import counted
 from sphereface_plus.files import new_file
 
 
@@ -51,6 +52,8 @@ class BinPairs:
     def num_bytes(self, number: int) -> int:
         return len(self.images[number])
 
+    image_bytes = num_bytes
+
     def read(self, number: int) -> bytes:
         return self.images[number]
 
@@ -69,7 +72,7 @@ def read_bin(path: str | Path) -> BinPairs:
     listed, genuine = _list(content[0]), _list(content[1])
     if not genuine or len(listed) != 2 * len(genuine):
         raise BinError(
-            f"{path}: {len(genuine):,} pairs need twice as many images, {2 * len(genuine):,}, "
+            f"{path}: expected {counted(2 * len(genuine), 'image')} for {counted(len(genuine), 'pair')}, "
             f"got {len(listed):,}"
         )
     for number, same in enumerate(genuine):
@@ -103,7 +106,8 @@ def write_bin(path: str | Path, pairs: Iterable[tuple[bytes, bytes]], genuine: S
     images = [image for pair in pairs for image in pair]
     if len(images) != 2 * len(genuine) or not images:
         raise BinError(
-            f"{path}: {len(genuine):,} pairs need {2 * len(genuine):,} images, got {len(images):,}"
+            f"{path}: expected {counted(2 * len(genuine), 'image')} for {counted(len(genuine), 'pair')}, "
+            f"got {len(images):,}"
         )
     with new_file(path, large=True) as file:
         pickle.dump((images, [bool(same) for same in genuine]), file, protocol=4)

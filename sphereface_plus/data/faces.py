@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +35,7 @@ from sphereface_plus.data.manifest import MANIFEST, mixed_warps, read_manifest
 from sphereface_plus.data.packed_faces import SUFFIXES as PACKED
 from sphereface_plus.data.packed_faces import open_pack
 from sphereface_plus.data.packs import PackedCrop
-from sphereface_plus.data.trained_on import marks
+from sphereface_plus.data.trained_on import image_length, marks
 from sphereface_plus.data.words import counted
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ class FaceCrops:
         Raises CropsError, naming the first of them, where crops are missing.
         """
         digest = hashlib.sha256(f"{self.template} {self.size}\n".encode())
-        for key, label, length in zip(self.keys, self.labels, _file_lengths(self.paths), strict=True):
+        lengths = _lengths(self.paths, _place_length)
+        for key, label, length in zip(self.keys, self.labels, lengths, strict=True):
             digest.update(f"{key}\t{label}\t{length}\n".encode())
         return digest.hexdigest()
 
@@ -136,20 +137,24 @@ class FaceCrops:
 
     def marks(self) -> np.ndarray:
         """int64 (N,), by which the crops are known again (trained_on.py). Raises CropsError as above."""
-        return marks(self.keys, _file_lengths(self.paths))
+        return marks(self.keys, _lengths(self.paths, image_length))
 
 
-def _file_lengths(paths: Sequence[str | PackedCrop]) -> list[int]:
+def _place_length(path: str | PackedCrop) -> int:
+    return path.num_bytes if isinstance(path, PackedCrop) else Path(path).stat().st_size
+
+
+def _lengths(paths: Sequence[str | PackedCrop], of: Callable[[str | PackedCrop], int]) -> list[int]:
     lengths, missing = [], []
     for path in paths:
         try:
-            lengths.append(path.num_bytes if isinstance(path, PackedCrop) else Path(path).stat().st_size)
+            lengths.append(of(path))
         except OSError:
             missing.append(path)
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise CropsError(
-            f"{len(missing)} of {len(paths)} crops are missing: {', '.join(missing[:3])}{more}; "
+            f"{counted(len(paths), 'crop')}, {len(missing):,} missing: {', '.join(missing[:3])}{more}; "
             "put them back or align the photos again"
         )
     return lengths
@@ -254,7 +259,7 @@ def _without(exclude: Sequence[str], min_images: int, crops: FaceCrops, path: Pa
     stays = (counts >= min_images) & ~np.isin(crops.identities, list(exclude))
     if not stays.any():
         raise CropsError(
-            f"{path}: no identity with {min_images} crops is left (the most is {counts.max()}); "
+            f"{path}: no identity with {counted(min_images, 'crop')} is left (the most is {counts.max()}); "
             "lower min_images or exclude fewer"
         )
     excluded = set(exclude)

@@ -73,8 +73,9 @@ class ImageRecords:
         """Reads the head of each record, no image. Raises RecordError, also where record 0 contradicts."""
         self.records = RecordFile(path, index)
         self.path = self.records.path
-        flags, labels, images = _heads(self.records)
-        self._numbers = np.flatnonzero(images)
+        flags, labels, lengths = _heads(self.records)
+        images = lengths > 0
+        self._numbers, self._lengths = np.flatnonzero(images), lengths[images]
         if not len(self._numbers):
             raise RecordError(f"{self.path}: holds no image, {len(flags)} records without one")
         self.labels = labels[images]
@@ -92,6 +93,9 @@ class ImageRecords:
 
     def num_bytes(self, number: int) -> int:
         return int(self.records.lengths[self._numbers[number]])
+
+    def image_bytes(self, number: int) -> int:
+        return int(self._lengths[number])
 
     def where(self, number: int) -> str:
         """File and byte offset, as messages begin."""
@@ -127,21 +131,21 @@ class ImageRecords:
 
 
 def _heads(records: RecordFile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each record: flag uint32 (N,), first label float32 (N,), whether there is an image bool (N,)."""
+    """Of each record: flag uint32 (N,), first label float32 (N,), bytes of its image int64 (N,), 0: none."""
     flags = records.words(0)
     labels = (
         np.where(flags > 0, records.words(_LABELS), records.words(_LABEL)).astype(np.uint32).view(np.float32)
     )
     behind = records.lengths - _HEADER.size - 4 * flags.astype(np.int64)  # bytes of the image
-    images = behind > 0
+    lengths = np.maximum(behind, 0)
     num_bytes = 0
     for number in np.flatnonzero((records.cflags != 0) | (behind < 0)):  # in parts, or wrong
         header, image = _parsed(records, int(number))
         num_bytes += len(image) + 4 * header.flag
         if num_bytes > records.num_bytes:  # a long record that is read for each of a million keys
             raise RecordError(f"{records.path}: its records lie in one another; the .idx is of another file")
-        flags[number], labels[number], images[number] = header.flag, header.labels[0], bool(image)
-    return flags, labels, images
+        flags[number], labels[number], lengths[number] = header.flag, header.labels[0], len(image)
+    return flags, labels, lengths
 
 
 def _parsed(records: RecordFile, number: int) -> tuple[Header, bytes]:

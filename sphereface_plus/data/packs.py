@@ -26,6 +26,10 @@ class Pack(Protocol):
         """Length of the crop's place in the file, without reading it."""
         ...
 
+    def image_bytes(self, number: int) -> int:
+        """Length of the crop as it was encoded, without reading it; a file's own length."""
+        ...
+
     def read(self, number: int) -> bytes:
         """The crop as it was encoded: a JPEG, PNG, ... Raises a ValueError that names file and offset."""
         ...
@@ -44,6 +48,10 @@ class PackedCrop:
     @property
     def num_bytes(self) -> int:
         return self.pack.num_bytes(self.number)
+
+    @property
+    def image_bytes(self) -> int:
+        return self.pack.image_bytes(self.number)
 
     def read(self) -> bytes:
         """The crop as it was encoded. Raises a ValueError that names file and offset."""

@@ -81,6 +81,8 @@ class TarCrops:
     def num_bytes(self, number: int) -> int:
         return self.images[number].num_bytes
 
+    image_bytes = num_bytes
+
     def read(self, number: int) -> bytes:
         """The image as it was encoded. Raises TarError where the tar has become shorter."""
         return self.read_member(self.images[number])

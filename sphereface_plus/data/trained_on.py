@@ -1,7 +1,8 @@
 """What a network was trained on: identities by name, crops by mark; to tell when a test shows it old photos.
 
 A crop's mark is 8 bytes of a hash over the last two parts of its photo key, usually person and photo, and its
-file's length: nothing has to be read for it, and two crops that share both are the same, nearly always.
+image's length in bytes: nothing has to be read for it, and two crops that share both are the same, nearly
+always. It is the same whether a crop lies in a folder, a tar or a .rec that names its crops.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ import hashlib
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+
+from sphereface_plus.data.packs import CropSource, PackedCrop
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,13 @@ class TrainedOn:
         )
 
 
+def image_length(crop: CropSource) -> int:
+    """Of a crop as it was encoded, bytes. Raises OSError for a file that is not there."""
+    return crop.image_bytes if isinstance(crop, PackedCrop) else Path(crop).stat().st_size
+
+
 def marks(keys: Iterable[str], lengths: Iterable[int]) -> np.ndarray:
-    """int64 (N,) of N crops: their photo keys (keys.py) and the lengths of their files in bytes."""
+    """int64 (N,) of N crops: their photo keys (keys.py) and their images' lengths in bytes."""
     texts = ("/".join(key.split("/")[-2:]) + f"\t{n}" for key, n in zip(keys, lengths, strict=True))
     digests = (
         hashlib.blake2b(text.encode(errors="surrogateescape"), digest_size=8).digest() for text in texts

@@ -50,7 +50,7 @@ def test_excluded_identities_are_left_out_and_the_others_numbered_anew(crops_fol
     assert crops.identities == [name for name in everybody.identities if name != "Ann"]
     assert sorted(set(crops.labels)) == list(range(len(crops.identities)))
     assert not any(key.startswith("Ann/") for key in crops.keys)
-    with pytest.raises(CropsError, match=r"no identity with 1 crops is left .* exclude fewer"):
+    with pytest.raises(CropsError, match=r"no identity with 1 crop is left .* exclude fewer"):
         FaceCrops.open(crops_folder, exclude=everybody.identities)
 
 

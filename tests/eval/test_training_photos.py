@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 import torch
 
+from data_prep.packing import pack
 from eval import report as reports
 from eval.training_photos import UNKNOWN, compare_with_training
 from sphereface_plus import checkpoint, hub
 from sphereface_plus.config import from_dict, to_dict
+from sphereface_plus.data.bins import read_bin, write_bin
 from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.pairs import Pairs, read_pairs
 from sphereface_plus.data.trained_on import TrainedOn, marks
@@ -62,7 +66,12 @@ def test_numbers_for_names_count_only_where_a_crop_is_the_same(tmp_path):
         files[key] = tmp_path / f"{key.replace('/', '_')}.png"
         files[key].write_bytes(b"x" * 50)
     others = TrainedOn(("0", "1", "2"), marks(["0/1"], [49]), complete=True)
-    assert not compare_with_training(pairs, others, files)["warning"]
+    found = compare_with_training(pairs, others, files)
+    assert not found["warning"]
+    assert found["words"] == (
+        "Whether these people were trained on is not known: 3 of 3 identities trained on have a number for a "
+        "name, and 3 of 3 people here have a number for a name."
+    )
     same = TrainedOn(("0", "1", "2"), marks(["0/1"], [50]), complete=True)
     found = compare_with_training(pairs, same, files)
     assert found["people_in_training"] == ["0"]
@@ -74,7 +83,50 @@ def test_pairs_in_no_folders_have_no_people():
     pairs = pairs_of(("00000", "00001"), ("00002", "00003"))
     found = compare_with_training(pairs, TrainedOn(("ann",), NONE, complete=True), None)
     assert (found["people"], found["warning"]) == (0, False)
-    assert "is not known" in found["words"]
+    assert found["words"] == (
+        "Whether these people were trained on is not known: the names of 4 photos do not say who is on them."
+    )
+
+
+def test_a_person_is_found_in_nested_folders_and_in_names_as_the_pairs_have_them():
+    trained_on = TrainedOn(("alice",), NONE, complete=True)
+    nested = pairs_of(("alice/v1/1", "alice/v2/1"), ("bob/v1/1", "cy/v1/1"))
+    assert compare_with_training(nested, trained_on, None)["people_in_training"] == ["alice"]
+    flat = pairs_of(("Alice_0001", "Bo_0001"), ("Alice_0001", "Cy_0001"), ("Alice_0001", "Alice_0002"))
+    flat.genuine[:] = [False, False, True]
+    assert compare_with_training(flat, trained_on, None)["people_in_training"] == ["Alice"]
+    above = pairs_of(("set/alice/1", "set/alice/2"), ("set/bob/1", "set/cy/1"))
+    above.genuine[:] = [True, False]
+    found = compare_with_training(above, trained_on, None)
+    assert (found["people_in_training"], found["pairs_touched"]) == (["alice"], 1)
+
+
+def test_nobody_is_denied_by_the_names_of_a_training_that_has_numbers():
+    found = compare_with_training(PAIRS, TrainedOn(("0000045", "0000099"), NONE, complete=True), None)
+    assert found["words"] == (
+        "Whether these people were trained on is not known: 2 of 2 identities trained on have a number for a "
+        "name."
+    )
+
+
+def test_the_crops_of_a_bin_are_not_denied(trained, tmp_path):
+    crops = FaceCrops.open(trained / "crops")
+    images = [Path(path).read_bytes() for path in crops.paths[:4]]
+    write_bin(tmp_path / "a.bin", [(images[0], images[1]), (images[2], images[3])], [True, False])
+    packed = read_bin(tmp_path / "a.bin")
+    trained_on = TrainedOn(tuple(crops.identities), crops.marks(), complete=True)
+    found = compare_with_training(packed.pairs, trained_on, packed.crops)
+    assert found["crops_in_training"] is None
+    assert found["words"] == (
+        "Whether these people were trained on is not known: the names of 4 photos do not say who is on them."
+    )
+
+
+@pytest.mark.parametrize("name", ["set.rec", "set.tar"])
+def test_a_set_has_the_same_marks_however_it_is_packed(trained, tmp_path, name):
+    pack(trained / "crops", tmp_path / name)
+    folder, packed = (FaceCrops.open(path).marks() for path in (trained / "crops", tmp_path / name))
+    assert sorted(packed) == sorted(folder)
 
 
 @pytest.fixture(scope="module")
