@@ -7,14 +7,12 @@ such a report as it takes the whole one.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 PUBLIC = "public"
 """The folder within a report's."""
-_NO_PHOTOS = ("title", "model", "protocol", "environment")
-"""Parts of a report that name no photo."""
 
 
 def public(report: Mapping[str, Any], *, names: bool) -> dict[str, Any]:
@@ -28,14 +26,35 @@ def public(report: Mapping[str, Any], *, names: bool) -> dict[str, Any]:
     }
     if names:
         return shown
-    numbers = _numbers(report["per_pair"])
+    number_of = _numbers(report["per_pair"])
+
+    def numbered(keys: Sequence[str]) -> list[str]:
+        return [number_of[key] for key in keys]
+
+    preparation, training, per_pair = (report[part] for part in ("preparation", "training", "per_pair"))
+    notes = [
+        {**note, "examples": [numbered(keys) for keys in note["examples"]]} for note in pairs.get("notes", [])
+    ]
+    not_detected = [
+        {**entry, "photo": number_of[entry["photo"]]} for entry in preparation.get("not_detected", [])
+    ]
+    people = training.get("people_in_training")
+    known = {} if people is None else {"people_in_training": _people(people, number_of)}
     return {
-        part: content if part in _NO_PHOTOS else _renamed(content, numbers) for part, content in shown.items()
+        **shown,
+        "pairs": {**shown["pairs"], "notes": notes},
+        "preparation": {**preparation, "not_detected": not_detected},
+        "training": {**training, **known},
+        "per_pair": {
+            **per_pair,
+            "first": numbered(per_pair["first"]),
+            "second": numbered(per_pair["second"]),
+        },
     }
 
 
 def _numbers(per_pair: Mapping[str, Any]) -> dict[str, str]:
-    """Photo key -> 0003/0001, and person -> 0003. A photo in no folder is a person of its own."""
+    """Photo key -> 0003/0001. A photo in no folder is a person of its own."""
     photos: dict[str, dict[str, int]] = {}
     numbers: dict[str, str] = {}
     for pair in zip(per_pair["first"], per_pair["second"], strict=True):
@@ -43,21 +62,33 @@ def _numbers(per_pair: Mapping[str, Any]) -> dict[str, str]:
             person = key.rpartition("/")[0]
             of_person = photos.setdefault(person or key, {})
             of_person.setdefault(key, len(of_person) + 1)
-    for number, (person, of_person) in enumerate(photos.items(), start=1):
-        numbers[person] = numbers[person.rpartition("/")[2]] = f"{number:04d}"
+    for number, of_person in enumerate(photos.values(), start=1):
         numbers |= {key: f"{number:04d}/{photo:04d}" for key, photo in of_person.items()}
     return numbers
 
 
-def _renamed(content: Any, numbers: Mapping[str, str]) -> Any:
-    """Plain data with every text that is a photo or a person, and every key of a dict, replaced."""
-    if isinstance(content, dict):
-        return {numbers.get(key, key): _renamed(value, numbers) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [_renamed(value, numbers) for value in content]
-    return numbers.get(content, content) if isinstance(content, str) else content
+def _people(names: Sequence[str], number_of: Mapping[str, str]) -> list[str]:
+    """The numbers of people: of the first photo of each, by a folder of its path or by its name."""
+    return [
+        next(
+            (
+                number.split("/")[0]
+                for key, number in number_of.items()
+                if name in key.split("/")[:-1] or ("/" not in key and key.startswith(name))
+            ),
+            "unnumbered",
+        )
+        for name in names
+    ]
 
 
 def _without_folders(command: str) -> str:
-    """`--model runs/mine/best.pt` as `--model best.pt`."""
-    return shlex.join(word.rstrip("/").rpartition("/")[2] for word in shlex.split(command))
+    """`--model runs/mine/best.pt` as `--model best.pt`, and `--model=runs/mine/best.pt` likewise."""
+    return shlex.join(map(_last_part, shlex.split(command)))
+
+
+def _last_part(word: str) -> str:
+    option, equals, value = word.partition("=")
+    if word.startswith("-") and equals:
+        return option + equals + _last_part(value)
+    return word.rstrip("/").rpartition("/")[2]

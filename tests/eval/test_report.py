@@ -13,6 +13,7 @@ import pytest
 from eval import report as reports
 from eval.people import People
 from eval.protocols import Outcome
+from eval.public import public
 from eval.verification import FARS, accuracy_interval, few_people_factor
 from sphereface_plus.data.pairs import pairs_hash, read_pairs
 
@@ -155,6 +156,19 @@ def test_what_may_be_published_lies_by_itself_without_faces_names_and_paths(meas
     assert len(numbers) == len(people)
     assert shown["per_pair"]["first"][0] == "0001/0001"
     run_eval("compare", out, public, "--out", tmp_path / "both")  # the same pairs, and no difference
+
+
+def test_public_commands_lose_folders_only_and_counts_keep_their_names(measured):
+    report = reports.read(measured[0])
+    report["command"] = "python -m eval verify --images=/tmp/x/ds --out=/tmp/out --model runs/lr=0.1/best.pt"
+    report["per_pair"] = {**report["per_pair"], "first": ["detected/1", *report["per_pair"]["first"][1:]]}
+    report["preparation"] = {**report["preparation"], "methods": {"detected": 3}, "not_detected": []}
+    report["training"] = {"known": True, "people_in_training": ["detected"]}
+    shown = public(report, names=False)
+    assert shown["command"] == "python -m eval verify --images=ds --out=out --model best.pt"
+    assert shown["preparation"]["methods"] == {"detected": 3}
+    assert shown["per_pair"]["first"][0] == "0001/0001"
+    assert shown["training"]["people_in_training"] == ["0001"]
 
 
 def test_names_are_public_where_that_is_asked_for(lfw_lists, run_eval, measured, tmp_path):
