@@ -14,7 +14,7 @@ import click
 from sphereface_plus.data.outputs import claimed, locked
 from sphereface_plus.data.places import PlaceError, check_folder, check_source
 from sphereface_plus.data.words import counted
-from sphereface_plus.model_files import CheckpointError, check_model
+from sphereface_plus.model_files import CheckpointError, check_model, contents
 
 from .drawn import DrawnSet, draw_set
 from .errors import PrepError
@@ -38,13 +38,17 @@ def main() -> None:
     cast(TextIOWrapper, sys.stdout).reconfigure(errors="backslashreplace")
 
 
+GO_ON = ("align", "draw")
+"""Commands that keep what is done when they are stopped."""
+
+
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Bad input ends a command with one sentence, a stop with what to do next; neither with a traceback."""
 
     @wraps(function)
     def wrapped(*args: Any, **options: Any) -> None:
         try:
-            with stopped_in_a_sentence():
+            with stopped_in_a_sentence(goes_on=function.__name__ in GO_ON):
                 function(*args, **options)
         except BrokenPipeError:
             raise  # who read the output has left, as `| head` does: click ends without a word
@@ -298,7 +302,11 @@ def doctor(data: Path, out: Path, against: Path | None, model: str | None, input
     from .doctor.command import run
 
     of_model = None if model is None else model if model == "pixels" else Path(model)
-    with claimed(out, "python -m data_prep doctor", crops=data, against=against, model=of_model):
+    hashes = contents(model=None if of_model == "pixels" else of_model, input=input_file)
+    claim = claimed(
+        out, "python -m data_prep doctor", contents=hashes, crops=data, against=against, model=of_model
+    )
+    with claim:
         lines = list(run(data, out, against=against, model=model, input_file=input_file))
     click.echo("\n".join(lines))
 

@@ -11,6 +11,7 @@ from sphereface_plus.data.bins import read_bin
 from sphereface_plus.data.outputs import claimed
 from sphereface_plus.data.pairs import Pairs, PairsError, pairs_hash, read_pairs
 from sphereface_plus.environment import record
+from sphereface_plus.model_files import contents
 from sphereface_plus.verification import folds_of, one_kind_folds, ten_folds, ten_stretches
 
 from . import report as reports
@@ -54,7 +55,17 @@ def verify(
     if crops is not None and crops.resolve() == out.resolve():
         raise PhotosError(f"{out}: cannot be both the folder of the report and that of --crops; name another")
     of_model = model if model == "pixels" else Path(model)
-    with claimed(out, "python -m eval", model=of_model, pairs=pairs_file, photos=images, protocol=protocol):
+    claim = claimed(
+        out,
+        "python -m eval",
+        within=(PUBLIC,),
+        contents=contents(model=None if model == "pixels" else model, pairs=pairs_file, input=input_file),
+        model=of_model,
+        pairs=pairs_file,
+        photos=images,
+        protocol=protocol,
+    )
+    with claim:
         return _measure(
             title=title,
             model=model,

@@ -144,7 +144,7 @@ def embed(
     """
     from sphereface_plus.config import load_input_spec
     from sphereface_plus.data.places import check_file, check_source
-    from sphereface_plus.model_files import check_model
+    from sphereface_plus.model_files import check_model, contents
 
     check_file(out, ".npz")
     check_source(images, "folder, manifest, list or packed set of crops")
@@ -162,9 +162,10 @@ def embed(
     embedder = Embedder.load(model, input=input, device=device)
     crops = FaceCrops.open(images)
     check_crops(crops.template, crops.size, embedder.input)
-    of_model = model if str(model) != "pixels" else "pixels"
-    of = {"model": of_model, "crops": images, "flip": flip, "input": spec}
-    claim = claimed(out, "sphereface-plus embed", file=True, **of)
+    pixels = str(model) == "pixels"
+    of = {"model": "pixels" if pixels else model, "crops": images, "flip": flip, "input": spec}
+    hashes = contents(model=None if pixels else model, input=spec)
+    claim = claimed(out, "sphereface-plus embed", file=True, contents=hashes, **of)
     with claim, progress("crops", len(crops.paths)) as done:
         embeddings = embed_files(embedder, crops.paths, flip=flip, batch_size=batch_size, progress=done)
         write_embeddings(out, crops.keys, embeddings, embedder.meta(flip))
@@ -192,9 +193,10 @@ def export(model: Path, out: Path, license: str | None, with_head: bool) -> None
     """
     from sphereface_plus.data.outputs import claimed
     from sphereface_plus.export import export as export_model
+    from sphereface_plus.model_files import contents
 
     of = {"model": model, "license": license, "head": "with its head" if with_head else None}
-    with claimed(out, "sphereface-plus export", file=bool(out.suffix), **of):
+    with claimed(out, "sphereface-plus export", file=bool(out.suffix), contents=contents(model=model), **of):
         words = export_model(model, out, license=license, head=with_head)
     click.echo(words)
 

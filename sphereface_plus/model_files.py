@@ -3,6 +3,7 @@ imported, with what it is and what takes it."""
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from pathlib import Path
 from typing import Literal
@@ -37,6 +38,26 @@ def resolve(path: str | Path) -> Path:
     """The file of a run folder or of a folder of the Hub, or the file itself. Raises CheckpointError."""
     path = Path(path)
     return path / MODEL if (path / MODEL).is_file() else resolve_run(path)
+
+
+def contents(*, model: str | Path | None, **files: Path | None) -> dict[str, str]:
+    """Hashes of a model's file and of others, for `outputs.claimed`; what is None, or no file, is left out.
+
+    Of a run folder it is the checkpoint's; an ONNX file's sidecars (spec, outer weights) count as well.
+    """
+    found = {name: [path] for name, path in files.items() if path is not None}
+    if model is not None:
+        file = resolve(model)
+        found["model"] = [file, *(file.with_name(file.name + end) for end in (".yaml", ".data"))]
+    hashes = {}
+    for name, paths in found.items():
+        if there := [path for path in paths if path.is_file()]:
+            digest = hashlib.sha256()
+            for path in there:
+                with path.open("rb") as opened:
+                    digest.update(hashlib.file_digest(opened, "sha256").digest())
+            hashes[name] = digest.hexdigest()
+    return hashes
 
 
 def check_model(path: str | Path, *, onnx: bool = False, embeddings: bool = False) -> None:

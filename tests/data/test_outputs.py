@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sphereface_plus.data.outputs import claimed, locked
+from sphereface_plus.data.outputs import HASHED_BYTES, claimed, locked
 from sphereface_plus.data.places import PlaceError
 
 
@@ -60,10 +60,81 @@ def test_a_file_that_was_edited_is_not_overwritten_and_one_beside_it_is_let_be(t
         result(out, model="a")
 
 
-def test_subfolders_do_not_count(tmp_path):
-    (tmp_path / "pixels").mkdir()
-    result(tmp_path, model="a")
-    assert names(tmp_path) == [".made_by.json", "pixels", "report.json"]
+@pytest.mark.parametrize("content", [".made_by.json", "checkpoints/last.pt", "progress.jsonl", ".hidden"])
+def test_a_folder_of_results_takes_one_and_a_folder_of_photos_does_not(tmp_path, content):
+    for name, file in (
+        ("reports/pixels", content),
+        ("reports/deeper/mine", content),
+        ("photos/Ann", "1.jpg"),
+    ):
+        (tmp_path / name / file).parent.mkdir(parents=True)
+        (tmp_path / name / file).touch()
+    result(tmp_path / "reports", model="a")
+    assert names(tmp_path / "reports") == [".made_by.json", "deeper", "pixels", "report.json"]
+    for foreign in ("photos", "."):
+        with pytest.raises(
+            PlaceError, match=r"holds folders that are no results, (Ann|photos); name another"
+        ):
+            result(tmp_path / foreign, model="a")
+    assert names(tmp_path / "photos") == ["Ann"]
+
+
+def test_subfolders_of_a_result_are_claimed_with_it(tmp_path):
+    def write(text: str) -> None:
+        with claimed(tmp_path, "eval", within=("public",)):
+            (tmp_path / "public").mkdir(exist_ok=True)
+            (tmp_path / "report.json").write_text(text)
+            (tmp_path / "public" / "report.html").write_text(text)
+
+    foreign = tmp_path / "public" / "report.html"
+    foreign.parent.mkdir()
+    foreign.write_text("foreign")
+    with pytest.raises(
+        PlaceError, match=r"holds public/report\.html, and nothing says that this command made"
+    ):
+        write("1")
+    assert foreign.read_text() == "foreign"
+    foreign.unlink()
+    write("1")
+    write("2")
+    foreign.write_text("edited")
+    with pytest.raises(PlaceError, match=r"public.report\.html: was changed since it was made"):
+        write("3")
+    foreign.unlink()
+    (tmp_path / "public" / "mine.txt").touch()
+    with pytest.raises(PlaceError, match=r"public.mine\.txt: nothing says that this command made it"):
+        write("3")
+
+
+def test_another_content_under_the_same_name_is_refused_and_said_in_words(tmp_path):
+    def write(sha: str) -> None:
+        with claimed(tmp_path / "out", "eval", contents={"model": sha, "pairs": "p"}, model="m.npz"):
+            (tmp_path / "out" / "report.json").write_text(sha)
+
+    write("1")
+    write("1")
+    with pytest.raises(PlaceError) as refusal:
+        write("2")
+    assert str(refusal.value) == (
+        f"{tmp_path / 'out'}: holds the result of eval (model m.npz), but under the same names: the content "
+        "of model is another now; name another folder, or move this one away"
+    )
+    assert (tmp_path / "out" / "report.json").read_text() == "1"
+
+
+def test_edits_of_a_large_text_are_seen(tmp_path):
+    out = result(tmp_path / "out")
+    rows = "crop,keep\n" * (HASHED_BYTES // 10 + 1)
+
+    def write() -> None:
+        with claimed(out, "doctor", of="x"):
+            (out / "proposals.csv").write_text(rows)
+
+    (out / "report.json").unlink()
+    write()
+    (out / "proposals.csv").write_text(rows.replace("keep", "drop", 1))
+    with pytest.raises(PlaceError, match=r"proposals\.csv: was changed since it was made"):
+        write()
 
 
 def test_a_path_is_the_same_wherever_it_is_named_from(tmp_path, monkeypatch):

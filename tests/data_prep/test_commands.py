@@ -93,6 +93,22 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(many_phot
     assert files(out) == files(tmp_path / "whole")
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [("draw", "continues where it stopped"), ("pack", "starts from the beginning")],
+)
+def test_a_stopped_command_promises_to_go_on_only_where_it_does(tmp_path, monkeypatch, command, words):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("data_prep.packing.pack", stop)
+    monkeypatch.setattr("data_prep.drawn.DrawnSet.files", stop)
+    arguments = [tmp_path] if command == "pack" else []
+    result = CliRunner().invoke(main, [command, *map(str, arguments), str(tmp_path / "out.rec")])
+    assert result.exit_code == 130
+    assert result.output == f"stopped: the same command {words}\n"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("stop", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_stopped_run_says_how_to_continue(many_photos, tmp_path, start, stop, code):

@@ -11,6 +11,7 @@ from eval import report as reports
 from sphereface_plus import checkpoint
 from sphereface_plus.config import from_dict, to_dict
 from sphereface_plus.data.bins import write_bin
+from sphereface_plus.data.embeddings import write_embeddings
 from sphereface_plus.data.pairs import read_pairs
 from sphereface_plus.networks import build_network
 
@@ -250,3 +251,31 @@ def test_photos_without_a_face_stay_in_and_are_listed(shared_data, run_eval, tmp
     preparation = reports.read(out)["preparation"]
     assert {"photo": "wall", "method": "centre"} in preparation["not_detected"]
     assert "wall</bdi>: centre" in (out / "report.html").read_text()
+
+
+def test_a_report_of_another_model_or_of_somebody_elses_is_not_overwritten(crop_pairs, run_eval, tmp_path):
+    images, pairs = crop_pairs
+    keys, out = read_pairs(pairs).photos, tmp_path / "out"
+
+    def measure(seed: int, **options):
+        embeddings = np.random.default_rng(seed).normal(size=(len(keys), 8)).astype(np.float32)
+        write_embeddings(tmp_path / "m.npz", keys, embeddings, {})
+        return run_eval("verify", "--model", tmp_path / "m.npz", "--pairs", pairs, "--out", out, **options)
+
+    foreign = out / "public" / "report.html"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("foreign")
+    assert "holds public/report.html, and nothing says" in measure(0, code=1).output
+    assert foreign.read_text() == "foreign"
+    foreign.unlink()
+    measure(0)
+    first = reports.read(out)["results"]
+    measure(0)  # the same again
+    assert "but under the same names: the content of model is another now" in measure(1, code=1).output
+    assert reports.read(out)["results"] == first
+    assert (
+        "holds folders that are no results, p0, p1, p10, ..."
+        in run_eval(
+            *("verify", "--model", "pixels", "--pairs", pairs, "--images", images, "--out", images), code=1
+        ).output
+    )
