@@ -38,6 +38,7 @@ from .layouts import Photo, Photos, find_photos, select_photos
 from .plugins import is_solved
 from .report import REPORT, Summary, summarise, write_report
 from .settings import RELAXED_THRESHOLD, Cropping
+from .turning import SETTINGS as TURNING
 from .workers import usable_cpus, work
 
 TWIN = "called like another photo"
@@ -94,6 +95,7 @@ def align_folder(
         **asdict(settings),
         "thresholds": list(settings.thresholds),
         "detector": detector.settings if detector else None,
+        "turning": TURNING if detector else None,
         "relaxed_threshold": RELAXED_THRESHOLD if settings.fallback != "none" else None,
         "landmarks_sha256": hashlib.sha256(Path(landmarks).read_bytes()).hexdigest() if landmarks else None,
     }

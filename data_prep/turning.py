@@ -25,6 +25,10 @@ DOUBT_LEFT = 0.1
 """Only a turn that leaves this share of what is missing to a score of 1, or less, is taken."""
 
 
+SETTINGS = {"sure": SURE, "least": TURNED_LEAST, "doubt_left": DOUBT_LEFT}
+"""For the journal: crops of other looks, or of a version that took none, are not mixed with these."""
+
+
 def find_faces(detector: Detector, photo: np.ndarray) -> tuple[Faces, int]:
     """The faces of photo uint8 (H, W, 3), and the degrees counterclockwise by which it was turned for them.
 

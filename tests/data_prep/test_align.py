@@ -264,6 +264,17 @@ def test_the_exact_warp_names_no_version_and_is_another_setting(photos, tmp_path
         align_folder(photos, tmp_path / "out", **FAST)
 
 
+def test_crops_of_photos_that_were_not_looked_at_turned_are_not_mixed_with_others(photos, tmp_path):
+    align_folder(photos, tmp_path / "out", **FAST)
+    journal = tmp_path / "out/progress.jsonl"
+    first, *lines = journal.read_text().splitlines(keepends=True)
+    settings = json.loads(first)["settings"]
+    assert settings.pop("turning") == {"sure": 0.998, "least": 0.99, "doubt_left": 0.1}
+    journal.write_text(json.dumps({"settings": settings}) + "\n" + "".join(lines))
+    with pytest.raises(PrepError, match=r"other settings \(turning none there, in use here\)"):
+        align_folder(photos, tmp_path / "out", **FAST)
+
+
 def test_a_folder_begun_before_there_was_a_choice_of_warps_goes_on(photos, tmp_path):
     out = tmp_path / "out"
     align_folder(photos, out, **FAST)
