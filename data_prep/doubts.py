@@ -19,7 +19,7 @@ from sphereface_plus.data.words import counted
 
 # Shares of 1,450 photos of LFW, with the default settings.
 UNSURE_SCORE = 0.99
-"""Detected faces of a lower score are unsure: 0.3 % of LFW's; real faces, nearly all."""
+"""Detected faces of a lower score are unsure: 0.3 % of LFW's."""
 UNSURE_RESIDUAL = 8.0
 """So are landmarks that lie further from the alignment template, crop pixels: 0.1 % of LFW's."""
 RIVAL_SIDE = 0.5

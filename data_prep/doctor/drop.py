@@ -15,6 +15,7 @@ from pathlib import Path
 from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.manifest import MANIFEST, leads_outside
 from sphereface_plus.data.packed_faces import SUFFIXES
+from sphereface_plus.data.words import counted
 from sphereface_plus.files import naming, new_text, write_bytes
 
 from ..errors import PrepError
@@ -38,8 +39,7 @@ def drop(proposals: Path, data: Path) -> Dropped:
     wanted = read_proposals(proposals)
     with sentences():
         crops = FaceCrops.open(data)
-        named = names_of(data, crops)
-    names, manifest = named.names, named.manifest
+        names, manifest = names_of(data, crops)
     aside = data.with_name(f"{data.name}.dropped")
     # Without those of a drop that was stopped.
     wanted -= {name for name in wanted - set(names) if isfile(aside / name)}  # noqa: PTH113
@@ -48,7 +48,7 @@ def drop(proposals: Path, data: Path) -> Dropped:
     unknown = sorted(wanted - set(names))
     if unknown:
         raise PrepError(
-            f"{proposals}: {len(unknown):,} of {len(wanted):,} crops to drop are not in {data}, first "
+            f"{proposals}: of {counted(len(wanted), 'crop to drop')} {len(unknown):,} not in {data}, first "
             f"{unknown[0][:200]}; it belongs to another set, or was applied already"
         )
     if len(wanted) == len(names):

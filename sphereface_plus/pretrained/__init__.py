@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sphereface_plus import checkpoint, weights
 from sphereface_plus.data.texts import read_text
+from sphereface_plus.data.words import counted
 from sphereface_plus.model_files import check_foreign
 from sphereface_plus.pretrained import caffe, clcarwin, cosface, insightface, opensphere
 from sphereface_plus.pretrained.converted import Converted, checked_prototypes, first_convolution
@@ -111,12 +112,12 @@ def summary(model: Weights) -> str:
     config, origin = model.info.network, model.info.origin
     spec = config.input
     lines = [
-        f"{model.file}: {config.name}, {config.embedding_size} dimensions, {len(model.network)} tensors, "
-        f"for {spec.template} crops as {spec.color}"
+        f"{model.file}: {config.name}, {config.embedding_size} dimensions, "
+        f"{counted(len(model.network), 'tensor')}, for {spec.template} crops as {spec.color}"
     ]
     if "prototypes" in model.loss:
         named = "named" if model.info.identities else "without names"
-        lines.append(f"{len(model.loss['prototypes'])} prototypes, {named}")
+        lines.append(f"{counted(len(model.loss['prototypes']), 'prototype')}, {named}")
     lines += origin.remarks
     if origin.license is None:
         lines.append("terms of the weights: not stated; --license keeps them with the weights")
