@@ -79,7 +79,7 @@ def photos_of_folders(root: Path, *, nested: bool) -> Photos:
         if len(photos) == before:
             lost[identity.name] = _why_nobody(identity.name, others, skipped)
     if photos:
-        return Photos(root, photos, dict(ignored), lost, notes=_notes(photos, skipped))
+        return Photos(root, photos, dict(ignored), lost, notes=_notes(photos, skipped, nested=nested))
     if deeper:
         person, album = deeper.split("/")[0], PurePosixPath(deeper).parent
         raise PrepError(
@@ -123,14 +123,14 @@ def _why_nobody(name: str, others: Counter[str], skipped: list[str]) -> str:
     return f"its folder holds no photo, but {kinds}" if kinds else "its folder is empty"
 
 
-def _notes(photos: list[Photo], skipped: list[str]) -> list[str]:
+def _notes(photos: list[Photo], skipped: list[str], *, nested: bool) -> list[str]:
     """What a person may have meant in another way."""
     notes = []
     if skipped:
         more = f" and {len(skipped) - 3:,} more" if len(skipped) > 3 else ""
         notes.append(
-            "folders in the people's folders are left out, with their photos: "
-            f"{', '.join(skipped[:3])}{more}; --layout nested takes them, too"
+            f"{'links to folders' if nested else 'folders'} in the people's folders are left out, with their "
+            f"photos: {', '.join(skipped[:3])}{more}{'' if nested else '; --layout nested takes them, too'}"
         )
     counts = Counter(photo.identity for photo in photos)
     for name in sorted(counts):

@@ -33,13 +33,18 @@ class Images:
     """Alignment template; None where no manifest names one."""
     methods: dict[str, str] = field(default_factory=dict)
     """How each crop's landmarks were found, by key; empty without a manifest."""
+    clashes: dict[str, str] = field(default_factory=dict)
+    """Keys that two photos have, which differ in their suffixes only, and these two in words."""
 
     def only(self, keys: Sequence[str]) -> Images:
-        """Those of `keys`, all of which must be there. Raises PhotosError."""
+        """Those of `keys`, all of which must be there, once. Raises PhotosError."""
+        if twice := [self.clashes[key] for key in keys if key in self.clashes]:
+            raise PhotosError(f"{self.folder}: {twice[0]} are one photo to a pairs list; remove one")
         missing = [key for key in keys if key not in self.files]
         if missing:
             cause = (
-                "its report.json says why, and data_prep's --fallback centre leaves no photo without a crop"
+                "its report.json says why, unless there is no such photo; data_prep's --fallback centre "
+                "leaves no photo without a crop"
                 if self.template and len(missing) < len(keys)
                 else "the pairs belong to other photos, or the folder is not the one their paths start from"
             )
@@ -68,7 +73,8 @@ def find_images(folder: Path) -> Images:
     if folder.suffix == ".bin" and not folder.is_dir():
         return Images(folder, read_bin(folder).crops)
     if not folder.is_dir():
-        raise PhotosError(f"{folder}: there is no such folder of photos or crops")
+        what = "is no folder; unpack it first" if folder.exists() else "there is no such folder"
+        raise PhotosError(f"{folder}: {what}; --images takes a folder of photos or crops")
     if (folder / MANIFEST).is_file():
         table = read_manifest(folder / MANIFEST)
         keys = [photo_key(path) for path in table["path"]]
@@ -84,15 +90,14 @@ def find_images(folder: Path) -> Images:
         )
     root = next((folder / name for name in LFW_FOLDERS[1:] if (folder / name).is_dir()), folder)
     files: dict[str, Path] = {}
+    clashes: dict[str, str] = {}
     for path in sorted(root.rglob("*")):
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
             key = photo_key(path.relative_to(root))
             if key in files:
-                raise PhotosError(
-                    f"{root}: {files[key].name} and {path.name} are one photo to a pairs list; remove one"
-                )
-            files[key] = path
-    return Images(root, files)
+                clashes[key] = f"{files[key].relative_to(root)} and {path.relative_to(root)}"
+            files.setdefault(key, path)
+    return Images(root, files, clashes=clashes)
 
 
 def crops_for(

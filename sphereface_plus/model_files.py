@@ -13,7 +13,9 @@ MODEL = "model.safetensors"
 LAST = Path("checkpoints") / "last.pt"
 """In a run folder."""
 
-Kind = Literal["checkpoint", "weights", "onnx", "embeddings", "pt2", "torchscript", "torch1", "caffe", "zip"]
+Kind = Literal[
+    "checkpoint", "weights", "onnx", "embeddings", "pt2", "torchscript", "torch1", "caffe", "zip", "other"
+]
 _OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled number that torch's files began with
 _ITS_SOURCE = "give the run, checkpoint or weight file that it was exported from"
 
@@ -86,7 +88,15 @@ _WORDS: dict[Kind, str] = {
     "converted: sphereface-plus convert",
     "caffe": "is of Caffe; convert it: sphereface-plus convert {file} OUT.safetensors --from caffe",
     "zip": "is an archive that holds no model",
+    "other": "is no model; a run folder, a checkpoint (.pt) or a weight file (.safetensors) is needed here",
 }
+_OTHER = frozenset(
+    (
+        *(".rec", ".idx", ".bin", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".csv", ".txt", ".json", ".jsonl"),
+        *(".yaml", ".yml", ".html", ".md", ".py", ".jpg", ".jpeg", ".png"),
+    )
+)
+"""Suffixes of files that hold no model, unless their first bytes say otherwise."""
 
 
 _NOT_CONVERTED: dict[Kind, str] = {
@@ -96,6 +106,7 @@ _NOT_CONVERTED: dict[Kind, str] = {
     "pt2": "is a program of torch.export (.pt2)",
     "torchscript": "is a TorchScript program, which is not run here; save the state_dict() of its network",
     "zip": "is an archive, but none of torch's; unpack it first",
+    "other": "is neither torch's nor Caffe's",
 }
 
 
@@ -117,7 +128,8 @@ def kind_of(file: Path) -> Kind:
     if begins == _OLD_TORCH:
         return "torch1"
     if not begins.startswith(b"PK\3\4"):
-        return "checkpoint"
+        old = begins.startswith(b"\x80")  # a pickle
+        return "other" if file.suffix.lower() in _OTHER and not old else "checkpoint"
     try:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()

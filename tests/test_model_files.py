@@ -38,6 +38,7 @@ RECIPE = {
 }
 
 TAKEN = "taken"
+OTHER = "is no model; a run folder, a checkpoint (.pt) or a weight file (.safetensors) is needed here"
 DAMAGED = "is damaged, cut short or no checkpoint ("
 CONVERT = "have to be converted: sphereface-plus convert"
 # What each kind of file is called by the commands that do not take it.
@@ -54,10 +55,11 @@ KINDS = {
     "foreign.pth": CONVERT,
     "old.pth": "is a file of torch before 1.6, and none of ours; weights of another project have to",
     "foreign.safetensors": "has to be converted: sphereface-plus convert",
-    "photo.jpg": DAMAGED,
-    "recipe.yaml": DAMAGED,
+    "photo.jpg": OTHER,
+    "recipe.yaml": OTHER,
     "empty.pt": DAMAGED,
     "archive.zip": "is an archive that holds no model",
+    "set.rec": OTHER,
     "crops": "is a folder of crops, no run folder, there is no checkpoints/last.pt",
     "report": "is a folder of results, no run folder, there is no checkpoints/last.pt",
     "begun": "this run has saved no checkpoint yet, there is no checkpoints/last.pt",
@@ -134,6 +136,7 @@ def files(tmp_path_factory):
     save_file({"a.weight": torch.zeros(2)}, folder / "foreign.safetensors")
     cv2.imwrite(str(folder / "photo.jpg"), np.zeros((8, 8, 3), np.uint8))
     (folder / "empty.pt").touch()
+    (folder / "set.rec").write_bytes(b"\n#\xd7\xce")
     with zipfile.ZipFile(folder / "archive.zip", "w") as archive:
         archive.writestr("readme.txt", "nothing")
     for name, file in (("crops", "manifest.csv"), ("report", "report.json")):

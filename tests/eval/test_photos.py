@@ -106,11 +106,13 @@ def test_crops_that_are_not_all_there_yet_are_refused_with_what_goes_on(crops):
         photos.find_images(crops)
 
 
-def test_two_files_of_one_photo_are_refused(tmp_path):
-    image(tmp_path / "a.png")
-    image(tmp_path / "a.jpg")
-    with pytest.raises(photos.PhotosError, match=r"a\.jpg and a\.png are one photo to a pairs list"):
-        photos.find_images(tmp_path)
+def test_two_files_of_one_photo_are_refused_where_the_pairs_name_it(tmp_path):
+    for name in ("a.png", "a.jpg", "b.png"):
+        image(tmp_path / "Ann" / name)
+    found = photos.find_images(tmp_path)
+    assert list(found.only(["Ann/b"]).files) == ["Ann/b"]
+    with pytest.raises(photos.PhotosError, match=r"Ann/a\.jpg and Ann/a\.png are one photo to a pairs list"):
+        found.only(["Ann/a", "Ann/b"])
 
 
 def test_a_manifest_of_two_templates_is_refused(tmp_path):
