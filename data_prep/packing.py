@@ -11,7 +11,9 @@ import io
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,6 +36,9 @@ from sphereface_plus.data.tars import TarError
 from sphereface_plus.files import new_file
 
 from .errors import PrepError
+
+if TYPE_CHECKING:
+    import pandas
 
 Progress = Callable[[int, int, int], None]
 """Called as progress(done, total, 0) after each crop."""
@@ -65,8 +70,8 @@ def pack(source: Path, out: Path, progress: Progress | None = None, *, plain: bo
         raise PrepError(f"{out}: is the set itself; name another file")
     with sentences():
         crops = FaceCrops.open(source)
-        names, manifest = names_of(source, crops)
-        table = _table(names, crops, manifest)
+        named = names_of(source, crops)
+        names, table = named.names, _table(named.names, crops, named.manifest)
         if out.suffix == ".tar":
             images = _checked(crops, range(len(names)), progress)
             _write_tar(out, zip(sample_names(names), crops.labels, images, strict=True), table)
@@ -129,23 +134,36 @@ def _interleaved(pairs: Pairs) -> np.ndarray:
     return np.lexsort((~pairs.genuine, place, pairs.fold))
 
 
-def names_of(source: Path, crops: FaceCrops) -> tuple[list[str], bytes | None]:
-    """The crops' file names, relative and with suffix, and the set's manifest as CSV if it has one."""
+@dataclass(frozen=True)
+class Named:
+    """What a set's crops are called."""
+
+    names: list[str]
+    """Their files, relative and with suffix."""
+    manifest: bytes | None = None
+    """As CSV, if the set has one."""
+    table: pandas.DataFrame | None = None
+    """The same, parsed."""
+
+
+def names_of(source: Path, crops: FaceCrops) -> Named:
     if source.is_file() and source.suffix in SUFFIXES:
         packed = open_pack(source)
         names = zip(packed.names, packed.crops, strict=True)
-        return [name if "." in name else name + suffix_of(crop) for name, crop in names], packed.manifest_csv
+        names = [name if "." in name else name + suffix_of(crop) for name, crop in names]
+        return Named(names, packed.manifest_csv, packed.manifest)
     manifest = source / MANIFEST if source.is_dir() else source
     if manifest.suffix == ".csv" and manifest.is_file():
         content = manifest.read_bytes()
-        return read_manifest(manifest, content)["path"].tolist(), content
+        table = read_manifest(manifest, content)
+        return Named(table["path"].tolist(), content, table)
     names = [
         f"{crops.identities[label]}/{Path(str(path)).name}"
         for label, path in zip(crops.labels, crops.paths, strict=True)
     ]
     if len(set(names)) < len(names):
         raise PrepError(f"{source}: two crops of an identity have the same file name; rename one")
-    return names, None
+    return Named(names)
 
 
 def encoded(path: CropSource) -> bytes:

@@ -46,14 +46,14 @@ def unpack(source: Path, out: Path, progress: Progress | None = None) -> int:
 
 def _unpack_set(source: Path, out: Path, progress: Progress | None) -> int:
     crops = FaceCrops.open(source)
-    names, manifest = names_of(source, crops)
-    for number, (name, path) in enumerate(zip(names, crops.paths, strict=True), start=1):
+    named = names_of(source, crops)
+    for number, (name, path) in enumerate(zip(named.names, crops.paths, strict=True), start=1):
         _write(out, name, encoded(path))
         if progress is not None:
-            progress(number, len(names), 0)
-    if manifest is not None:
-        _write(out, MANIFEST, manifest)
-    return len(names)
+            progress(number, len(named.names), 0)
+    if named.manifest is not None:
+        _write(out, MANIFEST, named.manifest)
+    return len(named.names)
 
 
 def _unpack_bin(source: Path, out: Path, progress: Progress | None) -> int:

@@ -39,7 +39,8 @@ def drop(proposals: Path, data: Path) -> Dropped:
     wanted = read_proposals(proposals)
     with sentences():
         crops = FaceCrops.open(data)
-        names, manifest = names_of(data, crops)
+        named = names_of(data, crops)
+    names, manifest = named.names, named.manifest
     aside = data.with_name(f"{data.name}.dropped")
     # Without those of a drop that was stopped.
     wanted -= {name for name in wanted - set(names) if isfile(aside / name)}  # noqa: PTH113

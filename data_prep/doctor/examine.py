@@ -59,8 +59,8 @@ def examine(
     """
     crops = FaceCrops.open(path)
     other = FaceCrops.open(against) if against is not None else None
-    names, manifest = names_of(path, crops)
-    rows = rows_of(path, names, manifest)
+    named = names_of(path, crops)
+    rows = rows_of(named.names, named.table)
     labels = np.array(crops.labels)
     with show_progress("crops", "unreadable") as progress:
         looks = look_at_all(crops.paths, progress)
@@ -90,7 +90,7 @@ def examine(
     findings += near_duplicates(looks, crops.labels, embeddings)
     order = list(KINDS)
     findings.sort(key=lambda finding: (order.index(finding.kind), -finding.score))
-    return Examined(path, crops, names, findings, np.bincount(labels), other, left_out)
+    return Examined(path, crops, named.names, findings, np.bincount(labels), other, left_out)
 
 
 def file_findings(looks: Sequence[Look], size: tuple[int, int]) -> list[Finding]:

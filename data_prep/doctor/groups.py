@@ -10,15 +10,18 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sphereface_plus.data.manifest import ManifestRow, read_manifest
+from sphereface_plus.data.manifest import ManifestRow
 
 from ..doubts import RIVAL_SIDE, doubt, reasons, rivalry
 from .findings import Entry, Finding
 from .identities import mean_embedding
+
+if TYPE_CHECKING:
+    import pandas
 
 Rows = Sequence[ManifestRow | None]
 """The manifest's row of each crop; None where there is none."""
@@ -44,11 +47,11 @@ class Likenesses:
         return float(self.embeddings[crop] @ mean_embedding(self.embeddings, np.array(group)))
 
 
-def rows_of(path: Path, names: Sequence[str], manifest: bytes | None) -> Rows:
+def rows_of(names: Sequence[str], manifest: pandas.DataFrame | None) -> Rows:
     """The manifest's row of each named crop."""
     if manifest is None:
         return [None] * len(names)
-    table = read_manifest(path, manifest).reindex(columns=[field.name for field in fields(ManifestRow)])
+    table = manifest.reindex(columns=[field.name for field in fields(ManifestRow)])
     rows = {row[0]: ManifestRow(*row) for row in table.itertuples(index=False, name=None)}
     return [rows.get(name) for name in names]
 

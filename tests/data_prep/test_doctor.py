@@ -254,12 +254,12 @@ def test_a_manifest_loses_its_rows_and_the_files_stay(tmp_path, photos, proposal
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (["drop,p00/9.png,p00,x,1,0,"], r"1 of 1 crops to drop are not in .*, first p00/9"),
+        (["drop,p00/9.png,p00,x,1,0,"], r"of 1 crop to drop 1 not in .*, first p00/9"),
         (["look,p00/1.png,p00,x,1,0,"], "no row says `drop`"),
         (["delete,p00/1.png,p00,x,1,0,"], "row 1: expected drop, look or keep, and a path"),
         (["drop,../other/1.png,p00,x,1,0,"], "row 1: expected drop, look or keep, and a path"),
         (["drop"], "row 1: expected drop"),
-        ([f"drop,{'a' * 300},p00,x,1,0,"], "1 of 1 crops to drop are not in"),  # no file system takes it
+        ([f"drop,{'a' * 300},p00,x,1,0,"], "of 1 crop to drop 1 not in"),  # no file system takes it
         (["drop,p00/1\0.png,p00,x,1,0,"], "row 1: expected drop"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import cv2
 import numpy as np
 import pytest
 
@@ -18,7 +19,8 @@ from data_prep.doctor.groups import (
     rows_of,
     settled,
 )
-from sphereface_plus.data.manifest import ManifestRow, write_manifest
+from sphereface_plus.data import manifest
+from sphereface_plus.data.manifest import ManifestRow, read_manifest, write_manifest
 
 ANN, BOB = np.eye(2, 4, dtype=np.float32)
 
@@ -99,13 +101,26 @@ def test_unsure_crops_are_looked_at_and_those_without_a_face_dropped():
 def test_rows_are_found_by_name_and_an_old_manifest_has_no_doubts(tmp_path):
     write_manifest(tmp_path / "manifest.csv", [row("a/1.png"), row("a/2.png", num_faces=3)])
     content = (tmp_path / "manifest.csv").read_bytes()
-    rows = rows_of(tmp_path, ["a/2.png", "x.png"], content)
+    rows = rows_of(["a/2.png", "x.png"], read_manifest(tmp_path / "manifest.csv"))
     assert rows[1] is None
     assert rows[0] is not None
     assert rows[0].num_faces == 3
     lines = [b",".join(line.split(b",")[:22]) for line in content.splitlines()]
-    old = rows_of(tmp_path, ["a/1.png"], b"\n".join(lines))
+    old = rows_of(["a/1.png"], read_manifest(tmp_path, b"\n".join(lines)))
     assert doubtful_faces(old) + rivals(old, None) + photos_with_all_faces(old, None) == []
+
+
+def test_the_doctor_parses_a_manifest_as_often_as_packing_does(tmp_path, monkeypatch):
+    """Once to open the set, once for the names and rows."""
+    for number, name in enumerate(["a/1.png", "b/2.png"]):
+        (tmp_path / "set" / name).parent.mkdir(parents=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (112, 96, 3), dtype=np.uint8)
+        cv2.imwrite(str(tmp_path / "set" / name), pixels)
+    write_manifest(tmp_path / "set" / "manifest.csv", [row("a/1.png", num_faces=3), row("b/2.png")])
+    read, parsed = manifest._read_fast, []
+    monkeypatch.setattr(manifest, "_read_fast", lambda *of: parsed.append(of) or read(*of))
+    assert examine(tmp_path / "set").names == ["a/1.png", "b/2.png"]
+    assert len(parsed) == 2
 
 
 def test_the_doctor_reads_the_manifest_that_align_wrote(photos, tmp_path, write_photo):
