@@ -34,7 +34,7 @@ NARROW := $(if $(filter x86_64 AMD64,$(shell uname -m)),ATEN_CPU_CAPABILITY=avx2
 
 test: setup .venv/opencv4/installed
 	SPHEREFACE_OPENCV4=.venv/opencv4 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
-	$(NARROW) OMP_NUM_THREADS=2 $(BIN)/python -m pytest -n auto $(NUMERIC)
+	$(NARROW) OMP_NUM_THREADS=2 $(BIN)/python -m pytest -n auto -m "not slow" $(NUMERIC)
 
 check: setup
 	$(BIN)/ruff check .

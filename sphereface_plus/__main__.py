@@ -192,9 +192,11 @@ def export(model: Path, out: Path, license: str | None, with_head: bool) -> None
     sphereface-plus export runs/mine mine.onnx
     """
     from sphereface_plus.data.outputs import claimed
+    from sphereface_plus.export import check_out
     from sphereface_plus.export import export as export_model
     from sphereface_plus.model_files import contents
 
+    check_out(out)
     of = {"model": model, "license": license, "head": "with its head" if with_head else None}
     with claimed(out, "sphereface-plus export", file=bool(out.suffix), contents=contents(model=model), **of):
         words = export_model(model, out, license=license, head=with_head)

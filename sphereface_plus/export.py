@@ -9,6 +9,16 @@ from sphereface_plus.data.words import counted
 from sphereface_plus.model_files import check_model
 
 
+def check_out(out: Path) -> None:
+    """Raises PlaceError for an OUT that cannot be written, or whose name asks for no form."""
+    if out.suffix in (".onnx", ".pt2", ".safetensors"):
+        check_file(out, out.suffix)
+    elif out.suffix:
+        raise PlaceError(f"{out}: ends in none of .onnx, .pt2 and .safetensors, and is no name of a folder")
+    else:
+        check_folder(out)
+
+
 def export(model: str | Path, out: str | Path, *, license: str | None = None, head: bool = False) -> str:
     """Writes a model as .onnx, .pt2 (torch.export), .safetensors or a folder of the Hub, and says so.
 
@@ -18,12 +28,7 @@ def export(model: str | Path, out: str | Path, *, license: str | None = None, he
     out = Path(out)
     if out.suffix in (".onnx", ".pt2") and (license is not None or head):
         raise PlaceError(f"{out}: holds no terms and no head; --license and --with-head are for weight files")
-    if out.suffix in (".onnx", ".pt2", ".safetensors"):
-        check_file(out, out.suffix)
-    elif out.suffix:
-        raise PlaceError(f"{out}: ends in none of .onnx, .pt2 and .safetensors, and is no name of a folder")
-    else:
-        check_folder(out)
+    check_out(out)
     check_model(model)
     if out.suffix == ".onnx":
         from sphereface_plus.onnx_export import export_onnx  # draws in torch, as the others below do

@@ -154,7 +154,8 @@ def _lengths(paths: Sequence[str | PackedCrop], of: Callable[[str | PackedCrop],
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise CropsError(
-            f"{counted(len(paths), 'crop')}, {len(missing):,} missing: {', '.join(missing[:3])}{more}; "
+            f"{len(missing):,} of {counted(len(paths), 'crop')} cannot be found: "
+            f"{', '.join(missing[:3])}{more}; "
             "put them back or align the photos again"
         )
     return lengths

@@ -249,7 +249,9 @@ def test_missing_crops_are_named_before_the_first_step(tiny, tmp_path, make_crop
     folder = make_crops("crops", identities=3)
     rows = "".join(f"person_{p}/person_{p}_000{k}.png {p}\n" for p in range(3) for k in range(1, 5))
     (folder / "list.txt").write_text(rows)
-    with pytest.raises(CropsError, match=r"6 of 12 crops are missing: \S*person_0_0003.png, .* and 3 more"):
+    with pytest.raises(
+        CropsError, match=r"6 of 12 crops cannot be found: \S*person_0_0003.png, .* and 3 more"
+    ):
         train(tiny(**{"data.path": str(folder / "list.txt")}), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
