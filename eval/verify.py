@@ -54,120 +54,85 @@ def verify(
     """
     if crops is not None and crops.resolve() == out.resolve():
         raise PhotosError(f"{out}: cannot be both the folder of the report and that of --crops; name another")
-    of_model = model if model == "pixels" else Path(model)
     claim = claimed(
         out,
         "python -m eval",
         within=(PUBLIC,),
         contents=contents(model=None if model == "pixels" else model, pairs=pairs_file, input=input_file),
-        model=of_model,
+        model=model if model == "pixels" else Path(model),
         pairs=pairs_file,
         photos=images,
         protocol=protocol,
     )
     with claim:
-        return _measure(
-            title=title,
-            model=model,
-            pairs_file=pairs_file,
-            images=images,
-            out=out,
-            protocol=protocol,
-            command=command,
-            input_file=input_file,
-            crops=crops,
-            workers=workers,
-            device=device,
-            thumbnails=thumbnails,
-            public_names=public_names,
-        )
+        if pairs_file.suffix == ".bin":
+            if images not in (None, pairs_file):
+                raise PhotosError(f"{pairs_file}: holds the crops of its pairs itself; drop {images}")
+            pairs, images = read_bin(pairs_file).pairs, pairs_file
+        else:
+            pairs = read_pairs(pairs_file)
+        chosen = PROTOCOLS[protocol]
+        fold, folds_are = _folds(pairs, pairs_file, chosen)
+        keys = pairs.photos
+        if model.endswith(".npz"):
+            of_bin = pairs_file if pairs_file.suffix == ".bin" else None
+            embeddings, of_model = stored_embeddings(Path(model), keys, chosen.flip, of_bin)
+            files = find_images(images).files if images else None
+            runs_on, trained_on = "cpu", None
+            preparation = {
+                "words": "Embeddings came from a file.",
+                "methods": {},
+                "not_detected": [],
+                "settings": {},
+            }
+        else:
+            from sphereface_plus.config import load_input_spec
+            from sphereface_plus.embedding import Embedder
 
-
-def _measure(
-    *,
-    title: str,
-    model: str,
-    pairs_file: Path,
-    images: Path | None,
-    out: Path,
-    protocol: str,
-    command: str,
-    input_file: Path | None,
-    crops: Path | None,
-    workers: int | None,
-    device: str,
-    thumbnails: bool,
-    public_names: bool,
-) -> Path:
-    if pairs_file.suffix == ".bin":
-        if images not in (None, pairs_file):
-            raise PhotosError(f"{pairs_file}: holds the crops of its pairs itself; drop {images}")
-        pairs, images = read_bin(pairs_file).pairs, pairs_file
-    else:
-        pairs = read_pairs(pairs_file)
-    chosen = PROTOCOLS[protocol]
-    fold, folds_are = _folds(pairs, pairs_file, chosen)
-    keys = pairs.photos
-    if model.endswith(".npz"):
-        of_bin = pairs_file if pairs_file.suffix == ".bin" else None
-        embeddings, of_model = stored_embeddings(Path(model), keys, chosen.flip, of_bin)
-        files = find_images(images).files if images else None
-        runs_on, trained_on = "cpu", None
-        preparation = {
-            "words": "Embeddings came from a file.",
-            "methods": {},
-            "not_detected": [],
-            "settings": {},
-        }
-    else:
-        from sphereface_plus.config import load_input_spec
-        from sphereface_plus.embedding import Embedder
-
-        if images is None:
-            raise PhotosError(
-                "photos or crops are needed unless the model is an .npz of embeddings; name their folder"
+            if images is None:
+                raise PhotosError(
+                    "photos or crops are needed unless the model is an .npz of embeddings; name their folder"
+                )
+            spec = load_input_spec(input_file) if input_file else None
+            embedder = Embedder.load(model, input=spec, device=device)
+            of_model, runs_on = model_record(embedder, model, chosen.flip), embedder.runs_on
+            trained_on = embedder.trained_on
+            found, preparation = crops_for(
+                keys, images, embedder.input, crops=crops or out / "crops", workers=workers
             )
-        spec = load_input_spec(input_file) if input_file else None
-        embedder = Embedder.load(model, input=spec, device=device)
-        of_model, runs_on = model_record(embedder, model, chosen.flip), embedder.runs_on
-        trained_on = embedder.trained_on
-        found, preparation = crops_for(
-            keys, images, embedder.input, crops=crops or out / "crops", workers=workers
+            files = found.files
+            embeddings = computed_embeddings(embedder, found, keys, chosen.flip, out / "embeddings.npz")
+        row_of = {key: row for row, key in enumerate(keys)}
+        first = embeddings[[row_of[key] for key in pairs.first]]
+        second = embeddings[[row_of[key] for key in pairs.second]]
+        people = people_of(pairs)
+        report = reports.build(
+            title=title,
+            created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            command=command,
+            model=of_model,
+            pairs=pairs,
+            pairs_record={
+                "file": str(pairs_file),
+                "sha256": pairs_hash(pairs),
+                "count": len(pairs),
+                "genuine": int(pairs.genuine.sum()),
+                "impostor": int((~pairs.genuine).sum()),
+                "photos": len(keys),
+                "folds": int(fold.max()) + 1,
+                "folds_are": folds_are,
+                "notes": pair_notes(pairs, people, embeddings, files),
+            },
+            people=people,
+            fold=fold,
+            protocol=chosen,
+            outcome=chosen.evaluate(first, second, pairs.genuine, fold),
+            preparation=preparation,
+            training=compare_with_training(pairs, trained_on, files),
+            environment=record(gpu=runs_on == "cuda"),
         )
-        files = found.files
-        out.mkdir(parents=True, exist_ok=True)
-        embeddings = computed_embeddings(embedder, found, keys, chosen.flip, out / "embeddings.npz")
-    row_of = {key: row for row, key in enumerate(keys)}
-    first = embeddings[[row_of[key] for key in pairs.first]]
-    second = embeddings[[row_of[key] for key in pairs.second]]
-    people = people_of(pairs)
-    report = reports.build(
-        title=title,
-        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        command=command,
-        model=of_model,
-        pairs=pairs,
-        pairs_record={
-            "file": str(pairs_file),
-            "sha256": pairs_hash(pairs),
-            "count": len(pairs),
-            "genuine": int(pairs.genuine.sum()),
-            "impostor": int((~pairs.genuine).sum()),
-            "photos": len(keys),
-            "folds": int(fold.max()) + 1,
-            "folds_are": folds_are,
-            "notes": pair_notes(pairs, people, embeddings, files),
-        },
-        people=people,
-        fold=fold,
-        protocol=chosen,
-        outcome=chosen.evaluate(first, second, pairs.genuine, fold),
-        preparation=preparation,
-        training=compare_with_training(pairs, trained_on, files),
-        environment=record(gpu=runs_on == "cuda"),
-    )
-    reports.write(public(report, names=public_names), out / PUBLIC, None)
-    return reports.write(report, out, files if thumbnails else None)
+        reports.write(public(report, names=public_names), out / PUBLIC, None)
+        return reports.write(report, out, files if thumbnails else None)
 
 
 def _folds(pairs: Pairs, pairs_file: Path, protocol: Protocol) -> tuple[np.ndarray, str]:
