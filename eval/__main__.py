@@ -183,6 +183,12 @@ def _verify(
         click.echo(f"warning: {report['training']['words']}", err=True)
     for note in report["pairs"]["notes"]:
         click.echo(f"note: {note['words']}", err=True)
+    if numbers["auc"] < 0.5:
+        click.echo(
+            "warning: genuine pairs score lower than impostor pairs (AUC below 0.5): are the list's labels "
+            "exchanged?",
+            err=True,
+        )
     low, high = numbers["accuracy_interval"]
     click.echo(
         f"accuracy {100 * numbers['accuracy']:.2f} % (95 %: {100 * low:.2f} to {100 * high:.2f}), standard "

@@ -13,6 +13,7 @@ from data_prep.errors import PrepError
 from eval import __main__ as command_line
 from eval import report as reports
 from eval.protocols import PROTOCOLS
+from sphereface_plus.data.pairs import read_pairs
 
 
 def test_commands_offer_exactly_the_protocols_there_are():
@@ -72,6 +73,22 @@ def test_verify_reads_a_list_of_paths(lfw_lists, embeddings_file, run_eval, tmp_
     assert report["protocol"]["name"] == "cosine"
     assert report["per_pair"]["first"][3] == "a/3"
     assert "does not state it; the protocol asks for none" in report["model"]["flip"]
+
+
+def test_exchanged_labels_are_asked_about(lfw_lists, embeddings_file, run_eval, tmp_path):
+    pairs = read_pairs(lfw_lists / "pairs.txt")
+    for name, genuine in (("right", pairs.genuine), ("exchanged", ~pairs.genuine)):
+        rows = zip(pairs.first, pairs.second, genuine.astype(int), strict=True)
+        (tmp_path / f"{name}.txt").write_text("".join(f"{a} {b} {kind}\n" for a, b, kind in rows))
+    model = embeddings_file(tmp_path / "right.txt")
+
+    def said(name):
+        result = run_eval(
+            "verify", "--model", model, "--pairs", tmp_path / f"{name}.txt", "--out", tmp_path / name
+        )
+        return "are the list's labels exchanged?" in result.output
+
+    assert (said("right"), said("exchanged")) == (False, True)
 
 
 def test_bad_input_ends_in_one_sentence(lfw_lists, embeddings_file, run_eval, tmp_path):
