@@ -29,7 +29,7 @@ quickstart: setup
 	@touch $@
 
 # What computes numbers is tested as on a CPU with AVX2 only, too, and with two threads.
-NUMERIC := tests/mhe tests/losses tests/networks tests/sphere tests/test_verification.py tests/training/test_classifier.py
+NUMERIC := tests/mhe tests/losses tests/networks tests/sphere tests/test_kfold.py tests/training/test_classifier.py
 NARROW := $(if $(filter x86_64 AMD64,$(shell uname -m)),ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2)
 
 test: setup .venv/opencv4/installed

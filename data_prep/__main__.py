@@ -11,16 +11,16 @@ from typing import Any, cast
 
 import click
 
-from sphereface_plus.data.outputs import claimed, locked
-from sphereface_plus.data.places import PlaceError, check_folder, check_source
-from sphereface_plus.data.words import counted
+from sphereface_plus.commands.ending import stopped_in_a_sentence
 from sphereface_plus.model_files import CheckpointError, check_model, contents
+from sphereface_plus.outputs import claimed, locked
+from sphereface_plus.path_checks import PlaceError, check_folder, check_source
+from sphereface_plus.words import counted
 
 from .drawn import DrawnSet, draw_set
 from .errors import PrepError
 from .layouts import LAYOUTS
 from .settings import CHOICES, Cropping
-from .stops import stopped_in_a_sentence
 
 # align.py is imported inside of its command: torch takes seconds, and --help should not.
 
@@ -145,11 +145,12 @@ def align(photos: Path, out: Path, **options: Any) -> None:
     check_source(photos, "folder of photos")
     check_folder(out)
 
+    from sphereface_plus.commands.progress import show_progress
+
     from .align import align_folder
+    from .align_report import REPORT
     from .contact_sheet import CONTACT_SHEET
     from .doubts import sentences
-    from .progress import show_progress
-    from .report import REPORT
 
     with show_progress("photos", "without a crop") as progress:
         summary = align_folder(photos, out, progress=progress, **options)
@@ -201,7 +202,7 @@ def draw(out: Path, workers: int | None, **options: int) -> None:
     OUT gets train/ (photos to train on), test/ (photos of other people) and pairs.txt (pairs of these, to
     verify). The same seed draws the same people. The same command again continues one that was stopped.
     """
-    from .progress import show_progress
+    from sphereface_plus.commands.progress import show_progress
 
     with show_progress("photos") as progress:
         count = draw_set(out, DrawnSet(**options), workers=workers, progress=progress)
@@ -228,8 +229,9 @@ def pack(source: Path, out: Path, plain: bool) -> None:
     """
     check_source(source, CROPS)
 
+    from sphereface_plus.commands.progress import show_progress
+
     from .packing import about_set, pack
-    from .progress import show_progress
 
     claim = claimed(out, "python -m data_prep pack", file=True, crops=source)
     with claim, show_progress("crops") as progress:
@@ -253,7 +255,8 @@ def unpack(source: Path, out: Path) -> None:
     """
     check_source(source, "packed set")
 
-    from .progress import show_progress
+    from sphereface_plus.commands.progress import show_progress
+
     from .unpacking import unpack
 
     with locked(out, file=True), show_progress("crops") as progress:

@@ -1,7 +1,7 @@
 """A whole data set of photos -> a folder of crops with its manifest, report and contact sheet.
 
     OUT/<identity>/<photo>.png    the crops, at the photos' own relative paths
-    OUT/manifest.csv              one row a crop (sphereface_plus/data/manifest.py)
+    OUT/manifest.csv              one row a crop (sphereface_plus/data/formats/manifest.py)
     OUT/report.json               settings, counts, and why which photo has no crop
     OUT/contact_sheet.html        the least sure crops and some others, with their landmarks
     OUT/progress.jsonl            what is done, so that the same call continues
@@ -22,21 +22,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sphereface_plus.data.decoding import DecodeError, decode
-from sphereface_plus.data.manifest import MANIFEST, write_manifest
-from sphereface_plus.data.outputs import locks
+from sphereface_plus.data.formats.decoding import DecodeError, decode
+from sphereface_plus.data.formats.manifest import MANIFEST, write_manifest
 from sphereface_plus.files import is_unfinished
+from sphereface_plus.outputs import locks
 
-from .aligned import find_alignment
+from .align_report import REPORT, Summary, summarise, write_report
+from .already_aligned import find_alignment
 from .contact_sheet import write_contact_sheet
 from .cropping import Cropper, make_detector, one_thread
 from .doubts import find_doubts
 from .errors import PrepError
-from .given import read_landmarks
 from .journal import Crop, Done, Journal
+from .landmarks_file import read_landmarks
 from .layouts import Photo, Photos, find_photos, select_photos
 from .plugins import is_solved
-from .report import REPORT, Summary, summarise, write_report
 from .settings import RELAXED_THRESHOLD, Cropping
 from .turning import SETTINGS as TURNING
 from .workers import usable_cpus, work
@@ -66,7 +66,7 @@ def align_folder(
 
     layout, list_file, min_images: which photos, see layouts.find_photos
     selection: instead of a layout, paths or keys (`Name/Name_0001`) of photos below the folder
-    landmarks: a file whose landmarks replace detection (given.py)
+    landmarks: a file whose landmarks replace detection (landmarks_file.py)
     realign: take photos that are aligned already
     workers: processes; by default one for each usable processor
     cropping: settings of `Cropping`, such as template="arcface_112x112" or fallback="centre"

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from sphereface_plus.data.manifest import LANDMARK_COLUMNS, ManifestRow
+from sphereface_plus.data.formats.manifest import LANDMARK_COLUMNS, ManifestRow
 from sphereface_plus.files import write_bytes
 
 from .alignment import ALIGNMENT_TEMPLATES, AlignmentTemplate, Fit, similarity

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import torch
 
-from sphereface_plus.data.manifest import ManifestRow
+from sphereface_plus.data.formats.manifest import ManifestRow
 from sphereface_plus.files import write_bytes
 
 from .alignment import ALIGNMENT_TEMPLATES, Warp, align, fit_residual

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sphereface_plus.data.manifest import ManifestRow
-from sphereface_plus.data.words import counted
+from sphereface_plus.data.formats.manifest import ManifestRow
+from sphereface_plus.words import counted
 
 # Shares of 1,450 photos of LFW, with the default settings.
 UNSURE_SCORE = 0.99

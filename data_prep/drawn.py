@@ -22,8 +22,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sphereface_plus.data.outputs import LOCK, locks
 from sphereface_plus.files import write_bytes
+from sphereface_plus.outputs import LOCK, locks
 
 from .drawing.people import sample_person, sample_shot
 from .drawing.photo import draw_photo

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from sphereface_plus.data.keys import IMAGE_SUFFIXES
-from sphereface_plus.data.words import counted
+from sphereface_plus.data.formats.keys import IMAGE_SUFFIXES
+from sphereface_plus.words import counted
 
 from .errors import PrepError
 

@@ -1,7 +1,7 @@
 """Photo file -> uint8 (H, W, 3) RGB, whatever its kind; what cannot be used is a PhotoError in a sentence.
 
-sphereface_plus/data/any_image.py says what becomes of which kind. HEIC and JPEG XL are read where their
-package is installed (plugins.py).
+sphereface_plus/data/formats/any_image.py says what becomes of which kind. HEIC and JPEG XL are read where
+their package is installed (plugins.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import UnidentifiedImageError
 
-from sphereface_plus.data.any_image import MAX_PHOTO, TooLargeError, decode_any, image_bytes
+from sphereface_plus.data.formats.any_image import MAX_PHOTO, TooLargeError, decode_any, image_bytes
 
 from .errors import PrepError
 from .plugins import Plugin, plugin_for

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TextIO
 
-from sphereface_plus.data.manifest import UNFINISHED, ManifestRow, leads_outside
-from sphereface_plus.data.outputs import LOCK
+from sphereface_plus.data.formats.manifest import ManifestRow, leads_outside
 from sphereface_plus.files import naming, new_text
+from sphereface_plus.outputs import LOCK, UNFINISHED
 
 from .errors import PrepError
 

@@ -16,10 +16,10 @@ from dataclasses import replace
 from os.path import isdir  # False, where Path's raises, for a name that is too long
 from pathlib import Path, PurePosixPath
 
-from sphereface_plus.data.manifest import leads_outside
-from sphereface_plus.data.pairs import PairsError, is_count, read_pairs
-from sphereface_plus.data.texts import read_text
-from sphereface_plus.data.words import counted
+from sphereface_plus.data.formats.manifest import leads_outside
+from sphereface_plus.data.formats.pairs import PairsError, is_count, read_pairs
+from sphereface_plus.files import read_text
+from sphereface_plus.words import counted
 
 from .errors import PrepError
 from .folders import Photo, Photos, crop_stem, entries, is_photo, photos_of_folders

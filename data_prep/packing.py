@@ -17,22 +17,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sphereface_plus.data.bins import BinError, write_bin
 from sphereface_plus.data.crops import CropsError, SpecError, read_crop
 from sphereface_plus.data.faces import FaceCrops
-from sphereface_plus.data.image_records import check_property, write_image_records
-from sphereface_plus.data.manifest import MANIFEST, ManifestError, read_manifest
-from sphereface_plus.data.packed_faces import (
+from sphereface_plus.data.formats.bins import BinError, write_bin
+from sphereface_plus.data.formats.image_records import check_property, write_image_records
+from sphereface_plus.data.formats.manifest import MANIFEST, ManifestError, read_manifest
+from sphereface_plus.data.formats.packed_faces import (
     NAMES_HEADER,
     NAMES_OF_TAR,
     SUFFIXES,
     open_pack,
     sample_names,
 )
-from sphereface_plus.data.packs import CropSource, PackedCrop
-from sphereface_plus.data.pairs import Pairs, PairsError, read_pairs
-from sphereface_plus.data.recordio import RecordError
-from sphereface_plus.data.tars import TarError
+from sphereface_plus.data.formats.packs import CropSource, PackedCrop
+from sphereface_plus.data.formats.pairs import Pairs, PairsError, read_pairs
+from sphereface_plus.data.formats.recordio import RecordError
+from sphereface_plus.data.formats.tars import TarError
 from sphereface_plus.files import new_file
 
 from .errors import PrepError

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from sphereface_plus.data.bins import read_bin
 from sphereface_plus.data.faces import FaceCrops
-from sphereface_plus.data.manifest import MANIFEST
-from sphereface_plus.data.packed_faces import SUFFIXES
-from sphereface_plus.data.packs import PackedCrop
+from sphereface_plus.data.formats.bins import read_bin
+from sphereface_plus.data.formats.manifest import MANIFEST
+from sphereface_plus.data.formats.packed_faces import SUFFIXES
+from sphereface_plus.data.formats.packs import PackedCrop
 from sphereface_plus.files import naming, unfinished_name
 
 from .errors import PrepError

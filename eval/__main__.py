@@ -16,7 +16,7 @@ class Commands(click.Group):
     """Bad input is a ValueError with a sentence; it ends in that one line, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
-        from data_prep.stops import stopped_in_a_sentence
+        from sphereface_plus.commands.ending import stopped_in_a_sentence
 
         try:
             with stopped_in_a_sentence():
@@ -153,8 +153,8 @@ def verify(pairs: Path, images: Path | None, out: Path, **options) -> None:
 def _verify(
     title: str, pairs_file: Path, images: Path | None, out: Path, no_thumbnails: bool, **options
 ) -> None:
-    from sphereface_plus.data.places import check_folder, check_source
     from sphereface_plus.model_files import check_model
+    from sphereface_plus.path_checks import check_folder, check_source
 
     # What is not there is refused before torch is imported.
     check_folder(out)
@@ -221,8 +221,8 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
     \b
     python -m eval compare reports/base reports/mine --out reports/both
     """
-    from sphereface_plus.data.outputs import claimed
-    from sphereface_plus.data.places import check_folder
+    from sphereface_plus.outputs import claimed
+    from sphereface_plus.path_checks import check_folder
 
     from . import compare as comparing
     from .report import read

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from sphereface_plus.data.pairs import Pairs
+from sphereface_plus.data.formats.pairs import Pairs
 from sphereface_plus.files import write_text
 
 from .people import People, people_of
 from .plots import interval_plot, roc_plot
 from .report import ReportError, checked, few_people_words, render
+from .statistics import RESAMPLES, paired_difference, roc
 from .stored import ComparedReport
-from .verification import RESAMPLES, paired_difference, roc
 
 FEW = 25
 """Pairs that only one of two models has right: below so many, McNemar's test is to be believed."""

@@ -1,5 +1,7 @@
 """What stops a measurement."""
 
+from sphereface_plus.errors import UserError
 
-class PhotosError(ValueError):
+
+class PhotosError(UserError):
     """Photos or crops that do not serve the pairs; the message names the folder and what to do."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from sphereface_plus.data.packs import CropSource, PackedCrop
-from sphereface_plus.data.pairs import Pairs
+from sphereface_plus.data.formats.packs import CropSource, PackedCrop
+from sphereface_plus.data.formats.pairs import Pairs
 
 from .people import People
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sphereface_plus.data.pairs import Pairs
+from sphereface_plus.data.formats.pairs import Pairs
 from sphereface_plus.data.trained_on import person_of as folder_of
 
 AGREEING = 0.99

@@ -12,12 +12,13 @@ from typing import Any
 
 from data_prep.layouts import LFW_FOLDERS
 from sphereface_plus.config import InputSpec
-from sphereface_plus.data.bins import read_bin
 from sphereface_plus.data.crops import check_crops, read_crop
-from sphereface_plus.data.keys import IMAGE_SUFFIXES, photo_key
-from sphereface_plus.data.manifest import MANIFEST, UNFINISHED, read_manifest
-from sphereface_plus.data.packs import PackedCrop
-from sphereface_plus.data.words import counted
+from sphereface_plus.data.formats.bins import read_bin
+from sphereface_plus.data.formats.keys import IMAGE_SUFFIXES, photo_key
+from sphereface_plus.data.formats.manifest import MANIFEST, read_manifest
+from sphereface_plus.data.formats.packs import PackedCrop
+from sphereface_plus.outputs import UNFINISHED
+from sphereface_plus.words import counted
 
 from .errors import PhotosError
 
@@ -137,7 +138,7 @@ def fingerprint(images: Images) -> str:
 
 def _align(images: Images, keys: Sequence[str], template: str, crops: Path, workers: int | None) -> Images:
     from data_prep.align import align_folder
-    from data_prep.progress import show_progress
+    from sphereface_plus.commands.progress import show_progress
 
     with show_progress("photos aligned") as progress:
         align_folder(

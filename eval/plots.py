@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .verification import Roc
+from .statistics import Roc
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sphereface_plus.verification import cosine_scores, kfold_accuracy
+from sphereface_plus.kfold import cosine_scores, kfold_accuracy
 
 if TYPE_CHECKING:
     from sphereface_plus.embedding import Flip  # brings torch along, which scores do not need

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sphereface_plus.data.words import counted
+from sphereface_plus.errors import UserError
 from sphereface_plus.files import write_text
+from sphereface_plus.words import counted
 
 from .people import People
 from .plots import roc_plot, score_histograms
 from .protocols import Outcome, Protocol
-from .stored import FORMAT, Report, problem
-from .verification import (
+from .statistics import (
     FARS,
     FEW_PEOPLE,
     accuracy_interval,
@@ -32,15 +32,16 @@ from .verification import (
     roc,
     tar_at_far,
 )
+from .stored import FORMAT, Report, problem
 
 if TYPE_CHECKING:
-    from sphereface_plus.data.packs import CropSource
-    from sphereface_plus.data.pairs import Pairs
+    from sphereface_plus.data.formats.packs import CropSource
+    from sphereface_plus.data.formats.pairs import Pairs
 
 NUM_WORST = 8
 
 
-class ReportError(ValueError):
+class ReportError(UserError):
     """A report.json that cannot be used; the message names the file."""
 
 

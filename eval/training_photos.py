@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from sphereface_plus.data.bins import BinPairs
-from sphereface_plus.data.packs import CropSource, PackedCrop
-from sphereface_plus.data.pairs import Pairs
+from sphereface_plus.data.formats.bins import BinPairs
+from sphereface_plus.data.formats.packs import CropSource, PackedCrop
+from sphereface_plus.data.formats.pairs import Pairs
 from sphereface_plus.data.trained_on import TrainedOn, image_length, marks, same_name
-from sphereface_plus.data.words import counted
+from sphereface_plus.words import counted
 
 from .people import names_of
 

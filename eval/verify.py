@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sphereface_plus.data.bins import read_bin
-from sphereface_plus.data.outputs import claimed
-from sphereface_plus.data.pairs import Pairs, PairsError, pairs_hash, read_pairs
+from sphereface_plus.data.formats.bins import read_bin
+from sphereface_plus.data.formats.pairs import Pairs, PairsError, pairs_hash, read_pairs
 from sphereface_plus.environment import record
+from sphereface_plus.kfold import folds_of, one_kind_folds, ten_folds, ten_stretches
 from sphereface_plus.model_files import contents
-from sphereface_plus.verification import folds_of, one_kind_folds, ten_folds, ten_stretches
+from sphereface_plus.outputs import claimed
 
 from . import report as reports
-from .embeddings import computed_embeddings, model_record, stored_embeddings
 from .errors import PhotosError
+from .model import computed_embeddings, model_record, stored_embeddings
 from .pair_notes import pair_notes
 from .people import people_of
 from .photos import crops_for, find_images

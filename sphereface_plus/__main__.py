@@ -101,7 +101,7 @@ def finetune(
 @cli.command()
 def settings() -> None:
     """Print every setting of a recipe of faces, then of images: type, default and what it means."""
-    from sphereface_plus.settings_help import settings_help
+    from sphereface_plus.commands.settings_help import settings_help
 
     click.echo(settings_help())
 
@@ -143,8 +143,8 @@ def embed(
     sphereface-plus embed runs/mine crops/mine mine.npz
     """
     from sphereface_plus.config import load_input_spec
-    from sphereface_plus.data.places import check_file, check_source
     from sphereface_plus.model_files import check_model, contents
+    from sphereface_plus.path_checks import check_file, check_source
 
     check_file(out, ".npz")
     check_source(images, "folder, manifest, list or packed set of crops")
@@ -152,12 +152,12 @@ def embed(
         check_model(model, onnx=True)
     input = load_input_spec(spec) if spec else None
 
+    from sphereface_plus.commands.progress import show_progress
     from sphereface_plus.data.crops import check_crops
     from sphereface_plus.data.faces import FaceCrops
-    from sphereface_plus.data.outputs import claimed
-    from sphereface_plus.data.words import counted
     from sphereface_plus.embedding import Embedder, embed_files, write_embeddings
-    from sphereface_plus.progress import progress
+    from sphereface_plus.outputs import claimed
+    from sphereface_plus.words import counted
 
     embedder = Embedder.load(model, input=input, device=device)
     crops = FaceCrops.open(images)
@@ -166,8 +166,16 @@ def embed(
     of = {"model": "pixels" if pixels else model, "crops": images, "flip": flip, "input": spec}
     hashes = contents(model=None if pixels else model, input=spec)
     claim = claimed(out, "sphereface-plus embed", file=True, contents=hashes, **of)
-    with claim, progress("crops", len(crops.paths)) as done:
-        embeddings = embed_files(embedder, crops.paths, flip=flip, batch_size=batch_size, progress=done)
+    total = len(crops.paths)
+    with claim, show_progress("crops") as progress:
+        progress(0, total)
+        embeddings = embed_files(
+            embedder,
+            crops.paths,
+            flip=flip,
+            batch_size=batch_size,
+            progress=lambda done: progress(done, total),
+        )
         write_embeddings(out, crops.keys, embeddings, embedder.meta(flip))
     click.echo(f"{out}: {counted(len(embeddings), 'embedding')} of {counted(embeddings.shape[1], 'number')}")
 
@@ -191,10 +199,10 @@ def export(model: Path, out: Path, license: str | None, with_head: bool) -> None
     \b
     sphereface-plus export runs/mine mine.onnx
     """
-    from sphereface_plus.data.outputs import claimed
     from sphereface_plus.export import check_out
     from sphereface_plus.export import export as export_model
     from sphereface_plus.model_files import contents
+    from sphereface_plus.outputs import claimed
 
     check_out(out)
     of = {"model": model, "license": license, "head": "with its head" if with_head else None}
@@ -245,13 +253,13 @@ def convert(
     \b
     sphereface-plus convert sphereface_model.caffemodel sphereface20.safetensors --from caffe
     """
-    from sphereface_plus.data.places import check_file, check_source
+    from sphereface_plus.path_checks import check_file, check_source
 
     check_file(out, ".safetensors")
     for file in (source, *head, *([identities] if identities else [])):
         check_source(file, "file")
 
-    from sphereface_plus.data.outputs import claimed
+    from sphereface_plus.outputs import claimed
     from sphereface_plus.pretrained import convert as convert_weights
     from sphereface_plus.pretrained import summary
 
@@ -273,7 +281,7 @@ def show(model: Path) -> None:
 
     check_model(model)
 
-    from sphereface_plus.describe import describe
+    from sphereface_plus.commands.describe import describe
 
     click.echo(describe(model))
 
@@ -298,8 +306,8 @@ def _train(
     if is_main:
         beforehand.check(config, RunFolder(place_of(config, out)), resume=resume)
 
-    from sphereface_plus.data.words import counted
     from sphereface_plus.training.run import train as train_run  # draws in torch
+    from sphereface_plus.words import counted
 
     outcome = train_run(config, out, resume=resume)
     if not is_main:
@@ -338,7 +346,7 @@ def main() -> NoReturn:
         click.echo(f"error: {error}", err=True)
         code = getattr(error, "exit_code", 1)  # 3: training.folder.DivergedError
     if "WORLD_SIZE" in os.environ and "torch" in sys.modules:
-        from sphereface_plus.training.distributed import leave
+        from sphereface_plus.processes import leave
 
         leave(code)
     sys.exit(code)

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from sphereface_plus import weights
 from sphereface_plus.config import InputSpec, NetworkConfig, OnnxInputSpec, load_input_spec, to_dict
 from sphereface_plus.data.crops import SpecError, check_crops, check_input, normalise, read_crop
-from sphereface_plus.data.embeddings import EmbeddingsError, read_embeddings, write_embeddings
-from sphereface_plus.data.keys import IMAGE_SUFFIXES, photo_key
-from sphereface_plus.data.packs import CropSource
+from sphereface_plus.data.formats.embeddings import EmbeddingsError, read_embeddings, write_embeddings
+from sphereface_plus.data.formats.keys import IMAGE_SUFFIXES, photo_key
+from sphereface_plus.data.formats.packs import CropSource
 from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.model_files import CheckpointError, resolve
 

@@ -1,4 +1,5 @@
 """Files written whole or not at all: under another name first, which becomes their own when all is written.
+And texts read as people have them.
 
 Whatever ends the writing (an error, a full disk, a kill), what was there before is there still; what several
 files hold together (NewFiles) appears when all of them are whole. The other name, `.<name>.<8 digits>.tmp`,
@@ -8,16 +9,21 @@ next writer of a large file of that name removes it.
 
 from __future__ import annotations
 
+import codecs
+import csv
 import errno
 import io
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _NAME_LENGTH = 60  # of a name, in letters: with up to four bytes for each, the other name has at most 255
@@ -119,6 +125,31 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Raises WriteError."""
     write_bytes(path, text.encode())
+
+
+def write_csv(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Numbers are written with as many digits as they need to be read back the same. Raises WriteError."""
+    with new_text(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def write_figure(path: str | Path, figure: Figure) -> None:
+    """Raises WriteError."""
+    # Without the version of matplotlib in it, the same plot is the same file.
+    with new_file(path) as file:
+        figure.savefig(file, format="png", dpi=160, metadata={"Software": None})
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a file in UTF-8, with or without a byte order mark, or in UTF-16 with one.
+
+    The mark, which spreadsheets and Windows write, is not content. Raises OSError and UnicodeDecodeError.
+    """
+    data = Path(path).read_bytes()
+    utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if utf_16 else "utf-8-sig")
 
 
 @contextmanager

@@ -20,6 +20,7 @@ import yaml
 from sphereface_plus import weights
 from sphereface_plus.config import to_dict
 from sphereface_plus.embedding import Embedder, network_of
+from sphereface_plus.errors import UserError
 from sphereface_plus.files import write_text
 from sphereface_plus.model_files import MODEL
 from sphereface_plus.weights import KEY, Origin, Weights
@@ -28,7 +29,7 @@ from sphereface_plus.weights import KEY, Origin, Weights
 HUB_LICENSES = ("mit", "apache-2.0", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0")
 
 
-class HubError(ValueError):
+class HubError(UserError):
     """What the Hub cannot do here; the message says what to do."""
 
 

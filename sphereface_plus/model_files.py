@@ -8,6 +8,8 @@ import zipfile
 from pathlib import Path
 from typing import Literal
 
+from sphereface_plus.errors import UserError
+
 MODEL = "model.safetensors"
 """The file's name in a folder in the layout of the Hugging Face Hub (hub.py)."""
 LAST = Path("checkpoints") / "last.pt"
@@ -20,7 +22,7 @@ _OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled number t
 _ITS_SOURCE = "give the run, checkpoint or weight file that it was exported from"
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError):
     """A file that is no usable checkpoint; the message names it and says what is wrong."""
 
 

@@ -14,14 +14,15 @@ from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from sphereface_plus.config import InputSpec, OnnxInputSpec
 from sphereface_plus.data.crops import SpecError
-from sphereface_plus.data.manifest import leads_outside
+from sphereface_plus.data.formats.manifest import leads_outside
+from sphereface_plus.errors import UserError
 
 MAX_BATCH = 4096
 """Crops that a file may fix its batch to: so many are in memory at once, however few are given."""
 FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 
 
-class OnnxError(ValueError):
+class OnnxError(UserError):
     """An ONNX file that cannot serve as a network; the message names it and says why."""
 
 

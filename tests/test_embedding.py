@@ -19,11 +19,11 @@ from sphereface_plus.__main__ import cli
 from sphereface_plus.checkpoint import CheckpointError
 from sphereface_plus.config import ConfigError, InputSpec, from_dict, load_input_spec, to_dict
 from sphereface_plus.data.crops import CropsError, SpecError, normalise
-from sphereface_plus.data.embeddings import EmbeddingsError
-from sphereface_plus.data.places import PlaceError
+from sphereface_plus.data.formats.embeddings import EmbeddingsError
 from sphereface_plus.embedding import Embedder, embed_files, fuse, load_network, sidecar
 from sphereface_plus.networks import build_network
 from sphereface_plus.onnx_import import OnnxError, onnx_fingerprint
+from sphereface_plus.path_checks import PlaceError
 
 SPEC = InputSpec(template="small_48x32", height=48, width=32)
 CONFIG = from_dict(

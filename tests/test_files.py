@@ -17,10 +17,10 @@ import torch
 from data_prep.journal import Done, Journal
 from sphereface_plus import checkpoint, files, output, weights
 from sphereface_plus.config import NetworkConfig
-from sphereface_plus.data.bins import write_bin
-from sphereface_plus.data.embeddings import write_embeddings
-from sphereface_plus.data.image_records import write_image_records
-from sphereface_plus.data.manifest import write_manifest
+from sphereface_plus.data.formats.bins import write_bin
+from sphereface_plus.data.formats.embeddings import write_embeddings
+from sphereface_plus.data.formats.image_records import write_image_records
+from sphereface_plus.data.formats.manifest import write_manifest
 from sphereface_plus.files import NewFiles, WriteError, is_unfinished, new_file, new_text, write_text
 
 NUMBERS = np.random.default_rng(0).normal(size=(100, 1000)).astype(np.float32)

@@ -186,7 +186,7 @@ def test_finetune_starts_from_weights_and_names_them(monkeypatch, capsys, recipe
 
 
 def test_embed_writes_an_embedding_for_each_crop(monkeypatch, capsys, trained, crops, tmp_path):
-    from sphereface_plus.data.embeddings import read_embeddings
+    from sphereface_plus.data.formats.embeddings import read_embeddings
 
     assert call(monkeypatch, "embed", trained, crops, tmp_path / "e.npz", "--flip", "concat") == 0
     keys, embeddings, meta = read_embeddings(tmp_path / "e.npz")

@@ -17,7 +17,7 @@ from data_prep.__main__ import main as data_prep
 from eval.__main__ import main as evaluate
 from sphereface_plus import checkpoint, config, hub
 from sphereface_plus.__main__ import cli
-from sphereface_plus.data.embeddings import write_embeddings
+from sphereface_plus.data.formats.embeddings import write_embeddings
 from sphereface_plus.embedding import Embedder
 from sphereface_plus.losses import build_loss
 from sphereface_plus.model_files import CheckpointError, kind_of

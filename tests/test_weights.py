@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 
 from sphereface_plus import checkpoint, weights
 from sphereface_plus.checkpoint import CheckpointError
+from sphereface_plus.commands.describe import describe
 from sphereface_plus.config import ConfigError, InputSpec, NetworkConfig, from_dict, to_dict
-from sphereface_plus.describe import describe
 from sphereface_plus.embedding import Embedder, load_network
 from sphereface_plus.networks import build_network
 from sphereface_plus.weights import Origin, WeightsInfo

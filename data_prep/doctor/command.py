@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sphereface_plus.config import load_input_spec
-from sphereface_plus.data.places import check_folder
-from sphereface_plus.data.words import counted
+from sphereface_plus.path_checks import check_folder
+from sphereface_plus.words import counted
 
 from ..errors import PrepError
 from ..packing import about_set, sentences
 from .examine import examine
 from .findings import KINDS
-from .report import PAGE, PROPOSALS, write_report
+from .page import PAGE, PROPOSALS, write_report
 
 
 def run(

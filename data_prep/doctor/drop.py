@@ -13,14 +13,14 @@ from os.path import isfile  # False, where Path's raises, for a name that is too
 from pathlib import Path
 
 from sphereface_plus.data.faces import FaceCrops
-from sphereface_plus.data.manifest import MANIFEST, leads_outside
-from sphereface_plus.data.packed_faces import SUFFIXES
-from sphereface_plus.data.words import counted
+from sphereface_plus.data.formats.manifest import MANIFEST, leads_outside
+from sphereface_plus.data.formats.packed_faces import SUFFIXES
 from sphereface_plus.files import naming, new_text, write_bytes
+from sphereface_plus.words import counted
 
 from ..errors import PrepError
 from ..packing import names_of, sentences
-from .report import HEADER
+from .page import HEADER
 from .spreadsheet import unquoted
 
 

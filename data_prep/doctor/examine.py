@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sphereface_plus.commands.progress import show_progress
 from sphereface_plus.data.faces import FaceCrops
 
 from ..errors import PrepError
 from ..packing import names_of
-from ..progress import show_progress
 from .duplicates import exact_duplicates, near_duplicates
 from .findings import KINDS, Entry, Finding
 from .groups import Likenesses, doubtful_faces, photos_with_all_faces, rivals, rows_of, settled

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sphereface_plus.data.manifest import ManifestRow
+from sphereface_plus.data.formats.manifest import ManifestRow
 
 from ..doubts import RIVAL_SIDE, doubt, reasons, rivalry
 from .findings import Entry, Finding

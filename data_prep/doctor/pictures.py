@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from sphereface_plus.data.crops import CropsError
-from sphereface_plus.data.decoding import DecodeError, decode
-from sphereface_plus.data.packs import CropSource
+from sphereface_plus.data.formats.decoding import DecodeError, decode
+from sphereface_plus.data.formats.packs import CropSource
 
 from ..packing import encoded
 

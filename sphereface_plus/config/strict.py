@@ -15,8 +15,10 @@ from typing import Any, ClassVar, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from sphereface_plus.errors import UserError
 
-class ConfigError(ValueError):
+
+class ConfigError(UserError):
     """A recipe that cannot be used; the message names the key and what is wrong with it."""
 
 

@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from sphereface_plus.errors import UserError
+
 
 def epoch_order(num_samples: int, seed: int, epoch: int) -> np.ndarray:
     """The order (num_samples,) in which epoch 0, 1, ... visits the crops."""
@@ -44,7 +46,7 @@ class Epochs:
         return int(self.order[place])
 
 
-class BatchesError(ValueError):
+class BatchesError(UserError):
     """Batches that the set cannot supply."""
 
 

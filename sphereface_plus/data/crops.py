@@ -14,16 +14,17 @@ import torch
 from torch import Tensor
 
 from sphereface_plus.config import InputSpec
-from sphereface_plus.data.any_image import image_bytes
-from sphereface_plus.data.decoding import DecodeError, MemoryShortError, decode
-from sphereface_plus.data.packs import CropSource, PackedCrop
+from sphereface_plus.data.formats.any_image import image_bytes
+from sphereface_plus.data.formats.decoding import DecodeError, MemoryShortError, decode
+from sphereface_plus.data.formats.packs import CropSource, PackedCrop
+from sphereface_plus.errors import UserError
 
 
-class CropsError(ValueError):
+class CropsError(UserError):
     """Crops that cannot be used; the message names the file or folder and says what to do."""
 
 
-class SpecError(ValueError):
+class SpecError(UserError):
     """Crops that are not what a network expects; the message says what was expected and what came."""
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sphereface_plus.data.crops import CropsError
-from sphereface_plus.data.keys import IMAGE_SUFFIXES
-from sphereface_plus.data.manifest import MANIFEST, UNFINISHED
+from sphereface_plus.data.formats.keys import IMAGE_SUFFIXES
+from sphereface_plus.data.formats.manifest import MANIFEST
+from sphereface_plus.outputs import UNFINISHED
 
 
 @dataclass(frozen=True)

@@ -29,14 +29,14 @@ from sphereface_plus.data.crops import (
     read_crop,
 )
 from sphereface_plus.data.face_folders import crops_of_folders
-from sphereface_plus.data.keys import photo_key
-from sphereface_plus.data.lists import ListError, read_list
-from sphereface_plus.data.manifest import MANIFEST, mixed_warps, read_manifest
-from sphereface_plus.data.packed_faces import SUFFIXES as PACKED
-from sphereface_plus.data.packed_faces import open_pack
-from sphereface_plus.data.packs import PackedCrop
+from sphereface_plus.data.formats.keys import photo_key
+from sphereface_plus.data.formats.lists import ListError, read_list
+from sphereface_plus.data.formats.manifest import MANIFEST, mixed_warps, read_manifest
+from sphereface_plus.data.formats.packed_faces import SUFFIXES as PACKED
+from sphereface_plus.data.formats.packed_faces import open_pack
+from sphereface_plus.data.formats.packs import PackedCrop
 from sphereface_plus.data.trained_on import image_length, marks
-from sphereface_plus.data.words import counted
+from sphereface_plus.words import counted
 
 if TYPE_CHECKING:
     import pandas

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sphereface_plus.data.any_image import MAX_BYTES, image_bytes
-from sphereface_plus.data.decoding import DecodeError, MemoryShortError, decode
+from sphereface_plus.data.formats.any_image import MAX_BYTES, image_bytes
+from sphereface_plus.data.formats.decoding import DecodeError, MemoryShortError, decode
+from sphereface_plus.data.formats.keys import IMAGE_SUFFIXES
 from sphereface_plus.data.images import DeviceImages, ImagesError
-from sphereface_plus.data.keys import IMAGE_SUFFIXES
 
 SPLITS = ("train", "test")
 

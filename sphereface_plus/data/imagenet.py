@@ -19,8 +19,8 @@ from torch.utils.data import Dataset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from sphereface_plus.data.any_image import MAX_PHOTO, check_size, image_bytes
-from sphereface_plus.data.decoding import MemoryShortError
+from sphereface_plus.data.formats.any_image import MAX_PHOTO, check_size, image_bytes
+from sphereface_plus.data.formats.decoding import MemoryShortError
 from sphereface_plus.data.images import ImagesError
 
 MEAN = (123.675, 116.28, 103.53)

@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from sphereface_plus.data.batches import BatchSampler
+from sphereface_plus.errors import UserError
 
 
-class ImagesError(ValueError):
+class ImagesError(UserError):
     """Images that cannot be used; the message names the set and says what to do."""
 
 

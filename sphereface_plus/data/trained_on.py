@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sphereface_plus.data.packs import CropSource, PackedCrop
+from sphereface_plus.data.formats.packs import CropSource, PackedCrop
 
 
 @dataclass(frozen=True)

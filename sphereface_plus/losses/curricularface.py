@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sphereface_plus.losses.across_processes import gathered
 from sphereface_plus.losses.angle import cosines, target_angle, with_target
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import new_prototypes
+from sphereface_plus.processes import gathered
 
 
 def negatives(cosine: Tensor, target: Tensor, t: Tensor) -> Tensor:

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sphereface_plus.losses.across_processes import gathered
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import new_prototypes
+from sphereface_plus.processes import gathered
 
 
 def moved_centers(centers: Tensor, embeddings: Tensor, labels: Tensor, rate: float) -> Tensor:

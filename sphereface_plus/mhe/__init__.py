@@ -16,6 +16,7 @@ from .compressive import RandomProjection as RandomProjection
 from .covering import Covering as Covering
 from .decoupled import DecoupledRegularizer as DecoupledRegularizer
 from .energy import hyperspherical_energy as hyperspherical_energy
+from .energy_term import EnergyTerm as EnergyTerm
 from .geometry import smallest_angle as smallest_angle
 from .geometry import tangential as tangential
 from .gram import negative_log_gram as negative_log_gram
@@ -32,4 +33,3 @@ from .regularizer import MHERegularizer as MHERegularizer
 from .released import caffe_surrogate as caffe_surrogate
 from .released import opensphere_energy as opensphere_energy
 from .separation import negative_separation as negative_separation
-from .term import EnergyTerm as EnergyTerm

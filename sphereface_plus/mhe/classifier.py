@@ -36,7 +36,7 @@ from .kernel import (
     riesz,
     squared_distance,
 )
-from .product import product
+from .matrix_products import product
 
 
 def classifier_energy(

@@ -20,8 +20,8 @@ from torch.nn.functional import normalize
 
 from .energy import hyperspherical_energy
 from .kernel import Distance, at_least_float32, directions
+from .matrix_products import gram_of, inner_products
 from .objective import StatefulObjective, ascend, random_normal
-from .product import gram_of, inner_products
 
 
 class RandomProjection(StatefulObjective):

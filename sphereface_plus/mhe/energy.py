@@ -31,7 +31,7 @@ from .kernel import (
     riesz,
     squared_distance,
 )
-from .product import gram_of, inner_products
+from .matrix_products import gram_of, inner_products
 
 PAIRS_AT_ONCE = 2**22  # 16 MiB in float32 for each (rows, N) intermediate: up to 2,048 neurons in one slab
 

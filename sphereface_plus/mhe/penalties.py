@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .kernel import at_least_float32, check_neurons, directions
-from .product import gram_of
+from .matrix_products import gram_of
 
 
 def orthonormal_penalty(weight: Tensor, *, squared: bool = True) -> Tensor:

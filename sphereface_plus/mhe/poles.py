@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from .kernel import Distance, at_least_float32, directions, squared_distance
+from .matrix_products import inner_products
 from .objective import StatefulObjective, ascend, mirrored, random_normal
-from .product import inner_products
 
 
 class PoleObjective(StatefulObjective):

@@ -27,8 +27,8 @@ from __future__ import annotations
 import math
 from typing import TypedDict
 
+from .energy_term import EnergyTerm
 from .kernel import Distance
-from .term import EnergyTerm
 
 # preset -> (hidden weight in full space, in half-space, output weight); None: not defined
 WEIGHTS: dict[str, tuple[float | None, float | None, float]] = {

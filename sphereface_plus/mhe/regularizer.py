@@ -28,12 +28,12 @@ import torch
 from torch import Tensor, nn
 
 from .energy import hyperspherical_energy
+from .energy_term import EnergyTerm
 from .layers import find_layers, find_output_layer, matching
 from .minibatch import minibatch_energy
 from .neurons import neuron_groups_of
 from .objective import Objective, StatefulObjective, for_layer
 from .reach import Reach
-from .term import EnergyTerm
 
 _HIDDEN, _OUTPUT = EnergyTerm(weight=10.0), EnergyTerm(weight=1.0)  # Appendix A
 

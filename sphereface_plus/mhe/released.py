@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .kernel import at_least_float32, check_neurons, directions
-from .product import gram_of
+from .matrix_products import gram_of
 
 
 def caffe_surrogate(prototypes: Tensor, labels: Tensor) -> Tensor:

@@ -6,10 +6,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from sphereface_plus.errors import UserError
 from sphereface_plus.networks.crop_size import refuse_other_size
 
 
-class NetworkError(ValueError):
+class NetworkError(UserError):
     """A network that cannot be built; the message says what to do."""
 
 

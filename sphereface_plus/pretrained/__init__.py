@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from sphereface_plus import checkpoint, weights
-from sphereface_plus.data.texts import read_text
-from sphereface_plus.data.words import counted
+from sphereface_plus.files import read_text
 from sphereface_plus.model_files import check_foreign
 from sphereface_plus.pretrained import caffe, clcarwin, cosface, insightface, opensphere
 from sphereface_plus.pretrained.converted import Converted, checked_prototypes, first_convolution
@@ -19,6 +18,7 @@ from sphereface_plus.pretrained.errors import PretrainedError
 from sphereface_plus.pretrained.fold import fold_input, plain_spec
 from sphereface_plus.pretrained.torch_files import read_with_classifier
 from sphereface_plus.weights import Origin, Weights, WeightsInfo
+from sphereface_plus.words import counted
 
 __all__ = ["FORMATS", "PretrainedError", "convert", "summary"]
 

@@ -1,5 +1,7 @@
 """What can be wrong with other people's weights."""
 
+from sphereface_plus.errors import UserError
 
-class PretrainedError(ValueError):
+
+class PretrainedError(UserError):
     """Weights of another project that cannot be used; the message names the file and says what to do."""

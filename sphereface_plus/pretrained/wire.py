@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from sphereface_plus.errors import UserError
+
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # types 3 and 4, groups, are of a time before Caffe
 
 
-class WireError(ValueError):
+class WireError(UserError):
     """Bytes that are no message: what is wrong at which byte."""
 
     def __init__(self, offset: int, what: str) -> None:

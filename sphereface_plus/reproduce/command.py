@@ -80,7 +80,7 @@ def reproduce(
     figure04    2-D features of imbalanced digits (Figure 8 too)          mnist
     """
     from sphereface_plus.config import ConfigError
-    from sphereface_plus.data.places import check_source
+    from sphereface_plus.path_checks import check_source
     from sphereface_plus.reproduce import spec
     from sphereface_plus.training.folder import RunError
 

@@ -16,9 +16,8 @@ from sphereface_plus import checkpoint
 from sphereface_plus.config import ImageConfig, from_dict
 from sphereface_plus.data.image_sets import open_images
 from sphereface_plus.data.images import DeviceImages, batches_in_order, normalise
-from sphereface_plus.files import write_text
+from sphereface_plus.files import write_csv, write_figure, write_text
 from sphereface_plus.networks import build_image_network
-from sphereface_plus.output import write_csv, write_figure
 from sphereface_plus.reproduce.results import Cell
 from sphereface_plus.reproduce.runs import failure_of
 from sphereface_plus.reproduce.spec import Budget, Job, Table

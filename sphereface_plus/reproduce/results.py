@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from sphereface_plus.config import ConfigError, ImageConfig
-from sphereface_plus.files import write_text
-from sphereface_plus.output import write_csv
+from sphereface_plus.files import write_csv, write_text
 from sphereface_plus.reproduce.runs import failure_of, has_diverged, record_of
 from sphereface_plus.reproduce.spec import Budget, Job, Table
 from sphereface_plus.training.logs import read_log

@@ -89,12 +89,12 @@ def points(
     sphereface-plus sphere points 12
     sphereface-plus sphere points 10 --power inf --starts 30
     """
-    from sphereface_plus.data.outputs import claimed
-    from sphereface_plus.progress import progress
+    from sphereface_plus.commands.progress import show_progress
+    from sphereface_plus.outputs import claimed
 
+    from .captions import caption, report, summary, write_report
     from .optimise import antipodal_starts, minimise, random_starts
     from .plots import configuration_plot
-    from .report import caption, report, summary, write_report
 
     if out is None:
         kind = ("_angular" if distance == "angular" else "") + ("_half_space" if half_space else "")
@@ -104,7 +104,8 @@ def points(
     claim = claimed(out, "sphereface-plus sphere points", points=settings)
     starts = random_starts(dimensions) if starts is None else starts
     total = starts + antipodal_starts(num_points, starts, half_space)
-    with claim, progress("starts", total) as done:
+    with claim, show_progress("starts") as progress:
+        progress(0, total)
         found = minimise(
             num_points,
             dimensions,
@@ -113,7 +114,7 @@ def points(
             half_space=half_space,
             starts=starts,
             seed=seed,
-            progress=done,
+            progress=lambda done: progress(done, total),
         )
         content = report(found, power, distance, half_space, seed)
         plot = configuration_plot(found.points, half_space)
@@ -134,7 +135,7 @@ def figure(number: str, steps: int, seed: int, out: Path) -> None:
 
     Writes figure<NUMBER>.png, .csv with every iterate it shows, and .md, its caption.
     """
-    from sphereface_plus.data.places import check_folder
+    from sphereface_plus.path_checks import check_folder
 
     from .figures import draw
 
@@ -167,19 +168,20 @@ def limits(largest: int, starts: int, seed: int, out: Path) -> None:
     On the sphere in three dimensions (d = 2), for s = 1 < d, s = 2 = d and s = 4 > d. Writes growth.csv, .png
     and .md, and random.csv, .png and .md.
     """
-    from sphereface_plus.data.places import check_folder
-    from sphereface_plus.progress import progress
+    from sphereface_plus.commands.progress import show_progress
+    from sphereface_plus.path_checks import check_folder
 
+    from .captions import growth_files, random_files
     from .limits import grow, sample
-    from .report import growth_files, random_files
 
     check_folder(out)
     counts = [SMALLEST * 2**k for k in range((largest // SMALLEST).bit_length())]
-    with progress("least energies", len(POWERS) * len(counts)) as done:
+    with show_progress("least energies") as progress:
         rows = []
+        progress(0, len(POWERS) * len(counts))
         for row in grow(3, POWERS, counts, starts=starts, seed=seed):
             rows.append(row)
-            done(len(rows))
+            progress(len(rows), len(POWERS) * len(counts))
     sampled = list(sample(DIMENSIONS, (0.0, 1.0, 2.0), num_points=RANDOM_POINTS, seed=seed))
     files = growth_files(out, rows, starts, seed) + random_files(out, sampled, RANDOM_POINTS, seed)
     click.echo(", ".join(map(str, files)))

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from sphereface_plus.files import write_text
+from sphereface_plus.files import write_csv, write_figure, write_text
 from sphereface_plus.mhe import hyperspherical_energy, orthonormal_penalty, smallest_angle
 from sphereface_plus.mhe.kernel import directions
 from sphereface_plus.mhe.objective import mirrored
-from sphereface_plus.output import write_csv, write_figure
 
 from .drawing import BLUE, FRONT, GREEN, INK, PINK, RED, Sphere, new_figure
 from .known import known_minimum

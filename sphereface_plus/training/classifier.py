@@ -22,11 +22,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from sphereface_plus.config import FinetuneConfig, OptimizerConfig
 from sphereface_plus.networks import parameter_groups
+from sphereface_plus.processes import Processes
 from sphereface_plus.training import compiled_code
-from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.failures import NonFiniteError
-from sphereface_plus.training.lora import add_adapters, load_network_state, network_state
-from sphereface_plus.training.partial import freeze, network_groups
+from sphereface_plus.training.finetuning.adapters import add_adapters, load_network_state, network_state
+from sphereface_plus.training.finetuning.freezing import freeze, network_groups
 from sphereface_plus.training.precision import DTYPES
 from sphereface_plus.training.schedules import learning_rate
 

@@ -19,12 +19,12 @@ from sphereface_plus.data.faces import CropDataset, FaceCrops
 from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.losses import build_loss
 from sphereface_plus.networks import build_network
+from sphereface_plus.processes import Processes
 from sphereface_plus.training.classifier import ClassifierLearner
-from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.energies import NoEnergy, PrototypeEnergy
-from sphereface_plus.training.finetune import load_start, schedule_notes
+from sphereface_plus.training.finetuning.mean_embeddings import start_prototypes
+from sphereface_plus.training.finetuning.start import load_start, schedule_notes
 from sphereface_plus.training.folder import RunFolder
-from sphereface_plus.training.mean_embeddings import start_prototypes
 from sphereface_plus.training.reading import read_batches
 from sphereface_plus.training.state import Run
 from sphereface_plus.training.validation import PairsValidation

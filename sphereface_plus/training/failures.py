@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections import deque
 
+from sphereface_plus.errors import UserError
 
-class NonFiniteError(ValueError):
+
+class NonFiniteError(UserError):
     """A loss or gradient that is no number any more; raised before the update: the weights are still good."""
 
     def __init__(self, step: int, what: str) -> None:

@@ -16,6 +16,7 @@ import filelock
 import yaml
 
 from sphereface_plus.config import Config, ImageConfig, load, to_dict
+from sphereface_plus.errors import UserError
 from sphereface_plus.files import is_unfinished, write_text
 
 # What may change when a run goes on: no update that was made, or will be made, depends on these.
@@ -26,7 +27,7 @@ AFTER_DIVERGENCE |= {"mhe.weight", "mhe.hidden.weight", "mhe.output.weight", "lo
 LOCK = ".lock"
 
 
-class RunError(ValueError):
+class RunError(UserError):
     """A run that cannot begin or go on; the message says what to do."""
 
 

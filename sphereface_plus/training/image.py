@@ -27,8 +27,8 @@ from sphereface_plus.data.images import (
 from sphereface_plus.data.selection import choose_per_class, imbalanced_counts, validation_split
 from sphereface_plus.losses import SmoothedSoftmaxLoss
 from sphereface_plus.networks import build_image_network
+from sphereface_plus.processes import Processes
 from sphereface_plus.training.classifier import ClassifierLearner
-from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.energies import LayerEnergies
 from sphereface_plus.training.folder import RunFolder
 from sphereface_plus.training.reading import read_batches

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from sphereface_plus.config import Config
 from sphereface_plus.data.trained_on import same_name
-from sphereface_plus.data.words import counted
 from sphereface_plus.training.face import FaceSet, left_out
 from sphereface_plus.training.state import Run
 from sphereface_plus.training.validation import PairsValidation
+from sphereface_plus.words import counted
 
 
 def opening(run: Run) -> list[str]:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from sphereface_plus.config import Config, ConfigError, ImageConfig
-from sphereface_plus.training.distributed import Processes
+from sphereface_plus.processes import Processes
 
 AnyConfig = TypeVar("AnyConfig", bound=Config | ImageConfig)
 

@@ -16,12 +16,12 @@ from typing import Any
 
 from sphereface_plus import checkpoint
 from sphereface_plus.config import Config, ImageConfig
-from sphereface_plus.data.embeddings import EmbeddingsError
+from sphereface_plus.data.formats.embeddings import EmbeddingsError
 from sphereface_plus.files import write_text
-from sphereface_plus.training import distributed, face, image, loop
+from sphereface_plus.processes import Processes, start
+from sphereface_plus.training import face, image, loop
 from sphereface_plus.training.beforehand import check_files
 from sphereface_plus.training.classifier import Batch
-from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.failures import NonFiniteError
 from sphereface_plus.training.folder import DivergedError, RunError, RunFolder, place_of
 from sphereface_plus.training.opening import opening
@@ -57,7 +57,7 @@ def train(config: Config | ImageConfig, out: str | Path | None = None, *, resume
     Raises RunError and the errors of the parts, all ValueErrors with a sentence for the user.
     """
     folder = RunFolder(place_of(config, out))
-    processes = distributed.start(config.train.device)
+    processes = start(config.train.device)
     with folder.held() if processes.is_main else nullcontext():
         return _train(config, folder, processes, resume)
 

@@ -17,8 +17,8 @@ from sphereface_plus.config import Config, ImageConfig, to_dict
 from sphereface_plus.data.batches import BatchSampler, Order
 from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.files import write_text
+from sphereface_plus.processes import Processes
 from sphereface_plus.training.classifier import ClassifierLearner
-from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.folder import (
     AFTER_DIVERGENCE,
     DivergedError,

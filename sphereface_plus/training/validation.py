@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from sphereface_plus.config import InputSpec, ValidationConfig
-from sphereface_plus.data.bins import read_bin
 from sphereface_plus.data.crops import check_crops, read_crop
 from sphereface_plus.data.faces import FaceCrops
-from sphereface_plus.data.packs import CropSource, PackedCrop
-from sphereface_plus.data.pairs import Pairs, PairsError, read_pairs
+from sphereface_plus.data.formats.bins import read_bin
+from sphereface_plus.data.formats.packs import CropSource, PackedCrop
+from sphereface_plus.data.formats.pairs import Pairs, PairsError, read_pairs
 from sphereface_plus.data.trained_on import person_of
 from sphereface_plus.embedding import Embedder, embed_files
-from sphereface_plus.verification import cosine_scores, folds_of, kfold_accuracy
+from sphereface_plus.kfold import cosine_scores, folds_of, kfold_accuracy
 
 
 class PairsValidation:

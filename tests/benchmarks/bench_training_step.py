@@ -25,8 +25,8 @@ from sphereface_plus.data.crops import normalise
 from sphereface_plus.losses import ASoftmaxLoss
 from sphereface_plus.networks.prelu import ChannelPReLU
 from sphereface_plus.networks.sphereface import STAGE_UNITS, STAGE_WIDTHS, SphereFace
+from sphereface_plus.processes import Processes
 from sphereface_plus.training.classifier import ClassifierLearner
-from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.energies import PrototypeEnergy
 from sphereface_plus.training.precision import DTYPES, fastest
 

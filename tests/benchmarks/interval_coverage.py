@@ -18,8 +18,8 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from eval.people import joined_by_pairs, people_of
-from eval.verification import accuracy_interval, design_effect
-from sphereface_plus.data.pairs import read_pairs
+from eval.statistics import accuracy_interval, design_effect
+from sphereface_plus.data.formats.pairs import read_pairs
 
 ERRORS, SDS = (2, 10, 40, 600), (0.0, 1.0, 2.0)
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(201)  # of the normal distribution

@@ -7,7 +7,7 @@ import torch
 from sphereface_plus.data import faces
 from sphereface_plus.data.crops import CropsError, SpecError, read_crop
 from sphereface_plus.data.faces import CropDataset, FaceCrops, check_labels
-from sphereface_plus.data.manifest import LANDMARK_COLUMNS, ManifestRow, write_manifest
+from sphereface_plus.data.formats.manifest import LANDMARK_COLUMNS, ManifestRow, write_manifest
 
 
 def row(path, identity, **changes):

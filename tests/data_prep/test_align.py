@@ -21,7 +21,7 @@ from data_prep.cropping import centre_landmarks
 from data_prep.errors import PrepError
 from data_prep.images import read_photo
 from data_prep.mtcnn import MTCNN
-from sphereface_plus.data.manifest import LANDMARK_COLUMNS, read_manifest
+from sphereface_plus.data.formats.manifest import LANDMARK_COLUMNS, read_manifest
 from sphereface_plus.files import unfinished_name
 
 FAST: dict[str, Any] = {"min_face": 50, "workers": 1}  # the drawn faces are some 90 pixels high

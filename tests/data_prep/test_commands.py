@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from data_prep.__main__ import main
 from data_prep.align import align_folder
-from sphereface_plus.data.manifest import read_manifest
+from sphereface_plus.data.formats.manifest import read_manifest
 
 
 @pytest.fixture

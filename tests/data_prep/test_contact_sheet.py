@@ -13,7 +13,7 @@ import pytest
 from data_prep.alignment import ALIGNMENT_TEMPLATES
 from data_prep.contact_sheet import CONTACT_SHEET, write_contact_sheet
 from data_prep.doubts import find_doubts
-from sphereface_plus.data.manifest import ManifestRow
+from sphereface_plus.data.formats.manifest import ManifestRow
 
 TEMPLATE = ALIGNMENT_TEMPLATES["sphereface_112x96"]
 

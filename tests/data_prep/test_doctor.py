@@ -19,8 +19,8 @@ from data_prep.__main__ import main
 from data_prep.doctor.drop import drop, read_proposals
 from data_prep.doctor.duplicates import close, components, exact_duplicates, near_duplicates
 from data_prep.doctor.examine import examine
+from data_prep.doctor.page import write_report
 from data_prep.doctor.pictures import HASH_BITS, Look, look, perceptual_hash
-from data_prep.doctor.report import write_report
 from data_prep.doctor.spreadsheet import quoted, unquoted
 from data_prep.errors import PrepError
 from data_prep.packing import pack

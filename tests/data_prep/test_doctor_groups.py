@@ -19,8 +19,8 @@ from data_prep.doctor.groups import (
     rows_of,
     settled,
 )
-from sphereface_plus.data import manifest
-from sphereface_plus.data.manifest import ManifestRow, read_manifest, write_manifest
+from sphereface_plus.data.formats import manifest
+from sphereface_plus.data.formats.manifest import ManifestRow, read_manifest, write_manifest
 
 ANN, BOB = np.eye(2, 4, dtype=np.float32)
 

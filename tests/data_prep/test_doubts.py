@@ -12,7 +12,7 @@ import pytest
 from data_prep.align import align_folder
 from data_prep.doubts import doubt, find_doubts, reasons, record, rivalry, sentences
 from data_prep.images import read_photo
-from sphereface_plus.data.manifest import ManifestRow, read_manifest
+from sphereface_plus.data.formats.manifest import ManifestRow, read_manifest
 
 
 def row(path: str = "Ann/1.png", **changes) -> ManifestRow:

@@ -12,9 +12,9 @@ from data_prep.align import align_folder
 from data_prep.drawn import DrawnSet, draw_set
 from data_prep.errors import PrepError
 from data_prep.images import read_photo
-from sphereface_plus.data.manifest import read_manifest
-from sphereface_plus.data.pairs import read_pairs
-from sphereface_plus.verification import kfold_accuracy
+from sphereface_plus.data.formats.manifest import read_manifest
+from sphereface_plus.data.formats.pairs import read_pairs
+from sphereface_plus.kfold import kfold_accuracy
 
 SMALL = DrawnSet(people=2, photos=2, test_people=20, test_photos=3, pairs=4)
 

@@ -10,7 +10,7 @@ import pytest
 
 from data_prep.errors import PrepError
 from data_prep.journal import JOURNAL, Crop, Done, Journal
-from sphereface_plus.data.manifest import ManifestRow
+from sphereface_plus.data.formats.manifest import ManifestRow
 
 SETTINGS = {"template": "sphereface_112x96", "thresholds": [0.6, 0.7, 0.9]}
 

@@ -20,9 +20,9 @@ from data_prep.errors import PrepError
 from data_prep.packing import about_set, encoded, make_bin, pack
 from data_prep.unpacking import unpack
 from sphereface_plus.data.faces import FaceCrops
-from sphereface_plus.data.image_records import ImageRecords, read_property
-from sphereface_plus.data.manifest import LANDMARK_COLUMNS, ManifestError, ManifestRow, write_manifest
-from sphereface_plus.data.recordio import RecordFile
+from sphereface_plus.data.formats.image_records import ImageRecords, read_property
+from sphereface_plus.data.formats.manifest import LANDMARK_COLUMNS, ManifestError, ManifestRow, write_manifest
+from sphereface_plus.data.formats.recordio import RecordFile
 
 
 def write_crop(path: Path, seed: int, size=(12, 10)) -> None:

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from eval.__main__ import main
-from sphereface_plus.data.embeddings import write_embeddings
-from sphereface_plus.data.pairs import read_pairs
+from sphereface_plus.data.formats.embeddings import write_embeddings
+from sphereface_plus.data.formats.pairs import read_pairs
 
 FOLDS, PAIRS = 10, 6
 

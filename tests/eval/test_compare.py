@@ -17,8 +17,8 @@ from eval import report as reports
 from eval.compare import compare, markdown, p_text, table
 from eval.people import people_of
 from eval.plots import interval_plot, roc_plot
-from eval.verification import mcnemar, paired_difference, roc
-from sphereface_plus.data.pairs import Pairs
+from eval.statistics import mcnemar, paired_difference, roc
+from sphereface_plus.data.formats.pairs import Pairs
 
 
 @pytest.fixture(scope="module")

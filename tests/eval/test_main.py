@@ -13,7 +13,7 @@ from data_prep.errors import PrepError
 from eval import __main__ as command_line
 from eval import report as reports
 from eval.protocols import PROTOCOLS
-from sphereface_plus.data.pairs import read_pairs
+from sphereface_plus.data.formats.pairs import read_pairs
 
 
 def test_commands_offer_exactly_the_protocols_there_are():

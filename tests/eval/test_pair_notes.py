@@ -8,7 +8,7 @@ import pytest
 from eval import report as reports
 from eval.pair_notes import pair_notes
 from eval.people import people_of
-from sphereface_plus.data.pairs import Pairs
+from sphereface_plus.data.formats.pairs import Pairs
 
 
 def listed(*lines: str) -> Pairs:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eval.people import people_of
-from sphereface_plus.data.pairs import Pairs, read_pairs
+from sphereface_plus.data.formats.pairs import Pairs, read_pairs
 
 
 def pairs(*lines: str) -> Pairs:

@@ -11,7 +11,8 @@ import pytest
 from eval import photos
 from sphereface_plus.config import InputSpec
 from sphereface_plus.data.crops import SpecError
-from sphereface_plus.data.manifest import MANIFEST, UNFINISHED, ManifestRow, write_manifest
+from sphereface_plus.data.formats.manifest import MANIFEST, ManifestRow, write_manifest
+from sphereface_plus.outputs import UNFINISHED
 
 SPEC = InputSpec()
 

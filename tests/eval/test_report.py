@@ -14,8 +14,8 @@ from eval import report as reports
 from eval.people import People
 from eval.protocols import Outcome
 from eval.public import public
-from eval.verification import FARS, accuracy_interval, few_people_factor
-from sphereface_plus.data.pairs import pairs_hash, read_pairs
+from eval.statistics import FARS, accuracy_interval, few_people_factor
+from sphereface_plus.data.formats.pairs import pairs_hash, read_pairs
 
 
 class Page(HTMLParser):

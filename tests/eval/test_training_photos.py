@@ -14,9 +14,9 @@ from eval import report as reports
 from eval.training_photos import UNKNOWN, compare_with_training
 from sphereface_plus import checkpoint, hub
 from sphereface_plus.config import from_dict, to_dict
-from sphereface_plus.data.bins import read_bin, write_bin
 from sphereface_plus.data.faces import FaceCrops
-from sphereface_plus.data.pairs import Pairs, read_pairs
+from sphereface_plus.data.formats.bins import read_bin, write_bin
+from sphereface_plus.data.formats.pairs import Pairs, read_pairs
 from sphereface_plus.data.trained_on import TrainedOn, marks
 from sphereface_plus.networks import build_network
 

@@ -10,9 +10,9 @@ from data_prep.packing import make_bin
 from eval import report as reports
 from sphereface_plus import checkpoint
 from sphereface_plus.config import from_dict, to_dict
-from sphereface_plus.data.bins import write_bin
-from sphereface_plus.data.embeddings import write_embeddings
-from sphereface_plus.data.pairs import read_pairs
+from sphereface_plus.data.formats.bins import write_bin
+from sphereface_plus.data.formats.embeddings import write_embeddings
+from sphereface_plus.data.formats.pairs import read_pairs
 from sphereface_plus.networks import build_network
 
 

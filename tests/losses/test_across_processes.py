@@ -10,8 +10,7 @@ import torch.distributed as dist
 import torch.multiprocessing
 
 from sphereface_plus.losses import AdaFaceLoss, CurricularFaceLoss, SoftmaxCenterLoss
-from sphereface_plus.losses.across_processes import gathered
-from sphereface_plus.training import distributed
+from sphereface_plus.processes import gathered, leave
 
 KINDS = [AdaFaceLoss, CurricularFaceLoss, SoftmaxCenterLoss]
 
@@ -32,7 +31,7 @@ def process(rank: int, port: int, results) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"tcp://localhost:{port}", rank=rank, world_size=2)
     results.put(statistics(rank, 2))
-    distributed.leave(0)  # the plain end aborts now and then
+    leave(0)  # the plain end aborts now and then
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from sphereface_plus.mhe import EnergyTerm, MHERegularizer
-from sphereface_plus.training import distributed
+from sphereface_plus.processes import leave
 
 STEPS = 3
 
@@ -43,7 +43,7 @@ def process(rank: int, port: int, results) -> None:
     dist.init_process_group("gloo", f"tcp://localhost:{port}", rank=rank, world_size=2)
     penalties, weights = train(rank, 2)
     results.put((penalties, [weight.tolist() for weight in weights]))
-    distributed.leave(0)  # the plain end aborts now and then
+    leave(0)  # the plain end aborts now and then
 
 
 @pytest.mark.slow

@@ -9,10 +9,10 @@ from sphereface_plus.config import ConfigError
 from sphereface_plus.data.images import normalise
 from sphereface_plus.losses.smoothed_softmax import SmoothedSoftmaxLoss
 from sphereface_plus.networks import build_image_network
+from sphereface_plus.processes import Processes
 from sphereface_plus.reproduce import spec
 from sphereface_plus.reproduce.spec import config_of, find_recipe, jobs_of, load_table, recipes
 from sphereface_plus.training.classifier import ClassifierLearner
-from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.energies import LayerEnergies
 
 NAMES = sorted(path.stem for path in (recipes() / "paper").glob("*.yaml"))

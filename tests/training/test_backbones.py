@@ -12,8 +12,8 @@ from sphereface_plus.data.crops import normalise
 from sphereface_plus.embedding import Embedder
 from sphereface_plus.losses import build_loss
 from sphereface_plus.networks import build_network
+from sphereface_plus.processes import Processes
 from sphereface_plus.training.classifier import ClassifierLearner
-from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.energies import NoEnergy, PrototypeEnergy
 from sphereface_plus.training.run import train
 

@@ -11,8 +11,8 @@ from sphereface_plus.data.crops import normalise
 from sphereface_plus.losses import build_loss
 from sphereface_plus.mhe import classifier_energy
 from sphereface_plus.networks import build_network
+from sphereface_plus.processes import Processes
 from sphereface_plus.training.classifier import ClassifierLearner, Output
-from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.energies import PrototypeEnergy
 from sphereface_plus.training.failures import NonFiniteError
 

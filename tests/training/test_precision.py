@@ -6,8 +6,8 @@ import yaml
 
 from sphereface_plus import checkpoint
 from sphereface_plus.config import ConfigError
+from sphereface_plus.processes import Processes
 from sphereface_plus.training import precision
-from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.folder import RunError
 from sphereface_plus.training.precision import Choice, cpu_has_bf16, fastest, settle, slowdown
 from sphereface_plus.training.run import train

@@ -12,11 +12,11 @@ import torch
 import yaml
 
 from sphereface_plus import checkpoint, config
+from sphereface_plus.commands.describe import describe
 from sphereface_plus.data.crops import CropsError, SpecError
-from sphereface_plus.describe import describe
+from sphereface_plus.processes import Processes
 from sphereface_plus.training import face, reporting
 from sphereface_plus.training import run as run_module
-from sphereface_plus.training.distributed import Processes
 from sphereface_plus.training.failures import ChanceLevel, NonFiniteError
 from sphereface_plus.training.folder import RunError, RunFolder
 from sphereface_plus.training.logs import read_log

@@ -7,10 +7,10 @@ import torch
 from data_prep.packing import make_bin
 from sphereface_plus.config import ConfigError, InputSpec, ValidationConfig, from_dict
 from sphereface_plus.data.crops import SpecError
-from sphereface_plus.data.pairs import PairsError, read_pairs
+from sphereface_plus.data.formats.pairs import PairsError, read_pairs
+from sphereface_plus.kfold import kfold_accuracy
 from sphereface_plus.training.run import train
 from sphereface_plus.training.validation import PairsValidation
-from sphereface_plus.verification import kfold_accuracy
 
 SPEC = InputSpec(template="test_32x32", height=32, width=32)
 

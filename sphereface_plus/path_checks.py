@@ -1,0 +1,49 @@
+"""Whether the given files are there, and results can be written where they shall go: asked before the long
+work, not found out after it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from sphereface_plus.errors import UserError
+
+
+class PlaceError(UserError):
+    """A place that cannot be read or written; the message names it and says what to do."""
+
+
+def check_source(path: str | Path, needed: str) -> None:
+    """Raises PlaceError, saying what is needed, where the file or folder `path` to be read is not there."""
+    if not Path(path).exists():
+        raise PlaceError(f"{path}: there is no such {needed}")
+
+
+def check_folder(path: str | Path) -> None:
+    """Raises PlaceError where nothing can be written into the folder `path`, or it cannot be made.
+
+    A trial file in it, or in the nearest folder above that exists, tells; it is gone at once.
+    """
+    path = Path(path)
+    try:
+        there = next(place for place in (path, *path.parents) if place.exists())
+        if not there.is_dir():
+            what = "is a file" if there == path else f"cannot be a folder, as {there} is a file"
+            raise PlaceError(f"{path}: {what}; name another folder")
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise PlaceError(f"{path}: cannot be written to ({error.strerror}); name another folder") from None
+
+
+def check_file(path: str | Path, suffix: str) -> None:
+    """Raises PlaceError where no file can be written at `path`, or its name does not end in the suffix."""
+    path = Path(path)
+    check_folder(path.parent)
+    if path.is_dir():
+        raise PlaceError(f"{path}: is a folder; name a file, such as {path / f'model{suffix}'}")
+    if path.suffix != suffix:
+        raise PlaceError(
+            f"{path}: must end in {suffix}, by which other commands know it; "
+            f"name it {path.with_suffix(suffix)}"
+        )

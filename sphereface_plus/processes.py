@@ -1,0 +1,115 @@
+"""The processes of one run: one alone, or those that torchrun started (gloo on CPU, NCCL on GPU)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import NoReturn
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from sphereface_plus.errors import UserError
+from sphereface_plus.words import counted
+
+
+class DeviceError(UserError):
+    """A device that is not there."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those of the run; all call `mean`, `any` and `wait_for_all` together."""
+
+    rank: int
+    world_size: int
+    device: torch.device
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes files and speaks to the user."""
+        return self.rank == 0
+
+    def describe(self) -> str:
+        """What a run's bits depend on beside its config: `1 x cpu with AVX512, 2 threads, torch 2.15.0`."""
+        if self.device.type == "cpu":
+            capability = torch.backends.cpu.get_cpu_capability()
+            place = f"cpu with {capability}, {counted(torch.get_num_threads(), 'thread')}"
+        else:
+            place = torch.cuda.get_device_name(self.device)
+        return f"{self.world_size} x {place}, torch {torch.__version__}"
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean of a tensor over the processes, the same bits in each."""
+        if self.world_size == 1:
+            return value
+        total = value.detach().clone()
+        dist.all_reduce(total)
+        return total / self.world_size
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is up in one of the processes."""
+        if self.world_size == 1:
+            return flag
+        flags = torch.tensor([float(flag)], device=self.device)
+        dist.all_reduce(flags, op=dist.ReduceOp.MAX)
+        return bool(flags.item())
+
+    def wait_for_all(self) -> None:
+        self.any(False)
+
+
+@torch.no_grad()
+def gathered(values: Tensor) -> Tensor:
+    """values (B, ...) of all processes, in the order of their ranks: (world_size * B, ...), detached.
+
+    What a loss's running statistics need when several processes share a batch. Each process must call it,
+    with the same shape; alone it returns its own.
+    """
+    if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
+        return values.detach()
+    everybodys = [torch.empty_like(values) for _ in range(dist.get_world_size())]
+    dist.all_gather(everybodys, values.detach().contiguous())
+    return torch.cat(everybodys)
+
+
+def takes_cuda(device: str) -> bool:
+    """Whether train.device (`auto`, `cpu` or `cuda`) means a GPU here. Raises DeviceError if none is."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(
+            "train.device is cuda, and torch finds no CUDA device here; set train.device=auto or cpu"
+        )
+    return device != "cpu" and torch.cuda.is_available()
+
+
+def start(device: str) -> Processes:
+    """Joins the processes that torchrun started, if it did, and picks the device: `auto`, `cpu` or `cuda`."""
+    cuda = takes_cuda(device)
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    if cuda and local_rank >= torch.cuda.device_count():
+        raise DeviceError(
+            f"process {local_rank} has no GPU of its own, there are {torch.cuda.device_count()}; "
+            f"start torchrun with --nproc-per-node {torch.cuda.device_count()}"
+        )
+    place = torch.device("cuda", local_rank) if cuda else torch.device("cpu")
+    if cuda:
+        torch.cuda.set_device(place)
+        torch.backends.cudnn.deterministic = True  # a resumed run repeats the uninterrupted one
+    if world_size > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if cuda else "gloo")
+    return Processes(dist.get_rank() if world_size > 1 else 0, world_size, place)
+
+
+def leave(code: int) -> NoReturn:
+    """Ends a process that torchrun started.
+
+    Not by sys.exit: gloo's threads abort at the interpreter's end now and then (pytorch issue 190489).
+    """
+    if code == 0 and dist.is_initialized():
+        dist.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
