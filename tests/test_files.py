@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from data_prep.journal import Done, Journal
-from sphereface_plus import checkpoint, files, output, weights
+from sphereface_plus import checkpoint, files, weights
 from sphereface_plus.config import NetworkConfig
 from sphereface_plus.data.formats.bins import write_bin
 from sphereface_plus.data.formats.embeddings import write_embeddings
@@ -59,7 +59,7 @@ WRITERS = {
     "embeddings": lambda path: write_embeddings(path, [str(i) for i in range(100)], NUMBERS, {}),
     "bin": lambda path: write_bin(path, [(NUMBERS.tobytes(), b"")], [True]),
     "rec": lambda path: write_image_records(path, [(0, NUMBERS.tobytes())], size=(2, 2), names=b"n\n"),
-    "CSV": lambda path: output.write_csv(path, ["a"], [["b" * 100_000]]),
+    "CSV": lambda path: files.write_csv(path, ["a"], [["b" * 100_000]]),
     "figure": write_figure,
 }
 
