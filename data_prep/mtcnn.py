@@ -4,8 +4,8 @@ Three networks, each looking closer than the one before: P-Net slides over a pyr
 boxes, R-Net (24 x 24) and O-Net (48 x 48) look at each and reject or refine it, O-Net gives the landmarks.
 
 Boxes and scores are those of `facenet_pytorch.MTCNN.detect`, version 2.5.3, found about twice as fast
-(measured by tests/benchmarks/bench_mtcnn.py): one summed-area table does all the resizing (area_means.py), and
-the networks run in channels_last (mtcnn_networks.py). facenet-pytorch in turn differs from the authors'
+(measured by tests/benchmarks/bench_mtcnn.py): one summed-area table does all the resizing (area_means.py),
+and the networks run in channels_last (mtcnn_networks.py). facenet-pytorch in turn differs from the authors'
 Matlab code, which SphereFace used: levels and crops are area means instead of bilinear samples, crops are
 cut at the photo's border instead of padded with black, boxes are not truncated between the networks,
 overlaps count no extra pixel except in the last suppression, and landmarks are not averaged with those of

@@ -49,7 +49,7 @@ def write_figure(path: Path) -> None:
 
     figure = Figure(figsize=(8, 8))
     figure.subplots().imshow(NUMBERS)
-    output.write_figure(path, figure)
+    files.write_figure(path, figure)
 
 
 WRITERS = {
