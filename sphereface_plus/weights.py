@@ -207,6 +207,9 @@ def _of_checkpoint(file: Path) -> Weights:
         training: dict[str, Any] = {"recipe": config.name, "seed": config.seed, "loss": config.loss.kind}
         training["mhe_weight"] = config.mhe.weight
         training |= {"step": payload["step"]} if "step" in payload else {}
+        annealed = getattr(config.loss, "lambda_start", None)
+        if annealed is not None and isinstance(payload.get("step"), int):
+            training["annealing_step"] = annealed + payload["step"]
         identities = payload.get("identities")
         training |= {"identities": len(identities)} if identities else {}
         training |= {"crops": payload["num_crops"]} if "num_crops" in payload else {}

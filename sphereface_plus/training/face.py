@@ -104,7 +104,7 @@ def build(config: Config, folder: RunFolder, processes: Processes, point: dict[s
             identities=data.classes,
             reset_head=config.reset_head,
         )
-        report.notes[:0] = schedule_notes(config.loss, report.step)
+        report.notes[:0] = schedule_notes(config.loss, report.annealing_step)
         if config.finetune.prototypes == "mean_embedding":
             start_prototypes(network.to(processes.device), loss, data.crops, config.network.input)
             report.notes.append(f"prototypes: mean embeddings of {len(data.crops.paths)} crops")

@@ -17,6 +17,7 @@ from sphereface_plus.config.losses import (
     ASoftmaxConfig,
     LossConfig,
     LSoftmaxConfig,
+    SphereFaceRConfig,
     UnnormalisedAMSoftmaxConfig,
 )
 from sphereface_plus.data.crops import SpecError
@@ -24,6 +25,7 @@ from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.errors import UserError
 from sphereface_plus.losses.annealing import annealing_lambda
 from sphereface_plus.weights import Weights
+from sphereface_plus.words import counted
 
 
 class StartError(UserError):
@@ -52,6 +54,8 @@ class LoadReport:
     notes: list[str]
     """What reading that project's file changed, reshapings among it, and what to do about the rest."""
 
+    annealing_step: int | None = None
+    """Steps of A-Softmax's annealing behind the source's weights; None where it has none, or does not say."""
     trained_on: TrainedOn | None = field(default=None, repr=False)
     """What the source was trained on; None where it does not say so."""
 
@@ -123,6 +127,7 @@ def load_start(
         source=str(source),
         sha256=start.sha256,
         step=_step(info.origin.training.get("step")),
+        annealing_step=_step(info.origin.training.get("annealing_step")),
         loaded=fits,
         missing=[name for name in ours if name not in theirs],
         mismatched={
@@ -154,8 +159,11 @@ def load_start(
     return report
 
 
-def schedule_notes(loss: LossConfig, source_step: int | None) -> list[str]:
-    """What of the loss begins anew with the fine-tuning's step 0, and how to go on with it instead."""
+def schedule_notes(loss: LossConfig, annealing_step: int | None) -> list[str]:
+    """Where the loss's own schedule stands at the fine-tuning's step 0, and how to go on with the start's.
+
+    annealing_step: of the start, as LoadReport has it.
+    """
     if isinstance(loss, ASoftmaxConfig | LSoftmaxConfig):
         first = annealing_lambda(
             0,
@@ -167,13 +175,31 @@ def schedule_notes(loss: LossConfig, source_step: int | None) -> list[str]:
         )
         if first <= loss.lambda_min:
             return []
-        start = "STEPS" if source_step is None else source_step + loss.lambda_start
+        if annealing_step == loss.lambda_start:
+            return [f"loss: lambda goes on at {first:.0f}, where the start's annealing ended"]
+        begins = (
+            f"loss: lambda begins at {first:.0f}, as after {counted(loss.lambda_start, 'step')}, and falls"
+        )
+        if annealing_step is None:
+            advice = "if the start was trained with it for N steps, --set loss.lambda_start=N goes on there"
+        else:
+            advice = (
+                f"the start ended after {counted(annealing_step, 'step')} of it: "
+                f"--set loss.lambda_start={annealing_step} goes on there"
+            )
         return [
-            f"loss: lambda begins at {first:.0f} and falls to {loss.lambda_min:g} again, as for new weights; "
-            f"--set loss.lambda_start={start} goes on where {start} steps of it end"
+            f"loss: lambda begins at {first:.0f}, as after {after}, and falls to {loss.lambda_min:g}; {advice}"
         ]
-    if isinstance(loss, UnnormalisedAMSoftmaxConfig) or getattr(loss, "margin_steps", ()):
-        return ["loss: the margin grows again from its first value, by this run's own steps"]
+    if isinstance(loss, UnnormalisedAMSoftmaxConfig):
+        return [
+            "loss: the margin grows again from 0, by this run's own steps; it cannot go on"
+        ]
+    if isinstance(loss, SphereFaceRConfig) and loss.margin_steps:
+        last = loss.margin + loss.margin_growth * len(loss.margin_steps)
+        return [
+            f"loss: the margin grows again from {loss.margin:g}, by this run's own steps; "
+            f"--set loss.margin={last:g} --set 'loss.margin_steps=[]' begins with the last one"
+        ]
     return []
 
 

@@ -7,7 +7,7 @@ import torch
 
 from sphereface_plus import checkpoint, weights
 from sphereface_plus.config import NetworkConfig
-from sphereface_plus.config.losses import ASoftmaxConfig
+from sphereface_plus.config.losses import ASoftmaxConfig, SphereFaceRConfig, UnnormalisedAMSoftmaxConfig
 from sphereface_plus.data.crops import SpecError
 from sphereface_plus.networks import build_network
 from sphereface_plus.training.finetuning.start import StartError, schedule_notes
@@ -148,11 +148,25 @@ def test_the_settings_that_a_refusal_names_are_taken(start, write):
     assert report["missing"] == report["unused"] == []
 
 
-def test_a_schedule_that_begins_anew_is_said_with_how_to_go_on():
+def test_where_the_annealing_stands_is_said_with_how_to_go_on_from_the_start():
     loss = ASoftmaxConfig(kind="a_softmax")
     assert schedule_notes(loss, 9) == [
-        "loss: lambda begins at 893 and falls to 5 again, as for new weights; "
-        "--set loss.lambda_start=9 goes on where 9 steps of it end"
+        "loss: lambda begins at 893, as after 0 steps, and falls to 5; "
+        "the start ended after 9 steps of it: --set loss.lambda_start=9 goes on there"
     ]
-    assert "lambda_start=STEPS" in schedule_notes(loss, None)[0]
+    assert schedule_notes(loss, None)[0].endswith(
+        "; if the start was trained with it for N steps, --set loss.lambda_start=N goes on there"
+    )
+    after_9 = loss.model_copy(update={"lambda_start": 9})
+    assert schedule_notes(after_9, 9) == ["loss: lambda goes on at 455, where the start's annealing ended"]
+    assert "begins at 455, as after 9 steps" in schedule_notes(after_9, 18)[0]
     assert schedule_notes(loss.model_copy(update={"lambda_start": 2000}), 9) == []
+
+
+def test_a_margin_that_grows_again_is_said_with_how_to_begin_with_the_last_one():
+    loss = SphereFaceRConfig(kind="sphereface_r", margin=1.5, margin_growth=0.1, margin_steps=(3, 6))
+    assert schedule_notes(loss, None) == [
+        "loss: the margin grows again from 1.5, by this run's own steps; "
+        "--set loss.margin=1.7 --set 'loss.margin_steps=[]' begins with the last one"
+    ]
+    assert "from 0" in schedule_notes(UnnormalisedAMSoftmaxConfig(kind="am_softmax_unnormalised"), None)[0]
