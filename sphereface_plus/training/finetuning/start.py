@@ -177,9 +177,7 @@ def schedule_notes(loss: LossConfig, annealing_step: int | None) -> list[str]:
             return []
         if annealing_step == loss.lambda_start:
             return [f"loss: lambda goes on at {first:.0f}, where the start's annealing ended"]
-        begins = (
-            f"loss: lambda begins at {first:.0f}, as after {counted(loss.lambda_start, 'step')}, and falls"
-        )
+        begins = f"begins at {first:.0f}, as after {counted(loss.lambda_start, 'step')}"
         if annealing_step is None:
             advice = "if the start was trained with it for N steps, --set loss.lambda_start=N goes on there"
         else:
@@ -187,13 +185,9 @@ def schedule_notes(loss: LossConfig, annealing_step: int | None) -> list[str]:
                 f"the start ended after {counted(annealing_step, 'step')} of it: "
                 f"--set loss.lambda_start={annealing_step} goes on there"
             )
-        return [
-            f"loss: lambda begins at {first:.0f}, as after {after}, and falls to {loss.lambda_min:g}; {advice}"
-        ]
+        return [f"loss: lambda {begins}, and falls to {loss.lambda_min:g}; {advice}"]
     if isinstance(loss, UnnormalisedAMSoftmaxConfig):
-        return [
-            "loss: the margin grows again from 0, by this run's own steps; it cannot go on"
-        ]
+        return ["loss: the margin grows again from 0, by this run's own steps; it cannot go on"]
     if isinstance(loss, SphereFaceRConfig) and loss.margin_steps:
         last = loss.margin + loss.margin_growth * len(loss.margin_steps)
         return [
