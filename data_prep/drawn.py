@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
-import numpy as np
 
+from sphereface_plus.data import streams
 from sphereface_plus.files import write_bytes
 from sphereface_plus.outputs import LOCK, locks
 
@@ -32,7 +32,6 @@ from .workers import usable_cpus, work
 
 FOLDS = 10
 SETTINGS = "drawn.json"
-_TRAIN, _TEST, _PAIRS = 0, 1, 2  # apart in the random streams: the same seed draws other people
 
 
 @dataclass(frozen=True)
@@ -72,10 +71,10 @@ class DrawnSet:
         return [p for p in pairs if p[0][0] == p[1][0]], [p for p in pairs if p[0][0] != p[1][0]]
 
     def files(self) -> list[tuple[int, int, int, str]]:
-        """(part, person, photo, path) of each photo."""
+        """(part, person, photo, path) of each photo; the part is its random stream."""
         parts = (
-            (_TRAIN, "train", self.people, self.photos),
-            (_TEST, "test", self.test_people, self.test_photos),
+            (streams.DRAWN_TRAINING, "train", self.people, self.photos),
+            (streams.DRAWN_TEST, "test", self.test_people, self.test_photos),
         )
         return [
             (part, person, photo, f"{folder}/{_name(part, person)}/{_name(part, person)}_{photo + 1:04d}.jpg")
@@ -86,14 +85,14 @@ class DrawnSet:
 
     def pairs_text(self) -> str:
         """pairs.txt: `folds<TAB>pairs`, then in each fold `name n m` lines and `name n name m` lines."""
-        random = np.random.default_rng((self.seed, _PAIRS))
+        random = streams.generator(self.seed, streams.DRAWN_PAIRS)
         lines = [f"{FOLDS}\t{self.pairs}"]
         for fold in range(FOLDS):
             for possible in self._possible(fold):
                 for index in sorted(random.choice(len(possible), self.pairs, replace=False)):
                     (person, photo), (other, other_photo) = possible[index]
-                    second = (_name(_TEST, other),) if other != person else ()
-                    fields = (_name(_TEST, person), photo + 1, *second, other_photo + 1)
+                    second = (_name(streams.DRAWN_TEST, other),) if other != person else ()
+                    fields = (_name(streams.DRAWN_TEST, person), photo + 1, *second, other_photo + 1)
                     lines.append("\t".join(map(str, fields)))
         return "\n".join(lines) + "\n"
 
@@ -143,9 +142,9 @@ class _Artist:
 
     def draw(self, file: tuple[int, int, int, str]) -> None:
         part, number, photo, path = file
-        person = sample_person(np.random.default_rng((self.seed, part, number)))
+        person = sample_person(streams.generator(self.seed, part, number))
         # photo + 1: numpy pads seeds with zeros, so that photo 0 would be drawn with the person's own numbers
-        shot = sample_shot(np.random.default_rng((self.seed, part, number, photo + 1)), person)
+        shot = sample_shot(streams.generator(self.seed, part, number, photo + 1), person)
         pixels = cv2.cvtColor(draw_photo(person, shot), cv2.COLOR_RGB2BGR)
         encoded, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, shot.quality])
         assert encoded, "OpenCV could not encode a jpg"
@@ -153,4 +152,4 @@ class _Artist:
 
 
 def _name(part: int, person: int) -> str:
-    return f"{('train', 'test')[part]}_{person + 1:04d}"
+    return f"{'test' if part == streams.DRAWN_TEST else 'train'}_{person + 1:04d}"

@@ -17,13 +17,13 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from sphereface_plus.data import streams
 from sphereface_plus.errors import UserError
 
 
 def epoch_order(num_samples: int, seed: int, epoch: int) -> np.ndarray:
     """The order (num_samples,) in which epoch 0, 1, ... visits the crops."""
-    random = np.random.default_rng((seed, 0, epoch))  # 0: not the numbers of the augmentation (faces.py)
-    return random.permutation(num_samples)
+    return streams.generator(seed, streams.EPOCH_ORDER, epoch).permutation(num_samples)
 
 
 class Order(Protocol):
@@ -91,18 +91,17 @@ class IdentityBalanced:
         batch, place = divmod(position, self.batch_size)
         slot, image = divmod(place, self.images_per_identity)
         epoch, turn = divmod(batch, len(self.crops) // self.identities_per_batch)
-        # 2 and 3: not the numbers of the epochs above or of the augmentation (faces.py)
-        identities = _permutation(len(self.crops), self.seed, 2, epoch)
+        identities = _permutation(len(self.crops), self.seed, streams.IDENTITY_ORDER, epoch)
         identity = int(identities[turn * self.identities_per_batch + slot])
         crops = self.crops[identity]
         again, show = divmod(epoch, len(crops) // self.images_per_identity)
-        order = _permutation(len(crops), self.seed, 3, identity, again)
+        order = _permutation(len(crops), self.seed, streams.CROPS_OF_IDENTITY, identity, again)
         return int(crops[order[show * self.images_per_identity + image]])
 
 
 @lru_cache(maxsize=4)  # positions come in order: the same two again and again
-def _permutation(count: int, *numbers: int) -> np.ndarray:
-    return np.random.default_rng(numbers).permutation(count)
+def _permutation(count: int, seed: int, stream: int, *place: int) -> np.ndarray:
+    return streams.generator(seed, stream, *place).permutation(count)
 
 
 class BatchSampler(Sampler[list[tuple[int, int]]]):

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from sphereface_plus.data import streams
 from sphereface_plus.data.crops import (
     CropsError,
     SpecError,
@@ -336,9 +337,7 @@ class CropDataset(Dataset):
     def _augment(self, crop: np.ndarray, position: int) -> np.ndarray:
         if not (self.flip or self.shift):
             return crop
-        random = np.random.default_rng(
-            (self.seed, 1, position)
-        )  # 1: not the numbers of the epochs (batches.py)
+        random = streams.generator(self.seed, streams.CROP_AUGMENTATION, position)
         mirror = self.flip and random.random() < 0.5
         if self.shift:
             (height, width), s = crop.shape[:2], self.shift

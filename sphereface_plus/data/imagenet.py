@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from sphereface_plus.data import streams
 from sphereface_plus.data.formats.any_image import MAX_PHOTO, check_size, image_bytes
 from sphereface_plus.data.formats.decoding import MemoryShortError
 from sphereface_plus.data.images import ImagesError
@@ -80,10 +81,8 @@ class ImageNet(Dataset):
             raise ImagesError(f"{self.paths[index]}: cannot be read as an image ({error})") from None
         # torchvision draws from torch's random state: seeded for this photograph, then put back.
         with torch.random.fork_rng(devices=()):
-            # 4: not the numbers of order and of the other augmentations
-            torch.manual_seed(
-                int(np.random.SeedSequence((self.seed, 4, position)).generate_state(1, np.uint64)[0])
-            )
+            key = streams.key(self.seed, streams.PHOTOGRAPH_AUGMENTATION, position)
+            torch.manual_seed(int(key.generate_state(1, np.uint64)[0]))
             return np.asarray(self.crop(photo)), self.labels[index]
 
     def __getitems__(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sphereface_plus.data import streams
 from sphereface_plus.data.batches import BatchSampler
 from sphereface_plus.errors import UserError
 
@@ -155,8 +156,7 @@ def _random_numbers(seed: int, first: int, count: int) -> np.ndarray:
 
     Philox computes its k-th block of four numbers from a key and k, without those before it.
     """
-    # 2: not the numbers of the epochs (batches.py) or of crops (faces.py)
-    key = np.random.SeedSequence((seed, 2)).generate_state(2, np.uint64)
+    key = streams.key(seed, streams.IMAGE_AUGMENTATION).generate_state(2, np.uint64)
     return np.random.Philox(key=key, counter=first).random_raw(4 * count).reshape(count, 4)
 
 

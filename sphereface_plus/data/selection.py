@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from sphereface_plus.data import streams
 from sphereface_plus.data.images import ImagesError
 
 Imbalance = Literal["single", "multiple"]
@@ -51,7 +52,7 @@ def choose_per_class(labels: Sequence[int] | np.ndarray, counts: Sequence[int], 
             raise ImagesError(
                 f"class {label}: {count} images are asked for, it has {len(members)}; ask for 1 to that many"
             )
-        random = np.random.default_rng((seed, 3, label))  # 3: not the numbers of order and augmentation
+        random = streams.generator(seed, streams.CHOICE_OF_IMAGES, label)
         chosen.append(random.permutation(members)[:count])
     return np.sort(np.concatenate(chosen))
 

@@ -1,0 +1,58 @@
+"""The random streams: apart where they serve together, and the numbers that they always were."""
+
+import numpy as np
+import pytest
+
+from sphereface_plus.data import streams
+
+# name, place, the first three numbers below a million of seed 7. Written down when NumPy was called by ids.
+KNOWN = [
+    ("EPOCH_ORDER", (3,), [414178, 776577, 458017]),
+    ("CROP_AUGMENTATION", (3,), [594961, 516785, 214468]),
+    ("IDENTITY_ORDER", (3,), [298365, 899626, 711622]),
+    ("CROPS_OF_IDENTITY", (5, 3), [397889, 79976, 640899]),
+    ("IMAGE_AUGMENTATION", (), [281321, 277970, 152857]),
+    ("CHOICE_OF_IMAGES", (3,), [23875, 691619, 461058]),
+    ("PHOTOGRAPH_AUGMENTATION", (3,), [939397, 92194, 84714]),
+    ("DRAWN_TRAINING", (3,), [414178, 776577, 458017]),
+    ("DRAWN_TRAINING", (3, 1), [636466, 788288, 837648]),
+    ("DRAWN_TEST", (3,), [594961, 516785, 214468]),
+    ("DRAWN_TEST", (3, 1), [656595, 534822, 672152]),
+    ("DRAWN_PAIRS", (), [281321, 277970, 152857]),
+]
+TOGETHER = {
+    "a training on faces": ["EPOCH_ORDER", "CROP_AUGMENTATION", "IDENTITY_ORDER", "CROPS_OF_IDENTITY"],
+    "a training on images": [
+        "EPOCH_ORDER",
+        "IMAGE_AUGMENTATION",
+        "CHOICE_OF_IMAGES",
+        "PHOTOGRAPH_AUGMENTATION",
+    ],
+    "a drawn set": ["DRAWN_TRAINING", "DRAWN_TEST", "DRAWN_PAIRS"],
+}
+
+
+@pytest.mark.parametrize("names", TOGETHER.values(), ids=TOGETHER)
+def test_streams_that_serve_together_have_ids_of_their_own(names):
+    ids = [getattr(streams, name) for name in names]
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_stream_is_looked_at_here():
+    names = {name for name in vars(streams) if name.isupper()}
+    assert names == {name for together in TOGETHER.values() for name in together}
+    assert names == {name for name, _, _ in KNOWN}
+
+
+@pytest.mark.parametrize(("name", "place", "numbers"), KNOWN)
+def test_each_stream_begins_as_it_always_did(name, place, numbers):
+    stream = getattr(streams, name)
+    assert streams.generator(7, stream, *place).integers(0, 10**6, 3).tolist() == numbers
+    again = np.random.Generator(np.random.PCG64(streams.key(7, stream, *place)))
+    assert again.integers(0, 10**6, 3).tolist() == numbers
+
+
+def test_a_place_of_zero_is_no_place_to_numpy():
+    """The trap that the module's docstring names: an id apart is needed, a place more is not enough."""
+    without, with_zero = streams.generator(7, 2), streams.generator(7, 2, 0)
+    assert without.integers(0, 10**6, 3).tolist() == with_zero.integers(0, 10**6, 3).tolist()
