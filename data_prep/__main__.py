@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, cast
 
 import click
 
-from sphereface_plus.commands.ending import stopped_in_a_sentence
-from sphereface_plus.model_files import CheckpointError, check_model, contents
+from sphereface_plus.commands.ending import Commands
+from sphereface_plus.model_files import check_model, contents
 from sphereface_plus.outputs import claimed, locked
-from sphereface_plus.path_checks import PlaceError, check_folder, check_source
+from sphereface_plus.path_checks import check_folder, check_source
 from sphereface_plus.words import counted
 
 from .drawn import DrawnSet, draw_set
-from .errors import PrepError
 from .layouts import LAYOUTS
 from .settings import CHOICES, Cropping
 
@@ -31,32 +30,15 @@ CROPS = "folder, manifest, list or packed set of crops"
 CROPPING, DRAWN = Cropping(), DrawnSet()  # the defaults
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Commands,
+    keeping=("align", "draw"),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 def main() -> None:
     """Prepare photos of faces for training and evaluation."""
     # A file name that is not UTF-8 is shown with \udcff in it, and no reason to end in a traceback.
     cast(TextIOWrapper, sys.stdout).reconfigure(errors="backslashreplace")
-
-
-GO_ON = ("align", "draw")
-"""Commands that keep what is done when they are stopped."""
-
-
-def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Bad input ends a command with one sentence, a stop with what to do next; neither with a traceback."""
-
-    @wraps(function)
-    def wrapped(*args: Any, **options: Any) -> None:
-        try:
-            with stopped_in_a_sentence(goes_on=function.__name__ in GO_ON):
-                function(*args, **options)
-        except BrokenPipeError:
-            raise  # who read the output has left, as `| head` does: click ends without a word
-        except (PrepError, PlaceError, CheckpointError, OSError) as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(1)
-
-    return wrapped
 
 
 def choice(name: str, help: str) -> Callable[..., Any]:
@@ -129,7 +111,6 @@ def choice(name: str, help: str) -> Callable[..., Any]:
 )
 @option("--realign", is_flag=True, help="Align even photos that are aligned already, which blurs them.")
 @option("--workers", type=click.IntRange(1), help="Processes.  [default: one for each processor]")
-@command
 def align(photos: Path, out: Path, **options: Any) -> None:
     """Find faces in photos and write aligned crops.
 
@@ -195,7 +176,6 @@ def align(photos: Path, out: Path, **options: Any) -> None:
 )
 @option("--seed", type=int, default=DRAWN.seed, help="Another seed draws other people.")
 @option("--workers", type=click.IntRange(1), help="Processes.  [default: one for each processor]")
-@command
 def draw(out: Path, workers: int | None, **options: int) -> None:
     """Draw people, to try everything without photos.
 
@@ -220,7 +200,6 @@ def draw(out: Path, workers: int | None, **options: int) -> None:
     is_flag=True,
     help="A .rec of images only, for readers, such as NVIDIA DALI, that take each record for an image.",
 )
-@command
 def pack(source: Path, out: Path, plain: bool) -> None:
     """Pack CROPS into one file, OUT.rec or OUT.tar, which training reads faster than a folder.
 
@@ -246,7 +225,6 @@ def pack(source: Path, out: Path, plain: bool) -> None:
 @main.command()
 @click.argument("source", metavar="PACKED", type=FILE)
 @click.argument("out", type=FOLDER)
-@command
 def unpack(source: Path, out: Path) -> None:
     """Write the crops of PACKED, a .rec, .tar or .bin, as files into the new folder OUT.
 
@@ -268,7 +246,6 @@ def unpack(source: Path, out: Path) -> None:
 @click.argument("source", metavar="CROPS", type=FOLDER)
 @click.argument("pairs", type=FILE)
 @click.argument("out", type=FILE)
-@command
 def make_bin_command(source: Path, pairs: Path, out: Path) -> None:
     """Make OUT.bin, a verification set as insightface reads it, of CROPS and the list PAIRS."""
     check_source(source, CROPS)
@@ -287,7 +264,6 @@ def make_bin_command(source: Path, pairs: Path, out: Path) -> None:
 @option("--against", type=FOLDER, help="A test set, whose people should not be among CROPS.")
 @option("--model", help="Run folder, checkpoint or ONNX file: finds what only faces show.")
 @option("--input", "input_file", type=FILE, help="Input spec of an ONNX file without one beside it.")
-@command
 def doctor(data: Path, out: Path, against: Path | None, model: str | None, input_file: Path | None) -> None:
     """Look for what is wrong with CROPS; nothing is changed.
 
@@ -317,7 +293,6 @@ def doctor(data: Path, out: Path, against: Path | None, model: str | None, input
 @main.command()
 @click.argument("proposals", type=FILE)
 @click.argument("data", metavar="CROPS", type=FOLDER)
-@command
 def drop(proposals: Path, data: Path) -> None:
     """Take the crops out of CROPS whose rows in the doctor's PROPOSALS say `drop`.
 

@@ -8,28 +8,15 @@ from pathlib import Path
 
 import click
 
+from sphereface_plus.commands.ending import Commands
+
 # The names, here as well, so that --help does not wait for numpy and torch; a test compares them.
 PROTOCOLS = ("sphereface", "cosine", "clcarwin", "insightface")
 
 
-class Commands(click.Group):
-    """Bad input is a ValueError with a sentence; it ends in that one line, without a traceback."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        from sphereface_plus.commands.ending import stopped_in_a_sentence
-
-        try:
-            with stopped_in_a_sentence():
-                return super().invoke(ctx)
-        except BrokenPipeError:  # whoever reads our output has seen enough; click ends quietly
-            raise
-        except (ValueError, OSError) as error:
-            click.echo(f"error: {error}", err=True)
-            ctx.exit(1)
-
-
 @click.group(
     cls=Commands,
+    keeping=("lfw", "verify"),
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110},
 )
 def main() -> None:

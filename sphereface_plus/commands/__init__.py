@@ -1,1 +1,1 @@
-"""What the commands share: how they end, how they show progress, and the texts that they print."""
+"""Commands of sphereface-plus, and what all commands share: how they end, how they show progress."""

@@ -1,32 +1,98 @@
-"""Ctrl-C and SIGTERM end a command with one sentence, and its workers with it."""
+"""One way for a command to end: in its own words, in one sentence, or with the traceback of a bug of ours."""
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import click
 
+from sphereface_plus.errors import UserError, memory_is_short
+
+
+class Commands(click.Group):
+    """Commands that all end in the same way.
+
+    A UserError, an OSError and short memory are one line, `error: ...`, and exit code 1, or the error's own.
+    Ctrl-C and SIGTERM are one line and the code that shells use for them. Click itself answers usage errors,
+    and ends without a word where the reader of the output has left, as `| head` does. Every other exception,
+    a ValueError too, is a bug of ours and keeps its traceback.
+
+    keeping: names of the commands that keep what is done when they are stopped; None: nothing is said of it.
+    """
+
+    def __init__(self, *arguments: Any, keeping: Collection[str] | None = None, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.keeping = keeping
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _sigterm_as_ctrl_c():
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt as stop:
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a batch system repeats it
+                number = stop.args[0] if stop.args else signal.SIGINT
+                _end(ctx, self._stopped(ctx.invoked_subcommand), 128 + number)
+            except BrokenPipeError:
+                raise
+            except UserError as error:
+                _end(ctx, f"error: {error}", error.exit_code)
+            except OSError as error:
+                _end(ctx, f"error: {error}")
+            except Exception as error:
+                if not memory_is_short(error):
+                    raise
+                command = self.get_command(ctx, ctx.invoked_subcommand or "")
+                _end(ctx, f"error: {_memory_short(error, command)}")
+
+    def _stopped(self, command: str | None) -> str:
+        if self.keeping is None:
+            return "stopped"
+        goes_on = "continues where it stopped" if command in self.keeping else "starts from the beginning"
+        return f"stopped: the same command {goes_on}"
+
+
+def _end(ctx: click.Context, sentence: str, code: int = 1) -> NoReturn:
+    click.echo(sentence, err=True)
+    ctx.exit(code)
+
+
+def _memory_short(error: Exception, command: click.Command | None) -> str:
+    """The sentence, with those options of the command that need less memory."""
+    reason = (str(error) or type(error).__name__).partition("\n")[0][:200]
+    options = {option for parameter in command.params for option in parameter.opts} if command else set()
+    less = [words for option, words in _LESS_MEMORY.items() if option in options]
+    return (
+        f"memory is short ({reason}); close other programs{''.join(f', or take {words}' for words in less)}"
+    )
+
+
+_LESS_MEMORY = {
+    "--batch-size": "a smaller --batch-size",
+    "--workers": "fewer --workers",
+    "--device": "--device cpu instead of a GPU",
+}
+
 
 @contextmanager
-def stopped_in_a_sentence(*, goes_on: bool = True) -> Iterator[None]:
-    """SIGTERM unwinds as Ctrl-C does; either exits with what to do next, with the code that shells use.
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt with its number while inside.
 
-    goes_on: whether the command keeps what is done.
+    Not in a process of torchrun's, which ends the others by it where one has failed: while they wait for that
+    one in torch, Python would not hear it.
     """
+    if "WORLD_SIZE" in os.environ:
+        yield
+        return
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
-    except KeyboardInterrupt as stop:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a batch system repeats it
-        words = "continues where it stopped" if goes_on else "starts from the beginning"
-        click.echo(f"stopped: the same command {words}", err=True)
-        sys.exit(128 + (stop.args[0] if stop.args else signal.SIGINT))
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def _interrupt(number: int, _: object) -> None:
+def _interrupt(number: int, _: object) -> NoReturn:
     raise KeyboardInterrupt(number)
