@@ -5,19 +5,17 @@ A page and no picture: an image beside the people's folders makes `datasets`' im
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sphereface_plus.data.formats.manifest import LANDMARK_COLUMNS, ManifestRow
 from sphereface_plus.files import write_bytes
+from sphereface_plus.pages import data_uri, render
 
 from .alignment import ALIGNMENT_TEMPLATES, AlignmentTemplate, Fit, similarity
 from .doubts import Doubts, doubt, reasons, rivalry
@@ -34,18 +32,11 @@ def write_contact_sheet(folder: Path, rows: Sequence[ManifestRow], doubts: Doubt
     rows: the manifest's, of one alignment template and at least one; the crops lie in the folder
     """
     template = ALIGNMENT_TEMPLATES[rows[0].template]
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["count"] = lambda number: f"{number:,}"
     sections = _sections(rows, doubts)
     for section in sections:
         section["figures"] = [_figure(folder, row, template, fit) for row in section["rows"]]
-    page = environment.get_template("contact_sheet.html.j2").render(
+    page = render(
+        Path(__file__).parent / "templates" / "contact_sheet.html.j2",
         shown=len({row.path for section in sections for row in section["rows"]}),
         crops=len(rows),
         identities=len({row.identity for row in rows}),
@@ -116,22 +107,19 @@ def _figure(folder: Path, row: ManifestRow, template: AlignmentTemplate, fit: Fi
     return {
         "identity": row.identity,
         "path": row.path,
-        "uri": _data_uri(folder / row.path),
+        "uri": _picture(folder / row.path),
         "landmarks": (landmarks @ matrix[:, :2].T + matrix[:, 2]).round(2).tolist(),
         "facts": ", ".join(facts),
         "why": reasons(row),
     }
 
 
-def _data_uri(path: Path) -> str | None:
-    """The crop as a JPEG; None where it cannot be read, which training says."""
+def _picture(path: Path) -> str | None:
+    """The crop; None where it cannot be read, which training says."""
     try:
-        crop = read_photo(path)
+        return data_uri(read_photo(path), quality=90)
     except PhotoError:
         return None
-    options = [cv2.IMWRITE_JPEG_QUALITY, 90]
-    data = cv2.imencode(".jpg", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), options)[1]
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 
 def _spread(rows: list[ManifestRow], count: int) -> list[ManifestRow]:

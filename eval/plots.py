@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sphereface_plus.plot_style import FAINT, INK, new_figure, open_frame
+
 from .statistics import Roc
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ GENUINE, IMPOSTOR = "#1f5f8b", "#d1662b"  # told apart with any colour vision
 LONGEST_LABEL = 36
 MODELS = ("#5f6b76", "#1f5f8b", "#d1662b", "#3a8f6d", "#8a5a9e", "#b59a2f", "#b03a5b", "#2aa1b3")
 """Line colours of models side by side; a ninth model takes the first again, with its own dashes."""
-_INK, _FAINT = "#30363d", "#d8dde2"
 
 
 def roc_plot(name: str, curves: Sequence[tuple[str, Roc]], num_impostors: int, description: str) -> str:
@@ -42,7 +43,7 @@ def roc_plot(name: str, curves: Sequence[tuple[str, Roc]], num_impostors: int, d
     axes.set_ylim(bottom, 1 + 0.02 * (1 - bottom))
     axes.set_xlabel("FAR, share of impostor pairs accepted")
     axes.set_ylabel("TAR, share of genuine pairs accepted")
-    axes.grid(True, color=_FAINT, linewidth=0.6)
+    axes.grid(True, color=FAINT, linewidth=0.6)
     if len(curves) > 1:
         axes.legend(loc="lower right", frameon=False)
     return _svg(figure, name, description)
@@ -58,7 +59,7 @@ def score_histograms(
         share = np.histogram(scores[kind], edges)[0] / kind.sum()
         axes.stairs(share, edges, fill=True, color=color, alpha=0.25)
         axes.stairs(share, edges, color=color, linewidth=1.4, label=label)
-    axes.axvline(threshold, color=_INK, linestyle="--", linewidth=1, label="mean threshold")
+    axes.axvline(threshold, color=INK, linestyle="--", linewidth=1, label="mean threshold")
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(bottom=0)
     axes.set_xlabel("score (cosine)")
@@ -79,7 +80,7 @@ def interval_plot(
     axes.set_yticks(range(len(rows)), [_plain(row[0]) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel(label)
-    axes.grid(True, axis="x", color=_FAINT, linewidth=0.6)
+    axes.grid(True, axis="x", color=FAINT, linewidth=0.6)
     return _svg(figure, name, description)
 
 
@@ -93,15 +94,12 @@ def _plain(label: str) -> str:
 
 
 def _figure(height: float = 3.9) -> tuple[object, Axes]:
-    from matplotlib.figure import Figure  # without pyplot: no window system, no state shared between plots
-
-    figure = Figure(figsize=(5.6, height), layout="constrained")
+    figure = new_figure(5.6, height)
     axes = figure.add_subplot()
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    open_frame(axes)
     for side in ("left", "bottom"):
-        axes.spines[side].set_color(_INK)
-    axes.tick_params(colors=_INK)
+        axes.spines[side].set_color(INK)
+    axes.tick_params(colors=INK)
     axes.set_axisbelow(True)
     return figure, axes
 

@@ -5,7 +5,6 @@ Both say the same. The page is one file without script and without any reference
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sphereface_plus import pages
 from sphereface_plus.errors import UserError
 from sphereface_plus.files import write_text
-from sphereface_plus.words import counted
 
 from .people import People
 from .plots import roc_plot, score_histograms
@@ -211,19 +210,7 @@ def write(report: Mapping[str, Any], out: Path, images: Mapping[str, CropSource]
 
 def render(template: str, **values: Any) -> str:
     """A page from eval/templates; everything is escaped but the plots."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = lambda share, digits=2: f"{100 * share:.{digits}f} %"
-    environment.filters["counted"] = counted
-    environment.filters["count"] = lambda number: f"{number:,}"
-    return environment.get_template(template).render(**values)
+    return pages.render(Path(__file__).parent / "templates" / template, **values)
 
 
 def _worst(report: Mapping[str, Any], images: Mapping[str, CropSource] | None) -> list[dict[str, Any]]:
@@ -254,14 +241,8 @@ def _name(key: str) -> str:
 
 def _thumbnail(key: str, images: Mapping[str, CropSource] | None) -> str | None:
     """A JPEG of 112 pixels' height as a data URI; None where the image is not at hand."""
-    import cv2
-
     from sphereface_plus.data.crops import read_crop
 
     if images is None or key not in images:
         return None
-    image = read_crop(images[key])
-    scale = 112 / image.shape[0]
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+    return pages.data_uri(read_crop(images[key]), quality=85, height=112)

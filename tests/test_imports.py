@@ -22,7 +22,8 @@ ARROWS = {
     "sphereface_plus.files": ["sphereface_plus.errors"],
     "sphereface_plus.path_checks": ["sphereface_plus.errors"],
     "sphereface_plus.outputs": GROUND,
-    "sphereface_plus.pages": ["sphereface_plus.files"],
+    "sphereface_plus.pages": ["sphereface_plus.words"],
+    "sphereface_plus.plot_style": [],
     "sphereface_plus.processes": ["sphereface_plus.errors", "sphereface_plus.words"],
     "sphereface_plus.environment": [],
     "sphereface_plus.kfold": [],
@@ -98,6 +99,7 @@ ARROWS = {
         "sphereface_plus.commands.progress",
         "sphereface_plus.mhe",
         "sphereface_plus.outputs",
+        "sphereface_plus.plot_style",
     ],
     "sphereface_plus.reproduce": [
         *GROUND,
@@ -106,6 +108,7 @@ ARROWS = {
         "sphereface_plus.data",
         "sphereface_plus.environment",
         "sphereface_plus.networks",
+        "sphereface_plus.plot_style",
         "sphereface_plus.processes",
         "sphereface_plus.training",
     ],
@@ -137,6 +140,7 @@ ARROWS = {
         "sphereface_plus.networks",
         "sphereface_plus.outputs",
         "sphereface_plus.pages",
+        "sphereface_plus.plot_style",
     ],
 }
 OURS = ("sphereface_plus", "data_prep", "eval")

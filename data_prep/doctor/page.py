@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from sphereface_plus.data.crops import CropsError, read_crop
+from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.files import write_text
-from sphereface_plus.words import counted
+from sphereface_plus.pages import data_uri, render
 
 from .examine import Examined
 from .findings import KINDS, Entry, Finding
@@ -43,17 +42,6 @@ def write_report(examined: Examined, out: Path, *, title: str) -> None:
 
 
 def _page(examined: Examined, title: str) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["counted"] = counted
-    environment.filters["count"] = lambda number: f"{number:,}"
     numbers = {id(finding): number for number, finding in enumerate(examined.findings, start=1)}
     sections = []
     for kind, words in KINDS.items():
@@ -63,7 +51,8 @@ def _page(examined: Examined, title: str) -> str:
         drops = sum(entry.drop for finding in found for entry in finding.entries)
         section = {"kind": kind, "words": words, "count": len(found), "crops": crops, "drops": drops}
         sections.append({**section, "findings": shown})
-    return environment.get_template("doctor.html.j2").render(
+    return render(
+        Path(__file__).parent / "templates" / "doctor.html.j2",
         title=title,
         crops=len(examined.names),
         identities=len(examined.crops.identities),
@@ -101,7 +90,7 @@ def _picture(examined: Examined, entry: Entry) -> dict[str, Any]:
     assert crops is not None
     name = crops.keys[entry.crop] if entry.other else examined.names[entry.crop]
     return {
-        "uri": _data_uri(crops, entry.crop),
+        "uri": _thumbnail(crops, entry.crop),
         "name": name,
         "identity": crops.identities[crops.labels[entry.crop]],
         "drop": entry.drop,
@@ -109,15 +98,11 @@ def _picture(examined: Examined, entry: Entry) -> dict[str, Any]:
     }
 
 
-def _data_uri(crops: Any, index: int) -> str | None:
+def _thumbnail(crops: FaceCrops, index: int) -> str | None:
     try:
-        image = read_crop(crops.paths[index])
+        return data_uri(read_crop(crops.paths[index]), quality=80, height=SIDE)
     except CropsError:
         return None
-    scale = SIDE / image.shape[0]
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 
 def _balance(examined: Examined) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from sphereface_plus.data.image_sets import open_images
 from sphereface_plus.data.images import DeviceImages, batches_in_order, normalise
 from sphereface_plus.files import write_csv, write_figure, write_text
 from sphereface_plus.networks import build_image_network
+from sphereface_plus.plot_style import new_figure
 from sphereface_plus.reproduce.results import Cell
 from sphereface_plus.reproduce.runs import failure_of
 from sphereface_plus.reproduce.spec import Budget, Job, Table
@@ -57,7 +58,7 @@ def draw(
 
 def _sweep(table: Table, cells: Sequence[Cell], out: Path) -> Path:
     """Error against the number at the end of a row's name, one line for each beginning of the names."""
-    figure = _figure(6.4, 4.0)
+    figure = new_figure(6.4, 4.0)
     axes = figure.subplots()
     baseline, *others = cells
     if baseline.known:
@@ -106,7 +107,7 @@ def _energies(
         logs[row] = [read_log(folders[Job(row, seed, settings)] / "log.jsonl") for seed in range(seeds)]
     some = next(iter(logs.values()))[0]
     layers = list(dict.fromkeys(name for line in some for name in line if name.startswith(f"{measure}/")))
-    figure = _figure(11, 2.2 * math.ceil(len(layers) / 4))
+    figure = new_figure(11, 2.2 * math.ceil(len(layers) / 4))
     panels = figure.subplots(math.ceil(len(layers) / 4), 4, squeeze=False).flatten()
     rows = []
     for layer, axes in zip(layers, panels, strict=False):
@@ -139,7 +140,7 @@ def _energies(
 
 def _features(table: Table, folders: dict[str, Path], split: str, out: Path) -> Path:
     """Figures 4 and 8: the 2-D features of the whole, balanced set, and the directions of the classifier."""
-    figure = _figure(4.6 * len(folders) + 0.8, 4.6)
+    figure = new_figure(4.6 * len(folders) + 0.8, 4.6)
     rows, drawn = [], []
     panels = figure.subplots(1, len(folders), squeeze=False)[0]
     for (row, folder), axes in zip(folders.items(), panels, strict=True):
@@ -187,12 +188,6 @@ def features_of(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, np.nd
     images: DeviceImages = open_images(config.data.name, config.data.path, split)
     features = [network(normalise(batch)) for batch, _ in batches_in_order(images, 500)]
     return torch.cat(features).numpy(), images.labels.numpy(), payload["loss"]["prototypes"].numpy()
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure  # without pyplot: no window system, no state between plots
-
-    return Figure((width, height), layout="constrained")
 
 
 def _write(

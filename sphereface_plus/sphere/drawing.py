@@ -6,14 +6,14 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import torch
-from matplotlib.figure import Figure  # without pyplot: no window system, no state between plots
 from torch import Tensor
+
+from sphereface_plus.plot_style import FAINT, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 RED, BLUE, GREEN, PINK = "#c23b3b", "#1f7a8c", "#2f9e44", "#e3a0a0"
-INK, FAINT = "#30363d", "#d8dde2"
 FAR = 0.35
 """Opacity of lines on the far side."""
 
@@ -79,8 +79,3 @@ class Sphere:
         right, up, near = self._project(points)
         for x, y, front in zip(right.tolist(), up.tolist(), near.tolist(), strict=True):
             self.axes.plot([0, x], [0, y], color=color, alpha=1.0 if front else FAR, **style)
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches."""
-    return Figure(figsize=(width, height), layout="constrained")

@@ -21,8 +21,9 @@ from sphereface_plus.files import write_csv, write_figure, write_text
 from sphereface_plus.mhe import hyperspherical_energy, orthonormal_penalty, smallest_angle
 from sphereface_plus.mhe.kernel import directions
 from sphereface_plus.mhe.objective import mirrored
+from sphereface_plus.plot_style import INK, new_figure
 
-from .drawing import BLUE, FRONT, GREEN, INK, PINK, RED, Sphere, new_figure
+from .drawing import BLUE, FRONT, GREEN, PINK, RED, Sphere
 from .known import known_minimum
 from .optimise import random_points
 

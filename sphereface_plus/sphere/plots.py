@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .drawing import BLUE, FAINT, GREEN, INK, PINK, RED, Sphere, new_figure
+from sphereface_plus.plot_style import FAINT, INK, new_figure, open_frame
+
+from .drawing import BLUE, GREEN, PINK, RED, Sphere
 from .limits import Growth, Sampled
 
 if TYPE_CHECKING:
@@ -91,5 +93,4 @@ def _label(axes: Axes, x: str, y: str) -> None:
     axes.set_ylabel(y)
     axes.grid(True, color=FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    open_frame(axes)
