@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from sphereface_plus import config
+from sphereface_plus.training.folder import differences
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.run import train
 
@@ -17,6 +18,32 @@ RECIPES = [path for path, tree in TREES.items() if "network" in tree]
 FACES = [path for path in RECIPES if TREES[path].get("task", "face") == "face"]
 FIRST_OF_NETWORK = {str(TREES[path]["network"]): path for path in reversed(FACES)}.values()
 IMAGES = [path for path in RECIPES if path not in FACES]
+
+# What a recipe for CASIA may have otherwise than SphereFace-20's, beside its name and its loss.
+SCHEDULE = ("optimizer.milestones", "train.steps")
+FINETUNING = ("init_from", "mhe.weight", "optimizer.learning_rate", *SCHEDULE)
+AM_SOFTMAX = ("train.batch_size", *SCHEDULE)  # its released prototxt's
+IRESNET = (
+    "data.path",
+    "network.name",
+    *(f"network.input.{it}" for it in ("color", "std", "template", "width")),
+)
+DIFFERS = {
+    "am_softmax20": AM_SOFTMAX,
+    "am_softmax_mhe20": ("mhe.weight", *AM_SOFTMAX),
+    "am_softmax_unnormalised20": AM_SOFTMAX,
+    "arcface_iresnet50": IRESNET,
+    "softmax_contrastive20": ("data.images_per_identity", "data.min_images"),
+    **{f"sphereface{layers}": ("network.name",) for layers in (4, 10, 36, 64)},
+    "sphereface_plus20": FINETUNING,
+    "sphereface_plus20_caffe": ("mhe.form", *FINETUNING),
+    "sphereface_plus20_opensphere": ("mhe.form", "mhe.weight"),
+    "sphereface_plus64": ("network.name", *FINETUNING),
+    "triplet20": (
+        *("data.images_per_identity", "data.min_images", "init_from", "reset_head"),
+        *("optimizer.learning_rate", *SCHEDULE),
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +145,13 @@ def test_recipe_begins_with_what_it_is_and_its_command(path):
     assert any(
         "make quickstart" in line or ("sphereface-plus" in line and path.name in line) for line in comment
     )
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FACES if path.stem.endswith("_casia")], ids=lambda p: p.stem
+)
+def test_a_recipe_for_casia_differs_from_sphereface_20s_where_it_must_and_nowhere_else(path):
+    sphereface20 = config.to_dict(config.load(CONFIGS / "face/sphereface20_casia.yaml"))
+    differing = differences(sphereface20, config.to_dict(config.load(path)))
+    others = {key for key in differing if key != "name" and not key.startswith("loss.")}
+    assert others == set(DIFFERS.get(path.stem.removesuffix("_casia"), ()))
