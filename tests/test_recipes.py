@@ -18,6 +18,7 @@ RECIPES = [path for path, tree in TREES.items() if "network" in tree]
 FACES = [path for path in RECIPES if TREES[path].get("task", "face") == "face"]
 FIRST_OF_NETWORK = {str(TREES[path]["network"]): path for path in reversed(FACES)}.values()
 IMAGES = [path for path in RECIPES if path not in FACES]
+CASIA = [path for path in FACES if path.stem.endswith("_casia")]
 
 # What a recipe for CASIA may have otherwise than SphereFace-20's, beside its name and its loss.
 SCHEDULE = ("optimizer.milestones", "train.steps")

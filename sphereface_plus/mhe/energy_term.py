@@ -23,7 +23,7 @@ class EnergyTerm:
     """"euclidean" is MHE, Eq. (1); "angular" is A-MHE, Eq. (5)."""
     half_space: bool = False
     """Adds every neuron's mirror image (section 3.4). For hidden layers only."""
-    reduction: Literal["sum", "mean"] = "sum"
+    layer_reduction: Literal["sum", "mean"] = "sum"
     """Over layers: the sum of Eq. (4), or the mean, whose weight does not grow with depth (Appendix A)."""
     neurons: int | None = None
     """Mini-batch approximation (section 3.6): so many neurons a layer, others in each step. None: all."""
@@ -41,9 +41,9 @@ class EnergyTerm:
             )
         if not isinstance(self.half_space, bool):
             raise ValueError(f"an energy term's half_space must be True or False, got {self.half_space!r}")
-        if self.reduction not in ("sum", "mean"):
+        if self.layer_reduction not in ("sum", "mean"):
             raise ValueError(
-                f"an energy term's reduction over layers must be 'sum' or 'mean', got {self.reduction!r}"
+                f"an energy term's layer_reduction must be 'sum' or 'mean', got {self.layer_reduction!r}"
             )
         if self.neurons is not None and not (isinstance(self.neurons, Integral) and self.neurons >= 2):
             raise ValueError(

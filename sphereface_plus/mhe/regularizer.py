@@ -178,7 +178,7 @@ class MHERegularizer(nn.Module):
 
     def _reduced(self, name: str, step: int | None, *, in_penalty: bool = False) -> Tensor:
         energies = torch.stack(self._energies(name, step, in_penalty))
-        return energies.sum() if self.terms[name].reduction == "sum" else energies.mean()
+        return energies.sum() if self.terms[name].layer_reduction == "sum" else energies.mean()
 
     def _energies(self, name: str, step: int | None, in_penalty: bool) -> list[Tensor]:
         if torch.compiler.is_compiling():  # as a decorator, `disable` would load the whole compiler at import

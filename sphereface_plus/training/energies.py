@@ -142,7 +142,8 @@ def _hidden_term(config: ImageMHEConfig) -> EnergyTerm:
 
 
 def _term(config: TermConfig) -> EnergyTerm:
-    return EnergyTerm(**to_dict(config))
+    settings = to_dict(config)
+    return EnergyTerm(layer_reduction=settings.pop("reduction"), **settings)
 
 
 def _accuracy(plain_logits: Tensor, labels: Tensor, mean: Mean) -> dict[str, Tensor]:

@@ -89,7 +89,7 @@ def test_the_paper_has_10_in_full_space_1_in_half_space_and_1_for_the_output():
 def test_the_logs_weights_in_full_space_are_means_over_the_ten_layers_of_cnn9():
     model = nn.Sequential(*(nn.Linear(8, 8) for _ in range(10)), nn.Linear(8, 4))
     logged = MHERegularizer(model, **preset("mhe_log_full"))
-    mean = MHERegularizer(model, hidden=EnergyTerm(1.0, reduction="mean"), output=EnergyTerm(1.0))
+    mean = MHERegularizer(model, hidden=EnergyTerm(1.0, layer_reduction="mean"), output=EnergyTerm(1.0))
     torch.testing.assert_close(logged.penalty(), mean.penalty())
 
 

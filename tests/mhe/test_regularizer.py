@@ -9,23 +9,12 @@ from functools import partial
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils import parametrizations
 
 from sphereface_plus.losses import SoftmaxLoss
 from sphereface_plus.mhe import (
-    AdversarialProjection,
-    AnglePreservingProjection,
-    Covering,
-    DecoupledRegularizer,
     EnergyTerm,
     MHERegularizer,
-    Polarization,
-    RandomProjection,
     hyperspherical_energy,
-    negative_log_gram,
-    negative_separation,
-    orthogonal_penalty,
-    orthonormal_penalty,
 )
 from sphereface_plus.mhe.objective import StatefulObjective
 
@@ -82,7 +71,7 @@ def test_the_terms_of_the_paper_are_the_default():
 def test_mean_reduction_divides_by_the_number_of_layers():
     model = small_model()
     total, mean = (
-        MHERegularizer(model, hidden=EnergyTerm(reduction=reduction))()["mhe/hidden"]
+        MHERegularizer(model, hidden=EnergyTerm(layer_reduction=reduction))()["mhe/hidden"]
         for reduction in ("sum", "mean")
     )
     torch.testing.assert_close(mean, total / 2)
@@ -211,7 +200,7 @@ def test_random_layers_of_cnn9_have_the_expected_energies():
     for layer in model:
         nn.init.kaiming_normal_(layer.weight)
     for half_space, expected, optimum in ((False, 0.50253, 0.4961), (True, 0.50143, 0.4990)):
-        term = EnergyTerm(half_space=half_space, reduction="mean")
+        term = EnergyTerm(half_space=half_space, layer_reduction="mean")
         measured = MHERegularizer(model, hidden=term)()["mhe/hidden"].item()
         assert measured == pytest.approx(expected, abs=3e-4)
         with torch.no_grad():
@@ -238,128 +227,6 @@ def test_descent_spreads_every_layer():
         optimizer.step()
     for name, energy in regularizer.layer_energies().items():
         assert energy < before[name]
-
-
-def test_the_penalty_is_the_same_with_and_without_autocast():
-    model = small_model()
-    regularizer = MHERegularizer(model)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss = loss_of(model, torch.randn(4, 3, 8, 8)) + regularizer.penalty()
-        inside = regularizer.penalty()
-    assert inside.dtype == torch.float32
-    assert torch.equal(inside, regularizer.penalty())
-    loss.backward()
-    assert all(gradient.isfinite().all() for gradient in gradients(model))
-
-
-OBJECTIVES = {
-    "energy": None,
-    "half-space A-MHE": partial(hyperspherical_energy, half_space=True, distance="angular"),
-    "orthonormal": orthonormal_penalty,
-    "orthogonal": orthogonal_penalty,
-    "random projection": partial(RandomProjection, size=4),
-    "angle-preserving projection": partial(AnglePreservingProjection, size=4),
-    "adversarial projection": partial(AdversarialProjection, size=4),
-    "separation": negative_separation,
-    "polarization": Polarization,
-    "covering": Covering,
-    "Gram determinant": negative_log_gram,
-}
-
-
-@pytest.mark.parametrize("name", OBJECTIVES)
-@pytest.mark.parametrize("pairs_at_once", [2**22, 8], ids=["one slab", "slabs"])
-def test_a_backward_inside_autocast_has_the_same_gradient(name, pairs_at_once, monkeypatch):
-    monkeypatch.setattr("sphereface_plus.mhe.energy.PAIRS_AT_ONCE", pairs_at_once)
-    model = small_model()
-    regularizer = MHERegularizer(model, hidden=EnergyTerm(objective=OBJECTIVES[name]))
-    regularizer.penalty(0).backward()
-    outside = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
-    model.zero_grad()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        regularizer.penalty(0).backward()
-    inside = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    for ours, expected in zip(inside, outside, strict=True):
-        torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-7)
-
-
-def test_gradient_checkpointing_changes_nothing():
-    model, images = small_model().eval(), torch.randn(4, 3, 8, 8)
-    regularizer = MHERegularizer(model)
-
-    def step(forward) -> list[torch.Tensor]:
-        model.zero_grad()
-        loss = nn.functional.cross_entropy(forward(images), torch.arange(4)) + regularizer.penalty()
-        loss.backward()
-        return gradients(model)
-
-    plain = step(model)
-    checkpointed = step(lambda x: torch.utils.checkpoint.checkpoint(model, x, use_reentrant=False))
-    torch.testing.assert_close(checkpointed, plain)
-
-
-# torch.compile looks at .grad of what it resumes with, and hides the warning where warnings are no errors
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
-@pytest.mark.parametrize("neurons", [None, 4])
-def test_a_compiled_step_is_the_plain_one(neurons):
-    model, images = small_model(), torch.randn(4, 3, 8, 8)
-    regularizer = MHERegularizer(model, hidden=EnergyTerm(10.0, half_space=True, neurons=neurons))
-
-    def loss_at(step: int) -> torch.Tensor:
-        return loss_of(model, images) + regularizer.penalty(step)
-
-    compiled = torch.compile(loss_at, backend="aot_eager")
-    for step in range(3):
-        results = []
-        for function in (loss_at, compiled):
-            model.zero_grad()
-            loss = function(step)
-            loss.backward()
-            results.append((loss.detach(), gradients(model)))
-        torch.testing.assert_close(*results)
-
-
-def test_the_layers_of_a_compiled_model_are_regularised():
-    model = small_model()
-    compiled = torch.compile(model, backend="aot_eager")
-    regularizer = MHERegularizer(compiled)
-    assert regularizer.layer_names == MHERegularizer(model).layer_names
-    images, results = torch.randn(4, 3, 8, 8), []
-    for network in (compiled, model):
-        model.zero_grad()
-        (loss_of(network, images) + regularizer.penalty()).backward()
-        results.append(gradients(model))
-    torch.testing.assert_close(*results)
-
-
-@pytest.mark.parametrize("norm", [parametrizations.weight_norm, parametrizations.spectral_norm])
-def test_parametrized_layers_train(norm):
-    model = small_model()
-    norm(model[0])
-    norm(model[5])
-    regularizer = MHERegularizer(model)
-    assert regularizer.layer_names == {"mhe/hidden": ["0", "3"], "mhe/output": ["5"]}
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    before = regularizer.penalty().item()
-    for _ in range(20):
-        optimizer.zero_grad()
-        regularizer.penalty().backward()
-        optimizer.step()
-    assert regularizer.penalty().item() < before
-
-
-def test_parametrized_weights_can_be_computed_once_a_step():
-    model = small_model()
-    parametrizations.spectral_norm(model[0])
-    regularizer = DecoupledRegularizer(MHERegularizer(model), magnitude_weight=0.1)
-    power_iterations = []
-    model[0].parametrizations.weight[0].register_forward_hook(lambda *_: power_iterations.append(1))
-    images = torch.randn(4, 3, 8, 8)
-    with torch.nn.utils.parametrize.cached():
-        (loss_of(model, images) + regularizer.penalty()).backward()
-    assert len(power_iterations) == 1
-    (loss_of(model, images) + regularizer.penalty()).backward()
-    assert len(power_iterations) == 4
 
 
 class Pull(StatefulObjective):
@@ -399,88 +266,6 @@ def test_stateful_objectives_are_one_a_layer_advance_once_a_step_and_are_part_of
     resumed = MHERegularizer(model, hidden=EnergyTerm(objective=Pull), output=None, seed=3)
     resumed.load_state_dict(start)
     assert resumed(0)["mhe/hidden"].item() == first
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"weight": -1.0}, "an energy term's weight must be a finite number >= 0, got -1.0"),
-        ({"weight": float("nan")}, "an energy term's weight must be a finite number >= 0, got nan"),
-        ({"power": -2.0}, "an energy term's power must be a finite number >= 0, got -2.0"),
-        ({"distance": "chord"}, "an energy term's distance must be 'euclidean' or 'angular', got 'chord'"),
-        ({"reduction": "max"}, "reduction over layers must be 'sum' or 'mean', got 'max'"),
-        ({"weight": "10"}, "an energy term's weight must be a finite number >= 0, got '10'"),
-        ({"half_space": "no"}, "an energy term's half_space must be True or False, got 'no'"),
-        ({"objective": "mhs"}, "an energy term's objective must be a function or class, got 'mhs'"),
-        ({"neurons": 1}, "neurons needs a whole number, at least two, got neurons=1"),
-        ({"neurons": 2.5}, "neurons needs a whole number, at least two, got neurons=2.5"),
-        ({"neurons": 8, "objective": Pull}, "unbiased for the energy only; drop one of them"),
-        ({"power": 1.0, "objective": Pull}, "power, distance and half_space are settings of the energy"),
-    ],
-)
-def test_contradictory_terms_are_refused(settings, message):
-    with pytest.raises(ValueError, match=message):
-        EnergyTerm(**settings)
-
-
-class Foreign(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(4, 4))
-
-
-@pytest.mark.parametrize(
-    ("model", "settings", "message"),
-    [
-        (
-            small_model(),
-            {"output": EnergyTerm(half_space=True)},
-            "half_space is for hidden layers.*section 3.4",
-        ),
-        (
-            small_model(),
-            {"output": EnergyTerm(objective=partial(Pull, half_space=True))},
-            "half_space is for hidden layers",
-        ),
-        (
-            small_model(),
-            {"hidden": 10.0},
-            r"hidden must be an EnergyTerm, such as EnergyTerm\(10.0\), or None; got 10.0",
-        ),
-        (
-            small_model(),
-            {"hidden": EnergyTerm(objective=Pull(4, seed=0))},
-            "objective: a Pull holds the state of one",
-        ),
-        (small_model(), {"hidden": None, "output": None}, "hidden=None and output=None: there is nothing to"),
-        (small_model(), {"output_layer": "fc"}, "output_layer 'fc' is no layer; the layers are 0, 3, 5"),
-        (small_model(), {"output_layer": False}, "the model has no output layer; pass output=None, too"),
-        (small_model(), {"exclude": "5"}, "exclude '5' matches no layer; the layers are 0, 3"),
-        (small_model(), {"exclude": "*"}, "mhe/hidden has nothing to spread: all layers are excluded"),
-        (nn.Linear(4, 3), {}, "the model has no hidden layer; pass hidden=None"),
-        (
-            nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 1)),
-            {},
-            "mhe/output has nothing to spread: 1 has one neuron",
-        ),
-        (
-            nn.Sequential(Foreign(), nn.Linear(4, 3)),
-            {},
-            "layer 0: Foreign cannot be read as neurons; exclude='0' leaves it out",
-        ),
-        (nn.Sequential(nn.LSTM(4, 4), nn.Linear(4, 3)), {}, "layer 0: LSTM cannot be read as neurons"),
-        (nn.Sequential(nn.LazyLinear(4), nn.Linear(4, 3)), {}, "layer 0: LazyLinear has no weight yet"),
-        (nn.ReLU(), {}, "the model has no layer with neurons"),
-    ],
-)
-def test_what_cannot_be_regularised_is_named_before_training(model, settings, message):
-    with pytest.raises(ValueError, match=message):
-        MHERegularizer(model, **settings)
-
-
-def test_an_excluded_layer_need_not_be_readable():
-    model = nn.Sequential(Foreign(), nn.Linear(4, 4), nn.Linear(4, 3))
-    assert MHERegularizer(model, exclude="0").layer_names["mhe/hidden"] == ["1"]
 
 
 def test_the_step_is_asked_for_where_it_matters():
