@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sphereface_plus.losses.annealing import annealing_lambda
+from sphereface_plus.losses.annealing import Annealing
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import TINY, lengths, new_prototypes, project, unit_lengths
 from sphereface_plus.losses.psi import psi, psi_derivative
@@ -59,20 +59,12 @@ class ASoftmaxLoss(nn.Module):
         if gradient not in get_args(Gradient):
             raise ValueError(f"gradient is one of {', '.join(get_args(Gradient))}, got {gradient!r}")
         self.margin, self.gradient = margin, gradient
-        self.lambda_base, self.lambda_gamma, self.lambda_power = lambda_base, lambda_gamma, lambda_power
-        self.lambda_min, self.lambda_start = lambda_min, lambda_start
+        self.annealing = Annealing(lambda_base, lambda_gamma, lambda_power, lambda_min, lambda_start)
         self.prototypes = new_prototypes(num_identities, embedding_size)
 
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput:
         """embeddings (B, D), labels (B,) in 0..C-1, step (0 for the first update) -> LossOutput."""
-        lambda_ = annealing_lambda(
-            step,
-            base=self.lambda_base,
-            gamma=self.lambda_gamma,
-            power=self.lambda_power,
-            minimum=self.lambda_min,
-            start=self.lambda_start,
-        )
+        lambda_ = self.annealing(step)
         # Out of autocast: the margin is a small difference of large logits.
         with torch.autocast(embeddings.device.type, enabled=False):
             x = embeddings.to(self.prototypes.dtype)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sphereface_plus.losses.angle import with_target
-from sphereface_plus.losses.annealing import annealing_lambda
+from sphereface_plus.losses.annealing import Annealing
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import lengths, new_prototypes
 from sphereface_plus.losses.psi import psi
@@ -41,20 +41,12 @@ class LSoftmaxLoss(nn.Module):
         if margin not in (1, 2, 3, 4):
             raise ValueError(f"margin is 1, 2, 3 or 4, got {margin}")
         self.margin = margin
-        self.lambda_base, self.lambda_gamma, self.lambda_power = lambda_base, lambda_gamma, lambda_power
-        self.lambda_min, self.lambda_start = lambda_min, lambda_start
+        self.annealing = Annealing(lambda_base, lambda_gamma, lambda_power, lambda_min, lambda_start)
         self.prototypes = new_prototypes(num_identities, embedding_size)
 
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput:
         """embeddings (B, D), labels (B,) in 0..C-1, step (0 for the first update) -> LossOutput."""
-        lambda_ = annealing_lambda(
-            step,
-            base=self.lambda_base,
-            gamma=self.lambda_gamma,
-            power=self.lambda_power,
-            minimum=self.lambda_min,
-            start=self.lambda_start,
-        )
+        lambda_ = self.annealing(step)
         # Out of autocast: the margin is a small difference of large logits.
         with torch.autocast(embeddings.device.type, enabled=False):
             x = embeddings.to(self.prototypes.dtype)

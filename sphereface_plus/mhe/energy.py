@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -85,11 +85,10 @@ def hyperspherical_energy(
         gram = gram_of(neurons) if rows >= len(neurons) else None
         scale = _inverse_lengths(neurons.square().sum(dim=1) if gram is None else gram.diagonal())
         radii = None if neuron_weights is None else _checked_radii(neuron_weights, neurons, distance)
-        slabs = [
-            (neurons, gram, scale, radii, slice(start, start + rows), half_space, power, distance, relaxed)
-            for start in range(0, len(neurons), rows)
-        ]
-        total = _sum_in_pieces(_slab_energy, slabs)
+        points = _Points(neurons, gram, scale, radii)
+        kernel = _Kernel(power, distance, relaxed)
+        slabs = [slice(start, start + rows) for start in range(0, len(neurons), rows)]
+        total = _sum_in_pieces(_slab_energy, [(points, slab, kernel, half_space) for slab in slabs])
         if half_space:
             # -u_i is as far from -u_j as u_i from u_j, and -u_i as far from u_j as u_i from -u_j
             total = 2 * total
@@ -116,58 +115,83 @@ def _checked_radii(neuron_weights: Tensor, neurons: Tensor, distance: Distance) 
     return neuron_weights.detach().to(neurons)
 
 
-def _slab_energy(
-    neurons: Tensor,  # (N, D)
-    gram: Tensor | None,  # (N, N), W W^T; None: the slab computes its own rows
-    scale: Tensor,  # (N,), 1/|w|
-    radii: Tensor | None,  # (N,); None: all 1
-    slab: slice,  # of n rows
-    half_space: bool,
-    power: float,
-    distance: Distance,
-    relaxed: bool,
-) -> Tensor:
+class _Points(NamedTuple):
+    """The neurons as points on the sphere, or, with radii, at other distances from its centre."""
+
+    neurons: Tensor  # (N, D)
+    gram: Tensor | None  # (N, N), W W^T; None: a slab computes its own rows
+    scale: Tensor  # (N,), 1/|w|
+    radii: Tensor | None  # (N,); None: all 1
+
+    def cosines(self, slab: slice) -> tuple[Tensor, Tensor | None]:
+        """(n, N) cosines of the slab's n points with all, and the squared radii r that they belong to.
+
+        |x - y|^2 = r (2 - 2 x.y/r), where r is the mean of |x|^2 and |y|^2: x.y/r takes the cosine's part.
+        """
+        gram = inner_products(self.neurons[slab], self.neurons) if self.gram is None else self.gram
+        cosine = gram * torch.outer(self.scale[slab], self.scale)
+        if self.radii is None:
+            return cosine, None
+        squared_radii = (self.radii[slab, None].square() + self.radii.square()) / 2
+        return cosine * (torch.outer(self.radii[slab], self.radii) / squared_radii), squared_radii
+
+    def at(self, rows: Tensor) -> Tensor:
+        """(P,) indices -> (P, D), the points themselves."""
+        points = directions(self.neurons[rows])
+        return points if self.radii is None else points * self.radii[rows, None]
+
+
+class _Kernel(NamedTuple):
+    """f_s, or log f_s where relaxed, of a distance."""
+
+    power: float
+    distance: Distance
+    relaxed: bool
+
+    def of(self, cosine: Tensor, squared_radii: Tensor | None) -> Tensor:
+        """Of pairs that are not close: cosines, and the squared radii, 1 if not given -> the same shape."""
+        squared = squared_distance(cosine, self.distance)
+        if squared_radii is not None:
+            squared = squared * squared_radii
+        return riesz(squared, self.power, relaxed=self.relaxed)
+
+    def of_close(self, x: Tensor, y: Tensor) -> Tensor:
+        """(P, D), (P, D) -> (P,), exact at any distance."""
+        return close_riesz(x, y, self.power, self.distance, relaxed=self.relaxed)
+
+
+def _slab_energy(points: _Points, slab: slice, kernel: _Kernel, half_space: bool) -> Tensor:
     """Sum of f_s over the pairs of the slab's points x with all y, y != x; in half-space with all -y, too."""
-    cosine = inner_products(neurons[slab], neurons) if gram is None else gram
-    cosine = cosine * torch.outer(scale[slab], scale)  # (n, N)
-    squared_radii = None
-    if radii is not None:
-        # |x - y|^2 = r (2 - 2 x.y/r), where r is the mean of |x|^2 and |y|^2: x.y/r takes the cosine's part
-        squared_radii = (radii[slab, None].square() + radii.square()) / 2
-        cosine = cosine * (torch.outer(radii[slab], radii) / squared_radii)
+    cosine, squared_radii = points.cosines(slab)
 
-    def kernel(cosine: Tensor, squared_radii: Tensor | None) -> Tensor:
-        squared = squared_distance(cosine, distance)
-        return riesz(squared if squared_radii is None else squared * squared_radii, power, relaxed=relaxed)
-
-    def close_energy(rows: Tensor, columns: Tensor) -> Tensor:
-        x, y = directions(neurons[slab][rows]), directions(neurons[columns])
-        if radii is not None:
-            x, y = x * radii[slab][rows, None], y * radii[columns, None]
-        energy = close_riesz(x, y, power, distance, relaxed=relaxed)
-        if half_space:
-            energy = energy + close_riesz(x, -y, power, distance, relaxed=relaxed)
-        return energy.sum()
-
-    both_ends = half_space or distance == "angular"
-    close = (cosine.abs() if both_ends else cosine) > close_cosine(neurons.dtype, power)
+    both_ends = half_space or kernel.distance == "angular"
+    threshold = close_cosine(points.neurons.dtype, kernel.power)
+    close = (cosine.abs() if both_ends else cosine) > threshold
     close.diagonal(slab.start).fill_(False)  # x is no pair with itself
     pairs = close.nonzero(as_tuple=True)
     left_out = close
     left_out.diagonal(slab.start).fill_(True)
     # 0 is a harmless cosine: what is left out must not reach the kernel, where its gradient could be 0 * inf
     others = cosine.masked_fill(left_out, 0)
-    energies = kernel(others, squared_radii)
+    energies = kernel.of(others, squared_radii)
     if half_space:
-        energies = energies + kernel(-others, squared_radii)
+        energies = energies + kernel.of(-others, squared_radii)
     energy = energies.masked_fill(left_out, 0).sum()
     if half_space:
         # x and its own -x are at their maximum, a constant: a cosine of -1, or 0 without a direction
         own = -cosine.detach().diagonal(slab.start).round()
-        energy = energy + kernel(own, None if radii is None else radii[slab].square()).sum()
+        energy = energy + kernel.of(own, None if points.radii is None else points.radii[slab].square()).sum()
     if not len(pairs[0]):
         return energy
-    num_pairs = max(1, PAIRS_AT_ONCE // neurons.shape[1])
+
+    def close_energy(rows: Tensor, columns: Tensor) -> Tensor:
+        x, y = points.at(slab.start + rows), points.at(columns)
+        energy = kernel.of_close(x, y)
+        if half_space:
+            energy = energy + kernel.of_close(x, -y)
+        return energy.sum()
+
+    num_pairs = max(1, PAIRS_AT_ONCE // points.neurons.shape[1])
     pieces = zip(*(indices.split(num_pairs) for indices in pairs), strict=True)
     return energy + _sum_in_pieces(close_energy, list(pieces))
 

@@ -15,12 +15,11 @@ Structure, initialisation and names of the parts follow the released Caffe proto
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from sphereface_plus.networks.crop_size import refuse_other_size
+from sphereface_plus.networks.crop_size import map_size, refuse_other_size
 from sphereface_plus.networks.prelu import ChannelPReLU
 from sphereface_plus.networks.tracing import outside_autocast
 
@@ -115,8 +114,8 @@ class SphereFace(nn.Module):
         self.embedding_size, self.height, self.width = embedding_size, height, width
         shapes = zip((3, *STAGE_WIDTHS[:-1]), STAGE_WIDTHS, units, strict=True)
         self.stages = nn.Sequential(*(Stage(*shape, VARIANTS[variant]) for shape in shapes))
-        positions = math.ceil(height / 16) * math.ceil(width / 16)  # four times halved, rounded up
-        self.embed = nn.Linear(STAGE_WIDTHS[-1] * positions, embedding_size)
+        rows, columns = map_size(height, width)
+        self.embed = nn.Linear(STAGE_WIDTHS[-1] * rows * columns, embedding_size)
         _init_caffe_xavier(self.embed)
 
     def forward(self, crops: Tensor) -> Tensor:

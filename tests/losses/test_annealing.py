@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
-from sphereface_plus.losses.annealing import annealing_lambda
+from sphereface_plus.losses.annealing import Annealing
 
-SPHEREFACE = {"base": 1000, "gamma": 0.12, "power": 1, "minimum": 5}
+SPHEREFACE = Annealing(base=1000, gamma=0.12, power=1, minimum=5)
 
 
 @pytest.mark.parametrize(
@@ -11,32 +13,31 @@ SPHEREFACE = {"base": 1000, "gamma": 0.12, "power": 1, "minimum": 5}
 )
 def test_lambda_takes_spherefaces_published_values(update, value):
     # The released counter stands at 1 in the first update, which is step 0.
-    assert annealing_lambda(update - 1, **SPHEREFACE) == pytest.approx(value, rel=1e-4)
+    assert SPHEREFACE(update - 1) == pytest.approx(value, rel=1e-4)
 
 
 @pytest.mark.parametrize(
     ("update", "value"), [(1, 900.90), (10, 476.19), (100, 83.333), (500, 17.857), (1000, 9.009)]
 )
 def test_lambda_takes_the_values_of_the_margin_2_and_3_fine_tuning(update, value):
-    assert annealing_lambda(update - 1, **{**SPHEREFACE, "gamma": 0.11}) == pytest.approx(value, rel=1e-4)
+    assert replace(SPHEREFACE, gamma=0.11)(update - 1) == pytest.approx(value, rel=1e-4)
 
 
 def test_lambda_reaches_its_minimum_and_stays_there():
-    assert annealing_lambda(1657, **SPHEREFACE) > 5
-    assert annealing_lambda(1658, **SPHEREFACE) == 5
-    assert annealing_lambda(10**6, **SPHEREFACE) == 5
+    assert SPHEREFACE(1657) > 5
+    assert SPHEREFACE(1658) == 5
+    assert SPHEREFACE(10**6) == 5
 
 
 def test_the_fine_tuning_of_sphereface_plus_starts_at_the_minimum():
-    assert annealing_lambda(0, **SPHEREFACE, start=2000) == 5
+    assert replace(SPHEREFACE, start=2000)(0) == 5
 
 
 def test_start_shifts_the_schedule():
-    assert annealing_lambda(3, **SPHEREFACE, start=40) == annealing_lambda(43, **SPHEREFACE)
+    assert replace(SPHEREFACE, start=40)(3) == SPHEREFACE(43)
 
 
 def test_the_power_is_an_exponent():
     # L-Softmax's MNIST schedule: base 1000, gamma 2.5e-5, power 35
-    assert annealing_lambda(9_999, base=1000, gamma=2.5e-5, power=35, minimum=0) == pytest.approx(
-        1000 / 1.25**35
-    )
+    schedule = Annealing(base=1000, gamma=2.5e-5, power=35, minimum=0)
+    assert schedule(9_999) == pytest.approx(1000 / 1.25**35)

@@ -8,6 +8,7 @@ from sphereface_plus import losses
 from sphereface_plus.config import ASoftmaxConfig
 from sphereface_plus.config.losses import LossConfig
 from sphereface_plus.losses import build_loss
+from sphereface_plus.losses.annealing import Annealing
 
 CONFIGS = get_args(get_args(LossConfig)[0])
 KINDS = [get_args(config.model_fields["kind"].annotation)[0] for config in CONFIGS]
@@ -48,6 +49,5 @@ def test_settings_of_the_recipe_reach_the_loss():
         lambda_start=7,
     )
     loss = build_loss(config, num_identities=9, embedding_size=4)
-    assert {name: getattr(loss, name) for name in config.model_dump(exclude={"kind"})} == config.model_dump(
-        exclude={"kind"}
-    )
+    assert (loss.margin, loss.gradient) == (3, "caffe")
+    assert loss.annealing == Annealing(base=900.0, gamma=0.11, power=2.0, minimum=4.0, start=7)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sphereface_plus.losses import LSoftmaxLoss, SoftmaxLoss
-from sphereface_plus.losses.annealing import annealing_lambda
+from sphereface_plus.losses.annealing import Annealing
 
 
 def make(**settings):
@@ -15,7 +15,7 @@ def make(**settings):
 def test_the_loss_equals_its_formula_entry_by_entry(batch, angles, cross_entropy, margin):
     annealing = {"lambda_base": 10.0, "lambda_gamma": 0.1, "lambda_power": 2.0}
     loss, (x, labels) = make(margin=margin, **annealing), batch()
-    lambda_ = annealing_lambda(4, base=10.0, gamma=0.1, power=2.0, minimum=0.0)
+    lambda_ = Annealing(base=10.0, gamma=0.1, power=2.0, minimum=0.0)(4)
     w, expected = loss.prototypes.detach(), []
     for row, label, vector in zip(angles(x, w), labels.tolist(), x.tolist(), strict=True):
         logits = [

@@ -23,7 +23,7 @@ from sphereface_plus.config.losses import (
 from sphereface_plus.data.crops import SpecError
 from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.errors import UserError
-from sphereface_plus.losses.annealing import annealing_lambda
+from sphereface_plus.losses.annealing import Annealing
 from sphereface_plus.weights import Weights
 from sphereface_plus.words import counted
 
@@ -165,14 +165,10 @@ def schedule_notes(loss: LossConfig, annealing_step: int | None) -> list[str]:
     annealing_step: of the start, as LoadReport has it.
     """
     if isinstance(loss, ASoftmaxConfig | LSoftmaxConfig):
-        first = annealing_lambda(
-            0,
-            base=loss.lambda_base,
-            gamma=loss.lambda_gamma,
-            power=loss.lambda_power,
-            minimum=loss.lambda_min,
-            start=loss.lambda_start,
+        annealing = Annealing(
+            loss.lambda_base, loss.lambda_gamma, loss.lambda_power, loss.lambda_min, loss.lambda_start
         )
+        first = annealing(0)
         if first <= loss.lambda_min:
             return []
         if annealing_step == loss.lambda_start:
