@@ -14,23 +14,24 @@ import numpy as np
 from sphereface_plus.data.formats.pairs import Pairs
 from sphereface_plus.files import write_text
 
+from .intervals import RESAMPLES, few_people_factor, paired_difference
 from .people import People, people_of
 from .plots import interval_plot, roc_plot
 from .report import ReportError, checked, few_people_words, render
-from .statistics import RESAMPLES, paired_difference, roc
+from .statistics import roc
 from .stored import ComparedReport
 
 FEW = 25
-"""Pairs that only one of two models has right: below so many, McNemar's test is to be believed."""
+"""Pairs that decide, divided as TEST says: below so many, McNemar's test is to be believed."""
 TEST = (
-    f"Difference: accuracy minus that of the first model, with a 95 % paired bootstrap interval over pairs "
-    f"within folds ({RESAMPLES:,} resamples). p: McNemar's test, two-sided, on the pairs that only one "
-    "of the two has right. Both take into account that a person in many pairs sways them together: the "
-    "number of pairs is divided by the design effect of the pairs' differences (-1, 0, 1) and by (t / z)^2, "
-    "the quantile of Student's t with one degree of freedom less than people over the normal one. Where "
-    f"nobody is in two pairs, the test is McNemar's exact one. Where fewer than {FEW} pairs decide, so "
-    "divided, believe p: an interval that is resampled from so few can leave 0 out by chance alone in 12 of "
-    "100 cases (at four pairs), where the test stays below 5."
+    "Difference: accuracy minus that of the first model; 95 % interval by a paired bootstrap within folds "
+    f"({RESAMPLES:,} resamples). p: McNemar's test, two-sided, on the pairs that decide: those that only one "
+    "of the two has right. One person in many pairs changes them together, so pairs count as fewer: their "
+    "number is divided by the design effect of the pairs' differences, and by (t / z)^2, where t is "
+    "Student's quantile with one degree of freedom less than people (2.0 for 5 people, near 1 for many). If "
+    "nobody is in two pairs, nothing is divided, and the test is McNemar's exact one. If fewer than "
+    f"{FEW} pairs decide after this division, believe p, not the interval: resampled from four pairs, it "
+    "leaves out 0 by chance in 12 of 100 cases, the test in fewer than 5."
 )
 
 
@@ -104,7 +105,8 @@ def _people(per_pair: Mapping[str, Any]) -> People:
 
 def _difference(base: np.ndarray, other: np.ndarray, fold: np.ndarray, people: People) -> dict[str, Any]:
     difference = paired_difference(base, other, fold, people)
-    deciding = (difference.only_base + difference.only_other) / difference.design_effect
+    fewer = difference.design_effect * few_people_factor(people)
+    deciding = (difference.only_base + difference.only_other) / fewer
     return {**asdict(difference), "few_pairs": 0 < deciding < FEW}
 
 

@@ -16,18 +16,15 @@ from sphereface_plus import pages
 from sphereface_plus.errors import UserError
 from sphereface_plus.files import write_text
 
+from .intervals import FEW_PEOPLE, accuracy_interval, design_effect, few_people_factor
 from .people import People
 from .plots import roc_plot, score_histograms
 from .protocols import Outcome, Protocol
 from .statistics import (
     FARS,
-    FEW_PEOPLE,
-    accuracy_interval,
     area_under_curve,
     cosine_to_l2,
-    design_effect,
     equal_error_rate,
-    few_people_factor,
     roc,
     tar_at_far,
 )

@@ -1,24 +1,17 @@
-"""Verification statistics, pure: scores and labels in, numbers out.
+"""Operating points of scores, pure: ROC, its area, equal error rate, TAR at FAR.
 
-Shapes: P pairs, F folds, T operating points. A score is higher for pairs that are more alike; `genuine` (P,)
+Shapes: P pairs, T operating points. A score is higher for pairs that are more alike; `genuine` (P,)
 is True for two photos of one identity. FAR is the share of impostor pairs that are accepted, TAR that of
 genuine pairs.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .people import People
-
-RESAMPLES = 10_000
-FEW_PEOPLE = 20
-"""Below so many people, intervals are still too narrow (tests/benchmarks/few_people.py)."""
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 
 Resolution = Literal["resolved", "coarse", "unresolved"]
@@ -105,165 +98,6 @@ def tar_at_far(curve: Roc, far: float, num_impostors: int) -> OperatingPoint:
 def cosine_to_l2(cosine: float) -> float:
     """Euclidean distance between two unit embeddings at this cosine: L2^2 = 2 - 2 cos."""
     return float(np.sqrt(max(0.0, 2 - 2 * cosine)))
-
-
-def accuracy_interval(
-    correct: np.ndarray, fold: np.ndarray, effect: float = 1.0, *, level: float = 0.95
-) -> tuple[float, float]:
-    """Wilson's interval of the mean of the folds' accuracies; correct (P,) bool, fold (P,) int.
-
-    effect: the design effect, by which the number of pairs is divided (Kish, Survey Sampling, 1965); 1 for
-    independent pairs. Wilson's interval (JASA 1927) keeps its level down to no error at all, where resampling
-    has nothing to resample. Thresholds stay as they were chosen.
-    """
-    weight = _fold_weights(fold)
-    error = float(np.sum(weight * ~correct))  # exactly 0 where no pair is wrong
-    low, high = wilson(error, 1 / (np.sum(weight**2) * effect), level)
-    return 1 - high, 1 - low
-
-
-def design_effect(value: np.ndarray, fold: np.ndarray, people: People) -> float:
-    """The variance of the mean of the folds' means over that of as many independent pairs, at least 1.
-
-    value (P,): whether a pair is right, or another number of it. Pairs are independent unless they share a
-    person (Fafchamps and Gubert, J. Dev. Econ. 2007), so the variance is the sum of r r' over all pairs and
-    pairs' that share one, r being w (value - mean), w a pair's weight. It is computed as
-
-        sum over people of (sum of r over that person's pairs)^2
-        - sum over twos of people of (sum of r over the pairs of just these two)^2,
-
-    where the second sum takes away what shares two people and was counted for both.
-    """
-    value = np.asarray(value, dtype=np.float64)
-    if np.ptp(value) == 0 or not _someone_is_in_two_pairs(people):
-        return 1.0
-    weight = _fold_weights(fold)
-    mean = np.sum(weight * value)
-    residual, two = weight * (value - mean), people.first != people.second
-    of_person = np.bincount(people.first, residual, people.count)
-    of_person += np.bincount(people.second[two], residual[two], people.count)
-    both = np.sort(np.stack([people.first[two], people.second[two]]), axis=0)
-    _, which = np.unique(both[0] * people.count + both[1], return_inverse=True)
-    of_two = np.bincount(which, residual[two])
-    variance = np.sum(of_person**2) - np.sum(of_two**2)
-    of_one = np.sum(weight * value**2) - mean**2
-    return max(1.0, float(variance / (of_one * np.sum(weight**2))))
-
-
-def few_people_factor(people: People, level: float = 0.95) -> float:
-    """By what else the number of pairs is divided, as the design effect is an estimate from so many people:
-    (t / z)^2, the quantiles of Student's t with people - 1 degrees of freedom and of the normal distribution.
-
-    1 where nobody is in two pairs. Intervals here depend on z^2 over the number of pairs alone, so that to
-    divide by this is to take t in place of z.
-    """
-    from scipy.special import ndtri, stdtrit
-
-    if not _someone_is_in_two_pairs(people):
-        return 1.0
-    tail = (1 + level) / 2
-    return float(stdtrit(max(1, people.count - 1), tail) / ndtri(tail)) ** 2
-
-
-def _someone_is_in_two_pairs(people: People) -> bool:
-    everybody = np.append(people.first, people.second[people.first != people.second])
-    return len(np.unique(everybody)) < len(everybody)
-
-
-def wilson(share: float, count: float, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval of a share among `count` trials, which need not be a whole number."""
-    from scipy.special import ndtri  # quantiles of the normal distribution
-
-    z = float(ndtri((1 + level) / 2))
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
-    return (0.0 if share == 0 else middle - half), (1.0 if share == 1 else middle + half)
-
-
-def _fold_weights(fold: np.ndarray) -> np.ndarray:
-    """What each pair counts in the mean of the folds' means, (P,), summing to 1."""
-    _, inside, sizes = np.unique(fold, return_inverse=True, return_counts=True)
-    return 1 / (len(sizes) * sizes[inside])
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Accuracy of `other` minus accuracy of `base`, on the same pairs."""
-
-    difference: float
-    interval: tuple[float, float]
-    """Paired bootstrap, wider by what people share."""
-    only_base: int
-    """Pairs that only `base` has right."""
-    only_other: int
-    """Pairs that only `other` has right."""
-    p_value: float
-    """McNemar's test of counts that are divided by the design effect and the factor of few people."""
-    mcnemar_p_value: float
-    """McNemar's exact test, of independent pairs; the same where nobody is in two pairs."""
-    design_effect: float
-    """Of the pairs' differences -1, 0 and 1."""
-
-
-def mcnemar(only_base: int, only_other: int, effect: float = 1.0) -> float:
-    """Two-sided p-value: pairs on which two models disagree fall either way with chance one half.
-
-    Exact for independent pairs. Otherwise both counts are divided by `effect`, and the binomial distribution
-    function is continued between whole numbers as the incomplete beta function that it is.
-    """
-    from scipy.special import betainc
-
-    fewer, more = sorted((only_base / effect, only_other / effect))
-    return 1.0 if more == 0 else min(1.0, 2 * float(betainc(more, fewer + 1, 0.5)))
-
-
-def paired_difference(
-    base: np.ndarray,
-    other: np.ndarray,
-    fold: np.ndarray,
-    people: People | None = None,
-    *,
-    level: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Difference:
-    """Two models' correctness (P,) bool on the same pairs, compared pair by pair.
-
-    The interval is a percentile bootstrap: pairs are resampled within each fold, and how many of them are
-    right for the one, for both or neither, or for the other model is multinomial. Gains are counted in whole
-    numbers, so that as many gained as lost are 0 and not nearly 0. Its ends' distances from the difference
-    are then multiplied by sqrt(design effect x factor of few people), which for many pairs is to divide their
-    number by it. people: who is on the pairs; None where they count as independent.
-    """
-    generator = np.random.default_rng(seed)
-    folds, sizes = np.unique(fold, return_counts=True)
-    common = math.lcm(*sizes.tolist())  # a pair counts 1 / (folds * size), or common / size whole units
-    units = common // sizes.astype(object)
-    observed, drawn = 0, np.zeros(resamples, dtype=object)  # Python's integers, which do not overflow
-    for index, unit in zip(folds, units, strict=True):
-        gain = other[fold == index].astype(int) - base[fold == index].astype(int)  # -1, 0 or 1
-        shares = [np.mean(gain == value) for value in (-1, 0, 1)]
-        counts = generator.multinomial(len(gain), shares, size=resamples)  # (resamples, 3)
-        drawn += (counts[:, 2] - counts[:, 0]).astype(object) * unit
-        observed += int(gain.sum()) * unit
-    low, high = np.quantile((drawn / (common * len(folds))).astype(float), [(1 - level) / 2, (1 + level) / 2])
-    difference = observed / (common * len(folds))
-    effect, widening = 1.0, 1.0
-    if people is not None:
-        effect = design_effect(other.astype(int) - base.astype(int), fold, people)
-        widening = effect * few_people_factor(people, level)
-    if widening > 1:  # else the ends stay as they are counted, to the last bit
-        low, high = (difference + math.sqrt(widening) * (end - difference) for end in (low, high))
-    only_base, only_other = int(np.sum(base & ~other)), int(np.sum(other & ~base))
-    return Difference(
-        difference=difference,
-        interval=(max(-1.0, float(low)), min(1.0, float(high))),
-        only_base=only_base,
-        only_other=only_other,
-        p_value=mcnemar(only_base, only_other, widening),
-        mcnemar_p_value=mcnemar(only_base, only_other),
-        design_effect=effect,
-    )
 
 
 def _checked(scores: np.ndarray, genuine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,8 +17,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
+from eval.intervals import accuracy_interval, design_effect
 from eval.people import joined_by_pairs, people_of
-from eval.statistics import accuracy_interval, design_effect
 from sphereface_plus.data.formats.pairs import read_pairs
 
 ERRORS, SDS = (2, 10, 40, 600), (0.0, 1.0, 2.0)

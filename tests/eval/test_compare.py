@@ -12,12 +12,15 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from eval import report as reports
-from eval.compare import compare, markdown, p_text, table
+from eval.compare import FEW, compare, markdown, p_text, table
+from eval.intervals import mcnemar, paired_difference
 from eval.people import people_of
 from eval.plots import interval_plot, roc_plot
-from eval.statistics import mcnemar, paired_difference, roc
+from eval.statistics import roc
 from sphereface_plus.data.formats.pairs import Pairs
 
 
@@ -150,6 +153,32 @@ def test_few_deciding_pairs_are_said_with_which_to_believe(three, run_eval, tmp_
     many["results"]["accuracy"] = 1 - many["results"]["accuracy"]
     for other in (many, contents[0]):  # 120 deciding pairs, and none at all
         assert "are few" not in table(compare([contents[0], other], ["a", "b"]))
+
+
+@pytest.mark.parametrize(("count", "few"), [(5, True), (60, False)])
+def test_pairs_of_few_people_are_few_as_the_words_say(three, count, few):
+    """40 deciding pairs: of 5 people they count as 40 / 2.0, of 60 as 40 / 1.04."""
+    contents = [copy.deepcopy(reports.read(three[1])) for _ in range(2)]
+    for report, rest in zip(contents, (0, 1), strict=True):
+        pairs = report["per_pair"]
+        person = [k % count for k in range(120)]
+        other = [p if same else (p + 1) % count for p, same in zip(person, pairs["genuine"], strict=True)]
+        pairs["first"] = [f"P{p}/first{k}" for k, p in enumerate(person)]
+        pairs["second"] = [f"P{p}/second{k}" for k, p in enumerate(other)]
+        # each person gains as often as it loses, so that the pairs' differences have no design effect
+        pairs["correct"] = [int(k >= 40 or (k + k // count) % 2 == rest) for k in range(120)]
+        folds = np.array(pairs["fold"])
+        means = [np.mean(np.array(pairs["correct"])[folds == fold]) for fold in np.unique(folds)]
+        report["results"]["accuracy"] = float(np.mean(means))
+    comparison = compare(contents, ["a", "b"])
+    against = comparison["models"][1]["against_first"]
+    assert f"The {count} people are known by the photos' folders." in comparison["test"]
+    assert against["only_base"] + against["only_other"] == 40
+    assert against["few_pairs"] is few
+    assert ("are few; believe p" in table(comparison)) is few
+    fewer = against["design_effect"] * (student.ppf(0.975, count - 1) / norm.ppf(0.975)) ** 2
+    assert bool(40 / fewer < FEW) is few
+    assert 40 / against["design_effect"] >= FEW
 
 
 def damaged(report: dict, place: str, value: object) -> dict:

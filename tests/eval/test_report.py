@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from eval import report as reports
+from eval.intervals import accuracy_interval, few_people_factor
 from eval.people import People
 from eval.protocols import Outcome
 from eval.public import public
-from eval.statistics import FARS, accuracy_interval, few_people_factor
+from eval.statistics import FARS
 from sphereface_plus.data.formats.pairs import pairs_hash, read_pairs
 
 
