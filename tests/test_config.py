@@ -157,7 +157,7 @@ def test_every_setting_has_a_sentence():
             elif name not in ("kind", "loss", "validation") and not field.description:
                 yield f"{model.__name__}.{name}"
 
-    models = [config.Config, config.SoftmaxConfig, config.ASoftmaxConfig, config.AMSoftmaxConfig]
+    models = [config.FaceConfig, config.SoftmaxConfig, config.ASoftmaxConfig, config.AMSoftmaxConfig]
     models += [config.ValidationConfig, config.ImageConfig]
     assert [missing for model in models for missing in undocumented(model)] == []
 

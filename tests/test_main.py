@@ -13,8 +13,8 @@ import yaml
 from click.testing import CliRunner
 
 from sphereface_plus.__main__ import cli, main
-from sphereface_plus.config import Config
-from sphereface_plus.reproduce.spec import recipes
+from sphereface_plus.config import FaceConfig
+from sphereface_plus.config.recipes import recipes
 
 RECIPE = {
     "name": "tiny",
@@ -94,7 +94,7 @@ def test_help_of_training_says_where_the_settings_are_listed(monkeypatch, capsys
 def test_settings_lists_every_setting_with_its_sentence(monkeypatch, capsys):
     assert call(monkeypatch, "settings") == 0
     shown = capsys.readouterr().out
-    for group, model in Config.model_fields.items():
+    for group, model in FaceConfig.model_fields.items():
         assert group in shown, model
     for line in (
         "mhe.weight  number = 0.0",

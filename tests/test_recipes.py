@@ -116,7 +116,7 @@ def test_image_recipe_loads_builds_and_makes_one_step(path, make_set, tmp_path):
 @pytest.mark.parametrize("path", FACES, ids=lambda path: path.relative_to(CONFIGS).as_posix())
 def test_face_recipe_loads_builds_and_makes_one_step(path, make_crops, tmp_path):
     recipe = config.load(path)
-    assert isinstance(recipe, config.Config)
+    assert isinstance(recipe, config.FaceConfig)
     crops = make_crops(recipe.network.input)
     changes = [
         f"data.path={crops}",

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from sphereface_plus import checkpoint, weights
 from sphereface_plus.config import (
-    Config,
     ConfigError,
+    FaceConfig,
     ImageConfig,
     MHEConfig,
     NetworkConfig,
+    RunConfig,
     from_dict,
     to_dict,
 )
@@ -65,14 +66,14 @@ def _of_weights(model: Weights) -> Iterator[str]:
         yield from _prototypes(model.loss["prototypes"], MHEConfig())
 
 
-def _provenance(file: Path, payload: dict[str, Any], config: Config | ImageConfig) -> Iterator[str]:
+def _provenance(file: Path, payload: dict[str, Any], config: RunConfig) -> Iterator[str]:
     yield f"{file}"
     yield f"  sha256     {checkpoint.sha256(file)}"
     yield f"  recipe     {config.name}, step {payload['step']} of {config.train.steps}, seed {config.seed}"
     things = "crops of {} identities" if config.task == "face" else "images of {} classes"
     images = f"{payload['num_crops']} {things.format(len(payload['identities']))}"
     yield f"  data       {config.data.path}: {images}"
-    if isinstance(config, Config):
+    if isinstance(config, FaceConfig):
         yield f"  loss       {config.loss.kind}, MHE weight {config.mhe.weight:g}"
     else:
         yield f"  loss       softmax, MHE weights {config.mhe.hidden.weight:g}, {config.mhe.output.weight:g}"
@@ -85,7 +86,7 @@ def _provenance(file: Path, payload: dict[str, Any], config: Config | ImageConfi
         yield f"  best       validation accuracy {best['accuracy']:.2%} at step {best['step']}"
 
 
-def _of_faces(file: Path, payload: dict[str, Any], config: Config) -> Iterator[str]:
+def _of_faces(file: Path, payload: dict[str, Any], config: FaceConfig) -> Iterator[str]:
     yield from _network(file, payload["network"], config.network)
     if "prototypes" in payload["loss"]:  # triplet loss has none
         yield ""

@@ -7,12 +7,12 @@ import types
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from sphereface_plus.config import Config, ImageConfig, Strict
+from sphereface_plus.config import FaceConfig, ImageConfig, Strict
 
 
 def settings_help() -> str:
     """One block a setting: `key  type = default`, and below it what it means; faces first, then images."""
-    faces, images = ("\n".join(_lines(model, "")) for model in (Config, ImageConfig))
+    faces, images = ("\n".join(_lines(model, "")) for model in (FaceConfig, ImageConfig))
     return f"Face recognition\n\n{faces}\n\nImage classification\n\n{images}"
 
 

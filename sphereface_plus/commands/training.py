@@ -90,7 +90,7 @@ def _train(
     recipe: Path, overrides: tuple[str, ...], out: Path | None, resume: bool, *, needs_start: bool = False
 ) -> None:
     from sphereface_plus import config as configuration
-    from sphereface_plus.reproduce.spec import find_recipe
+    from sphereface_plus.config.recipes import find_recipe
     from sphereface_plus.training import beforehand
     from sphereface_plus.training.folder import RunFolder, place_of
 

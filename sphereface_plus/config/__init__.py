@@ -13,8 +13,8 @@ from typing import Any
 
 from sphereface_plus.config.common import OptimizerConfig, TrainConfig
 from sphereface_plus.config.face import (
-    Config,
     DataConfig,
+    FaceConfig,
     FinetuneConfig,
     InputSpec,
     MHEConfig,
@@ -36,9 +36,9 @@ from sphereface_plus.config.strict import ConfigError, Strict, apply, parse_valu
 __all__ = [
     "AMSoftmaxConfig",
     "ASoftmaxConfig",
-    "Config",
     "ConfigError",
     "DataConfig",
+    "FaceConfig",
     "FinetuneConfig",
     "ImageConfig",
     "ImageDataConfig",
@@ -51,6 +51,7 @@ __all__ = [
     "NetworkConfig",
     "OnnxInputSpec",
     "OptimizerConfig",
+    "RunConfig",
     "SoftmaxConfig",
     "Strict",
     "TermConfig",
@@ -64,7 +65,10 @@ __all__ = [
     "to_dict",
 ]
 
-TASKS: dict[str, type[Config] | type[ImageConfig]] = {"face": Config, "image": ImageConfig}
+RunConfig = FaceConfig | ImageConfig
+"""The settings of a run, of one task or another."""
+TASKS: dict[str, type[FaceConfig] | type[ImageConfig]] = {"face": FaceConfig, "image": ImageConfig}
+"""Task, as a recipe names it -> its settings."""
 
 
 def task_of(path: str | Path) -> str:
@@ -73,7 +77,7 @@ def task_of(path: str | Path) -> str:
     return tree.get("task", "face") if isinstance(tree, dict) else "face"
 
 
-def load(path: str | Path, overrides: Iterable[str] = ()) -> Config | ImageConfig:
+def load(path: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
     """The validated config of a recipe.
 
     overrides: strings `a.b=value`, applied in order. Changing a `kind` drops the old kind's settings.
@@ -95,7 +99,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config | ImageConfi
     return from_dict(tree, origin=str(path))
 
 
-def from_dict(tree: dict[str, Any], *, origin: str = "config") -> Config | ImageConfig:
+def from_dict(tree: dict[str, Any], *, origin: str = "config") -> RunConfig:
     """The validated config of plain data (a recipe's tree, or the config that a checkpoint holds)."""
     task = tree.get("task", "face")
     if not isinstance(task, str) or task not in TASKS:
@@ -103,10 +107,10 @@ def from_dict(tree: dict[str, Any], *, origin: str = "config") -> Config | Image
     return validate(TASKS[task], tree, origin)
 
 
-def face_config(tree: dict[str, Any], *, origin: str) -> Config:
+def face_config(tree: dict[str, Any], *, origin: str) -> FaceConfig:
     """The config of a checkpoint that is to embed faces. Raises ConfigError where it is of another task."""
     config = from_dict(tree, origin=origin)
-    if not isinstance(config, Config):
+    if not isinstance(config, FaceConfig):
         raise ConfigError(f"{origin}: is of an image classification; a model of faces is needed here")
     return config
 

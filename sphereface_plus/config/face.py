@@ -157,7 +157,7 @@ class FinetuneConfig(Strict):
     """Adapters count with the factor lora_alpha / lora_rank."""
 
 
-class Config(Strict):
+class FaceConfig(Strict):
     """One run of face recognition."""
 
     task: Literal["face"] = "face"
@@ -180,7 +180,7 @@ class Config(Strict):
     finetune: FinetuneConfig = FinetuneConfig()
 
     @model_validator(mode="after")
-    def _no_contradiction(self) -> Config:
+    def _no_contradiction(self) -> FaceConfig:
         refuse_contradictions(self.train, self.optimizer)
         if self.loss.kind in OF_PAIRS and self.data.images_per_identity is None:
             raise ValueError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import Field, model_validator
 
 from sphereface_plus import config
 from sphereface_plus.config import ConfigError, ImageConfig
+from sphereface_plus.config.recipes import recipes
 from sphereface_plus.config.strict import Strict, read, validate
 from sphereface_plus.reproduce import MOST_SEEDS
 
@@ -87,47 +87,6 @@ class Job:
     seed: int
     settings: tuple[str, ...]
     """In order; the later win."""
-
-
-def recipes() -> Path:
-    """The folder of recipes: the one that was installed, or the checkout's. Raises ConfigError."""
-    here = Path(__file__).resolve().parents[1]
-    installed, checkout = here / "recipes", here.parent / "configs"
-    if installed.is_dir():
-        return installed
-    if (checkout / "paper").is_dir():  # beside an installed package any `configs` may lie
-        return checkout
-    raise ConfigError(f"{installed}: is missing, where this installation's recipes lie; install it again")
-
-
-def find_recipe(path: Path) -> Path:
-    """The file, or the recipe that is installed under this name: cifar/cnn9, or configs/cifar/cnn9.yaml.
-
-    Raises ConfigError for another name that is close to one of these, or in one of their folders, with the
-    recipes that may be meant.
-    """
-    if path.exists() or path.is_absolute():
-        return path
-    name = str(path).removeprefix("configs/").removesuffix(".yaml")
-    found = recipes() / f"{name}.yaml"
-    if found.is_file():
-        return found
-    known = [file.relative_to(recipes()).with_suffix("") for file in sorted(recipes().rglob("*.yaml"))]
-    if Path("paper", Path(name).name) in known:
-        raise ConfigError(f"{path}: is a table of the paper: sphereface-plus reproduce {Path(name).name}")
-    known = [recipe for recipe in known if recipe.parent.name not in ("paper", "input")]
-    last = Path(name).name
-    close = difflib.get_close_matches(last, sorted({recipe.name for recipe in known}), n=3)
-    if close:  # the closest first, and it alone if it is the name itself
-        close = [last] if last in close else close
-        meant = sorted(
-            (recipe for recipe in known if recipe.name in close), key=lambda r: close.index(r.name)
-        )
-        raise ConfigError(f"{path}: there is no such recipe; did you mean {' or '.join(map(str, meant))}?")
-    beside = ", ".join(recipe.name for recipe in known if recipe.parent == Path(name).parent)
-    if beside:
-        raise ConfigError(f"{path}: there is no such recipe; {Path(name).parent} has {beside}")
-    return path
 
 
 def load_table(name: str) -> tuple[Table, Path]:

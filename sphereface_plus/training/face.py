@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sphereface_plus.config import Config
+from sphereface_plus.config import FaceConfig
 from sphereface_plus.config.losses import WITHOUT_PROTOTYPES
 from sphereface_plus.data.batches import BatchSampler, IdentityBalanced
 from sphereface_plus.data.crops import CropsError, check_crops, normalise
@@ -36,7 +36,7 @@ NAMED = 5
 class FaceSet(CropDataset):
     """Crops with their identities; state.TrainingSet says what a run wants of it."""
 
-    def __init__(self, config: Config, *, pin_memory: bool) -> None:
+    def __init__(self, config: FaceConfig, *, pin_memory: bool) -> None:
         data = config.data
         super().__init__(open_crops(config), seed=config.seed, flip=data.flip, shift=data.shift)
         self.path, self.workers, self.pin_memory = data.path, data.workers, pin_memory
@@ -61,7 +61,7 @@ class FaceSet(CropDataset):
         return read_batches(self, sampler, workers=self.workers, pin_memory=self.pin_memory)
 
 
-def open_crops(config: Config) -> FaceCrops:
+def open_crops(config: FaceConfig) -> FaceCrops:
     """The training set. Raises CropsError or SpecError if this network cannot be trained with it."""
     data = config.data
     crops = FaceCrops.open(data.path, root=data.root, min_images=data.min_images, exclude=data.exclude)
@@ -85,7 +85,7 @@ def left_out(crops: FaceCrops) -> str:
     return f"{len(crops.left_out):,} of {people:,} identities left out: {', '.join(named)}{more}"
 
 
-def build(config: Config, folder: RunFolder, processes: Processes, point: dict[str, Any] | None) -> Run:
+def build(config: FaceConfig, folder: RunFolder, processes: Processes, point: dict[str, Any] | None) -> Run:
     """Data, network, loss, learner and validation; fine-tuning's weights where nothing is resumed."""
     data = FaceSet(config, pin_memory=processes.device.type == "cuda")
     order = order_of(config, data, processes.world_size)
@@ -137,7 +137,7 @@ def build(config: Config, folder: RunFolder, processes: Processes, point: dict[s
     return Run(config, folder, processes, data, learner, validation, every, start, order, trained_on)
 
 
-def order_of(config: Config, data: FaceSet, world_size: int) -> IdentityBalanced | None:
+def order_of(config: FaceConfig, data: FaceSet, world_size: int) -> IdentityBalanced | None:
     """The stream of balanced batches, if asked for. Raises BatchesError where the set cannot supply them."""
     if config.data.images_per_identity is None:
         return None

@@ -15,7 +15,7 @@ from typing import Any
 import filelock
 import yaml
 
-from sphereface_plus.config import Config, ImageConfig, load, to_dict
+from sphereface_plus.config import ImageConfig, RunConfig, load, to_dict
 from sphereface_plus.errors import UserError
 from sphereface_plus.files import is_unfinished, write_text
 
@@ -107,7 +107,7 @@ class RunFolder:
         """What the run here began in; `auto` was decided then."""
         return load(self.config).train.precision
 
-    def refuse_another(self, config: Config | ImageConfig) -> bool:
+    def refuse_another(self, config: RunConfig) -> bool:
         """Raises RunError unless the run here is the one that `config` describes, naming what differs.
 
         train.steps may be raised, to train on: the steps made stay what they are. data.workers may change.
@@ -138,12 +138,12 @@ class RunFolder:
             places = (self.path / f"failure_before_{step}_{number}" for number in count(1))
             self.failure.rename(next(place for place in places if not place.exists()))
 
-    def write_config(self, config: Config | ImageConfig) -> None:
+    def write_config(self, config: RunConfig) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.config, yaml.safe_dump(to_dict(config), sort_keys=False))
 
 
-def place_of(config: Config | ImageConfig, out: str | Path | None) -> Path:
+def place_of(config: RunConfig, out: str | Path | None) -> Path:
     """The folder of a run: `out`, or runs/<name> if that is not given."""
     return Path(out) if out is not None else Path("runs") / config.name
 

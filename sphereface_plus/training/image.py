@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from sphereface_plus.config import ImageConfig, ImageDataConfig
 from sphereface_plus.data import imagenet
-from sphereface_plus.data.batches import BatchSampler
+from sphereface_plus.data.batches import BatchSampler, in_order, loader
 from sphereface_plus.data.image_sets import open_images
 from sphereface_plus.data.images import (
     Augmentation,
@@ -117,7 +116,7 @@ def build(config: ImageConfig, folder: RunFolder, processes: Processes) -> Run:
     return Run(config, folder, processes, data, learner, test, config.test_every)
 
 
-Sets = dict[str, Callable[[], Iterator[tuple[Tensor, Tensor]]]]
+Sets = dict[str, Callable[[], Iterable[tuple[Tensor, Tensor]]]]
 """What is tested: name -> batches in order (uint8 (B, H, W, C), labels (B,))."""
 
 
@@ -131,7 +130,8 @@ def open_sets(
         photographs = imagenet.ImageNet(Path(data.path) / "val", training=False)
         training = Photographs(config, pin_memory=processes.device.type == "cuda")
         prepare = partial(normalise, mean=imagenet.MEAN, std=imagenet.STD)
-        return training, {"test": partial(_photographs_in_order, photographs, data.workers)}, prepare
+        lists = in_order(len(photographs), TEST_BATCH)
+        return training, {"test": partial(loader, photographs, lists, workers=data.workers)}, prepare
     images = open_images(data.name, data.path, "train")
     kept, held_out = select(data, images.labels.numpy(), images.num_classes)
     test = open_images(data.name, data.path, "test").to(processes.device)
@@ -183,17 +183,3 @@ def accuracies(
         if name == "test" and len(right) <= 10:
             scalars |= {f"test/accuracy_of_{label}": float(np.mean(right[label])) for label in sorted(right)}
     return scalars
-
-
-def _photographs_in_order(photographs: imagenet.ImageNet, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-    items = [(index, index) for index in range(len(photographs))]
-    lists = [items[start : start + TEST_BATCH] for start in range(0, len(items), TEST_BATCH)]
-    return iter(
-        torch.utils.data.DataLoader(
-            photographs, batch_sampler=lists, num_workers=workers, collate_fn=_as_read
-        )
-    )
-
-
-def _as_read(batch: Any) -> Any:
-    return batch  # ImageNet.__getitems__ has stacked it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sphereface_plus.config import Config
+from sphereface_plus.config import FaceConfig
 from sphereface_plus.data.trained_on import same_name
 from sphereface_plus.training.face import FaceSet, left_out
 from sphereface_plus.training.state import Run
@@ -30,7 +30,7 @@ def opening(run: Run) -> list[str]:
     parameters = f"{total:,} parameters" + ("" if learnt == total else f", of which {learnt:,} learn")
     head = sum(parameter.numel() for parameter in learner.model.loss.parameters())
     if head:
-        kind = run.config.loss.kind if isinstance(run.config, Config) else "softmax"
+        kind = run.config.loss.kind if isinstance(run.config, FaceConfig) else "softmax"
         parameters += f", and {head:,} of the {kind} loss"
     return [
         data,

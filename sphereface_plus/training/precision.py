@@ -14,10 +14,10 @@ from typing import TypeVar
 import torch
 import torch.nn.functional as F
 
-from sphereface_plus.config import Config, ConfigError, ImageConfig
+from sphereface_plus.config import ConfigError, RunConfig
 from sphereface_plus.processes import Processes
 
-AnyConfig = TypeVar("AnyConfig", bound=Config | ImageConfig)
+AnyConfig = TypeVar("AnyConfig", bound=RunConfig)
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # What narrows oneDNN below what the processor has.

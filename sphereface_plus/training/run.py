@@ -15,7 +15,7 @@ from signal import SIGTERM
 from typing import Any
 
 from sphereface_plus import checkpoint
-from sphereface_plus.config import Config, ImageConfig
+from sphereface_plus.config import ImageConfig, RunConfig
 from sphereface_plus.data.formats.embeddings import EmbeddingsError
 from sphereface_plus.files import write_text
 from sphereface_plus.processes import Processes, start
@@ -49,7 +49,7 @@ class Outcome:
     """Whether there was nothing left to do."""
 
 
-def train(config: Config | ImageConfig, out: str | Path | None = None, *, resume: bool = False) -> Outcome:
+def train(config: RunConfig, out: str | Path | None = None, *, resume: bool = False) -> Outcome:
     """Trains what the config describes, in the folder `out` (runs/<name> if not given).
 
     resume: go on where the run in that folder stands, or begin if there is none; the numbers are those of a
@@ -62,7 +62,7 @@ def train(config: Config | ImageConfig, out: str | Path | None = None, *, resume
         return _train(config, folder, processes, resume)
 
 
-def _train(config: Config | ImageConfig, folder: RunFolder, processes: Processes, resume: bool) -> Outcome:
+def _train(config: RunConfig, folder: RunFolder, processes: Processes, resume: bool) -> Outcome:
     goes_on = resume and folder.config.is_file()
     config, of_precision = settle(config, processes, folder.precision() if goes_on else None)
     gentler = False
@@ -97,9 +97,7 @@ def _train(config: Config | ImageConfig, folder: RunFolder, processes: Processes
     return fit(run)
 
 
-def build(
-    config: Config | ImageConfig, folder: RunFolder, processes: Processes, point: dict[str, Any] | None
-) -> Run:
+def build(config: RunConfig, folder: RunFolder, processes: Processes, point: dict[str, Any] | None) -> Run:
     """The parts of a run, where they stand at the resume point if there is one."""
     check_files(config)
     if isinstance(config, ImageConfig):

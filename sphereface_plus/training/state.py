@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sphereface_plus import checkpoint, weights
-from sphereface_plus.config import Config, ImageConfig, to_dict
+from sphereface_plus.config import ImageConfig, RunConfig, to_dict
 from sphereface_plus.data.batches import BatchSampler, Order
 from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.files import write_text
@@ -67,7 +67,7 @@ class TrainingSet(Protocol):
 class Run:
     """The parts of a run, and where it stands."""
 
-    config: Config | ImageConfig
+    config: RunConfig
     folder: RunFolder
     processes: Processes
     data: TrainingSet

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from sphereface_plus.config import ConfigError
+from sphereface_plus.config.recipes import recipes
 from sphereface_plus.reproduce import MOST_SEEDS
 from sphereface_plus.reproduce.results import (
     STUDENT,
@@ -19,7 +20,7 @@ from sphereface_plus.reproduce.results import (
     provenance,
     write_results,
 )
-from sphereface_plus.reproduce.spec import Budget, Column, Table, config_of, jobs_of, load_table, recipes
+from sphereface_plus.reproduce.spec import Budget, Column, Table, config_of, jobs_of, load_table
 
 TABLE = Table(
     title="Table 0",

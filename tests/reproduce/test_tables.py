@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from sphereface_plus.config import ConfigError
+from sphereface_plus.config.recipes import recipes
 from sphereface_plus.data.images import normalise
 from sphereface_plus.losses.smoothed_softmax import SmoothedSoftmaxLoss
 from sphereface_plus.networks import build_image_network
 from sphereface_plus.processes import Processes
-from sphereface_plus.reproduce import spec
-from sphereface_plus.reproduce.spec import config_of, find_recipe, jobs_of, load_table, recipes
+from sphereface_plus.reproduce.spec import Job, config_of, jobs_of, load_table
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.energies import LayerEnergies
 
@@ -64,49 +64,6 @@ def test_columns_that_read_the_same_run_share_it():
     table, _ = load_table("table07")
     rows = {(job.row, job.settings) for job in jobs_of(table, table.budgets["full"], 1)}
     assert len(rows) == 2 * len(table.rows)
-
-
-def test_recipes_are_the_installed_ones_or_the_checkouts_and_no_others(monkeypatch, tmp_path):
-    package = tmp_path / "site-packages" / "sphereface_plus"
-    monkeypatch.setattr(spec, "__file__", str(package / "reproduce" / "spec.py"))
-    (tmp_path / "site-packages" / "configs").mkdir(parents=True)  # somebody else's
-    with pytest.raises(ConfigError, match="recipes: is missing, where this installation's recipes lie"):
-        recipes()
-    (package / "recipes").mkdir(parents=True)
-    assert recipes() == package / "recipes"
-
-
-def test_a_recipe_is_found_by_name_where_no_such_file_is(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    for name in ("cifar/cnn9", "cifar/cnn9.yaml", "configs/cifar/cnn9", "configs/cifar/cnn9.yaml"):
-        assert find_recipe(Path(name)) == recipes() / "cifar" / "cnn9.yaml"
-    with pytest.raises(
-        ConfigError, match=r"cifar/cnn99: there is no such recipe; did you mean cifar/cnn9 or mnist/cnn6\?"
-    ):
-        find_recipe(Path("cifar/cnn99"))
-    assert find_recipe(Path("mine.yaml")) == Path("mine.yaml")  # which the reader of files then refuses
-    (tmp_path / "cifar").mkdir()
-    (tmp_path / "cifar" / "cnn9.yaml").touch()
-    assert find_recipe(Path("cifar/cnn9.yaml")) == Path("cifar/cnn9.yaml")
-
-
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("lfw", "did you mean face/lfw?"),
-        ("lfw.yaml", "did you mean face/lfw?"),
-        ("face/lwf", "did you mean face/lfw?"),
-        ("cnn9", "did you mean cifar/cnn9?"),
-        ("table01", "is a table of the paper: sphereface-plus reproduce table01"),
-        ("mnist/xxxxxx", "there is no such recipe; mnist has cnn6"),
-    ],
-)
-def test_a_recipe_is_suggested_by_the_last_part_of_its_name(monkeypatch, tmp_path, name, says):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError) as refused:
-        find_recipe(Path(name))
-    assert str(refused.value).startswith(f"{name}: ")
-    assert str(refused.value).endswith(says)
 
 
 def test_an_unknown_table_is_refused_with_those_there_are():
@@ -162,9 +119,7 @@ def test_the_first_and_the_last_method_of_each_column_learn_from_a_batch(name, r
     settings = (*table.columns[column].set, *table.rows[row], *table.budgets["full"].set)
     torchvision = table.recipe.endswith("resnet18.yaml")
     narrow = [] if torchvision else ["network.widths=[4,4,8]"]
-    config = config_of(
-        spec.Job(row, 0, settings), file.parent / table.recipe, DATA, [*narrow, "train.device=cpu"]
-    )
+    config = config_of(Job(row, 0, settings), file.parent / table.recipe, DATA, [*narrow, "train.device=cpu"])
     classes = {"cifar10": 10, "cifar100": 100, "mnist": 10, "imagenet": 1000}[config.data.name]
     shape = {"mnist": (28, 28, 1), "imagenet": (64, 64, 3)}.get(config.data.name, (32, 32, 3))
     torch.manual_seed(0)

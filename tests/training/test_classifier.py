@@ -32,7 +32,7 @@ def build(tiny):
     """build(**changed settings) -> a learner with the same initial weights each time."""
 
     def make(processes=ALONE, **changes) -> ClassifierLearner:
-        settings: config.Config = tiny(**changes)
+        settings: config.FaceConfig = tiny(**changes)
         torch.manual_seed(0)
         network = build_network(settings.network)
         loss = build_loss(
