@@ -296,7 +296,8 @@ def doctor(data: Path, out: Path, against: Path | None, model: str | None, input
 def drop(proposals: Path, data: Path) -> None:
     """Take the crops out of CROPS whose rows in the doctor's PROPOSALS say `drop`.
 
-    No file is deleted: rows leave the manifest, or, where there is none, files move into CROPS.dropped.
+    No file is deleted: rows move from the manifest into manifest.csv.dropped beside it, or, where there is no
+    manifest, files into CROPS.dropped. `align` leaves out what was dropped, until the rows are back.
     """
     check_source(proposals, "file of proposals")
     check_source(data, CROPS)
@@ -306,6 +307,8 @@ def drop(proposals: Path, data: Path) -> None:
     with locked(data, file=not data.is_dir()):
         done = drop(proposals, data)
     click.echo(f"{counted(done.num_dropped, 'crop')} dropped, {done.num_left:,} left: {done.where}")
+    if done.rows is not None:
+        click.echo(f"their rows: {done.rows}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
     OUT/<identity>/<photo>.png    the crops, at the photos' own relative paths
     OUT/manifest.csv              one row a crop (sphereface_plus/data/formats/manifest.py)
+    OUT/manifest.csv.dropped      rows that a person took out of it; they stay out (dropped.py)
     OUT/report.json               settings, counts, and why which photo has no crop
     OUT/contact_sheet.html        the least sure crops and some others, with their landmarks
     OUT/progress.jsonl            what is done, so that the same call continues
@@ -17,7 +18,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from .already_aligned import find_alignment
 from .contact_sheet import write_contact_sheet
 from .cropping import Cropper, make_detector, one_thread
 from .doubts import find_doubts
+from .dropped import sentences, taken_out, without
 from .errors import PrepError
 from .journal import Crop, Done, Journal
 from .landmarks_file import read_landmarks
@@ -105,6 +107,7 @@ def align_folder(
             f"{root}: is aligned already: {reason}; aligning again blurs and shifts faces; "
             "use its crops as they are, or give python -m data_prep align the option --realign"
         )
+    dropped = taken_out(out / MANIFEST, (crop.row for photo in journal.done.values() for crop in photo.crops))
     remaining = _remaining(found, journal, out, keep_others=selection is not None)
     before, num_before = len(found.photos) - len(remaining), len(journal.done) + len(found.twins)
     workers = min(workers or usable_cpus(), max(1, len(remaining)))
@@ -122,7 +125,11 @@ def align_folder(
                 failed += bool(photo.problem)
                 if progress:
                     progress(number, len(found.photos), failed)
-    done = sorted([*journal.done.values(), *_twins(found)], key=lambda photo: photo.source)
+    made = {crop.row.path for photo in journal.done.values() for crop in photo.crops}
+    stay_out = sentences(out / MANIFEST, len(dropped & made))
+    found = replace(found, notes=[*found.notes, *stay_out])
+    done = without([*journal.done.values(), *_twins(found)], dropped)
+    done.sort(key=lambda photo: photo.source)
     rows = sorted((crop.row for photo in done for crop in photo.crops), key=lambda row: row.path)
     doubts = find_doubts(out, rows)
     if rows:

@@ -1,13 +1,12 @@
 """Applies proposals: takes crops out of a set, without deleting a file.
 
-A folder with a manifest, or a manifest: the rows go, and the crops stay where they are. An identity/image
-folder: the files move into a folder beside it, under the same names.
+A folder with a manifest, or a manifest: the rows move into a file beside it (dropped.py), and the crops stay
+where they are. An identity/image folder: the files move into a folder beside it, under the same names.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 from dataclasses import dataclass
 from os.path import isfile  # False, where Path's raises, for a name that is too long
 from pathlib import Path
@@ -15,9 +14,10 @@ from pathlib import Path
 from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.formats.manifest import MANIFEST, leads_outside
 from sphereface_plus.data.formats.packed_faces import SUFFIXES
-from sphereface_plus.files import naming, new_text, write_bytes
+from sphereface_plus.files import naming
 from sphereface_plus.words import counted
 
+from ..dropped import dropped_before, move_rows
 from ..errors import PrepError
 from ..packing import names_of, sentences
 from .page import HEADER
@@ -30,6 +30,8 @@ class Dropped:
     num_left: int
     where: Path
     """The manifest that was written, or the folder that the files are in now."""
+    rows: Path | None = None
+    """Where the rows are that left a manifest."""
 
 
 def drop(proposals: Path, data: Path) -> Dropped:
@@ -41,9 +43,10 @@ def drop(proposals: Path, data: Path) -> Dropped:
         crops = FaceCrops.open(data)
         named = names_of(data, crops)
     names, manifest = named.names, named.manifest
-    aside = data.with_name(f"{data.name}.dropped")
-    # Without those of a drop that was stopped.
-    wanted -= {name for name in wanted - set(names) if isfile(aside / name)}  # noqa: PTH113
+    aside, path = data.with_name(f"{data.name}.dropped"), data / MANIFEST if data.is_dir() else data
+    # Without those of an earlier drop, or of one that was stopped.
+    before = dropped_before(path) if manifest is not None else set()
+    wanted -= {name for name in wanted - set(names) if name in before or isfile(aside / name)}  # noqa: PTH113
     if not wanted:
         raise PrepError(f"{proposals}: nothing is left to drop, it was applied already")
     unknown = sorted(wanted - set(names))
@@ -56,9 +59,7 @@ def drop(proposals: Path, data: Path) -> Dropped:
         raise PrepError(f"{proposals}: would drop every crop of {data}")
     left = len(names) - len(wanted)
     if manifest is not None:
-        path = data / MANIFEST if data.is_dir() else data
-        _rewrite(path, manifest, wanted)
-        return Dropped(len(wanted), left, path)
+        return Dropped(len(wanted), left, path, move_rows(path, manifest, wanted))
     if not data.is_dir():
         raise PrepError(f"{data}: is a list file; take the lines out of it, or give the folder of the crops")
     for name in sorted(wanted):
@@ -96,16 +97,3 @@ def read_proposals(path: Path) -> set[str]:
     if not wanted - kept:
         raise PrepError(f"{path}: no row says `drop`")
     return wanted - kept
-
-
-def _rewrite(path: Path, manifest: bytes, wanted: set[str]) -> None:
-    """The manifest without the wanted rows, whole or not at all; the one before stays as <name>.before."""
-    header, *rows = csv.reader(io.StringIO(manifest.decode("utf-8-sig"), newline=""))
-    column = header.index("path")
-    before = path.with_name(f"{path.name}.before")
-    if not before.exists():
-        write_bytes(before, manifest)
-    with new_text(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(row for row in rows if row and row[column] not in wanted)

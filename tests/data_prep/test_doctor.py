@@ -248,7 +248,14 @@ def test_a_manifest_loses_its_rows_and_the_files_stay(tmp_path, photos, proposal
     assert (aligned / names[0]).is_file()
     left = [line for line in manifest.decode().splitlines() if not line.startswith(names[0])]
     assert (aligned / "manifest.csv").read_text().splitlines() == left
-    assert (aligned / "manifest.csv.before").read_bytes() == manifest
+    assert done.rows == aligned / "manifest.csv.dropped"
+    header, row = manifest.decode().splitlines()[:2]
+    assert row.startswith(names[0])
+    assert done.rows.read_text().splitlines() == [header, row]
+    with pytest.raises(PrepError, match="nothing is left to drop, it was applied already"):
+        drop(proposals(f"drop,{names[0]},a,x,1,0,"), aligned)
+    assert drop(proposals(f"drop,{names[0]},a,x,1,0,", f"drop,{names[2]},a,x,1,0,"), aligned).num_dropped == 1
+    assert [line.split(",")[0] for line in done.rows.read_text().splitlines()] == ["path", names[0], names[2]]
 
 
 @pytest.mark.parametrize(
