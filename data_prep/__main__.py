@@ -210,9 +210,9 @@ def pack(source: Path, out: Path, plain: bool) -> None:
 
     from sphereface_plus.commands.progress import show_progress
 
-    from .packing import about_set, pack
+    from .packing import about_set, beside, pack
 
-    claim = claimed(out, "python -m data_prep pack", file=True, crops=source)
+    claim = claimed(out, "python -m data_prep pack", file=True, beside=beside(out), crops=source)
     with claim, show_progress("crops") as progress:
         crops = pack(source, out, progress, plain=plain)
     people = counted(len(crops.identities), "identity")

@@ -31,6 +31,7 @@ from sphereface_plus.data.formats.packed_faces import (
 )
 from sphereface_plus.data.formats.packs import CropSource, PackedCrop
 from sphereface_plus.data.formats.pairs import Pairs, PairsError, read_pairs
+from sphereface_plus.data.formats.record_names import names_of_rec
 from sphereface_plus.data.formats.recordio import RecordError
 from sphereface_plus.data.formats.tars import TarError
 from sphereface_plus.files import new_file
@@ -87,6 +88,11 @@ def pack(source: Path, out: Path, progress: Progress | None = None, *, plain: bo
             names=_csv([header, *(rows[index] for index in order)]),
         )
     return crops
+
+
+def beside(out: Path) -> list[str]:
+    """Names of the files that are written beside a .rec and are its own; `property` is its folder's."""
+    return [out.with_suffix(".idx").name, names_of_rec(out).name] if out.suffix == ".rec" else []
 
 
 def about_set(left_out: dict[str, str], notes: list[str]) -> list[str]:

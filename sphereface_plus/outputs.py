@@ -9,9 +9,10 @@ there. A hidden note stays, which says what the result was made by, and of what:
 A place that is not there yet, or an empty folder, is free. The same command with the same inputs writes its
 result again, or goes on with it. All else is refused: results of another command or of other inputs, files
 without a note, and files that were edited since. The files of a folder count, and those of the subfolders
-that the command names as its own (`within`). Other subfolders are let be, but a folder that holds nothing
-else is taken only where they are results: a folder of reports, not one of photos. The note holds last parts
-of paths and hashes, nothing of the machine.
+that the command names as its own (`within`); of a file those that the command writes beside it, too
+(`beside`). Other subfolders are let be, but a folder that holds nothing else is taken only where they are
+results: a folder of reports, not one of photos. The note holds last parts of paths and hashes, nothing of the
+machine.
 """
 
 from __future__ import annotations
@@ -99,12 +100,14 @@ def claimed(
     *,
     file: bool = False,
     within: Sequence[str] = (),
+    beside: Sequence[str] = (),
     contents: Mapping[str, str] | None = None,
     **of: object,
 ) -> Iterator[None]:
     """`locked`, for the result that `command` makes of the inputs `of`, which may be paths.
 
     within: subfolders that the command writes into, too.
+    beside: names of files that it writes beside the file `place`.
     contents: what may change behind its path -> its hash, such as {"model": sha256}.
     Raises PlaceError where the place holds anything else.
     """
@@ -113,12 +116,12 @@ def claimed(
     mine = _note(command, of) | {"contents": dict(contents or {})}
     with locked(place, file=file):
         before = _read(note)
-        _check(place, before, mine, file, within)
+        _check(place, _files(place, file, within, beside), before, mine, file)
         _write(note, mine)  # no file is known yet: one that is killed may leave any
         try:
             yield
         finally:
-            files = _files(place, file, within)
+            files = _files(place, file, within, beside)
             if files:
                 _write(note, mine | {"files": {_name(path, place): _hash(path) for path in files}})
             else:
@@ -126,9 +129,8 @@ def claimed(
 
 
 def _check(
-    place: Path, before: dict[str, Any], mine: dict[str, Any], file: bool, within: Sequence[str]
+    place: Path, files: Sequence[Path], before: dict[str, Any], mine: dict[str, Any], file: bool
 ) -> None:
-    files = _files(place, file, within)
     elsewhere = f"name another {'file' if file else 'folder'}, or move this one away"
     if not files:  # what the note was about is gone
         others = [] if file else [path for path in _folders(place) if not _is_result(path)]
@@ -136,10 +138,15 @@ def _check(
             names = ", ".join(path.name for path in others[:3]) + (", ..." if len(others) > 3 else "")
             raise PlaceError(f"{place}: holds folders that are no results, {names}; {elsewhere}")
         return
+    known = before.get("files")
+    known = known if isinstance(known, dict) else None
+    unchanged = known is not None and all(known.get(_name(path, place)) == _hash(path) for path in files)
+    if file and place not in files and unchanged:  # what was beside a file that is gone
+        return
     names = ", ".join(_name(path, place) for path in files[:3]) + (", ..." if len(files) > 3 else "")
     if not before:
-        what = "is there already" if file else f"holds {names}"
-        raise PlaceError(f"{place}: {what}, and nothing says that this command made it; {elsewhere}")
+        what = f"{files[0]}: is there already" if file else f"{place}: holds {names}"
+        raise PlaceError(f"{what}, and nothing says that this command made it; {elsewhere}")
     if before.get("key") != mine["key"]:
         raise PlaceError(
             f"{place}: holds the result of {_plain(before.get('command'))} ({_plain(before.get('of'))}), and "
@@ -152,14 +159,13 @@ def _check(
             f"{place}: holds the result of {mine['command']} ({mine['of']}), but under the same names: the "
             f"content of {' and '.join(map(_plain, changed))} is another now; {elsewhere}"
         )
-    known = before.get("files")
-    if not isinstance(known, dict):  # what made it was killed: it may have left any file
+    if known is None:  # what made it was killed: it may have left any file
         return
     for path in files:
         name = _name(path, place)
         if name in known and known[name] != _hash(path):
             raise PlaceError(f"{path}: was changed since it was made, and would be lost; {elsewhere}")
-        if name not in known and path.parent != place and not file:
+        if name not in known and (path != place if file else path.parent != place):
             raise PlaceError(f"{path}: nothing says that this command made it; {elsewhere}")
 
 
@@ -186,9 +192,9 @@ def _hidden(place: Path, name: str, file: bool) -> Path:
     return place.with_name(f".{place.name}.{name}") if file else place / f".{name}"
 
 
-def _files(place: Path, file: bool, within: Sequence[str] = ()) -> list[Path]:
+def _files(place: Path, file: bool, within: Sequence[str] = (), beside: Sequence[str] = ()) -> list[Path]:
     if file:
-        return [place] if os.path.lexists(place) else []
+        return [path for path in (place, *map(place.with_name, beside)) if os.path.lexists(path)]
     folders = [place, *(place / name for name in within if (place / name).is_dir())]
     return [
         path
@@ -199,7 +205,7 @@ def _files(place: Path, file: bool, within: Sequence[str] = ()) -> list[Path]:
 
 
 def _name(path: Path, place: Path) -> str:
-    return path.name if path == place else path.relative_to(place).as_posix()
+    return path.relative_to(place).as_posix() if place in path.parents else path.name
 
 
 def _folders(place: Path) -> list[Path]:

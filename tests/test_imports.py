@@ -108,6 +108,7 @@ ARROWS = {
         "sphereface_plus.data",
         "sphereface_plus.environment",
         "sphereface_plus.networks",
+        "sphereface_plus.outputs",
         "sphereface_plus.plot_style",
         "sphereface_plus.processes",
         "sphereface_plus.training",

@@ -228,6 +228,19 @@ def test_export_writes_an_onnx_file_with_its_input_spec(monkeypatch, capsys, tra
     assert yaml.safe_load((tmp_path / "net.onnx.yaml").read_text())["height"] == 32
 
 
+@pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
+def test_an_input_spec_of_somebody_else_is_not_written_over(monkeypatch, capsys, tmp_path, suffix):
+    (tmp_path / "model.pt").touch()
+    spec = tmp_path / f"net{suffix}.yaml"
+    spec.write_text("height: 32")
+    assert call(monkeypatch, "export", tmp_path / "model.pt", tmp_path / f"net{suffix}") == 1
+    assert capsys.readouterr().err == (
+        f"error: {spec}: is there already, and nothing says that this command made it; name another file, or "
+        "move this one away\n"
+    )
+    assert spec.read_text() == "height: 32"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_stops_and_says_how_to_go_on(repository, recipe, tmp_path, number, code):

@@ -186,6 +186,34 @@ def test_a_file_has_its_note_beside_it(tmp_path):
     assert names(tmp_path) == [".a.onnx.made_by.json", ".b.onnx.made_by.json", "a.onnx", "b.onnx", "c.onnx"]
 
 
+def test_a_file_is_claimed_with_those_beside_it(tmp_path):
+    def write(text: str, model: str = "a") -> None:
+        with claimed(tmp_path / "a.onnx", "export", file=True, beside=("a.onnx.yaml",), model=model):
+            (tmp_path / "a.onnx").write_text(text)
+            (tmp_path / "a.onnx.yaml").write_text(text)
+
+    spec = tmp_path / "a.onnx.yaml"
+    spec.write_text("mine")
+    with pytest.raises(PlaceError) as refusal:
+        write("1")
+    assert str(refusal.value) == (
+        f"{spec}: is there already, and nothing says that this command made it; name another file, or move "
+        "this one away"
+    )
+    assert (names(tmp_path), spec.read_text()) == (["a.onnx.yaml"], "mine")
+    spec.unlink()
+    write("1")
+    write("2")
+    spec.write_text("edited")
+    with pytest.raises(PlaceError, match=r"a\.onnx\.yaml: was changed since it was made, and would be lost"):
+        write("3")
+    (tmp_path / "a.onnx").unlink()
+    with pytest.raises(PlaceError, match=r"a\.onnx\.yaml: was changed since it was made, and would be lost"):
+        write("3")
+    spec.write_text("2")
+    write("3", model="b")  # what is left beside a file that is gone
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"key": 1, "files": 3}', "[" * 10**5])
 def test_a_damaged_note_is_none(tmp_path, content):
     out = result(tmp_path / "out", model="a")

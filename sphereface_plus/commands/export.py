@@ -28,13 +28,21 @@ def export(model: Path, out: Path, license: str | None, with_head: bool) -> None
     \b
     sphereface-plus export runs/mine mine.onnx
     """
-    from sphereface_plus.export import check_out
+    from sphereface_plus.export import beside, check_out
     from sphereface_plus.export import export as export_model
     from sphereface_plus.model_files import contents
     from sphereface_plus.outputs import claimed
 
     check_out(out)
     of = {"model": model, "license": license, "head": "with its head" if with_head else None}
-    with claimed(out, "sphereface-plus export", file=bool(out.suffix), contents=contents(model=model), **of):
+    claim = claimed(
+        out,
+        "sphereface-plus export",
+        file=bool(out.suffix),
+        beside=beside(out),
+        contents=contents(model=model),
+        **of,
+    )
+    with claim:
         words = export_model(model, out, license=license, head=with_head)
     click.echo(words)

@@ -19,6 +19,11 @@ def check_out(out: Path) -> None:
         check_folder(out)
 
 
+def beside(out: Path) -> list[str]:
+    """Names of the files that are written beside a file `out`: the input spec of a program."""
+    return [f"{out.name}.yaml"] if out.suffix in (".onnx", ".pt2") else []
+
+
 def export(model: str | Path, out: str | Path, *, license: str | None = None, head: bool = False) -> str:
     """Writes a model as .onnx, .pt2 (torch.export), .safetensors or a folder of the Hub, and says so.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -80,6 +81,7 @@ def reproduce(
     figure04    2-D features of imbalanced digits (Figure 8 too)          mnist
     """
     from sphereface_plus.config import ConfigError
+    from sphereface_plus.outputs import claimed
     from sphereface_plus.path_checks import check_source
     from sphereface_plus.reproduce import spec
     from sphereface_plus.training.folder import RunError
@@ -116,8 +118,18 @@ def reproduce(
     }
     configs = {folders[job]: config_of[job] for job in jobs}
 
+    # What changes the runs is the result's own; more seeds, or a table put right, go on with what is there.
+    claim = claimed(
+        out,
+        "sphereface-plus reproduce",
+        within=("runs",),
+        contents={name: hashlib.sha256(content.encode()).hexdigest() for name, content in contents.items()},
+        table=file.stem,
+        budget=budget,
+        set=list(overrides) or None,
+    )
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    with Live("", console=console, transient=True) as live:
+    with claim, Live("", console=console, transient=True) as live:
 
         def show(done: int, seconds: float | None) -> None:
             left = "" if seconds is None else f", {timedelta(seconds=round(seconds))} left"

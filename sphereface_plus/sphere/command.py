@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -135,12 +136,10 @@ def figure(number: str, steps: int, seed: int, out: Path) -> None:
 
     Writes figure<NUMBER>.png, .csv with every iterate it shows, and .md, its caption.
     """
-    from sphereface_plus.path_checks import check_folder
-
     from .figures import draw
 
-    check_folder(out)
-    files = draw(int(number), out, seed=seed, steps=steps)
+    with _claimed(out, [f"figure{number}"], "figure", figure=number, steps=steps, seed=seed):
+        files = draw(int(number), out, seed=seed, steps=steps)
     click.echo(files[-1].read_text())
     click.echo(", ".join(map(str, files)))
 
@@ -169,19 +168,26 @@ def limits(largest: int, starts: int, seed: int, out: Path) -> None:
     and .md, and random.csv, .png and .md.
     """
     from sphereface_plus.commands.progress import show_progress
-    from sphereface_plus.path_checks import check_folder
 
     from .captions import growth_files, random_files
     from .limits import grow, sample
 
-    check_folder(out)
     counts = [SMALLEST * 2**k for k in range((largest // SMALLEST).bit_length())]
-    with show_progress("least energies") as progress:
-        rows = []
-        progress(0, len(POWERS) * len(counts))
-        for row in grow(3, POWERS, counts, starts=starts, seed=seed):
-            rows.append(row)
-            progress(len(rows), len(POWERS) * len(counts))
-    sampled = list(sample(DIMENSIONS, (0.0, 1.0, 2.0), num_points=RANDOM_POINTS, seed=seed))
-    files = growth_files(out, rows, starts, seed) + random_files(out, sampled, RANDOM_POINTS, seed)
+    with _claimed(out, ["growth", "random"], "limits", largest=largest, starts=starts, seed=seed):
+        with show_progress("least energies") as progress:
+            rows = []
+            progress(0, len(POWERS) * len(counts))
+            for row in grow(3, POWERS, counts, starts=starts, seed=seed):
+                rows.append(row)
+                progress(len(rows), len(POWERS) * len(counts))
+        sampled = list(sample(DIMENSIONS, (0.0, 1.0, 2.0), num_points=RANDOM_POINTS, seed=seed))
+        files = growth_files(out, rows, starts, seed) + random_files(out, sampled, RANDOM_POINTS, seed)
     click.echo(", ".join(map(str, files)))
+
+
+def _claimed(folder: Path, stems: list[str], command: str, **of: Any) -> AbstractContextManager[None]:
+    """Claims the .png, .csv and .md files of these names; their folder may hold those of other commands."""
+    from sphereface_plus.outputs import claimed
+
+    first, *others = (f"{stem}.{suffix}" for stem in stems for suffix in ("png", "csv", "md"))
+    return claimed(folder / first, f"sphereface-plus sphere {command}", file=True, beside=others, **of)

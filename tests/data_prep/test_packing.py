@@ -395,3 +395,26 @@ def test_the_commands_say_what_they_did_and_what_is_wrong_in_one_line(plain, tmp
     result = run("unpack", tmp_path / "none.tar", tmp_path / "other")
     assert result.exit_code == 1
     assert result.output.splitlines() == [f"error: {tmp_path / 'none.tar'}: there is no such packed set"]
+
+
+@pytest.mark.parametrize("name", ["a.rec.csv", "a.idx"])
+def test_names_that_were_edited_and_files_of_others_are_not_packed_over(plain, tmp_path, name):
+    def run():
+        return CliRunner().invoke(main, ["pack", str(plain), str(tmp_path / "packed" / "a.rec")])
+
+    file = tmp_path / "packed" / name
+    file.parent.mkdir()
+    file.write_bytes(b"mine")
+    assert run().output == (
+        f"error: {file}: is there already, and nothing says that this command made it; name another file, or "
+        "move this one away\n"
+    )
+    assert files(file.parent) == {name: b"mine"}
+    file.unlink()
+    assert run().exit_code == run().exit_code == 0
+    file.write_bytes(edited := file.read_bytes().replace(b"1", b"2"))
+    assert run().output == (
+        f"error: {file}: was changed since it was made, and would be lost; name another file, or move this "
+        "one away\n"
+    )
+    assert file.read_bytes() == edited

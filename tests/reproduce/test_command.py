@@ -142,6 +142,38 @@ def test_runs_that_were_killed_or_stopped_are_unfinished_and_go_on(
     assert [runs.failure_of(file) for file in files] == [None, None]
 
 
+def test_the_folder_is_its_tables_alone_and_more_seeds_go_on_there(
+    monkeypatch, capsys, table, digits, tmp_path
+):
+    def stopped(configs, *_, **__):
+        for folder in configs:
+            folder.parent.mkdir(exist_ok=True)
+            folder.with_suffix(".txt").write_text("words of a run")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "run_all", stopped)
+    out, data = tmp_path / "out", ("--data", f"mnist={digits}")
+    out.mkdir()
+    (out / "table.md").write_text("mine")
+    assert call(monkeypatch, table, *data, "--out", out) == 1
+    assert capsys.readouterr().err == (
+        f"error: {out}: holds table.md, and nothing says that this command made it; name another folder, or "
+        "move this one away\n"
+    )
+    assert (out / "table.md").read_text() == "mine"
+    (out / "table.md").unlink()
+
+    for more in ((), (), ("--seeds", "2")):
+        assert call(monkeypatch, table, *data, *more, "--out", out) == 130
+    capsys.readouterr()
+    assert call(monkeypatch, table, *data, "--set", "train.steps=4", "--out", out) == 1
+    assert capsys.readouterr().err == (
+        f"error: {out}: holds the result of sphereface-plus reproduce (table small, budget small), and this "
+        "would be sphereface-plus reproduce (table small, budget small, set train.steps=4); name another "
+        "folder, or move this one away\n"
+    )
+
+
 def test_a_class_that_the_training_images_lack_is_refused_before_any_run(
     monkeypatch, capsys, write_digits, table, tmp_path
 ):

@@ -13,6 +13,7 @@ import torch
 from click.testing import CliRunner
 
 from sphereface_plus.mhe import hyperspherical_energy
+from sphereface_plus.path_checks import PlaceError
 from sphereface_plus.sphere.command import sphere
 
 
@@ -76,14 +77,15 @@ def test_the_same_command_writes_the_same_files(tmp_path):
 
 def test_figure_writes_picture_data_and_caption(tmp_path):
     output = succeed("figure", 2, "--steps", 20, "--out", tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["figure2.csv", "figure2.md", "figure2.png"]
+    files = sorted(path.name for path in tmp_path.glob("[!.]*"))
+    assert files == ["figure2.csv", "figure2.md", "figure2.png"]
     assert output.startswith("# Figure 2\n\nTwo neurons in two dimensions, 20 steps")
 
 
 def test_limits_writes_both_tables(tmp_path, monkeypatch):
     monkeypatch.setattr("sphereface_plus.sphere.command.RANDOM_POINTS", 50)
     succeed("limits", "--largest", 16, "--starts", 1, "--out", tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
+    assert sorted(path.name for path in tmp_path.glob("[!.]*")) == [
         "growth.csv", "growth.md", "growth.png", "random.csv", "random.md", "random.png"
     ]  # fmt: skip
     with (tmp_path / "growth.csv").open() as file:
@@ -94,6 +96,38 @@ def test_limits_writes_both_tables(tmp_path, monkeypatch):
     assert float(rows[1]["extrapolated"]) == pytest.approx(1, abs=0.01)
     caption = (tmp_path / "random.md").read_text()
     assert "50 independent uniform points" in caption
+
+
+def test_figures_share_a_folder_and_none_is_drawn_over_another_or_over_what_is_not_theirs(tmp_path):
+    for number, seed in ((1, 0), (2, 0), (1, 0)):
+        succeed("figure", number, "--steps", 20, "--seed", seed, "--out", tmp_path)
+    caption = (tmp_path / "figure1.md").read_text()
+    with pytest.raises(PlaceError) as refusal:
+        succeed("figure", 1, "--steps", 20, "--seed", 3, "--out", tmp_path)
+    assert str(refusal.value) == (
+        f"{tmp_path / 'figure1.png'}: holds the result of sphereface-plus sphere figure (figure 1, steps 20, "
+        "seed 0), and this would be sphereface-plus sphere figure (figure 1, steps 20, seed 3); name another "
+        "file, or move this one away"
+    )
+    assert (tmp_path / "figure1.md").read_text() == caption
+    (tmp_path / "figure2.md").write_text("my own words")
+    with pytest.raises(PlaceError, match=r"figure2\.md: was changed since it was made, and would be lost"):
+        succeed("figure", 2, "--steps", 20, "--out", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"), [(("figure", 2), "figure2.csv"), (("limits", "--largest", 16), "random.md")]
+)
+def test_files_that_the_command_did_not_make_are_refused_before_the_work(tmp_path, arguments, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(PlaceError) as refusal:
+        succeed(*arguments, "--out", tmp_path)
+    assert str(refusal.value) == (
+        f"{tmp_path / name}: is there already, and nothing says that this command made it; name another "
+        "file, or move this one away"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
 
 
 @pytest.mark.parametrize(
