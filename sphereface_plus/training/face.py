@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from sphereface_plus.config import FaceConfig
 from sphereface_plus.config.losses import WITHOUT_PROTOTYPES
-from sphereface_plus.data.batches import BatchSampler, IdentityBalanced
-from sphereface_plus.data.crops import CropsError, check_crops, normalise
-from sphereface_plus.data.faces import CropDataset, FaceCrops
-from sphereface_plus.data.trained_on import TrainedOn
+from sphereface_plus.data.batches import IdentityBalanced
+from sphereface_plus.data.crops import normalise
 from sphereface_plus.losses import build_loss
 from sphereface_plus.networks import build_network
 from sphereface_plus.processes import Processes
@@ -25,64 +20,9 @@ from sphereface_plus.training.energies import NoEnergy, PrototypeEnergy
 from sphereface_plus.training.finetuning.mean_embeddings import start_prototypes
 from sphereface_plus.training.finetuning.start import load_start, schedule_notes
 from sphereface_plus.training.folder import RunFolder
-from sphereface_plus.training.reading import read_batches
-from sphereface_plus.training.state import Run
+from sphereface_plus.training.parts import Run
+from sphereface_plus.training.sets import FaceSet
 from sphereface_plus.training.validation import PairsValidation
-
-NAMED = 5
-"""Identities that are left out and named; log and message would drown in more."""
-
-
-class FaceSet(CropDataset):
-    """Crops with their identities; state.TrainingSet says what a run wants of it."""
-
-    def __init__(self, config: FaceConfig, *, pin_memory: bool) -> None:
-        data = config.data
-        super().__init__(open_crops(config), seed=config.seed, flip=data.flip, shift=data.shift)
-        self.path, self.workers, self.pin_memory = data.path, data.workers, pin_memory
-        self.classes = self.crops.identities
-        # Once each: they look at every file.
-        self._fingerprint, self._content = self.crops.fingerprint(), self.crops.content()
-        self.trained_on = TrainedOn(tuple(self.classes), np.unique(self.crops.marks()), complete=True)
-
-    def fingerprint(self) -> str:
-        return self._fingerprint
-
-    def content(self) -> str:
-        return self._content
-
-    def describe(self, index: int) -> tuple[str, int]:
-        return str(self.crops.paths[index]), self.crops.labels[index]
-
-    def batch(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        return self.__getitems__(items)
-
-    def batches(self, sampler: BatchSampler) -> Iterator[tuple[Tensor, Tensor]]:
-        return read_batches(self, sampler, workers=self.workers, pin_memory=self.pin_memory)
-
-
-def open_crops(config: FaceConfig) -> FaceCrops:
-    """The training set. Raises CropsError or SpecError if this network cannot be trained with it."""
-    data = config.data
-    crops = FaceCrops.open(data.path, root=data.root, min_images=data.min_images, exclude=data.exclude)
-    check_crops(crops.template, crops.size, config.network.input, origin=data.path)
-    if len(crops.identities) < 2:
-        advice = "give the folder that holds a folder for each person, or a list file of `path label` lines"
-        raise CropsError(
-            f"{data.path}: holds one identity only ({crops.identities[0]}); a classifier needs two; "
-            + (left_out(crops) or advice)
-        )
-    return crops
-
-
-def left_out(crops: FaceCrops) -> str:
-    """Which identities of a set are not trained on, and why, in a part of a sentence; empty where all are."""
-    if not crops.left_out:
-        return ""
-    named = [f"{name} ({why})" for name, why in sorted(crops.left_out.items())[:NAMED]]
-    more = f" and {len(crops.left_out) - NAMED:,} more" if len(crops.left_out) > NAMED else ""
-    people = len(crops.left_out) + len(crops.identities)
-    return f"{len(crops.left_out):,} of {people:,} identities left out: {', '.join(named)}{more}"
 
 
 def build(config: FaceConfig, folder: RunFolder, processes: Processes, point: dict[str, Any] | None) -> Run:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -13,15 +12,11 @@ from torch import Tensor, nn
 
 from sphereface_plus.config import ImageConfig, ImageDataConfig
 from sphereface_plus.data import imagenet
-from sphereface_plus.data.batches import BatchSampler, in_order, loader
+from sphereface_plus.data.batches import in_order, loader
 from sphereface_plus.data.image_sets import open_images
 from sphereface_plus.data.images import (
-    Augmentation,
-    DeviceImages,
-    augmented,
     batches_in_order,
     normalise,
-    training_batches,
 )
 from sphereface_plus.data.selection import choose_per_class, imbalanced_counts, validation_split
 from sphereface_plus.losses import SmoothedSoftmaxLoss
@@ -30,62 +25,10 @@ from sphereface_plus.processes import Processes
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.energies import LayerEnergies
 from sphereface_plus.training.folder import RunFolder
-from sphereface_plus.training.reading import read_batches
-from sphereface_plus.training.state import Run, TrainingSet
+from sphereface_plus.training.parts import Run
+from sphereface_plus.training.sets import Photographs, SmallImages, TrainingSet
 
 TEST_BATCH = 500
-
-
-class SmallImages:
-    """CIFAR or MNIST on the training device; state.TrainingSet says what a run wants of it."""
-
-    def __init__(self, images: DeviceImages, config: ImageConfig) -> None:
-        data = config.data
-        self.images, self.seed, self.path = images, config.seed, data.path
-        self.augmentation = Augmentation(data.pad, data.border, data.flip)
-        self.classes = [str(label) for label in range(images.num_classes)]
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def fingerprint(self) -> str:
-        return self.images.fingerprint()
-
-    def content(self) -> str:
-        return ""
-
-    def describe(self, index: int) -> tuple[str, int]:
-        return str(index), int(self.images.labels[index])
-
-    def batch(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        return augmented(self.images, items, self.augmentation, self.seed)
-
-    def batches(self, sampler: BatchSampler) -> Iterator[tuple[Tensor, Tensor]]:
-        return training_batches(self.images, sampler, self.augmentation)
-
-
-class Photographs(imagenet.ImageNet):
-    """ImageNet's training photographs; state.TrainingSet says what a run wants of them."""
-
-    def __init__(self, config: ImageConfig, *, pin_memory: bool) -> None:
-        super().__init__(Path(config.data.path) / "train", training=True, seed=config.seed)
-        self.path, self.workers, self.pin_memory = config.data.path, config.data.workers, pin_memory
-
-    def fingerprint(self) -> str:
-        lines = (f"{path}\t{label}\n" for path, label in zip(self.paths, self.labels, strict=True))
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-    def content(self) -> str:
-        return ""
-
-    def describe(self, index: int) -> tuple[str, int]:
-        return self.paths[index], self.labels[index]
-
-    def batch(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        return self.__getitems__(items)
-
-    def batches(self, sampler: BatchSampler) -> Iterator[tuple[Tensor, Tensor]]:
-        return read_batches(self, sampler, workers=self.workers, pin_memory=self.pin_memory)
 
 
 def build(config: ImageConfig, folder: RunFolder, processes: Processes) -> Run:

@@ -6,8 +6,7 @@ from datetime import timedelta
 
 from sphereface_plus.config import FaceConfig
 from sphereface_plus.data.trained_on import same_name
-from sphereface_plus.training.face import FaceSet, left_out
-from sphereface_plus.training.state import Run
+from sphereface_plus.training.parts import Run
 from sphereface_plus.training.validation import PairsValidation
 from sphereface_plus.words import counted
 
@@ -19,12 +18,8 @@ def opening(run: Run) -> list[str]:
     data = (
         f"data: {counted(len(run.data), thing)} of {counted(len(run.data.classes), group)}, {run.data.path}"
     )
-    notes = []
-    if isinstance(run.data, FaceSet):
-        said = left_out(run.data.crops)
-        data += f"; {said}" if said else ""
-        notes = [f"note: {run.data.path}: {note}" for note in run.data.crops.notes]
-        notes += _trained_on(run)
+    data += f"; {run.data.left_out}" if run.data.left_out else ""
+    notes = [f"note: {run.data.path}: {note}" for note in run.data.notes] + _trained_on(run)
     total = sum(parameter.numel() for parameter in learner.model.network.parameters())
     learnt = sum(p.numel() for p in learner.model.network.parameters() if p.requires_grad)
     parameters = f"{total:,} parameters" + ("" if learnt == total else f", of which {learnt:,} learn")

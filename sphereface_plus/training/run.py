@@ -26,11 +26,12 @@ from sphereface_plus.training.failures import NonFiniteError
 from sphereface_plus.training.folder import DivergedError, RunError, RunFolder, place_of
 from sphereface_plus.training.opening import opening
 from sphereface_plus.training.pace import Pace
+from sphereface_plus.training.parts import Run
 from sphereface_plus.training.precision import settle
 from sphereface_plus.training.reporting import Reporter, Silent
 from sphereface_plus.training.resume import ResumePoint, find
 from sphereface_plus.training.signals import stop_on_signals
-from sphereface_plus.training.state import Run, diverged, keep_failure, restore, sampler, save, state
+from sphereface_plus.training.state import diverged, keep_failure, restore, sampler, save, state
 
 # What torch.compile's two back ends, C++ and Triton, say where their compiler is missing.
 NO_COMPILER = re.compile("No working C\\+\\+ compiler|Failed to find C compiler")

@@ -1,92 +1,30 @@
-"""A run's parts, and what of them goes to disk: checkpoints to go on from, and the remains of a failure."""
+"""What of a run goes to disk: checkpoints to go on from, and the remains of a failure."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from sphereface_plus import checkpoint, weights
-from sphereface_plus.config import ImageConfig, RunConfig, to_dict
-from sphereface_plus.data.batches import BatchSampler, Order
-from sphereface_plus.data.trained_on import TrainedOn
+from sphereface_plus.config import ImageConfig, to_dict
+from sphereface_plus.data.batches import BatchSampler
 from sphereface_plus.files import write_text
-from sphereface_plus.processes import Processes
-from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.folder import (
     AFTER_DIVERGENCE,
     DivergedError,
     RunError,
-    RunFolder,
     differences,
 )
+from sphereface_plus.training.parts import Run
 
 HOW_TO_TRY = (
     "after a divergence --resume takes these changed, as by --set optimizer.learning_rate=..., from the "
     "newest checkpoint on; or begin anew with --out"
 )
-
-
-class TrainingSet(Protocol):
-    """What a run is trained on: images, each of one class (of one identity, for faces)."""
-
-    path: str
-    classes: list[str]
-    """Their names, in the order of the labels."""
-
-    def __len__(self) -> int: ...
-
-    def fingerprint(self) -> str:
-        """A hash over which images these are, in which order, with which labels."""
-        ...
-
-    def content(self) -> str:
-        """A hash over what the image files hold; empty where it is in the fingerprint or not looked at."""
-        ...
-
-    def describe(self, index: int) -> tuple[str, int]:
-        """What a person finds an image by, and its label."""
-        ...
-
-    def batch(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        """The images uint8 (B, H, W, C) of (index, position), augmented, and their labels (B,)."""
-        ...
-
-    def batches(self, sampler: BatchSampler) -> Iterator[tuple[Tensor, Tensor]]:
-        """`batch` of each of the sampler's lists, without end."""
-        ...
-
-
-@dataclass
-class Run:
-    """The parts of a run, and where it stands."""
-
-    config: RunConfig
-    folder: RunFolder
-    processes: Processes
-    data: TrainingSet
-    learner: ClassifierLearner
-    validation: Callable[[Callable[[Tensor], Tensor]], dict[str, float]] | None
-    """Network -> named scalars; None in the processes that do not validate."""
-    validate_every: int | None = None
-    """Steps between validations, the same in all processes; None for none."""
-    start: dict[str, Any] | None = None
-    """The load report of a fine-tuning."""
-    order: Order | None = None
-    """The stream of crops where it is not that of epochs."""
-    trained_on: TrainedOn | None = None
-    """Identities and crops, the start's among them; None for images."""
-    first_step: int = 0
-    best: dict[str, float] = field(default_factory=dict)
-    """Step and accuracy of the best validation so far."""
-    changes: list[dict[str, Any]] = field(default_factory=list)
-    """Settings that were changed after a divergence: step, setting, before, now."""
 
 
 def sampler(run: Run, step: int) -> BatchSampler:

@@ -1,0 +1,199 @@
+"""What a run is trained on: crops of faces, small images on the device, photographs of ImageNet."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from traceback import clear_frames
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor
+
+from sphereface_plus.config import FaceConfig, ImageConfig
+from sphereface_plus.data.batches import BatchSampler, loader
+from sphereface_plus.data.crops import CropsError, SpecError, check_crops
+from sphereface_plus.data.faces import CropDataset, FaceCrops
+from sphereface_plus.data.imagenet import ImageNet
+from sphereface_plus.data.images import (
+    Augmentation,
+    DeviceImages,
+    ImagesError,
+    augmented,
+    training_batches,
+)
+from sphereface_plus.data.trained_on import TrainedOn
+from sphereface_plus.training.signals import left_to_main
+
+NAMED = 5
+"""Identities that are left out and named; log and message would drown in more."""
+
+
+class TrainingSet(Protocol):
+    """What a run is trained on: images, each of one class (of one identity, for faces)."""
+
+    path: str
+    classes: list[str]
+    """Their names, in the order of the labels."""
+    left_out: str
+    """Which classes are not trained on, and why, in a part of a sentence; empty where all are."""
+    notes: Sequence[str]
+    """What is odd about the set, a sentence each."""
+
+    def __len__(self) -> int: ...
+
+    def fingerprint(self) -> str:
+        """A hash over which images these are, in which order, with which labels."""
+        ...
+
+    def content(self) -> str:
+        """A hash over what the image files hold; empty where it is in the fingerprint or not looked at."""
+        ...
+
+    def describe(self, index: int) -> tuple[str, int]:
+        """What a person finds an image by, and its label."""
+        ...
+
+    def batch(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        """The images uint8 (B, H, W, C) of (index, position), augmented, and their labels (B,)."""
+        ...
+
+    def batches(self, sampler: BatchSampler) -> Iterator[tuple[Tensor, Tensor]]:
+        """`batch` of each of the sampler's lists, without end."""
+        ...
+
+
+class FaceSet(CropDataset):
+    """Crops with their identities; TrainingSet says what a run wants of it."""
+
+    def __init__(self, config: FaceConfig, *, pin_memory: bool) -> None:
+        data = config.data
+        super().__init__(open_crops(config), seed=config.seed, flip=data.flip, shift=data.shift)
+        self.path, self.workers, self.pin_memory = data.path, data.workers, pin_memory
+        self.classes, self.left_out = self.crops.identities, left_out(self.crops)
+        self.notes: Sequence[str] = self.crops.notes
+        # Once each: they look at every file.
+        self._fingerprint, self._content = self.crops.fingerprint(), self.crops.content()
+        self.trained_on = TrainedOn(tuple(self.classes), np.unique(self.crops.marks()), complete=True)
+
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+    def content(self) -> str:
+        return self._content
+
+    def describe(self, index: int) -> tuple[str, int]:
+        return str(self.crops.paths[index]), self.crops.labels[index]
+
+    def batch(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        return self.__getitems__(items)
+
+    def batches(self, sampler: BatchSampler) -> Iterator[tuple[Tensor, Tensor]]:
+        return read_batches(self, sampler, workers=self.workers, pin_memory=self.pin_memory)
+
+
+class SmallImages:
+    """CIFAR or MNIST on the training device; TrainingSet says what a run wants of it."""
+
+    left_out: str = ""
+    notes: Sequence[str] = ()
+
+    def __init__(self, images: DeviceImages, config: ImageConfig) -> None:
+        data = config.data
+        self.images, self.seed, self.path = images, config.seed, data.path
+        self.augmentation = Augmentation(data.pad, data.border, data.flip)
+        self.classes = [str(label) for label in range(images.num_classes)]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def fingerprint(self) -> str:
+        return self.images.fingerprint()
+
+    def content(self) -> str:
+        return ""
+
+    def describe(self, index: int) -> tuple[str, int]:
+        return str(index), int(self.images.labels[index])
+
+    def batch(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        return augmented(self.images, items, self.augmentation, self.seed)
+
+    def batches(self, sampler: BatchSampler) -> Iterator[tuple[Tensor, Tensor]]:
+        return training_batches(self.images, sampler, self.augmentation)
+
+
+class Photographs(ImageNet):
+    """ImageNet's training photographs; TrainingSet says what a run wants of them."""
+
+    left_out: str = ""
+    notes: Sequence[str] = ()
+
+    def __init__(self, config: ImageConfig, *, pin_memory: bool) -> None:
+        super().__init__(Path(config.data.path) / "train", training=True, seed=config.seed)
+        self.path, self.workers, self.pin_memory = config.data.path, config.data.workers, pin_memory
+
+    def fingerprint(self) -> str:
+        lines = (f"{path}\t{label}\n" for path, label in zip(self.paths, self.labels, strict=True))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def content(self) -> str:
+        return ""
+
+    def describe(self, index: int) -> tuple[str, int]:
+        return self.paths[index], self.labels[index]
+
+    def batch(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        return self.__getitems__(items)
+
+    def batches(self, sampler: BatchSampler) -> Iterator[tuple[Tensor, Tensor]]:
+        return read_batches(self, sampler, workers=self.workers, pin_memory=self.pin_memory)
+
+
+def open_crops(config: FaceConfig) -> FaceCrops:
+    """The training set. Raises CropsError or SpecError if this network cannot be trained with it."""
+    data = config.data
+    crops = FaceCrops.open(data.path, root=data.root, min_images=data.min_images, exclude=data.exclude)
+    check_crops(crops.template, crops.size, config.network.input, origin=data.path)
+    if len(crops.identities) < 2:
+        advice = "give the folder that holds a folder for each person, or a list file of `path label` lines"
+        raise CropsError(
+            f"{data.path}: holds one identity only ({crops.identities[0]}); a classifier needs two; "
+            + (left_out(crops) or advice)
+        )
+    return crops
+
+
+def left_out(crops: FaceCrops) -> str:
+    """Which identities of a set are not trained on, and why, in a part of a sentence; empty where all are."""
+    if not crops.left_out:
+        return ""
+    named = [f"{name} ({why})" for name, why in sorted(crops.left_out.items())[:NAMED]]
+    more = f" and {len(crops.left_out) - NAMED:,} more" if len(crops.left_out) > NAMED else ""
+    people = len(crops.left_out) + len(crops.identities)
+    return f"{len(crops.left_out):,} of {people:,} identities left out: {', '.join(named)}{more}"
+
+
+def read_batches(
+    dataset: Any, sampler: BatchSampler, *, workers: int, pin_memory: bool
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Endless (images uint8 (B, H, W, 3), labels (B,)) of a data set that is asked for lists of the sampler.
+
+    Raises CropsError, SpecError or ImagesError for a bad file, with its sentence alone also from a reading
+    process. Closing the generator ends the reading processes.
+    """
+    parts = loader(dataset, sampler, workers=workers, pin_memory=pin_memory)
+    parts.worker_init_fn = left_to_main
+    reading = iter(parts)
+    failure = None
+    try:
+        yield from reading
+    except (CropsError, SpecError, ImagesError) as error:
+        # A DataLoader puts the traceback of the reading process before the sentence.
+        failure = type(error)(str(error).strip().rpartition(f"{type(error).__name__}: ")[2])
+        clear_frames(error.__traceback__)  # they hold the reading processes
+    finally:
+        del reading  # now, not at exit
+    if failure is not None:
+        raise failure  # here, without the caught one as its context
