@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from functools import partial
 
-from sphereface_plus.losses.angle import cosines, target_angle, with_target
+import torch
+from torch import Tensor
+
+from sphereface_plus.losses.angle import cosines
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import lengths, new_prototypes
 from sphereface_plus.processes import gathered
@@ -29,7 +31,7 @@ def adaptive_target(theta: Tensor, quality: Tensor, margin: float) -> Tensor:
     return torch.cos(theta - margin * quality) - margin * (1 + quality)
 
 
-class AdaFaceLoss(nn.Module):
+class AdaFaceLoss(Loss):
     """Softmax cross-entropy over s cos theta_j, with s adaptive_target(theta_y) for the target.
 
     Embeddings and prototypes are normalised. The length gets no gradient. Its mean and standard deviation run
@@ -68,9 +70,8 @@ class AdaFaceLoss(nn.Module):
                 self.length_mean.lerp_(everybodys.mean(), 1 - self.momentum)
                 self.length_deviation.lerp_(everybodys.std(correction=0), 1 - self.momentum)
             adapted = quality(length, self.length_mean, self.length_deviation, self.concentration)
-            cosine = cosines(x, self.prototypes)
-            target = adaptive_target(target_angle(x, self.prototypes, labels), adapted, self.margin)
-            logits = self.scale * with_target(cosine, labels, target)
-            loss = F.cross_entropy(logits, labels)
+            head = self.head(cosines, x, labels, self.prototypes, lengths(self.prototypes))
+            target = adaptive_target(head.target_angle(), adapted, self.margin)
+            loss = head.cross_entropy(target, scale=self.scale)
         terms = {"length_mean": self.length_mean.clone(), "length_deviation": self.length_deviation.clone()}
-        return LossOutput(loss, terms, logits.detach(), self.scale * cosine.detach())
+        return LossOutput(loss, terms, partial(head.without_margin, self.scale))

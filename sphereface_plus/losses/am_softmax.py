@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import lengths, new_prototypes, project, unit_lengths
+from sphereface_plus.losses.prototypes import lengths, lengths_of, new_prototypes, project
 
 
-class AMSoftmaxLoss(nn.Module):
+class AMSoftmaxLoss(Loss):
     """Softmax cross-entropy over s cos theta_j, with s (cos theta_y - margin_cosine) for the target.
 
     Embeddings and prototypes are both normalised, and gradients flow through both normalisations.
@@ -39,15 +39,12 @@ class AMSoftmaxLoss(nn.Module):
         # Out of autocast: bf16 has no cosines between 0.996 and 1.
         with torch.autocast(embeddings.device.type, enabled=False):
             x = embeddings.to(self.prototypes.dtype)
-            prototype_lengths = self._lengths()
-            if prototype_lengths is None:
-                prototype_lengths = lengths(self.prototypes)
-            plain_logits = project(x, self.prototypes, prototype_lengths) * (self.scale / lengths(x))[:, None]
-            column = labels[:, None]
-            target = plain_logits.gather(1, column) - self.scale * self.margin_cosine
-            logits = plain_logits.scatter(1, column, target)
-            loss = F.cross_entropy(logits, labels)
-        return LossOutput(loss, {}, logits.detach(), plain_logits.detach())
+            head = self.head(self._scaled_cosines, x, labels, self.prototypes, self._lengths())
+            loss = head.cross_entropy(head.target_product() - self.scale * self.margin_cosine)
+        return LossOutput(loss, {}, head.without_margin)
 
-    def _lengths(self) -> Tensor | None:
-        return unit_lengths(self.prototypes, in_place=self.training) if self.unit_prototypes else None
+    def _scaled_cosines(self, x: Tensor, prototypes: Tensor, prototype_lengths: Tensor) -> Tensor:
+        return project(x, prototypes, prototype_lengths) * (self.scale / lengths(x))[:, None]
+
+    def _lengths(self) -> Tensor:
+        return lengths_of(self.prototypes, unit=self.unit_prototypes, training=self.training)

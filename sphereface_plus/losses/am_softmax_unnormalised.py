@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from sphereface_plus.losses.angle import with_target
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import lengths, new_prototypes, project
 
 
-class UnnormalisedAMSoftmaxLoss(nn.Module):
+class UnnormalisedAMSoftmaxLoss(Loss):
     """Softmax cross-entropy over |x| cos theta_j, with |x| (cos theta_y - m) for the target.
 
     Prototypes are normalised, embeddings are not: the embedding's own length is the scale. With the full
@@ -43,8 +42,6 @@ class UnnormalisedAMSoftmaxLoss(nn.Module):
         # Out of autocast: the margin is a small difference of large logits.
         with torch.autocast(embeddings.device.type, enabled=False):
             x = embeddings.to(self.prototypes.dtype)
-            plain_logits = project(x, self.prototypes, lengths(self.prototypes))
-            target = plain_logits.gather(1, labels[:, None]).squeeze(1) - margin * lengths(x)
-            logits = with_target(plain_logits, labels, target)
-            loss = F.cross_entropy(logits, labels)
-        return LossOutput(loss, {"margin": torch.tensor(margin)}, logits.detach(), plain_logits.detach())
+            head = self.head(project, x, labels, self.prototypes, lengths(self.prototypes))
+            loss = head.cross_entropy(head.target_product() - margin * lengths(x))
+        return LossOutput(loss, {"margin": torch.tensor(margin)}, head.without_margin)

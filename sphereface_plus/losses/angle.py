@@ -8,19 +8,16 @@ from torch import Tensor
 from sphereface_plus.losses.prototypes import lengths, project
 
 
-def cosines(embeddings: Tensor, prototypes: Tensor, prototype_lengths: Tensor | None = None) -> Tensor:
-    """cos(x, w): embeddings (B, D), prototypes (C, D) -> (B, C); 0 for a zero vector.
+def cosines(embeddings: Tensor, prototypes: Tensor, prototype_lengths: Tensor) -> Tensor:
+    """cos(x, w): embeddings (B, D), prototypes (C, D), their lengths (C,) -> (B, C); 0 for a zero vector.
 
-    prototype_lengths: (C,), where they are not to be taken in the graph (prototypes.unit_lengths).
     Raises ValueError when embeddings and prototypes differ in D.
     """
-    if prototype_lengths is None:
-        prototype_lengths = lengths(prototypes)
     return project(embeddings, prototypes, prototype_lengths) / lengths(embeddings)[:, None]
 
 
-def target_angle(embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> Tensor:
-    """theta_y in radians, 0..pi: embeddings (B, D), prototypes (C, D), labels (B,) -> (B,).
+def angles(embeddings: Tensor, prototypes: Tensor) -> Tensor:
+    """theta in radians, 0..pi, row by row: embeddings (B, D), prototypes (B, D) -> (B,).
 
         theta = 2 atan2(|u - v|, |u + v|)        u, v: the unit vectors
 
@@ -28,9 +25,8 @@ def target_angle(embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> Tens
     only as 0. Here both are exact to rounding; at 0 and at pi, where the angle has a kink, the gradient is 0.
     A zero vector is at pi / 2 of all.
     """
-    targets = prototypes[labels]
     u = embeddings / lengths(embeddings)[:, None]
-    v = targets / lengths(targets)[:, None]
+    v = prototypes / lengths(prototypes)[:, None]
     return 2 * torch.atan2(lengths(u - v), lengths(u + v))
 
 

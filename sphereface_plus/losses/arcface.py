@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from sphereface_plus.losses.angle import cosines, straight_through, target_angle, with_target
+from sphereface_plus.losses.angle import cosines, straight_through
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import new_prototypes, unit_lengths
+from sphereface_plus.losses.prototypes import lengths_of, new_prototypes
 
 
-class ArcFaceLoss(nn.Module):
+class ArcFaceLoss(Loss):
     """Softmax cross-entropy over s cos theta_j, with s cos(theta_y + margin_radians) for the target.
 
     Embeddings and prototypes are normalised. Beyond theta = pi - margin_radians the target's logit rises
@@ -46,13 +47,12 @@ class ArcFaceLoss(nn.Module):
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):  # bf16 has no cosines in 0.996 .. 1
             x = embeddings.to(self.prototypes.dtype)
-            cosine = cosines(x, self.prototypes, self._lengths())
-            target = torch.cos(target_angle(x, self.prototypes, labels) + self.margin_radians)
+            head = self.head(cosines, x, labels, self.prototypes, self._lengths())
+            target = torch.cos(head.target_angle() + self.margin_radians)
             if self.gradient == "detached":
-                target = straight_through(target, cosine.gather(1, labels[:, None]).squeeze(1))
-            logits = self.scale * with_target(cosine, labels, target)
-            loss = F.cross_entropy(logits, labels)
-        return LossOutput(loss, {}, logits.detach(), self.scale * cosine.detach())
+                target = straight_through(target, head.target_product())
+            loss = head.cross_entropy(target, scale=self.scale)
+        return LossOutput(loss, {}, partial(head.without_margin, self.scale))
 
-    def _lengths(self) -> Tensor | None:
-        return unit_lengths(self.prototypes, in_place=self.training) if self.unit_prototypes else None
+    def _lengths(self) -> Tensor:
+        return lengths_of(self.prototypes, unit=self.unit_prototypes, training=self.training)

@@ -6,17 +6,19 @@ from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from sphereface_plus.losses.annealing import Annealing
+from sphereface_plus.losses.head import DenseHead
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import TINY, lengths, new_prototypes, project, unit_lengths
+from sphereface_plus.losses.prototypes import TINY, lengths, lengths_of, new_prototypes, project
 from sphereface_plus.losses.psi import psi, psi_derivative
 
 Gradient = Literal["exact", "caffe", "detached"]
 
 
-class ASoftmaxLoss(nn.Module):
+class ASoftmaxLoss(Loss):
     """Softmax cross-entropy over |x| cos theta_j, where the target's cosine gives way to psi_m.
 
         z_j = |x| cos theta_j                                                for j != y
@@ -68,21 +70,17 @@ class ASoftmaxLoss(nn.Module):
         # Out of autocast: the margin is a small difference of large logits.
         with torch.autocast(embeddings.device.type, enabled=False):
             x = embeddings.to(self.prototypes.dtype)
-            plain_logits = project(x, self.prototypes, self._prototype_lengths())
-            column = labels[:, None]
-            plain_target = plain_logits.gather(1, column).squeeze(1)  # |x| cos theta_y
-            target = plain_target + self._margin_term(x, labels, plain_target, lambda_)
-            logits = plain_logits.scatter(1, column, target[:, None])
-            loss = F.cross_entropy(logits, labels)
-        return LossOutput(loss, {"lambda": torch.tensor(lambda_)}, logits.detach(), plain_logits.detach())
+            prototype_lengths = lengths_of(
+                self.prototypes, unit=self.gradient == "caffe", training=self.training
+            )
+            head = self.head(project, x, labels, self.prototypes, prototype_lengths)
+            plain = head.target_product()  # |x| cos theta_y
+            loss = head.cross_entropy(plain + self._margin_term(head, plain, lambda_))
+        return LossOutput(loss, {"lambda": torch.tensor(lambda_)}, head.without_margin)
 
-    def _prototype_lengths(self) -> Tensor:
-        if self.gradient != "caffe":
-            return lengths(self.prototypes)
-        return unit_lengths(self.prototypes, in_place=self.training)
-
-    def _margin_term(self, x: Tensor, labels: Tensor, plain_target: Tensor, lambda_: float) -> Tensor:
+    def _margin_term(self, head: DenseHead, plain_target: Tensor, lambda_: float) -> Tensor:
         # z_y - |x| cos theta_y = |x| (psi_m(theta_y) - cos theta_y) / (1 + lambda), (B,), never above 0
+        x = head.embeddings
         length = lengths(x)
         cosine = plain_target / length
         change = (psi(cosine, self.margin) - cosine) / (1 + lambda_)
@@ -91,7 +89,7 @@ class ASoftmaxLoss(nn.Module):
         if self.gradient == "detached":
             return length * change.detach()
         with torch.no_grad():
-            w = F.normalize(self.prototypes[labels])
+            w = F.normalize(head.of_labels(self.prototypes))
             direction = (_caffe_direction(x, w, length, cosine, self.margin) - w) / (1 + lambda_)
         return _WithGradient.apply(x, length * change, direction)
 

@@ -3,13 +3,15 @@ arXiv:2004.00288)."""
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from functools import partial
 
-from sphereface_plus.losses.angle import cosines, target_angle, with_target
+import torch
+from torch import Tensor
+
+from sphereface_plus.losses.angle import cosines
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import new_prototypes
+from sphereface_plus.losses.prototypes import lengths, new_prototypes
 from sphereface_plus.processes import gathered
 
 
@@ -22,7 +24,7 @@ def negatives(cosine: Tensor, target: Tensor, t: Tensor) -> Tensor:
     return torch.where(cosine > target[:, None], cosine * (t + cosine), cosine)
 
 
-class CurricularFaceLoss(nn.Module):
+class CurricularFaceLoss(Loss):
     """Softmax cross-entropy over s N(t, cos theta_j), with s cos(theta_y + margin_radians) for the target.
 
     t is the running mean of the target cosines, near 0 at first, so that hard negatives count little; it
@@ -54,11 +56,11 @@ class CurricularFaceLoss(nn.Module):
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput with t; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):  # bf16 has no cosines in 0.996 .. 1
             x = embeddings.to(self.prototypes.dtype)
-            cosine = cosines(x, self.prototypes)
-            theta = target_angle(x, self.prototypes, labels)
+            head = self.head(cosines, x, labels, self.prototypes, lengths(self.prototypes))
+            theta = head.target_angle()
             if self.training:
                 self.t.lerp_(gathered(theta.cos()).mean(), 1 - self.momentum)
             target = torch.cos(theta + self.margin_radians)
-            logits = self.scale * with_target(negatives(cosine, target, self.t), labels, target)
-            loss = F.cross_entropy(logits, labels)
-        return LossOutput(loss, {"t": self.t.clone()}, logits.detach(), self.scale * cosine.detach())
+            harder = partial(negatives, target=target, t=self.t)
+            loss = head.cross_entropy(target, others=harder, scale=self.scale)
+        return LossOutput(loss, {"t": self.t.clone()}, partial(head.without_margin, self.scale))

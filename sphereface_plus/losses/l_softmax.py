@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from sphereface_plus.losses.angle import with_target
 from sphereface_plus.losses.annealing import Annealing
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import lengths, new_prototypes
 from sphereface_plus.losses.psi import psi
 
 
-class LSoftmaxLoss(nn.Module):
+class LSoftmaxLoss(Loss):
     """Softmax cross-entropy over w_j x, where the target's cosine gives way to psi_m.
 
         z_j = |w_j| |x| cos theta_j                                              for j != y
@@ -50,11 +50,10 @@ class LSoftmaxLoss(nn.Module):
         # Out of autocast: the margin is a small difference of large logits.
         with torch.autocast(embeddings.device.type, enabled=False):
             x = embeddings.to(self.prototypes.dtype)
-            plain_logits = F.linear(x, self.prototypes)
-            plain_target = plain_logits.gather(1, labels[:, None]).squeeze(1)
-            length = lengths(self.prototypes)[labels] * lengths(x)  # |w_y| |x|
-            cosine = plain_target / length
-            target = plain_target + length * (psi(cosine, self.margin) - cosine) / (1 + lambda_)
-            logits = with_target(plain_logits, labels, target)
-            loss = F.cross_entropy(logits, labels)
-        return LossOutput(loss, {"lambda": torch.tensor(lambda_)}, logits.detach(), plain_logits.detach())
+            head = self.head(F.linear, x, labels, self.prototypes)
+            plain = head.target_product()
+            length = head.of_labels(lengths(self.prototypes)) * lengths(x)  # |w_y| |x|
+            cosine = plain / length
+            target = plain + length * (psi(cosine, self.margin) - cosine) / (1 + lambda_)
+            loss = head.cross_entropy(target)
+        return LossOutput(loss, {"lambda": torch.tensor(lambda_)}, head.without_margin)

@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from sphereface_plus.losses.angle import cosines, target_angle, with_target
+from sphereface_plus.losses.angle import cosines
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import lengths, new_prototypes
 
 
-class MagFaceLoss(nn.Module):
+class MagFaceLoss(Loss):
     """Softmax cross-entropy over s cos theta_j, s cos(theta_y + m(a)) for the target, plus a term of length.
 
         length_weight mean(g(a))
@@ -59,16 +60,15 @@ class MagFaceLoss(nn.Module):
             x = embeddings.to(self.prototypes.dtype)
             length = lengths(x)
             a = length.clamp(self.length_min, self.length_max)
-            cosine = cosines(x, self.prototypes)
-            theta = target_angle(x, self.prototypes, labels)
+            head = self.head(cosines, x, labels, self.prototypes, lengths(self.prototypes))
+            theta = head.target_angle()
             target = torch.cos(theta + self._margin(a))
             if self.easy_margin:
                 target = torch.where(theta < math.pi / 2, target, theta.cos())
-            logits = self.scale * with_target(cosine, labels, target)
             length_term = (1 / a + a / self.length_max**2).mean()
-            loss = F.cross_entropy(logits, labels) + self.length_weight * length_term
+            loss = head.cross_entropy(target, scale=self.scale) + self.length_weight * length_term
         terms = {"length_term": length_term.detach(), "mean_length": length.detach().mean()}
-        return LossOutput(loss, terms, logits.detach(), self.scale * cosine.detach())
+        return LossOutput(loss, terms, partial(head.without_margin, self.scale))
 
     def _margin(self, a: Tensor) -> Tensor:
         share = (a - self.length_min) / (self.length_max - self.length_min)

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor
+
+
+class WithoutMargin(NamedTuple):
+    """How a batch is classified by its logits without the margin, detached."""
+
+    right: Tensor
+    """(B,) bool: whether the largest logit is the label's."""
+    cross_entropy: Tensor
+    """Scalar, the mean over the batch."""
 
 
 class LossOutput(NamedTuple):
@@ -14,7 +24,5 @@ class LossOutput(NamedTuple):
     """Scalar, the mean over the batch; what is differentiated."""
     terms: dict[str, Tensor]
     """Named scalars for the log."""
-    logits: Tensor | None
-    """(B, C), with margin and scale, detached: what entered the softmax; None without prototypes."""
-    plain_logits: Tensor | None
-    """(B, C), without the margin, detached: their argmax gives the accuracy without margin; None likewise."""
+    without_margin: Callable[[], WithoutMargin] | None
+    """Counts when it is called, and keeps the head's memory until it is dropped; None without prototypes."""

@@ -9,15 +9,18 @@ lets the gradient of a badly wrong answer vanish.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sphereface_plus.losses.head import counted
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.losses.output import LossOutput
 
 
-class SmoothedSoftmaxLoss(nn.Module):
+class SmoothedSoftmaxLoss(Loss):
     """Cross-entropy over z_j = w_j x, no bias, nothing normalised; prototypes (C, D) from N(0, 2 / D).
 
     The initialisation is He's, as of all the network's layers (section 5.1).
@@ -47,4 +50,4 @@ class SmoothedSoftmaxLoss(nn.Module):
                 log_p = logits.log_softmax(dim=1)
             right = log_p.gather(1, labels[:, None]).mean()
             loss = -(1 - self.label_smoothing) * right - self.label_smoothing * log_p.mean()
-        return LossOutput(loss, {}, logits.detach(), logits.detach())
+        return LossOutput(loss, {}, partial(counted, logits.detach(), labels))

@@ -6,11 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import new_prototypes
 
 
-class SoftmaxLoss(nn.Module):
+class SoftmaxLoss(Loss):
     """Softmax cross-entropy over z_j = w_j x + b_j, the bias only if asked for; nothing is normalised."""
 
     def __init__(self, num_identities: int, embedding_size: int, *, bias: bool = False) -> None:
@@ -21,6 +22,7 @@ class SoftmaxLoss(nn.Module):
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput:
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):
-            logits = F.linear(embeddings.to(self.prototypes.dtype), self.prototypes, self.bias)
-            loss = F.cross_entropy(logits, labels)
-        return LossOutput(loss, {}, logits.detach(), logits.detach())
+            x = embeddings.to(self.prototypes.dtype)
+            head = self.head(F.linear, x, labels, self.prototypes, self.bias)
+            loss = head.cross_entropy()
+        return LossOutput(loss, {}, head.without_margin)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import new_prototypes
 from sphereface_plus.processes import gathered
@@ -21,7 +22,7 @@ def moved_centers(centers: Tensor, embeddings: Tensor, labels: Tensor, rate: flo
     return centers - rate * differences / (1 + counts)[:, None]
 
 
-class SoftmaxCenterLoss(nn.Module):
+class SoftmaxCenterLoss(Loss):
     """Softmax cross-entropy over w_j x + b_j, plus center_weight times the mean of |x - c_y|^2 / 2.
 
     Nothing is normalised. The centres are no weights: they live in a buffer and move, in training only,
@@ -51,12 +52,12 @@ class SoftmaxCenterLoss(nn.Module):
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):  # squares of lengths
             x = embeddings.to(self.prototypes.dtype)
-            logits = F.linear(x, self.prototypes, self.bias)
-            softmax = F.cross_entropy(logits, labels)
+            head = self.head(F.linear, x, labels, self.prototypes, self.bias)
+            softmax = head.cross_entropy()
             center = (x - self.centers[labels]).square().sum(dim=1).mean() / 2
             if self.training:
                 moved = moved_centers(self.centers, gathered(x), gathered(labels), self.center_rate)
                 self.centers.copy_(moved)
             loss = softmax + self.center_weight * center
         terms = {"softmax": softmax.detach(), "center": center.detach()}
-        return LossOutput(loss, terms, logits.detach(), logits.detach())
+        return LossOutput(loss, terms, head.without_margin)

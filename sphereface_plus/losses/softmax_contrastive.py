@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import new_prototypes
 
@@ -29,7 +30,7 @@ def _mean(values: Tensor) -> Tensor:
     return values.sum() / max(1, len(values))
 
 
-class SoftmaxContrastiveLoss(nn.Module):
+class SoftmaxContrastiveLoss(Loss):
     """Softmax cross-entropy over w_j x + b_j, plus contrastive_weight times `contrastive`.
 
     Nothing is normalised. Needs batches with several crops of an identity (data.images_per_identity); pairs
@@ -55,9 +56,9 @@ class SoftmaxContrastiveLoss(nn.Module):
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):  # small differences of long embeddings
             x = embeddings.to(self.prototypes.dtype)
-            logits = F.linear(x, self.prototypes, self.bias)
-            softmax = F.cross_entropy(logits, labels)
+            head = self.head(F.linear, x, labels, self.prototypes, self.bias)
+            softmax = head.cross_entropy()
             pairs = contrastive(x, labels, self.margin)
             loss = softmax + self.contrastive_weight * pairs
         terms = {"softmax": softmax.detach(), "contrastive": pairs.detach()}
-        return LossOutput(loss, terms, logits.detach(), logits.detach())
+        return LossOutput(loss, terms, head.without_margin)

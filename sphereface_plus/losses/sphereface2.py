@@ -4,15 +4,18 @@ arXiv:2108.01513)."""
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sphereface_plus.losses.angle import cosines, straight_through, target_angle, with_target
+from sphereface_plus.losses.angle import angles, cosines, straight_through, with_target
+from sphereface_plus.losses.head import counted
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import new_prototypes, unit_lengths
+from sphereface_plus.losses.prototypes import lengths_of, new_prototypes
 
 MarginType = Literal["C", "A", "M"]
 
@@ -43,7 +46,7 @@ def balancing_bias(
     return math.log(2 * z) - scale * other - math.log(1 - z + root)
 
 
-class SphereFace2Loss(nn.Module):
+class SphereFace2Loss(Loss):
     """Weighted binary cross-entropy over all B C pairs of an embedding and a prototype.
 
         logit = r g'(theta) + b         loss = loss_weight C / r  mean(weight BCE(logit, is target))
@@ -88,31 +91,31 @@ class SphereFace2Loss(nn.Module):
         self.bias = nn.Parameter(torch.tensor(bias))
 
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput:
-        """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing.
-
-        The logits are those of the sigmoid, not of a softmax.
-        """
+        """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):  # bf16 has no cosines in 0.996 .. 1
             x = embeddings.to(self.prototypes.dtype)
             cosine = cosines(x, self.prototypes, self._lengths())
             is_target = with_target(torch.zeros_like(cosine), labels, cosine.new_ones(len(labels)))
-            values = self._with_margin(x, labels, cosine, is_target)
-            if self.gradient == "detached":
-                values = straight_through(values, cosine)
-            logits = self.scale * values + self.bias
+            logits = self._logits(x, labels, cosine, is_target)
             weight = self.balance * is_target + (1 - self.balance) * (1 - is_target)
             entropy = F.binary_cross_entropy_with_logits(logits, is_target, weight)
             loss = entropy * (self.loss_weight * len(self.prototypes) / self.scale)
             plain_logits = self.scale * adjusted(cosine.detach(), self.power) + self.bias.detach()
-        return LossOutput(loss, {"bias": self.bias.detach().clone()}, logits.detach(), plain_logits)
+        return LossOutput(loss, {"bias": self.bias.detach().clone()}, partial(counted, plain_logits, labels))
+
+    def _logits(self, x: Tensor, labels: Tensor, cosine: Tensor, is_target: Tensor) -> Tensor:
+        values = self._with_margin(x, labels, cosine, is_target)
+        if self.gradient == "detached":
+            values = straight_through(values, cosine)
+        return self.scale * values + self.bias  # (B, C), of the sigmoid, not of a softmax
 
     def _with_margin(self, x: Tensor, labels: Tensor, cosine: Tensor, is_target: Tensor) -> Tensor:
         values = adjusted(cosine, self.power)  # (B, C)
         if self.margin_type == "C":
             return values - self.margin * (2 * is_target - 1)
-        theta = target_angle(x, self.prototypes, labels)
+        theta = angles(x, self.prototypes[labels])
         moved = theta + self.margin if self.margin_type == "A" else theta * self.margin
         return with_target(values, labels, adjusted(moved.clamp(0, math.pi).cos(), self.power))
 
-    def _lengths(self) -> Tensor | None:
-        return unit_lengths(self.prototypes, in_place=self.training) if self.unit_prototypes else None
+    def _lengths(self) -> Tensor:
+        return lengths_of(self.prototypes, unit=self.unit_prototypes, training=self.training)

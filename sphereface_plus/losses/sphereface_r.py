@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from sphereface_plus.losses.angle import cosines, straight_through, target_angle, with_target
+from sphereface_plus.losses.angle import cosines, straight_through
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import lengths, new_prototypes, unit_lengths
+from sphereface_plus.losses.prototypes import lengths, lengths_of, new_prototypes
 
 Version = Literal["v0", "v1", "v2"]
 Normalisation = Literal["hard", "none", "soft"]
@@ -38,7 +39,7 @@ def cosine_of_shrunk_angle(cosine: Tensor, margin: float) -> Tensor:
     return torch.cos(torch.arccos(cosine.clamp(-1 + 1e-5, 1 - 1e-5)) / margin)
 
 
-class SphereFaceRLoss(nn.Module):
+class SphereFaceRLoss(Loss):
     """Softmax cross-entropy over the embeddings' factor times cos theta_j, with a multiplied target angle.
 
     version: what the margin m does. v0 and v1 put psi_v0 or psi_v1 of theta_y in the place of cos theta_y,
@@ -86,28 +87,29 @@ class SphereFaceRLoss(nn.Module):
         margin = self.margin_at(step)
         with torch.autocast(embeddings.device.type, enabled=False):  # bf16 has no cosines in 0.996 .. 1
             x = embeddings.to(self.prototypes.dtype)
-            cosine = cosines(x, self.prototypes, self._lengths())
-            values = self._with_margin(x, labels, cosine, margin)
+            head = self.head(cosines, x, labels, self.prototypes, self._lengths())
+            target = self._target(head.target_angle(), margin)
             if self.gradient == "detached":
-                values = straight_through(values, cosine)
+                target = straight_through(target, head.target_product())
             length = lengths(x)
             factor = self.scale if self.normalisation == "hard" else length[:, None]
-            logits = factor * values
-            loss = F.cross_entropy(logits, labels)
+            others = partial(self._other, margin=margin) if self.version == "v2" else None
+            loss = head.cross_entropy(target, others=others, scale=factor)
             if self.normalisation != "none":
                 loss = loss * (self.loss_weight / self.scale)
             if self.normalisation == "soft":
                 loss = loss + self.length_weight * (length - self.scale).abs().mean()
-            plain_logits = (factor * cosine).detach()
         terms = {"margin": torch.tensor(margin), "mean_length": length.detach().mean()}
-        return LossOutput(loss, terms, logits.detach(), plain_logits)
+        return LossOutput(loss, terms, partial(head.without_margin, factor))
 
-    def _with_margin(self, x: Tensor, labels: Tensor, cosine: Tensor, margin: float) -> Tensor:
-        theta = target_angle(x, self.prototypes, labels)
+    def _target(self, theta: Tensor, margin: float) -> Tensor:
         if self.version == "v2":
-            return with_target(cosine_of_shrunk_angle(cosine, margin), labels, theta.cos())
-        psi = psi_v0 if self.version == "v0" else psi_v1
-        return with_target(cosine, labels, psi(theta, margin))
+            return theta.cos()
+        return psi_v0(theta, margin) if self.version == "v0" else psi_v1(theta, margin)
 
-    def _lengths(self) -> Tensor | None:
-        return unit_lengths(self.prototypes, in_place=self.training) if self.unit_prototypes else None
+    def _other(self, cosine: Tensor, margin: float) -> Tensor:
+        shrunk = cosine_of_shrunk_angle(cosine, margin)
+        return straight_through(shrunk, cosine) if self.gradient == "detached" else shrunk
+
+    def _lengths(self) -> Tensor:
+        return lengths_of(self.prototypes, unit=self.unit_prototypes, training=self.training)

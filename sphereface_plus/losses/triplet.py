@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import lengths
 
@@ -47,7 +48,7 @@ def hard(distance: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return farthest[anchors], nearest[anchors]
 
 
-class TripletLoss(nn.Module):
+class TripletLoss(Loss):
     """Mean over the batch's triplets of max(0, d(anchor, genuine) - d(anchor, impostor) + margin).
 
     d is the squared Euclidean distance of unit embeddings, as in FaceNet. There are no prototypes, and so no
@@ -69,7 +70,7 @@ class TripletLoss(nn.Module):
         self.mining, self.margin = mining, margin
 
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput:
-        """embeddings (B, D), labels (B,) -> LossOutput without logits; the step changes nothing."""
+        """embeddings (B, D), labels (B,) -> LossOutput, nothing without margin; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):  # small differences of distances
             x = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
             distance = squared_distances(x)
@@ -82,4 +83,4 @@ class TripletLoss(nn.Module):
             "violating_share": (violation.detach() > 0).sum() / count,
             "genuine_distance": genuine.detach().sum() / count,
         }
-        return LossOutput(loss, terms, None, None)
+        return LossOutput(loss, terms, None)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from sphereface_plus.config import ImageMHEConfig, MHEConfig, TermConfig, to_dict
+from sphereface_plus.losses.output import WithoutMargin
 from sphereface_plus.mhe import (
     EnergyTerm,
     MHERegularizer,
@@ -78,7 +79,7 @@ class PrototypeEnergy:
         (classification_gradient,) = torch.autograd.grad(output.loss, [prototypes])
         energy = self._energy(labels)
         (energy_gradient,) = torch.autograd.grad(energy, [prototypes])
-        scalars = _accuracy(output.plain_logits, labels, mean) | {
+        scalars = _accuracy(output.without_margin(), mean) | {
             "mhe/energy": mean(energy.detach()),
             "mhe/tangential_gradient": tangential(mean(energy_gradient), prototypes).norm(),
             "mhe/classification_tangential_gradient": tangential(
@@ -130,7 +131,7 @@ class LayerEnergies:
             for measure, regularizer in self.measures.items()
             for layer, energy in regularizer.layer_energies().items()
         }
-        return _accuracy(output.plain_logits, labels, mean) | self.regularizer(step) | energies
+        return _accuracy(output.without_margin(), mean) | self.regularizer(step) | energies
 
 
 def _hidden_term(config: ImageMHEConfig) -> EnergyTerm:
@@ -146,9 +147,8 @@ def _term(config: TermConfig) -> EnergyTerm:
     return EnergyTerm(layer_reduction=settings.pop("reduction"), **settings)
 
 
-def _accuracy(plain_logits: Tensor, labels: Tensor, mean: Mean) -> dict[str, Tensor]:
-    """Of logits (B, C) without margin."""
+def _accuracy(plain: WithoutMargin, mean: Mean) -> dict[str, Tensor]:
     return {
-        "accuracy_without_margin": mean((plain_logits.argmax(dim=1) == labels).float().mean()),
-        "cross_entropy_without_margin": mean(nn.functional.cross_entropy(plain_logits, labels)),
+        "accuracy_without_margin": mean(plain.right.float().mean()),
+        "cross_entropy_without_margin": mean(plain.cross_entropy),
     }

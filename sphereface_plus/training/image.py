@@ -118,9 +118,9 @@ def accuracies(
         right = {}
         for images, labels in batches():
             features = network(prepare(images.to(device)))
-            answers = loss(features, labels.to(device), 0).plain_logits.argmax(dim=1).cpu()
-            for label, answer in zip(labels.tolist(), answers.tolist(), strict=True):
-                right.setdefault(label, []).append(answer == label)
+            hits = loss(features, labels.to(device), 0).without_margin().right
+            for label, hit in zip(labels.tolist(), hits.tolist(), strict=True):
+                right.setdefault(label, []).append(hit)
         everything = [hit for hits in right.values() for hit in hits]
         scalars[f"{name}/accuracy"] = float(np.mean(everything))
         if name == "test" and len(right) <= 10:

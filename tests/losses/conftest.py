@@ -1,9 +1,11 @@
-"""A batch, slow angles and slow cross-entropy, for the tests of the losses."""
+"""A batch, slow angles and slow cross-entropy, and what a loss's head takes the entropy of."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 C, D = 7, 5
 
@@ -44,3 +46,35 @@ def cross_entropy():
         return sum(losses) / len(losses)
 
     return slow
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """seen(loss, x, labels, step) -> its loss and terms, and the logits (B, C) that its head keeps to itself:
+    `logits`, of which the loss took the entropy, and `plain_logits`, of which it counts without margin."""
+    entered = []
+
+    def watched(name):
+        entropy = getattr(F, name)
+
+        def entropy_of(logits, *arguments, **settings):
+            entered.append(logits)
+            return entropy(logits, *arguments, **settings)
+
+        return entropy_of
+
+    for name in ("cross_entropy", "binary_cross_entropy_with_logits"):
+        monkeypatch.setattr(F, name, watched(name))
+
+    def look(loss, x, labels, step):
+        entered.clear()
+        output = loss(x, labels, step)
+        plain = output.without_margin()
+        with_margin, without = entered
+        assert not plain.cross_entropy.requires_grad
+        assert torch.equal(plain.right, without.argmax(dim=1) == labels)
+        return SimpleNamespace(
+            loss=output.loss, terms=output.terms, logits=with_margin.detach(), plain_logits=without.detach()
+        )
+
+    return look

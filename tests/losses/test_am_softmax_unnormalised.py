@@ -10,14 +10,14 @@ def make(**settings):
     return UnnormalisedAMSoftmaxLoss(7, 5, **settings).double()
 
 
-def test_the_loss_equals_its_formula_entry_by_entry(batch, angles, cross_entropy):
+def test_the_loss_equals_its_formula_entry_by_entry(batch, angles, cross_entropy, seen):
     loss, (x, labels) = make(margin_cosine=0.4, margin_growth=0.05), batch()
     expected = []
     theta = angles(x, loss.prototypes.detach())
     for row, label, vector in zip(theta, labels.tolist(), x.tolist(), strict=True):
         length = math.hypot(*vector)
         expected.append([length * (math.cos(a) - 0.15 * (j == label)) for j, a in enumerate(row)])
-    output = loss(x, labels, 3)
+    output = seen(loss, x, labels, 3)
     torch.testing.assert_close(output.logits, torch.tensor(expected, dtype=torch.float64))
     assert output.loss.item() == pytest.approx(cross_entropy(expected, labels))
 

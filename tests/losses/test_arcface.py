@@ -10,14 +10,14 @@ def make(**settings):
     return ArcFaceLoss(7, 5, **settings).double()
 
 
-def test_the_loss_equals_its_formula_entry_by_entry(batch, angles, cross_entropy):
+def test_the_loss_equals_its_formula_entry_by_entry(batch, angles, cross_entropy, seen):
     loss, (x, labels) = make(scale=20.0, margin_radians=0.4), batch()
     theta = angles(x, loss.prototypes.detach())
     expected = [
         [20 * math.cos(angle + 0.4 * (j == label)) for j, angle in enumerate(row)]
         for row, label in zip(theta, labels.tolist(), strict=True)
     ]
-    output = loss(x, labels, 0)
+    output = seen(loss, x, labels, 0)
     torch.testing.assert_close(output.logits, torch.tensor(expected, dtype=torch.float64))
     assert output.loss.item() == pytest.approx(cross_entropy(expected, labels))
     torch.testing.assert_close(output.plain_logits, 20 * torch.tensor(theta, dtype=torch.float64).cos())
@@ -44,7 +44,7 @@ def test_without_margin_it_is_the_normalised_softmax_in_value_and_gradient(batch
     torch.testing.assert_close(theirs, ours)
 
 
-def test_detached_has_the_same_value_and_the_gradient_of_a_constant_margin(batch):
+def test_detached_has_the_same_value_and_the_gradient_of_a_constant_margin(batch, seen):
     loss, (x, labels) = make(gradient="detached"), batch()
     exact = make()
     exact.load_state_dict(loss.state_dict())
@@ -52,7 +52,7 @@ def test_detached_has_the_same_value_and_the_gradient_of_a_constant_margin(batch
     x.requires_grad_()
     (gradient,) = torch.autograd.grad(loss(x, labels, 0).loss, x)
     cosine = torch.nn.functional.normalize(x) @ torch.nn.functional.normalize(loss.prototypes.detach()).T
-    slope = torch.softmax(exact(x, labels, 0).logits, dim=1)  # d CE / d logits, plus -1 at the target
+    slope = torch.softmax(seen(exact, x, labels, 0).logits, dim=1)  # d CE / d logits, plus -1 at the target
     slope[torch.arange(len(labels)), labels] -= 1
     (expected,) = torch.autograd.grad((cosine * 64 * slope.detach()).sum() / len(labels), x)
     torch.testing.assert_close(gradient, expected)

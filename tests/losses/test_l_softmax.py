@@ -12,7 +12,7 @@ def make(**settings):
 
 
 @pytest.mark.parametrize("margin", [1, 2, 3, 4])
-def test_the_loss_equals_its_formula_entry_by_entry(batch, angles, cross_entropy, margin):
+def test_the_loss_equals_its_formula_entry_by_entry(batch, angles, cross_entropy, margin, seen):
     annealing = {"lambda_base": 10.0, "lambda_gamma": 0.1, "lambda_power": 2.0}
     loss, (x, labels) = make(margin=margin, **annealing), batch()
     lambda_ = Annealing(base=10.0, gamma=0.1, power=2.0, minimum=0.0)(4)
@@ -26,7 +26,7 @@ def test_the_loss_equals_its_formula_entry_by_entry(batch, angles, cross_entropy
         product = math.hypot(*w[label].tolist()) * math.hypot(*vector)
         logits[label] = product * (lambda_ * math.cos(row[label]) + psi) / (1 + lambda_)
         expected.append(logits)
-    output = loss(x, labels, 4)
+    output = seen(loss, x, labels, 4)
     torch.testing.assert_close(output.logits, torch.tensor(expected, dtype=torch.float64))
     torch.testing.assert_close(output.plain_logits, x @ w.T)
     assert output.loss.item() == pytest.approx(cross_entropy(expected, labels))

@@ -13,7 +13,7 @@ def make(**settings):
     return MagFaceLoss(7, 5, **settings).double()
 
 
-def test_the_loss_equals_its_formula_entry_by_entry(batch, angles, cross_entropy):
+def test_the_loss_equals_its_formula_entry_by_entry(batch, angles, cross_entropy, seen):
     settings = {"length_min": 10.0, "length_max": 20.0, "margin_min": 0.2, "margin_max": 0.6}
     loss, (x, labels) = make(scale=20.0, length_weight=35.0, **settings), batch()
     x[0], x[1] = x[0] / x[0].norm(), 50 * x[1] / x[1].norm()  # outside both bounds
@@ -24,7 +24,7 @@ def test_the_loss_equals_its_formula_entry_by_entry(batch, angles, cross_entropy
         logits[label] = 20 * math.cos(row[label] + 0.2 + 0.4 * (a - 10) / 10)
         expected.append(logits)
         terms.append(1 / a + a / 20**2)
-    output = loss(x, labels, 0)
+    output = seen(loss, x, labels, 0)
     torch.testing.assert_close(output.logits, torch.tensor(expected, dtype=torch.float64))
     term = sum(terms) / len(terms)
     assert output.terms["length_term"].item() == pytest.approx(term)
@@ -72,13 +72,13 @@ def test_bounds_out_of_order_are_refused():
         validate(MagFaceConfig, {"kind": "magface", "margin_min": 0.9}, "test")
 
 
-def test_the_easy_margin_leaves_angles_of_90_degrees_and_more_alone():
+def test_the_easy_margin_leaves_angles_of_90_degrees_and_more_alone(seen):
     loss = MagFaceLoss(2, 2, scale=1.0, length_min=1.0, length_max=3.0, easy_margin=True).double()
     with torch.no_grad():
         loss.prototypes.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
     degrees = torch.tensor([30.0, 89.0, 91.0, 150.0], dtype=torch.float64)
     theta = torch.deg2rad(degrees)
     x = 2.0 * torch.stack([theta.cos(), theta.sin()], dim=1)
-    logits = loss(x, torch.zeros(4, dtype=torch.long), 0).logits[:, 0]
+    logits = seen(loss, x, torch.zeros(4, dtype=torch.long), 0).logits[:, 0]
     margin = (0.45 + 0.8) / 2  # of the length in the middle
     torch.testing.assert_close(logits, torch.where(degrees < 90, (theta + margin).cos(), theta.cos()))

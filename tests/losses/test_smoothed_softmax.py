@@ -18,7 +18,9 @@ def test_without_deviations_it_is_torchs_cross_entropy(batch):
     loss = SmoothedSoftmaxLoss(C, D)
     output = loss(*batch, 0)
     assert torch.allclose(output.loss, F.cross_entropy(batch[0] @ loss.prototypes.T, batch[1]))
-    assert torch.equal(output.logits, output.plain_logits)
+    plain = output.without_margin()
+    assert torch.equal(plain.right, (batch[0] @ loss.prototypes.T).argmax(dim=1) == batch[1])
+    assert torch.allclose(plain.cross_entropy, output.loss)
 
 
 def test_label_smoothing_alone_is_torchs(batch):

@@ -9,14 +9,14 @@ def make(**settings):
     return SoftmaxCenterLoss(7, 5, **settings).double()
 
 
-def test_the_loss_is_softmax_plus_half_the_squared_distance_to_the_centre(batch):
+def test_the_loss_is_softmax_plus_half_the_squared_distance_to_the_centre(batch, seen):
     loss, (x, labels) = make(center_weight=0.1), batch()
     logits = x @ loss.prototypes.detach().T + loss.bias.detach()
     center = sum(
         sum((a - b) ** 2 for a, b in zip(row, loss.centers[label].tolist(), strict=True)) / 2
         for row, label in zip(x.tolist(), labels.tolist(), strict=True)
     ) / len(x)
-    output = loss(x, labels, 0)
+    output = seen(loss, x, labels, 0)
     assert output.terms["center"].item() == pytest.approx(center)
     assert output.loss.item() == pytest.approx(F.cross_entropy(logits, labels).item() + 0.1 * center)
     torch.testing.assert_close(output.logits, logits)

@@ -29,7 +29,9 @@ def slow_values(theta, label, version, m):
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("normalisation", ["hard", "none", "soft"])
-def test_the_loss_equals_its_formula_entry_by_entry(batch, angles, cross_entropy, version, normalisation):
+def test_the_loss_equals_its_formula_entry_by_entry(
+    batch, angles, cross_entropy, version, normalisation, seen
+):
     weights = {} if normalisation == "none" else {"scale": 20.0, "loss_weight": 10.0}
     loss, (x, labels) = make(version=version, normalisation=normalisation, margin=1.7, **weights), batch()
     lengths = [math.hypot(*row) for row in x.tolist()]
@@ -44,7 +46,7 @@ def test_the_loss_equals_its_formula_entry_by_entry(batch, angles, cross_entropy
         value *= 10 / 20
     if normalisation == "soft":
         value += 0.01 * sum(abs(length - 20) for length in lengths) / len(lengths)
-    output = loss(x, labels, 0)
+    output = seen(loss, x, labels, 0)
     torch.testing.assert_close(output.logits, torch.tensor(expected, dtype=torch.float64))
     assert output.loss.item() == pytest.approx(value)
 
@@ -75,10 +77,10 @@ def test_the_exact_gradient_is_the_derivative(batch, version, normalisation):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_detached_gradient_is_that_of_the_plain_cosine(batch, version):
+def test_the_detached_gradient_is_that_of_the_plain_cosine(batch, version, seen):
     loss, (x, labels) = make(version=version), batch()
     x.requires_grad_()
-    output = loss(x, labels, 0)
+    output = seen(loss, x, labels, 0)
     (gradient,) = torch.autograd.grad(output.loss, x)
     slope = (output.logits.softmax(1) - torch.nn.functional.one_hot(labels, 7)) / len(labels)
     cosine = torch.nn.functional.normalize(x) @ torch.nn.functional.normalize(loss.prototypes.detach()).T

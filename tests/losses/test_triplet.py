@@ -77,7 +77,7 @@ def test_a_batch_without_triplets_has_loss_0(mining, labels):
     output.loss.backward()
     assert output.loss.item() == 0
     assert not x.grad.any()
-    assert output.logits is output.plain_logits is None
+    assert output.without_margin is None
 
 
 def test_the_length_of_embeddings_changes_nothing():
