@@ -62,7 +62,8 @@ def choice(name: str, help: str) -> Callable[..., Any]:
     "--list",
     "list_file",
     type=FILE,
-    help="For --layout list: a file with a line `path label` for each photo, paths relative to PHOTOS.",
+    help="For --layout list: a file with a line `path label` for each photo, paths relative to PHOTOS, "
+    "labels numbers or names; also with a comma or tab between them, and a header.",
 )
 @option("--min-images", type=click.IntRange(1), default=1, help="Leave out people with fewer photos.")
 @option(

@@ -8,18 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from sphereface_plus.data.folder_notes import folders_left_out, taken_for_one
 from sphereface_plus.data.formats.keys import IMAGE_SUFFIXES
-from sphereface_plus.words import counted
 
 from .errors import PrepError
 
-_PARTS_OF_SETS = frozenset(
-    (
-        *("images", "image", "imgs", "img", "photos", "pictures", "pics", "faces", "jpg", "jpeg", "png"),
-        *("data", "dataset", "train", "training", "val", "valid", "validation", "test", "img_align_celeba"),
-    )
-)
-"""What folders of a data set are called, and hardly any person."""
+_AS_A_LIST = "name persons and photos: --layout list --list FILE"
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -79,7 +73,10 @@ def photos_of_folders(root: Path, *, nested: bool) -> Photos:
         if len(photos) == before:
             lost[identity.name] = _why_nobody(identity.name, others, skipped)
     if photos:
-        return Photos(root, photos, dict(ignored), lost, notes=_notes(photos, skipped, nested=nested))
+        advice = "" if nested else "; --layout nested takes them, too"
+        notes = folders_left_out(skipped, "photo", advice, links=nested)
+        notes += taken_for_one(Counter(photo.identity for photo in photos), "photo", _AS_A_LIST)
+        return Photos(root, photos, dict(ignored), lost, notes=notes)
     if deeper:
         person, album = deeper.split("/")[0], PurePosixPath(deeper).parent
         raise PrepError(
@@ -90,7 +87,7 @@ def photos_of_folders(root: Path, *, nested: bool) -> Photos:
     if "photo beside the identities" in ignored:
         raise PrepError(
             f"{root}: the photos lie directly in the folder, so nothing says whose they are; put each "
-            "person's photos into a folder of its own, or name persons and photos: --layout list --list FILE"
+            f"person's photos into a folder of its own, or {_AS_A_LIST}"
         )
     kinds = ", ".join(sorted(ignored)) or "nothing"
     raise PrepError(f"{root}: there is no photo in identity/photo folders, found: {kinds}")
@@ -121,26 +118,6 @@ def _why_nobody(name: str, others: Counter[str], skipped: list[str]) -> str:
         return f"its photos lie in folders of its own ({album}), which --layout nested takes"
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(others.items()))
     return f"its folder holds no photo, but {kinds}" if kinds else "its folder is empty"
-
-
-def _notes(photos: list[Photo], skipped: list[str], *, nested: bool) -> list[str]:
-    """What a person may have meant in another way."""
-    notes = []
-    if skipped:
-        more = f" and {len(skipped) - 3:,} more" if len(skipped) > 3 else ""
-        notes.append(
-            f"{'links to folders' if nested else 'folders'} in the people's folders are left out, with their "
-            f"photos: {', '.join(skipped[:3])}{more}{'' if nested else '; --layout nested takes them, too'}"
-        )
-    counts = Counter(photo.identity for photo in photos)
-    for name in sorted(counts):
-        if len(counts) == 1 or name.lower() in _PARTS_OF_SETS:
-            notes.append(
-                f"{name} is taken for one person, with {counted(counts[name], 'photo')}; if it holds several "
-                "people's, put each person's into a folder of its own, or name persons and photos: "
-                "--layout list --list FILE"
-            )
-    return notes
 
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:

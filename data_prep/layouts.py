@@ -2,7 +2,7 @@
 
 folder          identity/photo
 nested          identity/.../photo: folders in a person's folder, for videos or albums, are that person's
-list            a file of lines `path label`
+list            a file of lines `path label` (sphereface_plus/data/formats/lists.py)
 lfw-devtrain    LFW view 1: all photos of the people in peopleDevTrain.txt
 lfw-devtest     LFW view 1: the photos in pairsDevTest.txt
 lfw-view2       LFW view 2: the photos in pairs.txt
@@ -16,6 +16,7 @@ from dataclasses import replace
 from os.path import isdir  # False, where Path's raises, for a name that is too long
 from pathlib import Path, PurePosixPath
 
+from sphereface_plus.data.formats.lists import ListError, read_named_list
 from sphereface_plus.data.formats.manifest import leads_outside
 from sphereface_plus.data.formats.pairs import PairsError, is_count, read_pairs
 from sphereface_plus.files import read_text
@@ -96,14 +97,12 @@ def select_photos(root: Path, keys: Iterable[str]) -> Photos:
 
 def _read_list(path: Path) -> list[Photo]:
     photos = []
-    for number, line in enumerate(_lines(path), start=1):
-        if not line.strip():
-            continue
-        name, _, label = line.strip().replace("\t", " ").rpartition(" ")  # a path may hold spaces
-        if not name.strip():
-            raise PrepError(f"{path}:{number}: expected `path label`, got {line.strip()[:200]!r}")
-        _refuse_outside(name.strip(), f"{path}:{number}")
-        photos.append(Photo(PurePosixPath(name.strip()).as_posix(), label))
+    try:
+        for number, name, label in read_named_list(path):
+            _refuse_outside(name, f"{path}:{number}")
+            photos.append(Photo(PurePosixPath(name).as_posix(), label))
+    except ListError as error:
+        raise PrepError(str(error)) from None
     if not photos:
         raise PrepError(f"{path}: the list is empty; --list takes a line `path label` for each photo")
     return photos

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sphereface_plus.data.crops import CropsError
+from sphereface_plus.data.folder_notes import AS_A_LIST, folders_left_out, taken_for_one
 from sphereface_plus.data.formats.keys import IMAGE_SUFFIXES
 from sphereface_plus.data.formats.manifest import MANIFEST
 from sphereface_plus.outputs import UNFINISHED
+from sphereface_plus.words import counted
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,8 @@ class FolderCrops:
     """(identity, file name), sorted."""
     lost: dict[str, str] = field(default_factory=dict)
     """Folders without an image -> why."""
+    notes: list[str] = field(default_factory=list)
+    """What else is left out, and what may be meant in another way, in a sentence each."""
 
 
 def crops_of_folders(path: Path) -> FolderCrops:
@@ -29,12 +34,16 @@ def crops_of_folders(path: Path) -> FolderCrops:
         )
     images: list[tuple[str, str]] = []
     lost: dict[str, str] = {}
-    deeper = None
-    for name in sorted(entry.name for entry in _shown(path) if entry.is_dir()):
+    deeper, skipped = None, []
+    shown = _shown(path)
+    for name in sorted(entry.name for entry in shown if entry.is_dir()):
         entries = _shown(path / name)
         found = [(name, entry.name) for entry in entries if _is_image(entry)]
         images += sorted(found)
-        if not found:
+        if found:
+            albums = sorted(f"{name}/{entry.name}" for entry in entries if entry.is_dir())
+            skipped += [album for album in albums if _first_below(path / album) is not None]
+        else:
             below = _first_below(path / name)
             deeper = deeper or below
             lost[name] = (
@@ -43,7 +52,13 @@ def crops_of_folders(path: Path) -> FolderCrops:
                 else "its folder holds no image"
             )
     if images:
-        return FolderCrops(images, lost)
+        beside = sorted(entry.name for entry in shown if _is_image(entry) and not entry.is_dir())
+        notes = folders_left_out(skipped, "image", f"; to take them, too, {AS_A_LIST}")
+        if beside:
+            number, first = counted(len(beside), "image"), beside[0][:200]
+            notes.append(f"{number} beside the people's folders left out, first {first}")
+        notes += taken_for_one(Counter(name for name, _ in images), "image", AS_A_LIST)
+        return FolderCrops(images, lost, notes)
     if deeper is None:
         raise CropsError(f"{path}: expected {MANIFEST} or images in identity/image folders, found neither")
     person, album = deeper.relative_to(path).parts[0], deeper.parent

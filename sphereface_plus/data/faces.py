@@ -1,4 +1,4 @@
-"""Sets of aligned crops: where they lie, whose they are, and the data set that training reads.
+"""Sets of aligned crops: where they lie, and whose they are.
 
 A set is a folder with a manifest, a manifest, an `identity/image` folder, a list file (lists.py), or a packed
 set, `.rec` or `.tar` (packed_faces.py).
@@ -13,13 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
-import torch
-from torch import Tensor
-from torch.utils.data import Dataset
 
-from sphereface_plus.data import streams
+from sphereface_plus.data.crop_dataset import CropDataset
 from sphereface_plus.data.crops import (
     CropsError,
     SpecError,
@@ -30,12 +26,14 @@ from sphereface_plus.data.crops import (
     read_crop,
 )
 from sphereface_plus.data.face_folders import crops_of_folders
+from sphereface_plus.data.folder_notes import AS_A_LIST, taken_for_one
 from sphereface_plus.data.formats.keys import photo_key
 from sphereface_plus.data.formats.lists import ListError, read_list
 from sphereface_plus.data.formats.manifest import MANIFEST, mixed_warps, read_manifest
 from sphereface_plus.data.formats.packed_faces import SUFFIXES as PACKED
 from sphereface_plus.data.formats.packed_faces import open_pack
 from sphereface_plus.data.formats.packs import PackedCrop
+from sphereface_plus.data.labels import check_labels, numbered
 from sphereface_plus.data.trained_on import image_length, marks
 from sphereface_plus.words import counted
 
@@ -168,7 +166,7 @@ def _from_manifest(path: Path) -> FaceCrops:
     names = table["path"].tolist()
     paths = [str(path.parent / name) for name in names]
     keys = [photo_key(name) for name in names]
-    labels, identities = _number(table["identity"].tolist())
+    labels, identities = numbered(table["identity"].tolist())
     return FaceCrops(paths, keys, labels, identities, template, size, notes=_warps(table))
 
 
@@ -192,7 +190,7 @@ def _warps(table: pandas.DataFrame) -> list[str]:
 
 def _from_pack(path: Path) -> FaceCrops:
     pack = open_pack(path)
-    labels, identities = _number(pack.identities)
+    labels, identities = numbered(pack.identities)
     size = _first_size(pack.crops)
     template, stated, notes = None, pack.size, []
     if pack.manifest is not None:
@@ -206,6 +204,8 @@ def _from_pack(path: Path) -> FaceCrops:
     if pack.skipped:
         images = counted(len(pack.skipped), "image")
         notes = [f"{images} not in identity/image folders left out, first {pack.skipped[0][:200]}"]
+    if path.suffix == ".tar" and pack.manifest is None:
+        notes = [*notes, *taken_for_one(Counter(pack.identities), "image", AS_A_LIST)]
     folders = {name.split("/")[0]: name for name in reversed(pack.skipped) if "/" in name}
     left_out = {
         name: f"its images lie deeper ({first[:200]})"
@@ -220,8 +220,8 @@ def _from_folder(path: Path) -> FaceCrops:
     found = crops_of_folders(path)
     paths = [str(path / identity / image) for identity, image in found.images]
     keys = [photo_key(f"{identity}/{image}") for identity, image in found.images]
-    labels, identities = _number([identity for identity, _ in found.images])
-    return FaceCrops(paths, keys, labels, identities, None, _first_size(paths), found.lost)
+    labels, identities = numbered([identity for identity, _ in found.images])
+    return FaceCrops(paths, keys, labels, identities, None, _first_size(paths), found.lost, found.notes)
 
 
 def _from_list(path: Path, root: Path) -> FaceCrops:
@@ -247,12 +247,6 @@ def _first_size(paths: Sequence[str | PackedCrop]) -> tuple[int, int]:
             problem = problem or error
     assert problem is not None  # no set is empty
     raise problem
-
-
-def _number(names: list[str]) -> tuple[list[int], list[str]]:
-    identities = sorted(set(names))
-    label_of = {name: label for label, name in enumerate(identities)}
-    return [label_of[name] for name in names], identities
 
 
 def _without(exclude: Sequence[str], min_images: int, crops: FaceCrops, path: Path) -> FaceCrops:
@@ -282,67 +276,3 @@ def _without(exclude: Sequence[str], min_images: int, crops: FaceCrops, path: Pa
         identities=[name for name, stay in zip(crops.identities, stays, strict=True) if stay],
         left_out={**crops.left_out, **left_out},
     )
-
-
-def check_labels(labels: Sequence[int], num_identities: int, *, origin: str = "labels") -> None:
-    """Raises CropsError unless the labels are 0 .. num_identities - 1, each at least once."""
-    wanted, given = set(range(num_identities)), set(labels)
-    if wanted != given:
-        outside, missing = sorted(given - wanted), sorted(wanted - given)
-        raise CropsError(
-            f"{origin}: {num_identities} identities need the labels 0 to {num_identities - 1} without gaps; "
-            f"not among these: {_first_of(outside)}; missing: {_first_of(missing)}"
-        )
-
-
-def _first_of(labels: list[int]) -> str:
-    return (
-        ", ".join(map(str, labels[:5])) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
-        or "none"
-    )
-
-
-class CropDataset(Dataset):
-    """Crops for training, asked for by (index, position): which crop, and where in the stream of crops it
-    stands.
-
-    The augmentation is a pure function of (seed, position), whichever process reads the crop and whenever.
-    flip: mirror with probability one half. shift: largest translation in pixels, borders repeated.
-    Raises CropsError where the labels are not those of the identities.
-    """
-
-    def __init__(self, crops: FaceCrops, *, seed: int = 0, flip: bool = False, shift: int = 0) -> None:
-        check_labels(crops.labels, len(crops.identities))
-        self.crops, self.seed, self.flip, self.shift = crops, seed, flip, shift
-
-    def __len__(self) -> int:
-        return len(self.crops.paths)
-
-    def __getitem__(self, item: tuple[int, int]) -> tuple[np.ndarray, int]:
-        """The augmented crop, uint8 RGB (H, W, 3), and its label. Raises CropsError or SpecError."""
-        index, position = item
-        path, (height, width) = self.crops.paths[index], self.crops.size
-        crop = read_crop(path)
-        if crop.shape[:2] != (height, width):
-            raise SpecError(
-                f"{path}: is {crop.shape[0]}x{crop.shape[1]}, the set's crops are {height}x{width}"
-            )
-        return self._augment(crop, position), self.crops.labels[index]
-
-    def __getitems__(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        """A batch at once: crops uint8 RGB (B, H, W, 3) and labels int64 (B,)."""
-        crops, labels = zip(*map(self.__getitem__, items), strict=True)
-        return torch.from_numpy(np.stack(crops)), torch.tensor(labels)
-
-    def _augment(self, crop: np.ndarray, position: int) -> np.ndarray:
-        if not (self.flip or self.shift):
-            return crop
-        random = streams.generator(self.seed, streams.CROP_AUGMENTATION, position)
-        mirror = self.flip and random.random() < 0.5
-        if self.shift:
-            (height, width), s = crop.shape[:2], self.shift
-            top, left = random.integers(0, 2 * s, size=2, endpoint=True)
-            crop = cv2.copyMakeBorder(crop, s, s, s, s, cv2.BORDER_REPLICATE)[
-                top : top + height, left : left + width
-            ]
-        return crop[:, ::-1] if mirror else crop

@@ -1,12 +1,9 @@
-import dataclasses
-
 import numpy as np
 import pytest
-import torch
 
 from sphereface_plus.data import faces
-from sphereface_plus.data.crops import CropsError, SpecError, read_crop
-from sphereface_plus.data.faces import CropDataset, FaceCrops, check_labels
+from sphereface_plus.data.crops import CropsError
+from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.formats.manifest import LANDMARK_COLUMNS, ManifestRow, write_manifest
 
 
@@ -64,6 +61,24 @@ def test_who_is_left_out_is_named_with_the_reason(crops_folder, write_crop):
         "Eve": "its images lie deeper (Eve/video/1.png); give a list file of them",
         "bob": "excluded",
     }
+
+
+def test_what_lies_beside_or_below_peoples_crops_and_who_may_be_none_is_said(crops_folder, write_crop):
+    (note,) = FaceCrops.open(crops_folder).notes
+    assert note == "1 image beside the people's folders left out, first loose.png"
+    for name in ("Ann/video/1.png", "Ann/video/2.png", "bob/a/b/1.png", "images/1.png"):
+        write_crop(crops_folder / name, np.random.default_rng(0))
+    (crops_folder / "Cem" / "notes").mkdir()
+    (crops_folder / "another.png").touch()
+    crops = FaceCrops.open(crops_folder)
+    assert crops.notes == [
+        "folders in the people's folders are left out, with their images: Ann/video, bob/a; to take them, "
+        "too, give a list file of `path label` lines",
+        "2 images beside the people's folders left out, first another.png",
+        "images is taken for one person, with 1 image; if it holds several people's, put each person's into "
+        "a folder of its own, or give a list file of `path label` lines",
+    ]
+    assert crops.left_out == {"empty": "its folder holds no image"}
 
 
 def test_images_that_lie_deeper_are_refused_with_what_to_give_instead(tmp_path, write_crop):
@@ -219,73 +234,3 @@ def test_an_empty_or_binary_list_is_refused(tmp_path, content, message):
 def test_a_root_for_a_folder_is_refused(crops_folder):
     with pytest.raises(CropsError, match="root is for list files"):
         FaceCrops.open(crops_folder, root=crops_folder)
-
-
-def test_labels_are_checked_against_the_number_of_identities():
-    check_labels([2, 0, 1, 1], 3)
-    with pytest.raises(
-        ValueError, match="2 identities need the labels 0 to 1 without gaps; not among these: 5"
-    ):
-        check_labels([0, 1, 5], 2)
-    with pytest.raises(ValueError, match="not among these: none; missing: 2"):
-        check_labels([0, 1], 3)
-
-
-def test_a_data_set_refuses_labels_beyond_its_identities(crops_folder):
-    crops = dataclasses.replace(FaceCrops.open(crops_folder), identities=["Ann", "bob"])
-    with pytest.raises(ValueError, match="2 identities need the labels 0 to 1"):
-        CropDataset(crops)
-
-
-def test_without_augmentation_an_item_is_the_crop_at_every_position(crops_folder):
-    crops = FaceCrops.open(crops_folder)
-    dataset = CropDataset(crops)
-    assert len(dataset) == 9
-    for position in (0, 5, 10**9):
-        crop, label = dataset[7, position]
-        assert np.array_equal(crop, read_crop(crops.paths[7]))
-        assert label == crops.labels[7]
-
-
-def test_a_batch_holds_uint8_crops_and_int64_labels(crops_folder):
-    dataset = CropDataset(FaceCrops.open(crops_folder))
-    crops, labels = dataset.__getitems__([(8, 0), (0, 1), (5, 2)])
-    assert (crops.shape, crops.dtype) == ((3, 12, 10, 3), torch.uint8)
-    assert (labels.tolist(), labels.dtype) == ([2, 0, 1], torch.int64)
-    assert np.array_equal(crops[1].numpy(), dataset[0, 1][0])
-
-
-def test_augmentation_is_a_function_of_seed_and_position_alone(crops_folder):
-    crops = FaceCrops.open(crops_folder)
-    dataset, again = (CropDataset(crops, seed=3, flip=True, shift=2) for _ in range(2))
-    positions = list(range(40))
-    first = [dataset[0, position][0] for position in positions]
-    second = [again[0, position][0] for position in reversed(positions)][::-1]
-    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
-    other_seed = CropDataset(crops, seed=4, flip=True, shift=2)
-    assert any(not np.array_equal(a, other_seed[0, p][0]) for a, p in zip(first, positions, strict=True))
-    assert len({a.tobytes() for a in first}) > 20
-
-
-def test_about_half_of_the_crops_are_mirrored_and_the_others_are_as_they_were(crops_folder):
-    dataset = CropDataset(FaceCrops.open(crops_folder), flip=True)
-    crop = read_crop(dataset.crops.paths[0])
-    augmented = [dataset[0, position][0] for position in range(400)]
-    mirrored = sum(np.array_equal(a, crop[:, ::-1]) for a in augmented)
-    assert 160 < mirrored < 240  # 4 standard deviations
-    assert mirrored + sum(np.array_equal(a, crop) for a in augmented) == 400
-
-
-def test_a_shift_moves_the_crop_by_up_to_that_many_pixels_and_repeats_its_border(crops_folder):
-    dataset = CropDataset(FaceCrops.open(crops_folder), shift=1)
-    crop = read_crop(dataset.crops.paths[0])
-    padded = np.pad(crop, ((1, 1), (1, 1), (0, 0)), mode="edge")
-    expected = {padded[top : top + 12, left : left + 10].tobytes() for top in range(3) for left in range(3)}
-    assert {dataset[0, position][0].tobytes() for position in range(200)} == expected
-
-
-def test_a_crop_of_another_size_than_the_others_is_named(crops_folder, write_crop):
-    write_crop(crops_folder / "bob" / "bob_0001.png", np.random.default_rng(0), height=14)
-    dataset = CropDataset(FaceCrops.open(crops_folder))
-    with pytest.raises(SpecError, match=r"bob_0001\.png: is 14x10, the set's crops are 12x10"):
-        dataset[7, 0]

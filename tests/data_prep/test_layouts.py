@@ -165,11 +165,19 @@ def test_a_list_file_names_photos_with_labels_and_may_hold_spaces_and_tabs(make,
     ]
 
 
+def test_a_list_file_is_read_as_other_lists_are(make, tmp_path):
+    (tmp_path / "list.csv").write_text("\ufeffpath,identity\nb c/2.jpg,Ann Lee\na/1.jpg, Bob\n")
+    assert found(make("a/1.jpg"), "list", list_file=tmp_path / "list.csv") == [
+        ("a/1.jpg", "Bob"),
+        ("b c/2.jpg", "Ann Lee"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", r"list\.txt: the list is empty; --list takes a line `path label` for each photo"),
-        ("a/1.jpg 0\nb\n", r"list\.txt:2: expected `path label`, got 'b'"),
+        ("a/1.jpg 0\nb\n", r"list\.txt, line 2: expected `path label`, got 'b'"),
         ("../secret.jpg 0\n", r"list\.txt:1: '\.\./secret\.jpg' leads out of the folder of photos"),
         ("/etc/passwd 0\n", "leads out of the folder of photos"),
         ("C:\\faces\\1.jpg 0\n", "leads out of the folder of photos"),

@@ -5,7 +5,7 @@ The one reader of pairs lists. Formats, told apart by the first lines:
                   (genuine) and lines `name n name m` (impostor)
     LFW view 1    `500`: pairs of each kind; lines as above, one fold
     LFW, no head  the same lines without a count before them, in any order, also as CSV below the header
-                  `name,imagenum1,imagenum2`; one fold
+                  `name,imagenum1,imagenum2`, or `name,imagenum1,name,imagenum2` of impostor pairs; one fold
     CALFW, CPLFW  two lines a pair, `name.jpg fold` (genuine, fold 1..10, CPLFW's always 1) or `name.jpg 0`
     paths         lines `path path label`, `path path label fold`, or OpenSphere's `label path path`. The
                   lists of AgeDB-30 and CFP-FP that go with aligned crops are of this kind
@@ -83,8 +83,17 @@ def read_pairs(path: str | Path) -> Pairs:
         return _read_lfw(path, lines[1:], folds, count=int(counts[-1]))
     if len(lines[0].fields) == 2 and is_count(lines[0].fields[1]):
         return _read_calfw(path, lines)
-    if [plain(field) for field in lines[0].fields[:3]] == ["name", "imagenum1", "imagenum2"]:
+    header = [plain(field) for field in lines[0].fields]
+    if header[:3] == ["name", "imagenum1", "imagenum2"]:
         return _read_names(path, lines[1:])
+    places = [
+        place
+        for kind in ("name", "imagenum")
+        for place, name in enumerate(header)
+        if name.rstrip("12") == kind
+    ]
+    if len(places) == 4:
+        return _read_mismatches(path, lines[1:], places)
     if all(_names(line, genuine=None) for line in lines) and not all(is_path_line(line) for line in lines):
         return _read_names(path, lines)
     first, second, genuine, fold = read_path_lines(path, lines)
@@ -190,6 +199,20 @@ def _read_names(path: Path, lines: Sequence[Line]) -> Pairs:
                 "name m` impostor), or write `path path label`"
             )
     return Pairs(first, second, np.array(genuine), np.zeros(len(found), dtype=np.int64))
+
+
+def _read_mismatches(path: Path, lines: Sequence[Line], places: Sequence[int]) -> Pairs:
+    """Impostor pairs as Kaggle's CSV of LFW has them. places: of two names and two numbers in a line."""
+    first, second = [], []
+    for line in lines:
+        name, other, *numbers = (line.fields[place] if place < len(line.fields) else "" for place in places)
+        if not (name and other and all(map(is_count, numbers))):
+            raise unexpected(path, line, "two names and two numbers, in the columns that line 1 names")
+        first.append(_lfw_key(name, numbers[0]))
+        second.append(_lfw_key(other, numbers[1]))
+    if not lines:
+        raise PairsError(f"{path}: the pairs file holds a header and no pair")
+    return Pairs(first, second, np.zeros(len(lines), dtype=bool), np.zeros(len(lines), dtype=np.int64))
 
 
 def _names(line: Line, genuine: bool | None) -> tuple[str, str, bool] | None:

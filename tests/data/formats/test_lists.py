@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sphereface_plus.data.formats.lists import ListError, read_list
+from sphereface_plus.data.formats.lists import ListError, read_list, read_named_list
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,42 @@ def test_a_line_of_each_kind_is_read(tmp_path, name, line, expected):
 def test_a_header_and_a_byte_order_mark_are_no_crops(tmp_path, begin):
     (tmp_path / "a.txt").write_text(f"{begin}Ann/1.jpg,7\nBob/1.jpg,8\n")
     assert read_list(tmp_path / "a.txt") == (["Ann/1.jpg", "Bob/1.jpg"], [7, 8])
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "expected"),
+    [
+        ("a.txt", "Ann/a 1.jpg 7", ("Ann/a 1.jpg", "7")),
+        ("a.txt", "Ann Lee/1.JPG Ann Lee", ("Ann Lee/1.JPG", "Ann Lee")),
+        ("a.txt", "Ann Lee/1.jpg\tAnn Lee", ("Ann Lee/1.jpg", "Ann Lee")),
+        ("a.txt", "Ann Lee/1.jpg , Ann Lee ", ("Ann Lee/1.jpg", "Ann Lee")),
+        ("a.txt", "Lee, Ann/1.jpg,Ann", ("Lee, Ann/1.jpg", "Ann")),
+        ("a.txt", '"Lee, Ann/1.jpg";"Lee, Ann"', ("Lee, Ann/1.jpg", "Lee, Ann")),
+        ("a.txt", "a.jpg copy/1.jpg Ann", ("a.jpg copy/1.jpg", "Ann")),
+        ("a.txt", "Ann/frame 1 Ann", ("Ann/frame 1", "Ann")),
+        ("a.txt", "Ann/1.jpg 007", ("Ann/1.jpg", "007")),
+        ("a.txt", "Ann/1.jpg id", ("Ann/1.jpg", "id")),
+        ("a.lst", "12\t3.000000\tAnn/a 1.jpg", ("Ann/a 1.jpg", "3")),
+    ],
+)
+def test_labels_of_photos_may_be_names(tmp_path, name, line, expected):
+    (tmp_path / name).write_text(f"{line}\n\n{line}\n")
+    assert list(read_named_list(tmp_path / name)) == [(1, *expected), (3, *expected)]
+
+
+@pytest.mark.parametrize("header", ["path,label", "file;Name", "image\tperson"])
+def test_a_header_over_names_is_no_photo(tmp_path, header):
+    (tmp_path / "a.csv").write_text(f"{header}\r\nAnn/1.jpg,Ann\r\n")
+    assert list(read_named_list(tmp_path / "a.csv")) == [(2, "Ann/1.jpg", "Ann")]
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"), [("Ann/1.jpg", "'Ann/1.jpg'"), ("Ann/1\0.jpg Ann", r"'Ann/1\\x00.jpg Ann'")]
+)
+def test_a_line_without_a_name_or_path_is_refused(tmp_path, line, shown):
+    (tmp_path / "a.txt").write_text(line)
+    with pytest.raises(ListError, match=rf"a\.txt, line 1: expected `path label`, got {shown}$"):
+        list(read_named_list(tmp_path / "a.txt"))
 
 
 @pytest.mark.parametrize(
@@ -81,3 +117,5 @@ def test_no_damage_gives_another_error_than_a_list_error(tmp_path_factory, damag
     with suppress(ListError):
         names, labels = read_list(path)
         assert len(names) == len(labels)
+    with suppress(ListError):
+        assert all(name and label for _, name, label in read_named_list(path))

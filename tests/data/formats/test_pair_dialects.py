@@ -121,6 +121,24 @@ def test_lfws_lines_without_their_counts_are_pairs_of_one_fold(read, text):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "name,imagenum1,name,imagenum2\nAnn,2,Bob,13\n7,1,8,3\n",  # Kaggle's
+        "name,imagenum1,name,imagenum2,\nAnn,2,Bob,13,\n7,1,8,3,\n",
+        "Name1;Name2;Imagenum1;Imagenum2\nAnn;Bob;2;13\n7;8;1;3\n",
+    ],
+)
+def test_impostor_pairs_are_read_by_the_columns_that_are_named(read, text):
+    pairs = read(text, "mismatchpairs.csv")
+    assert list(zip(pairs.first, pairs.second, strict=True)) == [
+        ("Ann/Ann_0002", "Bob/Bob_0013"),
+        ("7/7_0001", "8/8_0003"),
+    ]
+    assert not pairs.genuine.any()
+    assert not pairs.fold.any()
+
+
+@pytest.mark.parametrize(
     ("text", "second", "genuine"),
     [
         ("0045 1 2\n0045 1 7 1\n", ["0045/0045_0002", "7/7_0001"], [True, False]),
@@ -183,6 +201,11 @@ def test_a_folder_of_lists_has_a_fold_for_each(tmp_path):
         ("path1,path2,label\n", "the pairs file holds a header and no pair"),
         ("name,imagenum1,imagenum2\n", "the pairs file holds a header and no pair"),
         ("name,imagenum1,imagenum2\nAnn,1\n", "line 2: expected `name n m` "),
+        ("name,imagenum1,name,imagenum2\n", "the pairs file holds a header and no pair"),
+        (
+            "name,imagenum1,name,imagenum2\nAnn,1,Bob\n",
+            "line 2: expected two names and two numbers, in the columns that line 1 names, got 'Ann,1,Bob'",
+        ),
         ('"a/1.jpg,a/2.jpg,1\n', "is no CSV"),
         ("a b/1 a b/2 1\n", "line 1: expected `path path 1`"),  # where does which path end?
         ("path1,path2,label,fold\na/1,a/2,1,x\n", "line 2: expected two paths, a label .*, a fold"),
