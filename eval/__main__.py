@@ -96,7 +96,7 @@ def _model_options(protocol: str):
     help="1: pairsDevTest.txt, for development. 2: pairs.txt, for reporting.",
 )
 @_model_options("sphereface")
-def lfw(data: Path | None, pairs: Path | None, view: int, out: Path, **options) -> None:
+def lfw(data: Path | None, pairs: Path | None, view: int, **options) -> None:
     """Verify on Labeled Faces in the Wild.
 
     Photos are aligned first, to the model's template, into OUT/crops. No photo may drop out: a face that is
@@ -109,7 +109,7 @@ def lfw(data: Path | None, pairs: Path | None, view: int, out: Path, **options) 
     from .lfw import pairs_of
 
     pairs_file, title = pairs_of(data, view, pairs)
-    _verify(title, pairs_file, data, out, **options)
+    _verify(title, pairs_file, data, **options)
 
 
 @main.command()
@@ -123,10 +123,11 @@ def lfw(data: Path | None, pairs: Path | None, view: int, out: Path, **options) 
 @click.option(
     "--images",
     type=click.Path(path_type=Path),
-    help="Folder of crops or photos that the paths are relative to; not for a .bin.",
+    help="Folder of crops or photos that the paths are relative to, or crops as training takes them: a "
+    "manifest, a list, a .rec or .tar. Not for a .bin.",
 )
 @_model_options("cosine")
-def verify(pairs: Path, images: Path | None, out: Path, **options) -> None:
+def verify(pairs: Path, images: Path | None, **options) -> None:
     """Verify on the pairs of any list.
 
     Photos are aligned first, as in `lfw`; images of the model's crop size are taken for crops.
@@ -134,11 +135,23 @@ def verify(pairs: Path, images: Path | None, out: Path, **options) -> None:
     \b
     python -m eval verify --model runs/mine --pairs pairs.txt --images crops/mine --out reports/mine
     """
-    _verify(f"Verification on {pairs.stem}", pairs, images, out, **options)
+    _verify(f"Verification on {pairs.stem}", pairs, images, **options)
 
 
 def _verify(
-    title: str, pairs_file: Path, images: Path | None, out: Path, no_thumbnails: bool, **options
+    title: str,
+    pairs_file: Path,
+    images: Path | None,
+    *,
+    model: str,
+    input_file: Path | None,
+    crops: Path | None,
+    workers: int | None,
+    device: str,
+    protocol: str,
+    no_thumbnails: bool,
+    public_names: bool,
+    out: Path,
 ) -> None:
     from sphereface_plus.model_files import check_model
     from sphereface_plus.path_checks import check_folder, check_source
@@ -148,22 +161,27 @@ def _verify(
     check_source(pairs_file, "list of pairs")
     if images is not None:
         check_source(images, "folder of photos or crops")
-    if options["model"] != "pixels":
-        check_model(options["model"], onnx=True, embeddings=True)
+    if model != "pixels":
+        check_model(model, onnx=True, embeddings=True)
 
+    from .model import ModelAsked
     from .public import PUBLIC
     from .report import read
+    from .verify import Verification
     from .verify import verify as run
 
-    page = run(
-        title=title,
-        pairs_file=pairs_file,
-        images=images,
-        out=out,
+    asked = Verification(
+        title,
+        ModelAsked(model, input_file, crops, workers, device),
+        pairs_file,
+        images,
+        out,
+        protocol,
         command=shlex.join(["python", "-m", "eval", *sys.argv[1:]]),
         thumbnails=not no_thumbnails,
-        **options,
+        public_names=public_names,
     )
+    page = run(asked)
     report = read(out)
     numbers = report["results"]
     if report["training"]["warning"]:
@@ -183,7 +201,7 @@ def _verify(
         f"{100 * numbers['equal_error_rate']:.2f} %, AUC {numbers['auc']:.5f}"
     )
     click.echo(f"report: {page}")
-    hidden = "faces and paths" if options["public_names"] else "faces, names and paths"
+    hidden = "faces and paths" if public_names else "faces, names and paths"
     click.echo(f"to publish, without {hidden}: {page.parent / PUBLIC}")
     click.echo(f"next: open it in a browser, or compare it with another: python -m eval compare {out} OTHER")
 

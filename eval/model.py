@@ -1,25 +1,95 @@
-"""From a model and crops to embeddings, each photo once, stored so that an interrupted run goes on."""
+"""The one way from MODEL and images to the embeddings of photos, and to a record of what they are.
+
+Each photo is embedded once, and stored, so that an interrupted run goes on.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sphereface_plus import checkpoint
-from sphereface_plus.commands.progress import show_progress
 from sphereface_plus.data.formats.embeddings import EmbeddingsError, read_embeddings, write_embeddings
+from sphereface_plus.model_files import sha256
 
-from .photos import Images, find_images, fingerprint, first_three
+from .errors import PhotosError
+from .photos import Images, crops_for, find_images, fingerprint, first_three
 
 if TYPE_CHECKING:
+    from sphereface_plus.data.formats.packs import CropSource
+    from sphereface_plus.data.trained_on import TrainedOn
     from sphereface_plus.embedding import Embedder, Flip
 
-CHUNK = 64
 SAVE_EVERY_S = 30.0
+NOT_PREPARED = {
+    "words": "Embeddings came from a file.",
+    "methods": {},
+    "not_detected": [],
+    "settings": {},
+}
+
+
+@dataclass(frozen=True)
+class ModelAsked:
+    """MODEL, and how it is to be used."""
+
+    name: str
+    """A run folder, a checkpoint, a weight file, an ONNX file, an .npz of embeddings, or the word pixels."""
+    input_file: Path | None = None
+    """The input spec of pixels, or of an ONNX file with none beside it."""
+    crops: Path | None = None
+    """Where photos are aligned into; OUT/crops if not given."""
+    workers: int | None = None
+    """Processes that align photos; the number of cores if not given."""
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The embeddings of photos, and what they are of."""
+
+    rows: np.ndarray
+    """(N, D), in the order of the keys that were asked for."""
+    model: dict[str, Any]
+    """What a report says about the model; plain data."""
+    preparation: dict[str, Any]
+    """What a report says about how the crops were made; plain data."""
+    files: Mapping[str, CropSource] | None
+    """Photo key -> crop, where the crops are at hand."""
+    trained_on: TrainedOn | None = None
+    """None where the model does not say it."""
+    runs_on: str = "cpu"
+
+
+def embed_photos(
+    asked: ModelAsked, keys: Sequence[str], images: Path | None, flip: Flip, out: Path
+) -> Embedded:
+    """The embeddings of the photos of these keys.
+
+    images: crops or photos; an .npz needs none. out: keeps embeddings.npz, and crops of photos.
+    Raises PhotosError, EmbeddingsError, and what the model and the crops are refused for.
+    """
+    if asked.name.endswith(".npz"):
+        of_bin = images if images is not None and images.suffix == ".bin" else None
+        rows, record = stored_embeddings(Path(asked.name), keys, flip, of_bin)
+        return Embedded(rows, record, NOT_PREPARED, find_images(images).files if images else None)
+    from sphereface_plus.models import model_record, open_model
+
+    if images is None:
+        raise PhotosError(
+            "photos or crops are needed unless the model is an .npz of embeddings; name their folder"
+        )
+    embedder = open_model(asked.name, asked.input_file, asked.device)
+    crops = asked.crops or out / "crops"
+    found, preparation = crops_for(keys, images, embedder.input, crops=crops, workers=asked.workers)
+    rows = computed_embeddings(embedder, found, keys, flip, out / "embeddings.npz")
+    record = model_record(embedder, asked.name, flip)
+    return Embedded(rows, record, preparation, found.files, embedder.trained_on, embedder.runs_on)
 
 
 def stored_embeddings(
@@ -56,7 +126,7 @@ def stored_embeddings(
         "name": str(path),
         "label": path.stem,
         "kind": "embeddings",
-        "sha256": checkpoint.sha256(path),
+        "sha256": sha256(path),
         "flip": stated or f"as in the file, which does not state it; the protocol asks for {flip}",
         "input": meta.get("input"),
         "provenance": {"from model": meta["fingerprint"]} if "fingerprint" in meta else {},
@@ -72,56 +142,26 @@ def computed_embeddings(
     Raises EmbeddingsError where the model gives numbers that are not finite, CropsError and SpecError for
     crops that do not serve.
     """
-    from sphereface_plus.embedding import embed_files
+    from sphereface_plus.models import embed_in_chunks
 
     meta = {**embedder.meta(flip), "crops": fingerprint(images)}
     done, rows = _taken_up(store, meta)
-    left = [key for key in keys if key not in done]
-    saved_at = time.monotonic()
+    known = set(done)
+    left = [key for key in keys if key not in known]
+    next_keys, saved_at = iter(left), time.monotonic()
     try:
-        with show_progress("crops embedded") as progress:
-            progress(len(keys) - len(left), len(keys), 0)
-            for start in range(0, len(left), CHUNK):
-                chunk = left[start : start + CHUNK]
-                embeddings = embed_files(embedder, [images.files[key] for key in chunk], flip=flip)
-                rows.append(embeddings)
-                done.extend(chunk)
-                progress(len(keys) - len(left) + start + len(chunk), len(keys), 0)
-                if time.monotonic() - saved_at > SAVE_EVERY_S:
-                    write_embeddings(store, done, np.concatenate(rows), meta)
-                    saved_at = time.monotonic()
+        crops, already = [images.files[key] for key in left], len(keys) - len(left)
+        for part in embed_in_chunks(embedder, crops, flip, done=already):
+            rows.append(part)
+            done.extend(islice(next_keys, len(part)))
+            if time.monotonic() - saved_at > SAVE_EVERY_S:
+                write_embeddings(store, done, np.concatenate(rows), meta)
+                saved_at = time.monotonic()
     finally:  # also when interrupted: the next run takes it up
         if left and rows:
             write_embeddings(store, done, np.concatenate(rows), meta)
     row_of = {key: row for row, key in enumerate(done)}
     return np.concatenate(rows)[[row_of[key] for key in keys]]
-
-
-def model_record(embedder: Embedder, model: str, flip: Flip) -> dict[str, Any]:
-    """What the report says about the model."""
-    from sphereface_plus.config import to_dict
-
-    label, provenance = Path(model).stem, {}
-    if embedder.kind == "checkpoint":
-        payload = checkpoint.load(model)
-        label = payload["config"]["name"]
-        provenance = {
-            "recipe": label,
-            "seed": payload["config"]["seed"],
-            "step": payload["step"],
-            "identities": len(payload["identities"]),
-            "trained in": payload["config"]["train"]["precision"],
-            "on": payload.get("processes", "unknown processes"),
-        }
-    return {
-        "name": model,
-        "label": "raw pixels" if embedder.kind == "pixels" else label,
-        "kind": embedder.kind,
-        "sha256": embedder.fingerprint,
-        "flip": flip,
-        "input": to_dict(embedder.input),
-        "provenance": provenance,
-    }
 
 
 def _taken_up(store: Path, meta: dict[str, Any]) -> tuple[list[str], list[np.ndarray]]:

@@ -6,21 +6,27 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data_prep.layouts import LFW_FOLDERS
 from sphereface_plus.config import InputSpec
 from sphereface_plus.data.crops import check_crops, read_crop
 from sphereface_plus.data.formats.bins import read_bin
 from sphereface_plus.data.formats.keys import IMAGE_SUFFIXES, photo_key
+from sphereface_plus.data.formats.lists import read_list
 from sphereface_plus.data.formats.manifest import MANIFEST, read_manifest
+from sphereface_plus.data.formats.packed_faces import SUFFIXES as PACKED
+from sphereface_plus.data.formats.packed_faces import open_pack
 from sphereface_plus.data.formats.packs import PackedCrop
 from sphereface_plus.outputs import UNFINISHED
 from sphereface_plus.words import counted
 
 from .errors import PhotosError
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class Images:
     """Image files by photo key, and what a manifest says about them."""
 
     folder: Path
-    """Or the .bin that holds them."""
+    """Or the pack or list that they come from."""
     files: Mapping[str, Path | PackedCrop]
     template: str | None = None
     """Alignment template; None where no manifest names one."""
@@ -64,60 +70,93 @@ def first_three(names: Sequence[str]) -> str:
     return ", ".join([*names[:3], *(["..."] if len(names) > 3 else [])])
 
 
-def find_images(folder: Path) -> Images:
-    """The crops of a manifest, or else every image of the folder (or of one in it, as LFW is unpacked to);
-    the crops of a .bin.
+def find_images(place: Path) -> Images:
+    """The crops of a manifest, a list, a .rec, a .tar or a .bin; of a folder those of its manifest, or else
+    every image in it (or in the folder of it that LFW is unpacked to).
 
-    Raises PhotosError, also for crops that are not all there yet, and ManifestError or BinError for a
-    manifest or .bin that cannot be used.
+    Raises PhotosError, also for crops that are not all there yet, and what the formats raise for a file that
+    cannot be used.
     """
-    if folder.suffix == ".bin" and not folder.is_dir():
-        return Images(folder, read_bin(folder).crops)
-    if not folder.is_dir():
-        what = "is no folder; unpack it first" if folder.exists() else "there is no such folder"
-        raise PhotosError(f"{folder}: {what}; --images takes a folder of photos or crops")
-    if (folder / MANIFEST).is_file():
-        table = read_manifest(folder / MANIFEST)
-        keys = [photo_key(path) for path in table["path"]]
-        templates = sorted(set(table["template"]))
-        if len(templates) != 1:
-            raise PhotosError(f"{folder}: crops of one template are needed, its manifest names {templates}")
-        files = dict(zip(keys, (folder / path for path in table["path"]), strict=True))
-        return Images(folder, files, templates[0], dict(zip(keys, table["method"], strict=True)))
+    if place.is_dir():
+        manifest = place / MANIFEST
+        return _of_manifest(place, read_manifest(manifest)) if manifest.is_file() else _of_folder(place)
+    if not place.is_file():
+        raise PhotosError(
+            f"{place}: there is no such folder; --images takes a folder of photos or crops, or a manifest, "
+            "list or packed set of crops"
+        )
+    if place.suffix == ".bin":
+        return Images(place, read_bin(place).crops)
+    if place.suffix == ".csv":
+        return _of_manifest(place.parent, read_manifest(place))
+    if place.suffix in PACKED:
+        pack = open_pack(place)
+        if pack.manifest is not None:
+            return _of_manifest(place, pack.manifest, pack.crops)
+        return _by_key(place, pack.names, pack.crops)
+    names, _ = read_list(place)
+    return _by_key(place, names, [place.parent / name for name in names])
+
+
+def _of_manifest(
+    folder: Path, table: pandas.DataFrame, crops: Sequence[Path | PackedCrop] | None = None
+) -> Images:
+    """crops: in the order of the rows, by default the files in the folder."""
+    names = table["path"].tolist()
+    templates = sorted(set(table["template"]))
+    if len(templates) != 1:
+        raise PhotosError(f"{folder}: crops of one template are needed, its manifest names {templates}")
+    found = _by_key(folder, names, crops or [folder / name for name in names])
+    methods = dict(zip(map(photo_key, names), table["method"], strict=True))
+    return replace(found, template=templates[0], methods=methods)
+
+
+def _by_key(place: Path, names: Sequence[str], crops: Sequence[Path | PackedCrop]) -> Images:
+    """Of two crops with one key the first counts."""
+    first: dict[str, str] = {}
+    files: dict[str, Path | PackedCrop] = {}
+    clashes: dict[str, str] = {}
+    for name, crop in zip(names, crops, strict=True):
+        key = photo_key(name)
+        if key in files:
+            clashes[key] = f"{first[key]} and {name}"
+        else:
+            first[key], files[key] = name, crop
+    return Images(place, files, clashes=clashes)
+
+
+def _of_folder(folder: Path) -> Images:
     if (folder / UNFINISHED).is_file():
         raise PhotosError(
             f"{folder}: holds {UNFINISHED} and no {MANIFEST}: its alignment was interrupted; give the same "
             "`python -m data_prep align` (or `python -m eval`) again, it goes on where it stopped"
         )
     root = next((folder / name for name in LFW_FOLDERS[1:] if (folder / name).is_dir()), folder)
-    files: dict[str, Path] = {}
-    clashes: dict[str, str] = {}
-    for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
-            key = photo_key(path.relative_to(root))
-            if key in files:
-                clashes[key] = f"{files[key].relative_to(root)} and {path.relative_to(root)}"
-            files.setdefault(key, path)
-    return Images(root, files, clashes=clashes)
+    paths = [
+        path
+        for path in sorted(root.rglob("*"))
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    ]
+    return _by_key(root, [path.relative_to(root).as_posix() for path in paths], paths)
 
 
 def crops_for(
-    keys: Sequence[str], folder: Path, spec: InputSpec, *, crops: Path, workers: int | None = None
+    keys: Sequence[str], place: Path, spec: InputSpec, *, crops: Path, workers: int | None = None
 ) -> tuple[Images, dict[str, Any]]:
     """Crops of the keys that fit a network's input spec, and what the report says about them.
 
-    folder: crops (also a .bin), or photos, which are aligned into `crops`; an interrupted alignment goes on
-    where it stopped. A face that is not detected is looked for with lower thresholds, then taken at the
-    photo's centre: a protocol's pairs are fixed, so no photo may drop out.
+    place: crops in any form that find_images takes, or a folder of photos, which are aligned into `crops`; an
+    interrupted alignment goes on where it stopped. A face that is not detected is looked for with lower
+    thresholds, then taken at the photo's centre: a protocol's pairs are fixed, so no photo may drop out.
     Raises PhotosError, and SpecError for crops of another template or size.
     """
     from data_prep.images import read_photo
 
-    images = find_images(folder).only(keys)
+    images = find_images(place).only(keys)
     first = images.files[keys[0]]
-    packed = isinstance(first, PackedCrop)
-    size = (read_crop(first) if packed else read_photo(first)).shape[:2]
-    if images.template is None and size != (spec.height, spec.width) and not packed:
+    of_folder = place.is_dir()
+    size = (read_photo(first) if of_folder and isinstance(first, Path) else read_crop(first)).shape[:2]
+    if images.template is None and size != (spec.height, spec.width) and of_folder:
         images = _align(images, keys, spec.template, crops, workers)
         size = (spec.height, spec.width)
     check_crops(images.template, size, spec)

@@ -45,8 +45,11 @@ def read_group(pattern: str) -> tuple[Group, list[dict[str, Any]]]:
     accuracy: dict[int, float] = {}
     for path, report in zip(paths, reports, strict=True):
         seed = report["model"]["provenance"].get("seed")
-        if seed is None:
-            raise ReportError(f"{path}: does not say its seed; only reports of a run or checkpoint do")
+        if not isinstance(seed, int):
+            raise ReportError(
+                f"{path}: does not say its seed; reports of a run, of a checkpoint, and of a file exported "
+                "from one do"
+            )
         if seed in accuracy:
             raise ReportError(f"{pattern}: two reports have seed {seed}; a group differs in the seed alone")
         accuracy[seed] = report["results"]["accuracy"]

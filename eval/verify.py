@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,10 +19,9 @@ from sphereface_plus.outputs import claimed
 
 from . import report as reports
 from .errors import PhotosError
-from .model import computed_embeddings, model_record, stored_embeddings
+from .model import Embedded, ModelAsked, embed_photos
 from .pair_notes import pair_notes
 from .people import people_of
-from .photos import crops_for, find_images
 from .protocols import PROTOCOLS, Protocol
 from .public import PUBLIC, public
 from .training_photos import compare_with_training
@@ -27,112 +29,101 @@ from .training_photos import compare_with_training
 MIN_PAIRS = 10
 
 
-def verify(
-    *,
-    title: str,
-    model: str,
-    pairs_file: Path,
-    images: Path | None,
-    out: Path,
-    protocol: str,
-    command: str,
-    input_file: Path | None = None,
-    crops: Path | None = None,
-    workers: int | None = None,
-    device: str = "auto",
-    thumbnails: bool = True,
-    public_names: bool = False,
-) -> Path:
+@dataclass(frozen=True)
+class Verification:
+    """What is asked for."""
+
+    title: str
+    model: ModelAsked
+    pairs_file: Path
+    """A list of pairs, or a .bin, which holds their crops too."""
+    images: Path | None
+    """Crops or photos of the pairs; for an .npz only thumbnails need them."""
+    out: Path
+    protocol: str
+    command: str
+    """As it was typed, for the report."""
+    thumbnails: bool = True
+    public_names: bool = False
+
+
+def verify(asked: Verification) -> Path:
     """Measures a model, writes OUT/{report.json,report.html,embeddings.npz} and OUT/public/{report.json,
     report.html}, which may be published (public.py), and returns the page's path.
 
-    model: a run folder, a checkpoint, a weight file, an ONNX file, an .npz of embeddings, or the word pixels.
-    pairs_file: a list of pairs, or a .bin, which holds their crops too.
-    images: crops or photos of the pairs; for an .npz only thumbnails need them.
-    crops: where photos are aligned into, by default OUT/crops.
-    Raises ValueError (its subclasses) with a sentence for anything that cannot be used.
+    Raises UserError (its subclasses) with a sentence for anything that cannot be used.
     """
+    with _claimed(asked):
+        pairs, images = _pairs_and_images(asked)
+        protocol = PROTOCOLS[asked.protocol]
+        fold, folds_are = _folds(pairs, asked.pairs_file, protocol)
+        embedded = embed_photos(asked.model, pairs.photos, images, protocol.flip, asked.out)
+        report = _measured(asked, pairs, fold, folds_are, embedded)
+        reports.write(public(report, names=asked.public_names), asked.out / PUBLIC, None)
+        return reports.write(report, asked.out, embedded.files if asked.thumbnails else None)
+
+
+def _claimed(asked: Verification) -> AbstractContextManager[None]:
+    out, crops, model = asked.out, asked.model.crops, asked.model.name
     if crops is not None and crops.resolve() == out.resolve():
         raise PhotosError(f"{out}: cannot be both the folder of the report and that of --crops; name another")
-    claim = claimed(
+    file = None if model == "pixels" else Path(model)
+    return claimed(
         out,
         "python -m eval",
         within=(PUBLIC,),
-        contents=contents(model=None if model == "pixels" else model, pairs=pairs_file, input=input_file),
-        model=model if model == "pixels" else Path(model),
-        pairs=pairs_file,
-        photos=images,
-        protocol=protocol,
+        contents=contents(model=file, pairs=asked.pairs_file, input=asked.model.input_file),
+        model=file or model,
+        pairs=asked.pairs_file,
+        photos=asked.images,
+        protocol=asked.protocol,
     )
-    with claim:
-        if pairs_file.suffix == ".bin":
-            if images not in (None, pairs_file):
-                raise PhotosError(f"{pairs_file}: holds the crops of its pairs itself; drop {images}")
-            pairs, images = read_bin(pairs_file).pairs, pairs_file
-        else:
-            pairs = read_pairs(pairs_file)
-        chosen = PROTOCOLS[protocol]
-        fold, folds_are = _folds(pairs, pairs_file, chosen)
-        keys = pairs.photos
-        if model.endswith(".npz"):
-            of_bin = pairs_file if pairs_file.suffix == ".bin" else None
-            embeddings, of_model = stored_embeddings(Path(model), keys, chosen.flip, of_bin)
-            files = find_images(images).files if images else None
-            runs_on, trained_on = "cpu", None
-            preparation = {
-                "words": "Embeddings came from a file.",
-                "methods": {},
-                "not_detected": [],
-                "settings": {},
-            }
-        else:
-            from sphereface_plus.config import load_input_spec
-            from sphereface_plus.embedding import Embedder
 
-            if images is None:
-                raise PhotosError(
-                    "photos or crops are needed unless the model is an .npz of embeddings; name their folder"
-                )
-            spec = load_input_spec(input_file) if input_file else None
-            embedder = Embedder.load(model, input=spec, device=device)
-            of_model, runs_on = model_record(embedder, model, chosen.flip), embedder.runs_on
-            trained_on = embedder.trained_on
-            found, preparation = crops_for(
-                keys, images, embedder.input, crops=crops or out / "crops", workers=workers
-            )
-            files = found.files
-            embeddings = computed_embeddings(embedder, found, keys, chosen.flip, out / "embeddings.npz")
-        row_of = {key: row for row, key in enumerate(keys)}
-        first = embeddings[[row_of[key] for key in pairs.first]]
-        second = embeddings[[row_of[key] for key in pairs.second]]
-        people = people_of(pairs)
-        report = reports.build(
-            title=title,
-            created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            command=command,
-            model=of_model,
-            pairs=pairs,
-            pairs_record={
-                "file": str(pairs_file),
-                "sha256": pairs_hash(pairs),
-                "count": len(pairs),
-                "genuine": int(pairs.genuine.sum()),
-                "impostor": int((~pairs.genuine).sum()),
-                "photos": len(keys),
-                "folds": int(fold.max()) + 1,
-                "folds_are": folds_are,
-                "notes": pair_notes(pairs, people, embeddings, files),
-            },
-            people=people,
-            fold=fold,
-            protocol=chosen,
-            outcome=chosen.evaluate(first, second, pairs.genuine, fold),
-            preparation=preparation,
-            training=compare_with_training(pairs, trained_on, files),
-            environment=record(gpu=runs_on == "cuda"),
-        )
-        reports.write(public(report, names=public_names), out / PUBLIC, None)
-        return reports.write(report, out, files if thumbnails else None)
+
+def _pairs_and_images(asked: Verification) -> tuple[Pairs, Path | None]:
+    """The pairs, and where their photos or crops are."""
+    file, images = asked.pairs_file, asked.images
+    if file.suffix != ".bin":
+        return read_pairs(file), images
+    if images not in (None, file):
+        raise PhotosError(f"{file}: holds the crops of its pairs itself; drop {images}")
+    return read_bin(file).pairs, file
+
+
+def _measured(
+    asked: Verification, pairs: Pairs, fold: np.ndarray, folds_are: str, embedded: Embedded
+) -> dict[str, Any]:
+    """The report."""
+    keys, protocol, people = pairs.photos, PROTOCOLS[asked.protocol], people_of(pairs)
+    row_of = {key: row for row, key in enumerate(keys)}
+    first, second = (
+        embedded.rows[[row_of[key] for key in of_pairs]] for of_pairs in (pairs.first, pairs.second)
+    )
+    return reports.build(
+        title=asked.title,
+        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        command=asked.command,
+        model=embedded.model,
+        pairs=pairs,
+        pairs_record={
+            "file": str(asked.pairs_file),
+            "sha256": pairs_hash(pairs),
+            "count": len(pairs),
+            "genuine": int(pairs.genuine.sum()),
+            "impostor": int((~pairs.genuine).sum()),
+            "photos": len(keys),
+            "folds": int(fold.max()) + 1,
+            "folds_are": folds_are,
+            "notes": pair_notes(pairs, people, embedded.rows, embedded.files),
+        },
+        people=people,
+        fold=fold,
+        protocol=protocol,
+        outcome=protocol.evaluate(first, second, pairs.genuine, fold),
+        preparation=embedded.preparation,
+        training=compare_with_training(pairs, embedded.trained_on, embedded.files),
+        environment=record(gpu=embedded.runs_on == "cuda"),
+    )
 
 
 def _folds(pairs: Pairs, pairs_file: Path, protocol: Protocol) -> tuple[np.ndarray, str]:

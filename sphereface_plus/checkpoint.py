@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import io
 import pickle
 import pickletools
@@ -17,6 +16,7 @@ from torch import Tensor
 from sphereface_plus.files import new_file
 from sphereface_plus.model_files import CheckpointError
 from sphereface_plus.model_files import resolve_run as resolve
+from sphereface_plus.model_files import sha256 as sha256
 
 FORMAT = 1
 _NUMBERS = frozenset(
@@ -140,9 +140,3 @@ def is_plain(tensor: Tensor) -> bool:
         and not (tensor.is_meta or tensor.is_nested)
         and tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
     )
-
-
-def sha256(path: str | Path) -> str:
-    """Hash of a file's bytes, in hexadecimal, as the command sha256sum prints it."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

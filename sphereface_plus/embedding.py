@@ -10,8 +10,8 @@ before:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -26,6 +26,7 @@ from sphereface_plus.data.formats.embeddings import EmbeddingsError, read_embedd
 from sphereface_plus.data.formats.keys import IMAGE_SUFFIXES, photo_key
 from sphereface_plus.data.formats.packs import CropSource
 from sphereface_plus.data.trained_on import TrainedOn
+from sphereface_plus.errors import UserError
 from sphereface_plus.model_files import CheckpointError, resolve
 
 __all__ = [
@@ -61,6 +62,8 @@ class Embedder:
     """cpu or cuda: where the network computes, which for an ONNX file need not be `device`."""
     trained_on: TrainedOn | None = None
     """None where the model does not say it."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """Recipe, seed, step, license and the like, as far as the model says them (weights.provenance)."""
 
     @classmethod
     def load(cls, path: str | Path, *, input: InputSpec | None = None, device: str = "auto") -> Embedder:
@@ -70,7 +73,7 @@ class Embedder:
         input: the spec of an ONNX file without a sidecar, or of `pixels`. Given for a model that has its own,
         the two must be the same.
         device: auto (CUDA where there is one), cpu or cuda.
-        Raises CheckpointError, OnnxError, ConfigError or SpecError, ValueError for cuda where there is none.
+        Raises CheckpointError, OnnxError, ConfigError or SpecError, UserError for cuda where there is none.
         """
         if not isinstance(path, str | Path):
             raise CheckpointError(f"expected the name of one model, got {type(path).__name__}")
@@ -84,7 +87,7 @@ class Embedder:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         elif device == "cuda" and not torch.cuda.is_available():
-            raise ValueError("device cuda: torch finds no CUDA device here; take auto or cpu")
+            raise UserError("device cuda: torch finds no CUDA device here; take auto or cpu")
         if str(path) == "pixels":
             return cls(
                 "pixels", input or InputSpec(), "pixels", _grey_values, torch.device(device), "pixels", device
@@ -250,13 +253,12 @@ def _from_checkpoint(path: Path, given: InputSpec | None, device: torch.device) 
     if given is not None:
         check_input(given, config.input, origin=str(file))
     network = network.to(device).to(memory_format=torch.channels_last)
-    return Embedder(
-        kind, config.input, model.sha256, network, device, str(path), device.type, model.trained_on
-    )
+    said, seen = weights.provenance(model.info.origin, own=kind == "checkpoint"), model.trained_on
+    return Embedder(kind, config.input, model.sha256, network, device, str(path), device.type, seen, said)
 
 
 def _from_onnx(path: Path, given: InputSpec | None, device: str) -> Embedder:
-    from sphereface_plus.onnx_import import OnnxError, load_onnx, onnx_fingerprint
+    from sphereface_plus.onnx_import import OnnxError, load_onnx, onnx_facts
 
     if not path.is_file():
         raise OnnxError(f"{path}: there is no such ONNX file")
@@ -275,7 +277,10 @@ def _from_onnx(path: Path, given: InputSpec | None, device: str) -> Embedder:
         return torch.from_numpy(run(crops.numpy()))
 
     # onnxruntime moves its input to its own device; crops are normalised where it takes them from.
-    return Embedder("onnx", spec, onnx_fingerprint(path), network, torch.device("cpu"), str(path), runs_on)
+    fingerprint, headers = onnx_facts(path)
+    origin = weights.origin_of(headers.get(weights.KEY, ""), str(path))
+    said = weights.provenance(origin, own=False) if origin else {}
+    return Embedder("onnx", spec, fingerprint, network, torch.device("cpu"), str(path), runs_on, None, said)
 
 
 def _what(crops: object) -> str:

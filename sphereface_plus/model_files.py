@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -56,12 +57,25 @@ def contents(*, model: str | Path | None, **files: Path | None) -> dict[str, str
     hashes = {}
     for name, paths in found.items():
         if there := [path for path in paths if path.is_file()]:
-            digest = hashlib.sha256()
-            for path in there:
-                with path.open("rb") as opened:
-                    digest.update(hashlib.file_digest(opened, "sha256").digest())
-            hashes[name] = digest.hexdigest()
+            digests = b"".join(bytes.fromhex(sha256(path)) for path in there)
+            hashes[name] = hashlib.sha256(digests).hexdigest()
     return hashes
+
+
+def sha256(path: str | Path) -> str:
+    """Hash of a file's bytes, in hexadecimal, as the command sha256sum prints it.
+
+    A command hashes a large file once, however many of its parts ask: a file that keeps its inode, size and
+    time is the same file.
+    """
+    state = Path(path).stat()
+    return _sha256(Path(path).resolve(), state.st_ino, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _sha256(path: Path, *_: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_model(path: str | Path, *, onnx: bool = False, embeddings: bool = False) -> None:

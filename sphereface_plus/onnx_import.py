@@ -16,6 +16,7 @@ from sphereface_plus.config import InputSpec, OnnxInputSpec
 from sphereface_plus.data.crops import SpecError
 from sphereface_plus.data.formats.manifest import leads_outside
 from sphereface_plus.errors import UserError
+from sphereface_plus.model_files import sha256
 
 MAX_BATCH = 4096
 """Crops that a file may fix its batch to: so many are in memory at once, however few are given."""
@@ -141,17 +142,22 @@ def _without_map(output: np.ndarray) -> np.ndarray:
     return output.reshape(output.shape[:2]) if output.ndim > 2 and set(output.shape[2:]) == {1} else output
 
 
-def onnx_fingerprint(path: Path) -> str:
-    """sha256 of the file, and then of the files beside it that hold its weights, if there are any.
+def onnx_facts(path: Path) -> tuple[str, dict[str, str]]:
+    """The file's fingerprint, and what its writer says in it.
 
-    Raises OnnxError where one of them is missing, or does not lie in the file's folder or below.
+    The fingerprint is the sha256 of the file, and then of the files beside it that hold its weights, if there
+    are any. Raises OnnxError where one of them is missing, or does not lie in the file's folder or below.
     """
-    digest = hashlib.sha256(path.read_bytes())
     try:
-        tensors = onnx.load(path, load_external_data=False).graph.initializer
-        names = {ExternalDataInfo(tensor).location for tensor in tensors if uses_external_data(tensor)}
+        model = onnx.load(path, load_external_data=False)
+        tensors = [tensor for tensor in model.graph.initializer if uses_external_data(tensor)]
+        names = {ExternalDataInfo(tensor).location for tensor in tensors}
     except Exception as error:  # protobuf's errors are no ValueError
         raise OnnxError(f"{path}: cannot be read as ONNX ({_first_line(error)})") from None
+    said = {entry.key: entry.value for entry in model.metadata_props}
+    if not names:
+        return sha256(path), said
+    digest = hashlib.sha256(path.read_bytes())
     for name in sorted(names):
         if leads_outside(name):
             raise OnnxError(f"{path}: its weights lie in {name[:200]!r}, outside of its folder")
@@ -161,7 +167,7 @@ def onnx_fingerprint(path: Path) -> str:
             raise OnnxError(
                 f"{path}: its weights in {name[:200]!r} cannot be read ({error.strerror})"
             ) from None
-    return digest.hexdigest()
+    return digest.hexdigest(), said
 
 
 def _first_line(error: Exception) -> str:

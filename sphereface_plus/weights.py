@@ -90,6 +90,34 @@ def load(path: str | Path) -> Weights:
     return model
 
 
+def origin_of(header: str, origin: str) -> Origin | None:
+    """The origin that an exported file names in its header, as JSON; None where it is not one of ours."""
+    try:
+        return validate(Origin, json.loads(header), origin)
+    except (ValueError, RecursionError):  # a ConfigError is a ValueError, too
+        return None
+
+
+def provenance(origin: Origin, *, own: bool) -> dict[str, Any]:
+    """What a report says about where weights come from, as far as they say it themselves.
+
+    own: they are the run's own checkpoint; others name their terms and what they were made from as well.
+    """
+    names = {
+        "recipe": "recipe",
+        "seed": "seed",
+        "step": "step",
+        "identities": "identities",
+        "precision": "trained in",
+        "processes": "on",
+    }
+    said = {ours: origin.training[name] for name, ours in names.items() if name in origin.training}
+    if own:
+        return {**said, "on": said.get("on", "unknown processes")}
+    made_from = f"{origin.file} ({origin.format}), sha256 {origin.sha256}"
+    return {**said, "license": origin.license or "not stated", "from": made_from}
+
+
 def check_tensors(file: Path, network: Any, loss: Any) -> None:
     """Raises CheckpointError where a file's states of network and loss are no tensors by name, or some that
     claim more memory than the file has."""
@@ -206,6 +234,8 @@ def _of_checkpoint(file: Path) -> Weights:
         config = face_config(payload["config"], origin=str(file))
         training: dict[str, Any] = {"recipe": config.name, "seed": config.seed, "loss": config.loss.kind}
         training["mhe_weight"] = config.mhe.weight
+        training["precision"] = config.train.precision
+        training |= {"processes": payload["processes"]} if "processes" in payload else {}
         training |= {"step": payload["step"]} if "step" in payload else {}
         annealed = getattr(config.loss, "lambda_start", None)
         if annealed is not None and isinstance(payload.get("step"), int):

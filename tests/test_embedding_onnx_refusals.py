@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sphereface_plus.config import InputSpec
 from sphereface_plus.data.crops import SpecError
 from sphereface_plus.embedding import Embedder
-from sphereface_plus.onnx_import import OnnxError, onnx_fingerprint
+from sphereface_plus.onnx_import import OnnxError, onnx_facts
 
 SPEC = InputSpec(template="small_48x32", height=48, width=32)
 
@@ -110,10 +110,10 @@ def test_an_onnx_file_does_not_have_other_files_read(linear_onnx, location):
     tensor.external_data.add(key="location", value=location)
     path.write_bytes(model.SerializeToString())
     with pytest.raises(OnnxError, match=r"outside of its folder|cannot be read \("):
-        onnx_fingerprint(path)
+        onnx_facts(path)
     path.write_bytes(b"\xff\xff")
     with pytest.raises(OnnxError, match="cannot be read as ONNX"):
-        onnx_fingerprint(path)
+        onnx_facts(path)
 
 
 def test_an_onnx_file_that_cuda_was_asked_for_does_not_fall_back_to_the_cpu_in_silence(

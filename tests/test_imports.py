@@ -42,7 +42,12 @@ ARROWS = {
     "sphereface_plus.data": [*GROUND, "sphereface_plus.config", "sphereface_plus.outputs"],
     "sphereface_plus.networks": ["sphereface_plus.config", "sphereface_plus.errors"],
     "sphereface_plus.losses": ["sphereface_plus.config", "sphereface_plus.processes"],
-    "sphereface_plus.onnx_import": [*GROUND, "sphereface_plus.config", "sphereface_plus.data"],
+    "sphereface_plus.onnx_import": [
+        *GROUND,
+        "sphereface_plus.config",
+        "sphereface_plus.data",
+        "sphereface_plus.model_files",
+    ],
     "sphereface_plus.embedding": [
         *GROUND,
         "sphereface_plus.checkpoint",
@@ -52,6 +57,12 @@ ARROWS = {
         "sphereface_plus.networks",
         "sphereface_plus.onnx_import",
         "sphereface_plus.weights",
+    ],
+    "sphereface_plus.models": [
+        "sphereface_plus.commands.progress",
+        "sphereface_plus.config",
+        "sphereface_plus.data",
+        "sphereface_plus.embedding",
     ],
     "sphereface_plus.hub": [
         *GROUND,
@@ -76,6 +87,7 @@ ARROWS = {
         "sphereface_plus.hub",
         "sphereface_plus.model_files",
         "sphereface_plus.onnx_import",
+        "sphereface_plus.weights",
     ],
     "sphereface_plus.training": [
         *GROUND,
@@ -122,6 +134,7 @@ ARROWS = {
         "sphereface_plus.data",
         "sphereface_plus.embedding",
         "sphereface_plus.model_files",
+        "sphereface_plus.models",
         "sphereface_plus.outputs",
         "sphereface_plus.pages",
     ],
@@ -138,6 +151,7 @@ ARROWS = {
         "sphereface_plus.environment",
         "sphereface_plus.kfold",
         "sphereface_plus.model_files",
+        "sphereface_plus.models",
         "sphereface_plus.networks",
         "sphereface_plus.outputs",
         "sphereface_plus.pages",

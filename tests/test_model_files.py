@@ -1,5 +1,6 @@
 """Every MODEL argument of every command, and every kind of file that people give it."""
 
+import hashlib
 import warnings
 import zipfile
 
@@ -15,7 +16,7 @@ from safetensors.torch import save_file
 
 from data_prep.__main__ import main as data_prep
 from eval.__main__ import main as evaluate
-from sphereface_plus import checkpoint, config, hub
+from sphereface_plus import checkpoint, config, hub, model_files
 from sphereface_plus.__main__ import cli
 from sphereface_plus.data.formats.embeddings import write_embeddings
 from sphereface_plus.embedding import Embedder
@@ -224,3 +225,12 @@ def test_a_file_cut_short_is_of_the_kind_that_reading_refuses(files, tmp_path):
     assert kind_of(tmp_path / "cut.pt2") == "checkpoint"
     with pytest.raises(CheckpointError, match=r"cut\.pt2: is damaged, cut short or no checkpoint"):
         Embedder.load(tmp_path / "cut.pt2")
+
+
+def test_a_file_that_changed_is_hashed_again(tmp_path):
+    file = tmp_path / "a.bin"
+    for content in (b"one", b"two", b"three"):
+        (tmp_path / "new").write_bytes(content)
+        (tmp_path / "new").replace(file)
+        for _ in range(2):
+            assert model_files.sha256(file) == hashlib.sha256(content).hexdigest()

@@ -85,6 +85,7 @@ def test_a_checkpoint_is_loaded_with_what_it_says_about_itself(tmp_path, network
         "seed": 0,
         "loss": "softmax",
         "mhe_weight": 0.0,
+        "precision": "auto",
         "step": 7,
         "identities": 2,
         "data_set": "crops",

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from sphereface_plus.config import load_input_spec
 from sphereface_plus.path_checks import check_folder
 from sphereface_plus.words import counted
 
@@ -20,16 +19,13 @@ from .page import PAGE, PROPOSALS, write_report
 def run(
     data: Path, out: Path, *, against: Path | None, model: str | None, input_file: Path | None
 ) -> Iterator[str]:
-    """The lines that the command prints. Raises PrepError, PlaceError."""
+    """The lines that the command prints. Raises PrepError, PlaceError, and what the model is refused for."""
     check_folder(out)
     embedder = None
     if model is not None:
-        from sphereface_plus.embedding import Embedder
+        from sphereface_plus.models import open_model
 
-        try:
-            embedder = Embedder.load(model, input=load_input_spec(input_file) if input_file else None)
-        except ValueError as error:  # all that a model may be refused for
-            raise PrepError(str(error)) from None
+        embedder = open_model(model, input_file)
     elif input_file is not None:
         raise PrepError("--input is the input spec of a model; give --model too, or leave it out")
     with sentences():

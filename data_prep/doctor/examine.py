@@ -13,7 +13,6 @@ import numpy as np
 from sphereface_plus.commands.progress import show_progress
 from sphereface_plus.data.faces import FaceCrops
 
-from ..errors import PrepError
 from ..packing import names_of
 from .duplicates import exact_duplicates, near_duplicates
 from .findings import KINDS, Entry, Finding
@@ -55,7 +54,7 @@ def examine(
 
     against: a test set, whose people should not be in this one.
     Raises CropsError and the other errors of FaceCrops.open; SpecError for crops that the model is not for,
-    PrepError for what else the model cannot do.
+    and what else embed_files raises.
     """
     crops = FaceCrops.open(path)
     other = FaceCrops.open(against) if against is not None else None
@@ -111,16 +110,10 @@ def file_findings(looks: Sequence[Look], size: tuple[int, int]) -> list[Finding]
 def embed(embedder: Embedder, crops: FaceCrops, usable: Sequence[int]) -> np.ndarray:
     """Unit embeddings float32 (N, D); rows of zeros where not usable."""
     from sphereface_plus.data.crops import check_crops
-    from sphereface_plus.embedding import embed_files
+    from sphereface_plus.models import embed_in_chunks
 
     check_crops(crops.template, crops.size, embedder.input)
-    paths = [crops.paths[index] for index in usable]
-    with show_progress("crops embedded") as progress:
-        progress(0, len(paths), 0)
-        try:
-            rows = embed_files(embedder, paths, progress=lambda done: progress(done, len(paths), 0))
-        except ValueError as error:  # all that a model may be refused for while it runs
-            raise PrepError(str(error)) from None
+    rows = np.concatenate(list(embed_in_chunks(embedder, [crops.paths[index] for index in usable])))
     embeddings = np.zeros((len(crops.paths), rows.shape[1]), dtype=np.float32)
     embeddings[list(usable)] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     return embeddings

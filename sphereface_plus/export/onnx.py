@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import torch
 import yaml
 from torch import nn
 
+from sphereface_plus import weights
 from sphereface_plus.config import InputSpec, to_dict
-from sphereface_plus.embedding import load_network, sidecar
+from sphereface_plus.embedding import network_of, sidecar
 from sphereface_plus.files import naming
 from sphereface_plus.onnx_import import OnnxError, load_onnx
 
@@ -24,18 +26,22 @@ TOLERANCE = 1e-3
 def export_onnx(model: str | Path, out: str | Path) -> float:
     """Writes the network of a run or checkpoint: `crops` (B, 3, H, W), normalised -> `embeddings` (B, D).
 
-    Beside `out` lies `<out>.yaml`, the input spec. Both appear once the file is whole and has run.
+    Its metadata say where the weights come from (weights.Origin). Beside `out` lies `<out>.yaml`, the input
+    spec. Both appear once the file is whole and has run.
     Returns the largest absolute difference between onnxruntime's and torch's embeddings of random crops.
     Raises CheckpointError or ConfigError, OnnxError where the two differ; nothing is written then.
     """
     out = Path(out)
-    network, config = load_network(model)
+    given = weights.load(model)
+    network, config = network_of(given), given.info.network
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent) as folder:  # one file system
         file, spec = Path(folder) / out.name, Path(folder) / "input.yaml"
-        program = _exported(network, config.input).SerializeToString()
+        program = _exported(network, config.input)
+        origin = json.dumps(to_dict(given.info.origin), ensure_ascii=False)
+        onnx.helper.set_model_props(program, {weights.KEY: origin})
         with naming(out):
-            file.write_bytes(program)
+            file.write_bytes(program.SerializeToString())
             spec.write_text(yaml.safe_dump(to_dict(config.input), sort_keys=False), encoding="utf-8")
         difference, largest = _difference(network, file, config.input)
         if not difference <= TOLERANCE * largest:  # so that nan, which is neither, is refused

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -65,3 +66,20 @@ def run_eval():
         return result
 
     return run
+
+
+@pytest.fixture
+def crop_pairs(tmp_path):
+    """Twelve people of two crops each, a person's crops alike; a list of 12 + 12 pairs of them."""
+    generator = np.random.default_rng(0)
+    for person in range(12):
+        face = generator.integers(0, 256, (14, 12, 3))
+        for number in range(2):
+            noisy = np.clip(face + generator.normal(0, 60, face.shape), 0, 255).astype(np.uint8)
+            path = tmp_path / "crops" / f"p{person}" / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), cv2.resize(noisy, (96, 112)))
+    pairs = tmp_path / "pairs.txt"
+    lines = [f"p{p}/0.png p{p}/1.png 1\np{p}/0.png p{(p + 1) % 12}/1.png 0" for p in range(12)]
+    pairs.write_text("\n".join(lines) + "\n")
+    return tmp_path / "crops", pairs

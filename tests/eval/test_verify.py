@@ -16,23 +16,6 @@ from sphereface_plus.data.formats.pairs import read_pairs
 from sphereface_plus.networks import build_network
 
 
-@pytest.fixture
-def crop_pairs(tmp_path):
-    """Twelve people of two crops each, a person's crops alike; a list of 12 + 12 pairs of them."""
-    generator = np.random.default_rng(0)
-    for person in range(12):
-        face = generator.integers(0, 256, (14, 12, 3))
-        for number in range(2):
-            noisy = np.clip(face + generator.normal(0, 60, face.shape), 0, 255).astype(np.uint8)
-            path = tmp_path / "crops" / f"p{person}" / f"{number}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(path), cv2.resize(noisy, (96, 112)))
-    pairs = tmp_path / "pairs.txt"
-    lines = [f"p{p}/0.png p{p}/1.png 1\np{p}/0.png p{(p + 1) % 12}/1.png 0" for p in range(12)]
-    pairs.write_text("\n".join(lines) + "\n")
-    return tmp_path / "crops", pairs
-
-
 def test_raw_pixels_are_a_model(crop_pairs, run_eval, tmp_path):
     images, pairs = crop_pairs
     run_eval("verify", "--model", "pixels", "--images", images, "--pairs", pairs, "--out", tmp_path / "out")

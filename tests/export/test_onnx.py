@@ -50,6 +50,9 @@ def test_an_exported_network_is_the_checkpoints_in_any_batch_and_brings_its_inpu
         np.testing.assert_allclose(
             exported(crops[:batch], "concat"), original(crops[:batch], "concat"), rtol=0, atol=1e-5
         )
+    said = dict(exported.provenance)
+    assert said.pop("from").startswith("last.pt (sphereface_plus), sha256 " + original.fingerprint)
+    assert said == {"recipe": "test", "seed": 0, "trained in": "auto", "license": "not stated"}
     # The exporter puts stack traces, and with them this machine's paths, into every node.
     assert b".py" not in out.read_bytes()
     (crops_input,) = onnx.load(out).graph.input
