@@ -5,7 +5,12 @@ from __future__ import annotations
 PLURALS = {"identity": "identities", "person": "people", "class": "classes"}
 
 
+def plural(thing: str) -> str:
+    """`photos`, `people`: what `counted` says of more than one."""
+    return PLURALS.get(thing, thing + "s")
+
+
 def counted(number: int, thing: str) -> str:
     """`1 photo`, `1,200 photos`, `2 people`; of several words, the first is counted: `2 crops to drop`."""
     first, space, rest = thing.partition(" ")
-    return f"{number:,} {first if number == 1 else PLURALS.get(first, first + 's')}{space}{rest}"
+    return f"{number:,} {first if number == 1 else plural(first)}{space}{rest}"

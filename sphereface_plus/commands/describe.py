@@ -24,7 +24,9 @@ from sphereface_plus.config import (
 from sphereface_plus.mhe import EnergyTerm, MHERegularizer, classifier_energy, smallest_angle
 from sphereface_plus.model_files import CheckpointError, check_model, resolve
 from sphereface_plus.networks import build_image_network, build_network
+from sphereface_plus.training import tasks
 from sphereface_plus.weights import Weights
+from sphereface_plus.words import plural
 
 
 def describe(model: str | Path) -> str:
@@ -37,10 +39,7 @@ def describe(model: str | Path) -> str:
     try:
         config = from_dict(payload["config"], origin=str(file))
         weights.check_tensors(file, payload["network"], payload["loss"])
-        if isinstance(config, ImageConfig):
-            lines = list(_of_images(file, payload, config))
-        else:
-            lines = list(_of_faces(file, payload, config))
+        lines = list(MODEL_LINES[config.task](file, payload, config))
         return "\n".join([*_provenance(file, payload, config), "", *lines])
     except (CheckpointError, ConfigError):
         raise
@@ -67,16 +66,14 @@ def _of_weights(model: Weights) -> Iterator[str]:
 
 
 def _provenance(file: Path, payload: dict[str, Any], config: RunConfig) -> Iterator[str]:
+    task = tasks.of(config)
     yield f"{file}"
     yield f"  sha256     {checkpoint.sha256(file)}"
     yield f"  recipe     {config.name}, step {payload['step']} of {config.train.steps}, seed {config.seed}"
-    things = "crops of {} identities" if config.task == "face" else "images of {} classes"
-    images = f"{payload['num_crops']} {things.format(len(payload['identities']))}"
-    yield f"  data       {config.data.path}: {images}"
-    if isinstance(config, FaceConfig):
-        yield f"  loss       {config.loss.kind}, MHE weight {config.mhe.weight:g}"
-    else:
-        yield f"  loss       softmax, MHE weights {config.mhe.hidden.weight:g}, {config.mhe.output.weight:g}"
+    things = f"{payload['num_crops']} {plural(task.thing)}"
+    groups = f"{len(payload['identities'])} {plural(task.group)}"
+    yield f"  data       {config.data.path}: {things} of {groups}"
+    yield f"  loss       {task.loss(config)}, {task.mhe_weights(config)}"
     if start := payload["start"]:
         yield f"  started    from {start['source']}, step {start['step']}, sha256 {start['sha256']}"
     for change in payload.get("changes", []):
@@ -103,9 +100,10 @@ def _network(file: Path, state: dict[str, Tensor], config: NetworkConfig) -> Ite
 
 @torch.inference_mode()
 def _of_images(file: Path, payload: dict[str, Any], config: ImageConfig) -> Iterator[str]:
-    channels = 1 if config.data.name == "mnist" else 3
     network = weights.built(
-        file, lambda: build_image_network(config.network, in_channels=channels), payload["network"]
+        file,
+        lambda: build_image_network(config.network, in_channels=config.data.channels),
+        payload["network"],
     )
     yield from _layers(network, config.network.name)
     prototypes = payload["loss"]["prototypes"]  # (C, D)
@@ -115,6 +113,10 @@ def _of_images(file: Path, payload: dict[str, Any], config: ImageConfig) -> Iter
     energies = MHERegularizer(model, hidden=EnergyTerm(), output=EnergyTerm()).layer_energies()
     yield from ("", "energy, power 2, euclidean")
     yield from (f"  {name.removeprefix('network.'):<24} {energy:.6f}" for name, energy in energies.items())
+
+
+MODEL_LINES = {"face": _of_faces, "image": _of_images}
+"""Task -> the lines about the model of a checkpoint."""
 
 
 def _layers(network: nn.Module, name: str) -> Iterator[str]:

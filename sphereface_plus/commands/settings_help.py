@@ -7,13 +7,15 @@ import types
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from sphereface_plus.config import FaceConfig, ImageConfig, Strict
+from sphereface_plus.config import TASKS, Strict
+from sphereface_plus.training import tasks
 
 
 def settings_help() -> str:
     """One block a setting: `key  type = default`, and below it what it means; faces first, then images."""
-    faces, images = ("\n".join(_lines(model, "")) for model in (FaceConfig, ImageConfig))
-    return f"Face recognition\n\n{faces}\n\nImage classification\n\n{images}"
+    return "\n\n".join(
+        "\n".join([tasks.TASKS[name].title, "", *_lines(model, "")]) for name, model in TASKS.items()
+    )
 
 
 def _lines(model: type[Strict], prefix: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sphereface_plus.words import counted
+from sphereface_plus.words import counted, plural
 
 if TYPE_CHECKING:
     from sphereface_plus.training.run import Outcome
@@ -91,14 +91,17 @@ def _train(
 ) -> None:
     from sphereface_plus import config as configuration
     from sphereface_plus.config.recipes import find_recipe
-    from sphereface_plus.training import beforehand
+    from sphereface_plus.training import beforehand, tasks
     from sphereface_plus.training.folder import RunFolder, place_of
 
     recipe = find_recipe(recipe)
-    if needs_start and configuration.task_of(recipe) == "image":
-        raise configuration.ConfigError(f"{recipe}: is of images; fine-tuning is for recipes of faces")
+    task = tasks.TASKS[configuration.task_of(recipe)]
+    if needs_start and task.start is None:
+        raise configuration.ConfigError(
+            f"{recipe}: is of {plural(task.thing)}; fine-tuning is for recipes of faces"
+        )
     config = configuration.load(recipe, overrides)
-    if needs_start and config.task == "face" and config.init_from is None:
+    if needs_start and task.start is not None and task.start(config) is None:
         raise configuration.ConfigError(
             f"{recipe}: a fine-tuning needs --init-from, or init_from in the recipe"
         )

@@ -72,9 +72,9 @@ TASKS: dict[str, type[FaceConfig] | type[ImageConfig]] = {"face": FaceConfig, "i
 
 
 def task_of(path: str | Path) -> str:
-    """face or image, as the recipe says. Raises ConfigError for a file that cannot be read."""
+    """One of TASKS, as the recipe says. Raises ConfigError for another, and where it cannot be read."""
     tree = read(Path(path))
-    return tree.get("task", "face") if isinstance(tree, dict) else "face"
+    return _task_of(tree, str(path)) if isinstance(tree, dict) else "face"
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
@@ -101,10 +101,14 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
 
 def from_dict(tree: dict[str, Any], *, origin: str = "config") -> RunConfig:
     """The validated config of plain data (a recipe's tree, or the config that a checkpoint holds)."""
+    return validate(TASKS[_task_of(tree, origin)], tree, origin)
+
+
+def _task_of(tree: dict[str, Any], origin: str) -> str:
     task = tree.get("task", "face")
     if not isinstance(task, str) or task not in TASKS:
         raise ConfigError(f"{origin}: task: must be one of {', '.join(TASKS)}, got {task!r}")
-    return validate(TASKS[task], tree, origin)
+    return task
 
 
 def face_config(tree: dict[str, Any], *, origin: str) -> FaceConfig:

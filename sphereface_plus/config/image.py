@@ -31,6 +31,11 @@ class ImageDataConfig(Strict):
     workers: int = Field(default=0, ge=0)
     """Processes that read photographs of ImageNet."""
 
+    @property
+    def channels(self) -> int:
+        """Of an image: digits are grey."""
+        return 1 if self.name == "mnist" else 3
+
 
 class ImageNetworkConfig(Strict):
     name: Literal["cnn6", "cnn9", "cnn15", "resnet32", "resnet18", "resnet34", "spherenet9"]

@@ -182,7 +182,7 @@ def features_of(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, np.nd
     payload = checkpoint.load(folder)
     config = from_dict(payload["config"], origin=str(folder))
     assert isinstance(config, ImageConfig)
-    network = build_image_network(config.network, in_channels=1 if config.data.name == "mnist" else 3)
+    network = build_image_network(config.network, in_channels=config.data.channels)
     network.load_state_dict(payload["network"])
     network.eval()
     images: DeviceImages = open_images(config.data.name, config.data.path, split)

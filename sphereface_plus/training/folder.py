@@ -6,7 +6,7 @@ config.yaml  log.jsonl  tensorboard/  load_report.json  checkpoints/{last,best,s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -15,15 +15,10 @@ from typing import Any
 import filelock
 import yaml
 
-from sphereface_plus.config import ImageConfig, RunConfig, load, to_dict
+from sphereface_plus.config import RunConfig, load, to_dict
 from sphereface_plus.errors import UserError
 from sphereface_plus.files import is_unfinished, write_text
 
-# What may change when a run goes on: no update that was made, or will be made, depends on these.
-MAY_CHANGE = {"train.steps", "data.workers"}
-# What may change beside when a run has diverged, which would diverge again: what its message advises.
-AFTER_DIVERGENCE = {"optimizer.learning_rate", "optimizer.warmup_steps", "optimizer.clip_norm"}
-AFTER_DIVERGENCE |= {"mhe.weight", "mhe.hidden.weight", "mhe.output.weight", "loss.lambda_min"}
 LOCK = ".lock"
 
 
@@ -107,23 +102,20 @@ class RunFolder:
         """What the run here began in; `auto` was decided then."""
         return load(self.config).train.precision
 
-    def refuse_another(self, config: RunConfig) -> bool:
+    def refuse_another(self, config: RunConfig, may_change: Set[str], after_divergence: Set[str]) -> bool:
         """Raises RunError unless the run here is the one that `config` describes, naming what differs.
 
-        train.steps may be raised, to train on: the steps made stay what they are. data.workers may change.
-        So may the path of images: `state.restore` refuses others than the run began with. Of a run that has
-        diverged, the settings may change that can keep it from doing so again: returns whether they do.
+        may_change, after_divergence: names of settings (tasks.py). The second may differ too where the run
+        has diverged, as they can keep it from doing so again: returns whether they do.
         """
         differing = differences(to_dict(load(self.config)), to_dict(config))
         precision = differing.get("train.precision", (None, None))[1]
         if precision == "auto":  # which keeps what the run began in
             del differing["train.precision"]
-        may_change = MAY_CHANGE | ({"data.path"} if isinstance(config, ImageConfig) else set())
-        gentler: set[str] = set()
+        gentler: Set[str] = set()
         if self.failure.is_dir():
-            may_change |= (
-                gentler := AFTER_DIVERGENCE | ({"train.precision"} if precision == "fp32" else set())
-            )
+            gentler = after_divergence | ({"train.precision"} if precision == "fp32" else set())
+        may_change = may_change | gentler
         if refused := {key: values for key, values in differing.items() if key not in may_change}:
             changes = ", ".join(f"{key} (was {before}, now {now})" for key, (before, now) in refused.items())
             raise RunError(

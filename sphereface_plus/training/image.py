@@ -35,7 +35,7 @@ def build(config: ImageConfig, folder: RunFolder, processes: Processes) -> Run:
     """Data, network, loss, learner and tests of a run. Raises ImagesError and ValueError for bad settings."""
     data, held_out, prepare = open_sets(config, processes)
     torch.manual_seed(config.seed)
-    network = build_image_network(config.network, in_channels=1 if config.data.name == "mnist" else 3)
+    network = build_image_network(config.network, in_channels=config.data.channels)
     loss = SmoothedSoftmaxLoss(
         len(data.classes),
         network.embedding_size,

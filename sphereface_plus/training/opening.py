@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sphereface_plus.config import FaceConfig
 from sphereface_plus.data.trained_on import same_name
+from sphereface_plus.training import tasks
 from sphereface_plus.training.parts import Run
 from sphereface_plus.training.validation import PairsValidation
 from sphereface_plus.words import counted
@@ -14,10 +14,9 @@ from sphereface_plus.words import counted
 def opening(run: Run) -> list[str]:
     """What it trains on, and what it trains, each in a line."""
     train, learner = run.config.train, run.learner
-    thing, group = ("crop", "identity") if run.config.task == "face" else ("image", "class")
-    data = (
-        f"data: {counted(len(run.data), thing)} of {counted(len(run.data.classes), group)}, {run.data.path}"
-    )
+    task = tasks.of(run.config)
+    things = f"{counted(len(run.data), task.thing)} of {counted(len(run.data.classes), task.group)}"
+    data = f"data: {things}, {run.data.path}"
     data += f"; {run.data.left_out}" if run.data.left_out else ""
     notes = [f"note: {run.data.path}: {note}" for note in run.data.notes] + _trained_on(run)
     total = sum(parameter.numel() for parameter in learner.model.network.parameters())
@@ -25,13 +24,12 @@ def opening(run: Run) -> list[str]:
     parameters = f"{total:,} parameters" + ("" if learnt == total else f", of which {learnt:,} learn")
     head = sum(parameter.numel() for parameter in learner.model.loss.parameters())
     if head:
-        kind = run.config.loss.kind if isinstance(run.config, FaceConfig) else "softmax"
-        parameters += f", and {head:,} of the {kind} loss"
+        parameters += f", and {head:,} of the {task.loss(run.config)} loss"
     return [
         data,
         *notes,
         f"network: {run.config.network.name}, {parameters}; {counted(train.steps, 'step')} of "
-        f"{counted(train.batch_size, thing)}, on {run.processes.describe()}, in {train.precision}",
+        f"{counted(train.batch_size, task.thing)}, on {run.processes.describe()}, in {train.precision}",
     ]
 
 

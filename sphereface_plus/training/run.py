@@ -15,11 +15,11 @@ from signal import SIGTERM
 from typing import Any
 
 from sphereface_plus import checkpoint
-from sphereface_plus.config import ImageConfig, RunConfig
+from sphereface_plus.config import RunConfig
 from sphereface_plus.data.formats.embeddings import EmbeddingsError
 from sphereface_plus.files import write_text
 from sphereface_plus.processes import Processes, start
-from sphereface_plus.training import face, image, loop
+from sphereface_plus.training import loop, tasks
 from sphereface_plus.training.beforehand import check_files
 from sphereface_plus.training.classifier import Batch
 from sphereface_plus.training.failures import NonFiniteError
@@ -69,7 +69,8 @@ def _train(config: RunConfig, folder: RunFolder, processes: Processes, resume: b
     gentler = False
     if processes.is_main:  # the others would find what the main process has just made
         if resume and folder.holds_run():
-            gentler = folder.refuse_another(config)
+            task = tasks.of(config)
+            gentler = folder.refuse_another(config, task.may_change, task.after_divergence)
         else:
             folder.refuse_existing()
     point = find(folder) if resume else ResumePoint(folder)
@@ -101,10 +102,7 @@ def _train(config: RunConfig, folder: RunFolder, processes: Processes, resume: b
 def build(config: RunConfig, folder: RunFolder, processes: Processes, point: dict[str, Any] | None) -> Run:
     """The parts of a run, where they stand at the resume point if there is one."""
     check_files(config)
-    if isinstance(config, ImageConfig):
-        run = image.build(config, folder, processes)
-    else:
-        run = face.build(config, folder, processes, point)
+    run = tasks.of(config).build(config, folder, processes, point)
     sampler(run, 0)  # a batch that the processes cannot share is refused before anything is written
     if processes.is_main and config.train.batch_size > len(run.data):
         print(

@@ -10,16 +10,17 @@ from typing import Any
 import torch
 
 from sphereface_plus import checkpoint, weights
-from sphereface_plus.config import ImageConfig, to_dict
+from sphereface_plus.config import to_dict
 from sphereface_plus.data.batches import BatchSampler
 from sphereface_plus.files import write_text
+from sphereface_plus.training import tasks
 from sphereface_plus.training.folder import (
-    AFTER_DIVERGENCE,
     DivergedError,
     RunError,
     differences,
 )
 from sphereface_plus.training.parts import Run
+from sphereface_plus.words import plural
 
 HOW_TO_TRY = (
     "after a divergence --resume takes these changed, as by --set optimizer.learning_rate=..., from the "
@@ -108,12 +109,12 @@ def restore(run: Run, point: dict[str, Any]) -> None:
 
     Says so on stderr where other processes go on than began: the sums of gradients round differently.
     """
+    task = tasks.of(run.config)
     then = (point["identities"], point["crops_fingerprint"])
     if then != (run.data.classes, run.data.fingerprint()):
-        what = "crops of {} identities" if run.config.task == "face" else "images of {} classes"
         raise RunError(
-            f"{run.data.path}: the training set has changed since the run began: then "
-            f"{point['num_crops']} {what.format(len(point['identities']))}, "
+            f"{run.data.path}: the training set has changed since the run began: then {point['num_crops']} "
+            f"{plural(task.thing)} of {len(point['identities'])} {plural(task.group)}, "
             f"now {len(run.data)} of {len(run.data.classes)}, or others of the same number; "
             "put it back, or start a new run with --out"
         )
@@ -136,7 +137,7 @@ def restore(run: Run, point: dict[str, Any]) -> None:
     run.first_step, run.best, run.start = point["step"], point["best"], point["start"]
     run.changes = point.get("changes", [])  # checkpoints of older versions have none
     for setting, (before, now) in differences(point["config"], to_dict(run.config)).items():
-        if setting in AFTER_DIVERGENCE or setting == "train.precision":
+        if setting in task.after_divergence or setting == "train.precision":
             change = {"step": run.first_step, "setting": setting, "before": before, "now": now}
             run.changes = [*run.changes, change]
             if run.processes.is_main:
@@ -163,12 +164,7 @@ def keep_failure(run: Run, step: int) -> str:
     )
     if run.processes.is_main:
         checkpoint.save(run.folder.failure / "state.pt", state(run, step))
-    gentler = (
-        "a longer optimizer.warmup_steps or a smaller mhe.hidden.weight"
-        if isinstance(run.config, ImageConfig)
-        else "a smaller mhe.weight or a larger loss.lambda_min"
-    )
     return (
         f"its batch (paths, labels) and the state before it are in {run.folder.failure}; try a lower "
-        f"optimizer.learning_rate, an optimizer.clip_norm, {gentler}; {HOW_TO_TRY}"
+        f"optimizer.learning_rate, an optimizer.clip_norm, {tasks.of(run.config).gentler}; {HOW_TO_TRY}"
     )

@@ -2,6 +2,7 @@ import pytest
 import yaml
 
 from sphereface_plus import config
+from sphereface_plus.training import tasks
 from sphereface_plus.training.folder import RunError, RunFolder, flatten
 
 RECIPE = {
@@ -16,6 +17,11 @@ RECIPE = {
 
 def recipe(**changes):
     return config.from_dict(RECIPE | changes)
+
+
+def refuse_another(folder, settings):
+    task = tasks.of(settings)
+    return folder.refuse_another(settings, task.may_change, task.after_divergence)
 
 
 def test_flatten_names_settings_as_set_does():
@@ -72,25 +78,25 @@ def test_resume_with_another_config_names_each_differing_key(tmp_path):
     folder = RunFolder(tmp_path)
     folder.write_config(recipe())
     with pytest.raises(RunError, match=r"mhe\.weight \(was 0\.0, now 1\.0\), seed \(was 0, now 1\)"):
-        folder.refuse_another(recipe(mhe={"weight": 1.0}, seed=1))
+        refuse_another(folder, recipe(mhe={"weight": 1.0}, seed=1))
 
 
 def test_resume_refuses_a_validation_that_was_not_there(tmp_path):
     folder = RunFolder(tmp_path)
     folder.write_config(recipe())
     with pytest.raises(RunError, match=r"validation\.pairs \(was None, now pairs\.txt\)"):
-        folder.refuse_another(recipe(validation={"pairs": "pairs.txt", "images": "crops"}))
+        refuse_another(folder, recipe(validation={"pairs": "pairs.txt", "images": "crops"}))
 
 
 def test_steps_and_workers_may_change_on_resume(tmp_path):
     folder = RunFolder(tmp_path)
     folder.write_config(recipe())
-    folder.refuse_another(recipe(train={"steps": 20, "batch_size": 4}, data={"path": "crops", "workers": 2}))
+    refuse_another(folder, recipe(train={"steps": 20, "batch_size": 4}, data={"path": "crops", "workers": 2}))
 
 
 def test_precision_auto_is_what_the_run_began_in(tmp_path):
     folder = RunFolder(tmp_path)
     folder.write_config(recipe(train={"steps": 10, "batch_size": 4, "precision": "bf16"}))
-    folder.refuse_another(recipe(train={"steps": 10, "batch_size": 4, "precision": "auto"}))
+    refuse_another(folder, recipe(train={"steps": 10, "batch_size": 4, "precision": "auto"}))
     with pytest.raises(RunError, match=r"train\.precision \(was bf16, now fp32\)"):
-        folder.refuse_another(recipe(train={"steps": 10, "batch_size": 4, "precision": "fp32"}))
+        refuse_another(folder, recipe(train={"steps": 10, "batch_size": 4, "precision": "fp32"}))

@@ -299,7 +299,7 @@ def test_a_diverged_run_goes_on_with_a_gentler_setting_and_keeps_on_record_which
     folder = RunFolder(tmp_path / "run")
     folder.write_config(tiny())
     with pytest.raises(RunError, match=r"recipe differs: optimizer\.learning_rate"):
-        folder.refuse_another(tiny(**{"optimizer.learning_rate": 0.001}))
+        train(tiny(**{"optimizer.learning_rate": 0.001}), folder.path, resume=True)
     train(tiny(**{"train.steps": 6}), folder.path, resume=True)
     update = face.ClassifierLearner.update
 
