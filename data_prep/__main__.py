@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import partial
-from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -37,8 +35,6 @@ CROPPING, DRAWN = Cropping(), DrawnSet()  # the defaults
 )
 def main() -> None:
     """Prepare photos of faces for training and evaluation."""
-    # A file name that is not UTF-8 is shown with \udcff in it, and no reason to end in a traceback.
-    cast(TextIOWrapper, sys.stdout).reconfigure(errors="backslashreplace")
 
 
 def choice(name: str, help: str) -> Callable[..., Any]:

@@ -17,7 +17,7 @@ import PIL
 import torch
 
 from sphereface_plus.data.formats.manifest import mixed_warps
-from sphereface_plus.files import write_bytes
+from sphereface_plus.files import write_page
 
 from .doubts import Doubts, record
 from .journal import Done
@@ -132,7 +132,7 @@ def write_report(
     path = summary.out / REPORT
     text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
     # Names of photos that are not UTF-8 hold lone surrogates: \udcff, which is how JSON writes them as well.
-    write_bytes(path, text.encode(errors="backslashreplace"))
+    write_page(path, text)
 
 
 def _without_any_crop(done: list[Done]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from typing import Literal, get_args
 import cv2
 import numpy as np
 
+from .errors import LandmarksError
 from .exact_warp import exact_warp
 
 Fit = Literal["inverse", "forward"]
@@ -79,21 +80,21 @@ ALIGNMENT_TEMPLATES = {
 def similarity(landmarks: np.ndarray, template_points: np.ndarray, fit: Fit = "inverse") -> np.ndarray:
     """The similarity transform photo -> crop, float64 (2, 3), that takes landmarks (5, 2) to template_points.
 
-    Raises ValueError for landmarks that determine none: not five finite points, all in one place, or so
+    Raises LandmarksError for landmarks that determine none: not five finite points, all in one place, or so
     unlike a face that the best fit has no size.
     """
     if fit not in get_args(Fit):
         raise ValueError(f"fit must be inverse or forward, got {fit!r}")
     landmarks = np.asarray(landmarks, dtype=np.float64)
     if landmarks.shape != (5, 2) or not np.isfinite(landmarks).all():
-        raise ValueError(f"landmarks must be five finite points (x, y), got {landmarks.tolist()}")
+        raise LandmarksError(f"landmarks must be five finite points (x, y), got {landmarks.tolist()}")
     photo, crop = landmarks @ [1, 1j], template_points @ [1, 1j]  # (5,) complex
     photo_centre, crop_centre = photo.mean(), crop.mean()
     photo, crop = photo - photo_centre, crop - crop_centre
     photo_spread, crop_spread = (abs(photo) ** 2).sum(), (abs(crop) ** 2).sum()
     product = (photo.conj() * crop).sum()
     if abs(product) ** 2 <= 1e-6 * photo_spread * crop_spread:  # r^2 is about 0.97 for faces
-        raise ValueError(f"no similarity transform takes the landmarks {landmarks.tolist()} to a face")
+        raise LandmarksError(f"no similarity transform takes the landmarks {landmarks.tolist()} to a face")
     # Forward, c minimises |c photo - crop|^2; inverse, 1 / c minimises |crop / c - photo|^2.
     c = product / photo_spread if fit == "forward" else crop_spread / product.conj()
     d = crop_centre - c * photo_centre

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sphereface_plus.data.formats.manifest import LANDMARK_COLUMNS, ManifestRow
-from sphereface_plus.files import write_bytes
+from sphereface_plus.files import write_page
 from sphereface_plus.pages import data_uri, render
 
 from .alignment import ALIGNMENT_TEMPLATES, AlignmentTemplate, Fit, similarity
@@ -46,7 +46,7 @@ def write_contact_sheet(folder: Path, rows: Sequence[ManifestRow], doubts: Doubt
         points=template.points.round(2).tolist(),
         sections=sections,
     )
-    write_bytes(folder / CONTACT_SHEET, page.encode("utf-8", errors="backslashreplace"))
+    write_page(folder / CONTACT_SHEET, page)
 
 
 def _sections(rows: Sequence[ManifestRow], doubts: Doubts) -> list[dict[str, Any]]:

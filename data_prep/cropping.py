@@ -18,7 +18,7 @@ from sphereface_plus.files import write_bytes
 
 from .alignment import ALIGNMENT_TEMPLATES, Warp, align, fit_residual
 from .detection import Faces, pick
-from .errors import PrepError
+from .errors import LandmarksError
 from .images import PhotoError, PluginError, read_photo
 from .journal import Crop, Done
 from .layouts import Photo, crop_stem
@@ -70,7 +70,7 @@ class Cropper:
             # From the landmarks as the manifest has them, so that anybody can make the same crops from it.
             faces = [replace(face, landmarks=np.round(face.landmarks, 3)) for face in faces]
             crops = [self._crop(pixels, face) for face in faces]
-        except ValueError as error:
+        except LandmarksError as error:
             return replace(done, problem="landmarks of no face", detail=str(error))
         several = self._cropping.face == "all" and self._landmarks is None
         written = []
@@ -162,10 +162,7 @@ def make_detector(cropping: Cropping, *, relaxed: bool = False) -> MTCNN:
     """The detector, or that of the second try. Raises PrepError for settings that it cannot work with."""
     first, second, last = cropping.thresholds
     thresholds = (first, second, min(last, RELAXED_THRESHOLD) if relaxed else last)
-    try:
-        return MTCNN(min_face=cropping.min_face, factor=cropping.factor, thresholds=thresholds)
-    except ValueError as error:
-        raise PrepError(str(error)) from None
+    return MTCNN(min_face=cropping.min_face, factor=cropping.factor, thresholds=thresholds)
 
 
 def centre_landmarks(height: int, width: int) -> np.ndarray:

@@ -31,6 +31,7 @@ import torch
 
 from .area_means import AreaTable
 from .detection import Faces
+from .errors import PrepError
 from .mtcnn_networks import Layer, load_networks
 
 CELL = 12  # pixels of a level that a P-Net cell sees; its neighbours' views lie STRIDE further
@@ -46,7 +47,7 @@ class MTCNN:
     factor: size of a pyramid level as a share of the one before
     thresholds: scores that a box must have from P-Net, R-Net and O-Net
 
-    `settings` is the record of what determines the faces. Raises ValueError for settings out of range.
+    `settings` is the record of what determines the faces. Raises PrepError for settings out of range.
     """
 
     def __init__(
@@ -56,11 +57,11 @@ class MTCNN:
         thresholds: tuple[float, float, float] = (0.6, 0.7, 0.9),
     ) -> None:
         if not min_face >= 1:
-            raise ValueError(f"min_face must be at least 1 pixel, got {min_face}")
+            raise PrepError(f"min_face must be at least 1 pixel, got {min_face}")
         if not 0 < factor < 1:
-            raise ValueError(f"factor must lie between 0 and 1, got {factor}")
+            raise PrepError(f"factor must lie between 0 and 1, got {factor}")
         if len(thresholds) != 3 or not all(0 < threshold < 1 for threshold in thresholds):
-            raise ValueError(f"thresholds must be three numbers between 0 and 1, got {list(thresholds)}")
+            raise PrepError(f"thresholds must be three numbers between 0 and 1, got {list(thresholds)}")
         self._min_face, self._factor, self._thresholds = min_face, factor, thresholds
         self._networks = load_networks()
         self.settings: dict[str, Any] = {

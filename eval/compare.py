@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sphereface_plus.data.formats.pairs import Pairs
-from sphereface_plus.files import write_text
+from sphereface_plus.files import write_page, write_text
 
 from .intervals import RESAMPLES, few_people_factor, paired_difference
 from .people import People, people_of
@@ -165,7 +165,7 @@ def write(comparison: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], o
             "Accuracies: " + ", ".join(f"{label} {value:.2f} %" for label, value, _ in accuracies),
         ),
     )
-    write_text(out / "compare.html", page)
+    write_page(out / "compare.html", page)
     return out / "compare.html"
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from sphereface_plus import pages
 from sphereface_plus.errors import UserError
-from sphereface_plus.files import write_text
+from sphereface_plus.files import write_page, write_text
 
 from .intervals import FEW_PEOPLE, accuracy_interval, design_effect, few_people_factor
 from .people import People
@@ -201,7 +201,7 @@ def write(report: Mapping[str, Any], out: Path, images: Mapping[str, CropSource]
             f"(mean {scores[~genuine].mean():.3f}), protocol {name}",
         ),
     )
-    write_text(out / "report.html", page)
+    write_page(out / "report.html", page)
     return out / "report.html"
 
 

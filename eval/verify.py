@@ -13,7 +13,7 @@ import numpy as np
 from sphereface_plus.data.formats.bins import read_bin
 from sphereface_plus.data.formats.pairs import Pairs, PairsError, pairs_hash, read_pairs
 from sphereface_plus.environment import record
-from sphereface_plus.kfold import folds_of, one_kind_folds, ten_folds, ten_stretches
+from sphereface_plus.kfold import FoldsError, folds_of, one_kind_folds, ten_folds, ten_stretches
 from sphereface_plus.model_files import contents
 from sphereface_plus.outputs import claimed
 
@@ -132,7 +132,7 @@ def _folds(pairs: Pairs, pairs_file: Path, protocol: Protocol) -> tuple[np.ndarr
     if count > 1:
         try:
             return folds_of(pairs.genuine, pairs.fold), f"The {count} folds are those of the list."
-        except ValueError as error:
+        except FoldsError as error:
             raise PairsError(f"{pairs_file}: {error}") from None
     genuine, impostor = int(pairs.genuine.sum()), int((~pairs.genuine).sum())
     if min(genuine, impostor) < MIN_PAIRS:

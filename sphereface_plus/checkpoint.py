@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sphereface_plus.errors import memory_is_short
 from sphereface_plus.files import new_file
 from sphereface_plus.model_files import CheckpointError
 from sphereface_plus.model_files import resolve_run as resolve
@@ -65,7 +66,7 @@ def load(path: str | Path) -> dict[str, Any]:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise CheckpointError(f"{file}: cannot be read ({error.strerror})") from None
         reason = (str(error) or type(error).__name__).partition("\n")[0][:200]
-        if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # the latter is torch's
+        if memory_is_short(error):
             raise CheckpointError(f"{file}: cannot be read, memory is short ({reason})") from None
         raise DamagedError(f"{file}: is damaged, cut short or no checkpoint ({reason})") from None
     if not isinstance(payload, dict) or type(payload.get("format")) is not int:

@@ -127,6 +127,11 @@ def write_text(path: str | Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def write_page(path: str | Path, text: str) -> None:
+    """A text for eyes: names of files that are not UTF-8 stand in it escaped. Raises WriteError."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
+
+
 def write_csv(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Numbers are written with as many digits as they need to be read back the same. Raises WriteError."""
     with new_text(path) as file:

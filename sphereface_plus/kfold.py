@@ -9,6 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sphereface_plus.errors import UserError
+
+
+class FoldsError(UserError):
+    """Pairs that no accuracy over folds can be taken of; the message does not name their list."""
+
 
 @dataclass(frozen=True)
 class KFold:
@@ -42,9 +48,7 @@ def kfold_accuracy(scores: np.ndarray, genuine: np.ndarray, fold: np.ndarray) ->
     if not np.isfinite(scores).all():
         raise ValueError(f"{np.count_nonzero(~np.isfinite(scores))} of {len(scores)} scores are not finite")
     if genuine.all() or not genuine.any():
-        raise ValueError(
-            f"accuracy needs genuine and impostor pairs, got {genuine.sum()} genuine of {len(genuine)}"
-        )
+        raise ValueError(_one_kind(genuine))
     folds = np.unique(fold)
     if len(folds) < 2:
         raise ValueError(
@@ -58,6 +62,10 @@ def kfold_accuracy(scores: np.ndarray, genuine: np.ndarray, fold: np.ndarray) ->
         thresholds[k] = _mean_of_best(scores[~test], genuine[~test])
         per_fold[k] = np.mean((scores[test] > thresholds[k]) == genuine[test])
     return KFold(float(per_fold.mean()), float(per_fold.std()), per_fold, thresholds)
+
+
+def _one_kind(genuine: np.ndarray) -> str:
+    return f"accuracy needs genuine and impostor pairs, got {genuine.sum()} genuine of {len(genuine)}"
 
 
 def _mean_of_best(scores: np.ndarray, genuine: np.ndarray) -> float:
@@ -111,14 +119,19 @@ def one_kind_folds(genuine: np.ndarray, fold: np.ndarray) -> list[int]:
 def folds_of(genuine: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """The folds of a list as it has them, or ten_folds where it has none (all 0); genuine, fold (N,).
 
-    Raises ValueError for a list's folds of one kind of pairs.
+    Raises FoldsError for a list's folds of one kind of pairs, and for pairs of one kind or too few.
     """
+    if genuine.all() or not genuine.any():
+        raise FoldsError(_one_kind(genuine))
     if not fold.any():
-        return ten_folds(genuine)
+        fold = ten_folds(genuine)
+        if not fold.any():
+            raise FoldsError("a genuine and an impostor pair are too few; ten of each give ten folds")
+        return fold
     wrong = one_kind_folds(genuine, fold)
     if wrong:
         kind = "genuine" if genuine[fold == wrong[0]].all() else "impostor"
-        raise ValueError(
+        raise FoldsError(
             f"fold {wrong[0] + 1} holds {kind} pairs only ({len(wrong)} of the {int(fold.max()) + 1} folds "
             "hold one kind); a threshold needs both, so mix them, or leave the folds out"
         )

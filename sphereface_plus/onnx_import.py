@@ -15,7 +15,7 @@ from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 from sphereface_plus.config import InputSpec, OnnxInputSpec
 from sphereface_plus.data.crops import SpecError
 from sphereface_plus.data.formats.manifest import leads_outside
-from sphereface_plus.errors import UserError
+from sphereface_plus.errors import UserError, memory_is_short
 from sphereface_plus.model_files import sha256
 
 MAX_BATCH = 4096
@@ -65,6 +65,8 @@ def load_onnx(path: Path, spec: InputSpec, device: str) -> tuple[Callable[[np.nd
         try:
             found = session.run(names, {name: np.ascontiguousarray(crops, dtype=dtype)})
         except Exception as error:
+            if memory_is_short(error):
+                raise
             raise OnnxError(f"{path}: onnxruntime cannot run it ({_first_line(error)})") from None
         return [_without_map(np.asarray(output)) for output in found]
 
@@ -110,6 +112,8 @@ def _session(path: Path, device: str) -> onnxruntime.InferenceSession:
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # onnxruntime's exceptions have no other base in common
+        if memory_is_short(error):
+            raise
         raise OnnxError(f"{path}: onnxruntime cannot load it ({_first_line(error)})") from None
     # onnxruntime goes on with the CPU, and says so in its log only, where CUDA's libraries cannot be loaded.
     if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():

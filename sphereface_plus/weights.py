@@ -25,6 +25,7 @@ from sphereface_plus import checkpoint
 from sphereface_plus.config import ConfigError, NetworkConfig, Strict, face_config, to_dict
 from sphereface_plus.config.strict import validate
 from sphereface_plus.data.trained_on import TrainedOn
+from sphereface_plus.errors import memory_is_short
 from sphereface_plus.files import new_file
 from sphereface_plus.model_files import CheckpointError, check_model, resolve
 
@@ -203,15 +204,17 @@ def _read(file: Path) -> Weights:
             tensors = {name: stored.get_tensor(name) for name in names}
     except (SafetensorError, TypeError, RuntimeError) as error:  # the latter of shapes such as (2**63, 0)
         reason = str(error).partition("\n")[0]
-        if "can't allocate memory" in reason or "Cannot allocate memory" in reason:
+        if memory_is_short(error):
             raise CheckpointError(f"{file}: cannot be read, memory is short ({reason})") from None
         raise CheckpointError(f"{file}: is damaged, cut short or no safetensors file ({reason})") from None
     try:
-        info = validate(WeightsInfo, json.loads(header), str(file))
-    except ConfigError as error:
-        raise CheckpointError(f"{file}: what it says about its network does not fit: {error}") from None
+        said = json.loads(header)
     except (ValueError, RecursionError):  # ValueError also of numbers with thousands of digits
         raise CheckpointError(f"{file}: what it says about its network is no JSON") from None
+    try:
+        info = validate(WeightsInfo, said, str(file))
+    except ConfigError as error:
+        raise CheckpointError(f"{file}: what it says about its network does not fit: {error}") from None
     network, loss = (_below(tensors, part) for part in ("network.", "loss."))
     check_tensors(file, network, loss)
     names = info.identities

@@ -12,6 +12,7 @@ from sphereface_plus.checkpoint import CheckpointError
 from sphereface_plus.config import InputSpec, from_dict, to_dict
 from sphereface_plus.data.crops import CropsError, SpecError, normalise
 from sphereface_plus.embedding import Embedder, embed_files, fuse, load_network
+from sphereface_plus.errors import UserError
 from sphereface_plus.networks import build_network
 from sphereface_plus.path_checks import PlaceError
 
@@ -232,7 +233,7 @@ def test_a_missing_model_is_named(tmp_path):
 def test_cuda_is_refused_where_there_is_none_and_auto_then_takes_the_cpu(run_folder, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert Embedder.load(run_folder, device="auto").device == torch.device("cpu")
-    with pytest.raises(ValueError, match="device cuda: torch finds no CUDA device here; take auto or cpu"):
+    with pytest.raises(UserError, match="device cuda: torch finds no CUDA device here; take auto or cpu"):
         Embedder.load(run_folder, device="cuda")
 
 

@@ -26,7 +26,7 @@ ARROWS = {
     "sphereface_plus.plot_style": [],
     "sphereface_plus.processes": ["sphereface_plus.errors", "sphereface_plus.words"],
     "sphereface_plus.environment": [],
-    "sphereface_plus.kfold": [],
+    "sphereface_plus.kfold": ["sphereface_plus.errors"],
     "sphereface_plus.mhe": [],
     "sphereface_plus.config": ["sphereface_plus.errors"],
     "sphereface_plus.model_files": ["sphereface_plus.errors"],

@@ -6,7 +6,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import KFold
 
-from sphereface_plus.kfold import cosine_scores, folds_of, kfold_accuracy, ten_folds, ten_stretches
+from sphereface_plus.kfold import (
+    FoldsError,
+    cosine_scores,
+    folds_of,
+    kfold_accuracy,
+    ten_folds,
+    ten_stretches,
+)
 
 
 def literal_kfold(scores, genuine, fold):
@@ -158,8 +165,12 @@ def test_folds_are_a_lists_own_or_ten_of_each_kind():
     own = np.arange(40) % 4
     assert folds_of(genuine, own) is own
     with pytest.raises(
-        ValueError, match=r"fold 1 holds genuine pairs only \(4 of the 4 folds hold one kind\)"
+        FoldsError, match=r"fold 1 holds genuine pairs only \(4 of the 4 folds hold one kind\)"
     ):
         folds_of(genuine, np.arange(40) // 10)
-    with pytest.raises(ValueError, match=r"fold 2 holds impostor pairs only \(1 of the 2 folds"):
+    with pytest.raises(FoldsError, match=r"fold 2 holds impostor pairs only \(1 of the 2 folds"):
         folds_of(genuine, (np.arange(40) > 30).astype(int))
+    with pytest.raises(FoldsError, match="needs genuine and impostor pairs, got 40 genuine of 40"):
+        folds_of(np.ones(40, bool), np.zeros(40, int))
+    with pytest.raises(FoldsError, match="a genuine and an impostor pair are too few; ten of each give ten"):
+        folds_of(np.array([True, False]), np.zeros(2, int))

@@ -11,7 +11,7 @@ import numpy as np
 
 from sphereface_plus.data.crops import CropsError, read_crop
 from sphereface_plus.data.faces import FaceCrops
-from sphereface_plus.files import write_text
+from sphereface_plus.files import write_page, write_text
 from sphereface_plus.pages import data_uri, render
 
 from .examine import Examined
@@ -38,7 +38,7 @@ def write_report(examined: Examined, out: Path, *, title: str) -> None:
             row = action, quoted(name), quoted(identity), finding.kind, number, entry.group, finding.words
             writer.writerow(row)
     write_text(out / PROPOSALS, buffer.getvalue())
-    write_text(out / PAGE, _page(examined, title))
+    write_page(out / PAGE, _page(examined, title))
 
 
 def _page(examined: Examined, title: str) -> str:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from sphereface_plus.data.crops import CropsError
-from sphereface_plus.data.formats.decoding import DecodeError, decode
+from sphereface_plus.data.formats.decoding import MemoryShortError, decode
 from sphereface_plus.data.formats.packs import CropSource
+from sphereface_plus.errors import UserError
 
 from ..packing import encoded
 
@@ -40,10 +40,13 @@ class Look:
 
 
 def look(path: CropSource) -> Look:
+    """Raises MemoryShortError."""
     try:
         data = encoded(path)
         pixels = decode(data)
-    except (DecodeError, CropsError, OSError, ValueError) as error:
+    except MemoryShortError as error:  # not a problem of the crop, which the doctor would propose to drop
+        raise MemoryShortError(f"{path}: {error}; the crop may be a good one") from None
+    except (UserError, OSError) as error:
         reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         return Look(problem=" ".join(reason.split()))
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)

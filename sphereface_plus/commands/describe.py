@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from sphereface_plus import checkpoint, weights
 from sphereface_plus.config import (
-    ConfigError,
     FaceConfig,
     ImageConfig,
     MHEConfig,
@@ -21,6 +20,7 @@ from sphereface_plus.config import (
     from_dict,
     to_dict,
 )
+from sphereface_plus.errors import UserError, memory_is_short
 from sphereface_plus.mhe import EnergyTerm, MHERegularizer, classifier_energy, smallest_angle
 from sphereface_plus.model_files import CheckpointError, check_model, resolve
 from sphereface_plus.networks import build_image_network, build_network
@@ -41,9 +41,11 @@ def describe(model: str | Path) -> str:
         weights.check_tensors(file, payload["network"], payload["loss"])
         lines = list(MODEL_LINES[config.task](file, payload, config))
         return "\n".join([*_provenance(file, payload, config), "", *lines])
-    except (CheckpointError, ConfigError):
+    except UserError:
         raise
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        if memory_is_short(error):
+            raise
         what = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
         raise CheckpointError(
             f"{file}: is no whole checkpoint of ours, something is missing or of another kind ({what})"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import click
@@ -29,6 +31,8 @@ class Commands(click.Group):
         self.keeping = keeping
 
     def invoke(self, ctx: click.Context) -> Any:
+        if isinstance(sys.stdout, TextIOWrapper):  # shows a file name that is not UTF-8 with \udcff in it
+            sys.stdout.reconfigure(errors="backslashreplace")
         with _sigterm_as_ctrl_c():
             try:
                 return super().invoke(ctx)

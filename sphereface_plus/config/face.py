@@ -164,7 +164,7 @@ class FaceConfig(Strict):
     """What is trained: face recognition, by crops of faces."""
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Names the run folder, runs/<name>, unless --out is given."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     """Initial weights, order of the crops and augmentation follow from it."""
     data: DataConfig
     network: NetworkConfig

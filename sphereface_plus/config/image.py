@@ -134,7 +134,7 @@ class ImageConfig(Strict):
     """What is trained: a classification of images."""
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Names the run folder, runs/<name>, unless --out is given."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     """Initial weights, order of the images, augmentation and mini-batches of neurons follow from it."""
     data: ImageDataConfig
     network: ImageNetworkConfig

@@ -110,7 +110,7 @@ class BatchSampler(Sampler[list[tuple[int, int]]]):
     Batch k is the stretch k * batch_size .. (k + 1) * batch_size - 1 of the stream. It is cut into
     `accumulate` parts and each part among the processes, so one update takes `accumulate` lists. The first
     batch is start_step's. The stream is that of epochs if no other `order` is given.
-    Raises ValueError where the batch cannot be cut evenly.
+    Raises BatchesError where the batch cannot be cut evenly.
     """
 
     def __init__(
@@ -128,8 +128,9 @@ class BatchSampler(Sampler[list[tuple[int, int]]]):
         if num_samples < 1:
             raise ValueError(f"batches need at least one crop, got {num_samples}")
         if batch_size % (accumulate * world_size):
-            raise ValueError(
-                f"a batch of {batch_size} cannot be cut evenly: {accumulate} parts, {world_size} processes"
+            raise BatchesError(
+                f"a batch of {batch_size} cannot be cut evenly: {accumulate} parts, {world_size} processes; "
+                f"make train.batch_size a multiple of {accumulate * world_size}"
             )
         self.seed = seed
         self.order = Epochs(num_samples, seed) if order is None else order

@@ -44,7 +44,7 @@ def crop_bytes(source: CropSource) -> bytes:
         return source.read() if isinstance(source, PackedCrop) else image_bytes(source)
     except OSError as error:
         raise CropsError(f"{source}: the crop cannot be read ({error.strerror})") from None
-    except ValueError as error:  # a pack's, which names file and offset
+    except UserError as error:  # a pack's, which names file and offset
         raise CropsError(str(error)) from None
 
 

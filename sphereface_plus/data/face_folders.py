@@ -26,7 +26,7 @@ class FolderCrops:
 
 
 def crops_of_folders(path: Path) -> FolderCrops:
-    """The images in the folders of a folder. Raises CropsError where there is none."""
+    """The images in the folders of a folder. Raises CropsError where there is none, or a bad name."""
     if (path / UNFINISHED).is_file():
         raise CropsError(
             f"{path}: holds {UNFINISHED} and no {MANIFEST}: its alignment was interrupted; "
@@ -51,6 +51,10 @@ def crops_of_folders(path: Path) -> FolderCrops:
                 if below is not None
                 else "its folder holds no image"
             )
+    strange = next((f"{person}/{file}" for person, file in images if not _is_utf_8(person + file)), None)
+    if strange is not None:
+        shown = strange.encode("ascii", "backslashreplace").decode()
+        raise CropsError(f"{path}: the name {shown} is not UTF-8, so no manifest could hold it; rename it")
     if images:
         beside = sorted(entry.name for entry in shown if _is_image(entry) and not entry.is_dir())
         notes = folders_left_out(skipped, "image", f"; to take them, too, {AS_A_LIST}")
@@ -76,6 +80,15 @@ def _shown(folder: Path) -> list[os.DirEntry[str]]:
 
 def _is_image(entry: os.DirEntry[str]) -> bool:
     return Path(entry.name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def _is_utf_8(name: str) -> bool:
+    """Other bytes Python reads as lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _first_below(folder: Path) -> Path | None:

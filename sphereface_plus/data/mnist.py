@@ -7,6 +7,7 @@ from pathlib import Path
 from torchvision.datasets import MNIST
 
 from sphereface_plus.data.images import DeviceImages, ImagesError
+from sphereface_plus.errors import memory_is_short
 
 
 def open_mnist(path: str | Path, split: str) -> DeviceImages:
@@ -18,6 +19,8 @@ def open_mnist(path: str | Path, split: str) -> DeviceImages:
     try:
         mnist = MNIST(path, train=split == "train")
     except RuntimeError as error:
+        if memory_is_short(error):
+            raise
         if "not found" not in str(error):
             raise _damaged(path) from None
         raise ImagesError(

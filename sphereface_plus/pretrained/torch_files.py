@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from sphereface_plus import checkpoint
+from sphereface_plus.errors import memory_is_short
 from sphereface_plus.pretrained.errors import PretrainedError
 
 PREFIXES = ("module.", "model.", "net.")  # DataParallel's, and what trainers put around a network
@@ -90,9 +91,12 @@ def _load(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except PretrainedError:
         raise
-    except SafetensorError as error:
-        raise PretrainedError(f"{path}: is damaged, cut short or no safetensors file ({error})") from None
     except Exception as error:  # a hostile pickle can raise anything; what it cannot do is run
+        if memory_is_short(error):  # the file may be whole
+            reason = (str(error) or type(error).__name__).partition("\n")[0][:200]
+            raise PretrainedError(f"{path}: cannot be read, memory is short ({reason})") from None
+        if isinstance(error, SafetensorError):
+            raise PretrainedError(f"{path}: is damaged, cut short or no safetensors file ({error})") from None
         reason = str(error).rpartition("WeightsUnpickler error: ")[2].partition("\n")[0][:200]
         if reason.startswith("Unsupported global") or "Unsupported class" in reason:
             raise PretrainedError(

@@ -17,12 +17,17 @@ from itertools import count, takewhile
 import torch
 from torch import Tensor
 
+from sphereface_plus.errors import UserError
 from sphereface_plus.mhe import hyperspherical_energy, negative_separation
 from sphereface_plus.mhe.kernel import Distance, directions, floor_of
 from sphereface_plus.mhe.objective import mirrored, random_normal
 
 STEEP = 8.0
 """Above this power the energy of random points is all one pair's, and a descent is begun at lower powers."""
+
+
+class PointsError(UserError):
+    """Points, or an energy of them, that there is no least one of."""
 
 
 @dataclass(frozen=True)
@@ -57,22 +62,22 @@ def minimise(
     half_space: the energy of the 2N points u_i, -u_i (section 3.4).
     starts: random ones (default: random_starts); antipodal_starts says how many others there are.
     progress: called with the number of starts that are done, of both kinds.
-    Raises ValueError for a problem that is none.
+    Raises PointsError for a problem that is none.
     """
     if num_points < (1 if half_space else 2):
-        raise ValueError(f"an energy needs at least two points, got {num_points}")
+        raise PointsError(f"an energy needs at least two points, got {num_points}")
     if num_points < 2 and power == math.inf:
-        raise ValueError("one point and its opposite have no smallest angle to enlarge")
+        raise PointsError("one point and its opposite have no smallest angle to enlarge")
     if dimensions < 2:
-        raise ValueError(f"a sphere needs at least two dimensions, got {dimensions}")
+        raise PointsError(f"a sphere needs at least two dimensions, got {dimensions}")
     if power == math.inf and distance == "angular":
-        raise ValueError("the Tammes problem is the same for both distances: leave the distance euclidean")
+        raise PointsError("the Tammes problem is the same for both distances: leave the distance euclidean")
     if starts is None:
         starts = random_starts(dimensions)
     if starts < 1:
-        raise ValueError(f"starts must be at least 1, got {starts}")
+        raise PointsError(f"starts must be at least 1, got {starts}")
     if not power >= 0:
-        raise ValueError(f"power must be a number >= 0, or inf, got {power}")
+        raise PointsError(f"power must be a number >= 0, or inf, got {power}")
 
     found: list[tuple[float, Tensor]] = []
     antipodal = antipodal_starts(num_points, starts, half_space)
@@ -111,7 +116,7 @@ def antipodal_starts(num_points: int, starts: int, half_space: bool) -> int:
 def least_energy(points: Tensor, power: float, distance: Distance, half_space: bool) -> tuple[float, Tensor]:
     """The energy of pairs at the end of a descent from `points` (N, n), and the points there.
 
-    Raises ValueError where it is out of the range of numbers.
+    Raises PointsError where it is out of the range of numbers.
     """
     energy = partial(hyperspherical_energy, power=power, distance=distance, half_space=half_space)
     if power > STEEP and distance == "euclidean":
@@ -121,7 +126,7 @@ def least_energy(points: Tensor, power: float, distance: Distance, half_space: b
         points = descend(energy, points)
     nearest = -negative_separation(points, distance=distance, half_space=half_space) if len(points) > 1 else 1
     if nearest**2 <= floor_of(points.dtype, power):  # nearer than that the kernel is its tangent
-        raise ValueError(
+        raise PointsError(
             f"power {power:g}: the energy leaves the range of numbers; inf is the limit, the largest "
             "smallest distance"
         )

@@ -15,7 +15,7 @@ from sphereface_plus.data.formats.packs import CropSource, PackedCrop
 from sphereface_plus.data.formats.pairs import Pairs, PairsError, read_pairs
 from sphereface_plus.data.trained_on import person_of
 from sphereface_plus.embedding import Embedder, embed_files
-from sphereface_plus.kfold import cosine_scores, folds_of, kfold_accuracy
+from sphereface_plus.kfold import FoldsError, cosine_scores, folds_of, kfold_accuracy
 
 
 class PairsValidation:
@@ -33,7 +33,7 @@ class PairsValidation:
         self._genuine = pairs.genuine
         try:
             self._fold = folds_of(pairs.genuine, pairs.fold)
-        except ValueError as error:
+        except FoldsError as error:
             raise PairsError(f"{config.pairs}: {error}") from None
         self._paths = [path_of[key] for key in pairs.photos]
         self._spec, self._device = spec, device

@@ -158,7 +158,7 @@ def test_a_sampler_can_be_iterated_anew_from_its_first_step():
 @pytest.mark.parametrize(("accumulate", "world_size"), [(3, 1), (1, 3), (2, 2)])
 def test_a_batch_that_cannot_be_cut_evenly_is_refused(accumulate, world_size):
     message = f"a batch of 10 cannot be cut evenly: {accumulate} parts, {world_size} processes"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(BatchesError, match=message):
         BatchSampler(100, 10, 0, accumulate=accumulate, world_size=world_size)
 
 

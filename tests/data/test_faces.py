@@ -1,3 +1,7 @@
+import os
+import shutil
+import sys
+
 import numpy as np
 import pytest
 
@@ -234,3 +238,11 @@ def test_an_empty_or_binary_list_is_refused(tmp_path, content, message):
 def test_a_root_for_a_folder_is_refused(crops_folder):
     with pytest.raises(CropsError, match="root is for list files"):
         FaceCrops.open(crops_folder, root=crops_folder)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs file names that are plain bytes")
+def test_a_name_that_is_not_utf_8_is_refused(crops_folder, tmp_path):
+    shutil.copytree(crops_folder, tmp_path / "named")
+    shutil.copy(crops_folder / "Ann" / "Ann_0000.png", tmp_path / "named" / "bob" / os.fsdecode(b"\xff.png"))
+    with pytest.raises(CropsError, match=r"named: the name bob/\\udcff\.png is not UTF-8"):
+        FaceCrops.open(tmp_path / "named")

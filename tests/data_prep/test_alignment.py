@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from data_prep.alignment import ALIGNMENT_TEMPLATES, align, is_aligned, opencv_warp, similarity
 from data_prep.detection import pick
+from data_prep.errors import LandmarksError
 from data_prep.exact_warp import exact_warp
 from data_prep.images import read_photo
 from data_prep.mtcnn import MTCNN
@@ -98,7 +99,7 @@ def test_landmarks_unlike_any_face_are_refused():
         - unlike.mean()
         - centred * (centred.conj() @ (unlike - unlike.mean())) / (abs(centred) ** 2).sum()
     )
-    with pytest.raises(ValueError, match="no similarity transform takes"):
+    with pytest.raises(LandmarksError, match="no similarity transform takes"):
         similarity(np.stack([unlike.real, unlike.imag], axis=1), SPHEREFACE.points)
 
 

@@ -10,6 +10,7 @@ import torch
 
 from data_prep import mtcnn
 from data_prep.detection import Faces, pick
+from data_prep.errors import PrepError
 from data_prep.images import read_photo
 from data_prep.mtcnn import MTCNN, _landmarks
 
@@ -195,7 +196,7 @@ def test_the_settings_are_plain_data_that_tell_detectors_apart(detector):
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(PrepError, match=message):
         MTCNN(**settings)
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from sphereface_plus import checkpoint, config
 from sphereface_plus.commands.describe import describe
+from sphereface_plus.data.batches import BatchesError
 from sphereface_plus.data.crops import CropsError, SpecError
 from sphereface_plus.processes import Processes
 from sphereface_plus.training import face, reporting
@@ -336,7 +337,7 @@ def test_a_batch_that_the_processes_cannot_share_leaves_no_folder(tiny, tmp_path
     three = Processes(0, 3, torch.device("cpu"))
     monkeypatch.setattr(run_module, "start", lambda device: three)
     monkeypatch.setattr(face, "ClassifierLearner", lambda *_, **__: None)
-    with pytest.raises(ValueError, match="a batch of 8 cannot be cut evenly: 1 parts, 3 processes"):
+    with pytest.raises(BatchesError, match="a batch of 8 cannot be cut evenly: 1 parts, 3 processes"):
         train(tiny(), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -11,7 +11,7 @@ import numpy as np
 import simplejpeg
 
 from sphereface_plus.data.formats.any_image import TooLargeError, check_size, decode_any
-from sphereface_plus.errors import UserError
+from sphereface_plus.errors import UserError, memory_is_short
 
 MAX_PIXELS = 2**24
 """Largest image that is decoded, such as 4096 x 4096: a crop has some ten thousand pixels."""
@@ -49,11 +49,11 @@ def decode(data: bytes) -> np.ndarray:
         return decode_any(data, MAX_PIXELS)
     except TooLargeError as error:
         raise DecodeError(str(error)) from None
-    except MemoryError:
-        raise MemoryShortError(f"memory is short for an image of {len(data):,} bytes") from None
     except DecodeError:
         raise
-    except Exception:  # a decoder answers damaged bytes with any exception there is
+    except Exception as error:  # a decoder answers damaged bytes with any exception there is
+        if memory_is_short(error):
+            raise MemoryShortError(f"memory is short for an image of {len(data):,} bytes") from None
         raise DecodeError(_DAMAGED) from None
 
 

@@ -76,3 +76,7 @@ def _check(path: Path, keys: Sequence[str], embeddings: np.ndarray) -> None:
         raise EmbeddingsError(f"{path}: keys must differ, {len(keys) - len(set(keys))} of them are repeated")
     if not (np.issubdtype(embeddings.dtype, np.floating) and np.isfinite(embeddings).all()):
         raise EmbeddingsError(f"{path}: embeddings must be finite floating-point numbers")
+    if embeddings.size and max(embeddings.max(), -embeddings.min()) > np.finfo(np.float32).max:
+        raise EmbeddingsError(
+            f"{path}: embeddings must be in float32's range; of larger ones no cosine is finite"
+        )

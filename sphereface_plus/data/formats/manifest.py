@@ -156,12 +156,12 @@ def _read_rows(path: Path, content: bytes | None) -> pandas.DataFrame:
         values = dict(zip(header, row, strict=False))
         try:
             if len(row) != len(header):
-                raise ValueError(f"expected {len(header)} fields, got {len(row)}")
+                raise ManifestError(f"expected {len(header)} fields, got {len(row)}")
             if values["path"] in seen:
-                raise ValueError("the crop is listed a second time")
+                raise ManifestError("the crop is listed a second time")
             for name in order:
                 columns[name].append(_value(name, values[name]))
-        except ValueError as error:
+        except ManifestError as error:
             name = (values.get("path") or "")[:200]
             raise ManifestError(f"{path}, row {number} ({name!r}): {error}") from None
         seen.add(values["path"])
@@ -173,7 +173,7 @@ def _value(name: str, text: str) -> str | int | float:
     kind = _KINDS.get(name)
     if kind == "int":
         if not re.fullmatch(r"[1-9]\d{0,8}", text):
-            raise ValueError(f"{name} must be a positive count, got {text[:200]!r}")
+            raise ManifestError(f"{name} must be a positive count, got {text[:200]!r}")
         return int(text)
     if kind == "float":
         if text == "" and name in _MAY_BE_EMPTY:
@@ -183,14 +183,14 @@ def _value(name: str, text: str) -> str | int | float:
         except ValueError:
             number = math.nan
         if not math.isfinite(number):
-            raise ValueError(f"{name} must be a finite number, got {text[:200]!r}")
+            raise ManifestError(f"{name} must be a finite number, got {text[:200]!r}")
         return number
     if text == "" and kind and name not in _MAY_BE_EMPTY:
-        raise ValueError(f"{name} is empty")
+        raise ManifestError(f"{name} is empty")
     if name == "method" and text not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {text[:200]!r}")
+        raise ManifestError(f"method must be one of {', '.join(METHODS)}, got {text[:200]!r}")
     if name == "path" and leads_outside(text):
-        raise ValueError("the path must stay inside the manifest's folder")
+        raise ManifestError("the path must stay inside the manifest's folder")
     return text
 
 

@@ -14,6 +14,8 @@ from typing import IO
 import numpy as np
 import pandas
 
+from sphereface_plus.errors import UserError
+
 BLOCK = 2**23
 """Bytes that are parsed at once."""
 _LONGEST = 2**17
@@ -96,7 +98,7 @@ def _table(
         try:
             for text in some:
                 check(name, text)
-        except ValueError:
+        except UserError:
             raise _Unusual from None
         if kind == "int":
             table[name] = texts.map({text: int(text) for text in some}.__getitem__).astype("int64")

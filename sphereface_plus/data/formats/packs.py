@@ -31,7 +31,7 @@ class Pack(Protocol):
         ...
 
     def read(self, number: int) -> bytes:
-        """The crop as it was encoded: a JPEG, PNG, ... Raises a ValueError that names file and offset."""
+        """The crop as it was encoded: a JPEG, PNG, ... Raises a UserError that names file and offset."""
         ...
 
 
@@ -54,7 +54,7 @@ class PackedCrop:
         return self.pack.image_bytes(self.number)
 
     def read(self) -> bytes:
-        """The crop as it was encoded. Raises a ValueError that names file and offset."""
+        """The crop as it was encoded. Raises a UserError that names file and offset."""
         return self.pack.read(self.number)
 
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from data_prep.doctor.pictures import look
 from data_prep.images import PhotoError, read_photo
 from sphereface_plus.data.crops import CropsError, read_crop
 from sphereface_plus.data.formats import any_image, decoding
@@ -215,6 +216,8 @@ def test_short_memory_is_no_damage(tmp_path, monkeypatch, kind):
     (tmp_path / "a.png").write_bytes(KINDS[kind])
     with pytest.raises(MemoryShortError, match=r"a\.png: memory is short for an image .*may be a good"):
         read_crop(tmp_path / "a.png")
+    with pytest.raises(MemoryShortError, match=r"a\.png: memory is short for an image .*may be a good"):
+        look(str(tmp_path / "a.png"))  # the doctor must not propose to drop it
     with pytest.raises(OSError, match=r"a\.png: memory is short for this photo"):
         read_photo(tmp_path / "a.png")
 

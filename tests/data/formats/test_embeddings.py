@@ -165,3 +165,8 @@ def test_short_memory_is_no_damage(tmp_path, embeddings, monkeypatch):
         EmbeddingsError, match=r"memory is short for these embeddings, which may be good ones"
     ):
         read_embeddings(tmp_path / "e.npz")
+
+
+def test_embeddings_of_which_no_cosine_is_finite_are_refused(tmp_path):
+    with pytest.raises(EmbeddingsError, match="embeddings must be in float32's range"):
+        write_embeddings(tmp_path / "e.npz", ["a"], np.full((1, 4), -1e300), {})
