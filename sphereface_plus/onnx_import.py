@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
@@ -17,6 +17,10 @@ from sphereface_plus.data.crops import SpecError
 from sphereface_plus.data.formats.manifest import leads_outside
 from sphereface_plus.errors import UserError, memory_is_short
 from sphereface_plus.model_files import sha256
+
+# Before the import: without it a session writes a device id for telemetry into the user's home.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime
 
 MAX_BATCH = 4096
 """Crops that a file may fix its batch to: so many are in memory at once, however few are given."""

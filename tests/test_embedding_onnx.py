@@ -1,5 +1,6 @@
 """Embedder of ONNX files: ours and those of other projects."""
 
+import os
 import subprocess
 import sys
 
@@ -221,6 +222,15 @@ def test_an_embedding_that_is_not_finite_names_the_model_and_the_crop(linear_onn
         match=r"model\.onnx: its embedding of \S*/0\.png is not finite; the model is broken",
     ):
         embed_files(Embedder.load(path, input=SPEC), [tmp_path / "0.png", tmp_path / "1.png"])
+
+
+def test_a_session_leaves_no_telemetry_in_the_users_home(linear_onnx, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    code = f"from sphereface_plus.embedding import Embedder; Embedder.load({str(linear_onnx)!r})"
+    without = {name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "XDG_"))}
+    subprocess.run([sys.executable, "-c", code], env=without | {"HOME": str(home)}, check=True)
+    assert list(home.rglob("onnxruntime*")) == list(home.rglob("deviceid")) == []
 
 
 def test_onnxruntime_is_imported_only_for_an_onnx_file():
