@@ -75,7 +75,7 @@ def embed_photos(
     Raises PhotosError, EmbeddingsError, and what the model and the crops are refused for.
     """
     if asked.name.endswith(".npz"):
-        of_bin = images if images is not None and images.suffix == ".bin" else None
+        of_bin = images if images is not None and images.suffix == ".bin" and images.is_file() else None
         rows, record = stored_embeddings(Path(asked.name), keys, flip, of_bin)
         return Embedded(rows, record, NOT_PREPARED, find_images(images).files if images else None)
     from sphereface_plus.models import model_record, open_model
