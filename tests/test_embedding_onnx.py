@@ -227,7 +227,11 @@ def test_an_embedding_that_is_not_finite_names_the_model_and_the_crop(linear_onn
 def test_a_session_leaves_no_telemetry_in_the_users_home(linear_onnx, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
-    code = f"from sphereface_plus.embedding import Embedder; Embedder.load({str(linear_onnx)!r})"
+    path, _ = linear_onnx()
+    code = (
+        "from sphereface_plus.config import InputSpec; from sphereface_plus.embedding import Embedder\n"
+        f"Embedder.load({str(path)!r}, input=InputSpec(template='small_48x32', height=48, width=32))"
+    )
     without = {name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "XDG_"))}
     subprocess.run([sys.executable, "-c", code], env=without | {"HOME": str(home)}, check=True)
     assert list(home.rglob("onnxruntime*")) == list(home.rglob("deviceid")) == []
