@@ -14,10 +14,7 @@ from sphereface_plus.config import ImageConfig, ImageDataConfig
 from sphereface_plus.data import imagenet
 from sphereface_plus.data.batches import in_order, loader
 from sphereface_plus.data.image_sets import open_images
-from sphereface_plus.data.images import (
-    batches_in_order,
-    normalise,
-)
+from sphereface_plus.data.images import batches_in_order, normalise
 from sphereface_plus.data.selection import choose_per_class, imbalanced_counts, validation_split
 from sphereface_plus.losses import SmoothedSoftmaxLoss
 from sphereface_plus.networks import build_image_network
