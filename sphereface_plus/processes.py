@@ -21,7 +21,7 @@ class DeviceError(UserError):
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those of the run; all call `mean`, `any` and `wait_for_all` together."""
+    """This process among those of the run; all call its methods on tensors and flags together."""
 
     rank: int
     world_size: int
@@ -48,6 +48,11 @@ class Processes:
         total = value.detach().clone()
         dist.all_reduce(total)
         return total / self.world_size
+
+    def take_mains(self, value: Tensor) -> None:
+        """Makes a tensor what it is in the main process, in place."""
+        if self.world_size > 1:
+            dist.broadcast(value, src=0)
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is up in one of the processes."""

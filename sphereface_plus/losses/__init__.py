@@ -1,7 +1,5 @@
 """Losses: embeddings and labels -> classification loss. Each but triplet's owns its prototypes (C, D)."""
 
-from torch import nn
-
 from sphereface_plus.config.losses import LossConfig
 from sphereface_plus.losses.adaface import AdaFaceLoss
 from sphereface_plus.losses.am_softmax import AMSoftmaxLoss
@@ -10,6 +8,7 @@ from sphereface_plus.losses.arcface import ArcFaceLoss
 from sphereface_plus.losses.asoftmax import ASoftmaxLoss
 from sphereface_plus.losses.curricularface import CurricularFaceLoss
 from sphereface_plus.losses.l_softmax import LSoftmaxLoss
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.losses.magface import MagFaceLoss
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.smoothed_softmax import SmoothedSoftmaxLoss
@@ -58,6 +57,6 @@ _LOSSES = {
 }
 
 
-def build_loss(config: LossConfig, *, num_identities: int, embedding_size: int) -> nn.Module:
+def build_loss(config: LossConfig, *, num_identities: int, embedding_size: int) -> Loss:
     """The loss of a recipe, with new prototypes; the settings' names are the constructor's keywords."""
     return _LOSSES[config.kind](num_identities, embedding_size, **config.model_dump(exclude={"kind"}))

@@ -20,6 +20,11 @@ class Loss(nn.Module, ABC):
     @abstractmethod
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput: ...
 
+    def begin_alike(self, processes: Processes) -> None:
+        """Before the first update: every process takes the main one's parameters and buffers."""
+        for tensor in self.state_dict().values():
+            processes.take_mains(tensor)
+
     def join_gradients(self, processes: Processes) -> None:
         """After the backward of a batch that processes share: each has all parameters, and the gradient of
         its part's mean loss; that of the whole batch's is the mean of them."""

@@ -4,219 +4,137 @@
 
 Which energies, and of which weights, is the task's: energies.py.
 
-A batch comes in parts of equal size, [(crops, labels), ...]. Loss and Eq. (8) are means over images, and the
-other energies do not depend on the batch: the mean of the parts' gradients is the whole batch's gradient, and
-so is the mean over processes, which DDP takes.
+A batch comes in parts of equal size, [(crops, labels), ...]. Loss and Eq. (8) are means over images: the mean
+of the parts' gradients is the whole batch's gradient, and so is the mean over processes. Energies that do not
+depend on the batch are added to its last part. DDP joins the network's gradients over the processes, those of
+energies among them, which are in the same backward; the loss joins its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from functools import partial
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 
-from sphereface_plus.config import FinetuneConfig, OptimizerConfig
-from sphereface_plus.networks import parameter_groups
+from sphereface_plus.losses.loss import Loss
+from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.processes import Processes
-from sphereface_plus.training import compiled_code
+from sphereface_plus.training.energies import Energies
 from sphereface_plus.training.failures import NonFiniteError
-from sphereface_plus.training.finetuning.adapters import add_adapters, load_network_state, network_state
-from sphereface_plus.training.finetuning.freezing import freeze, network_groups
-from sphereface_plus.training.precision import DTYPES
-from sphereface_plus.training.schedules import learning_rate
+from sphereface_plus.training.finetuning.adapters import load_network_state, network_state
+from sphereface_plus.training.network import TrainedNetwork
+from sphereface_plus.training.sgd import ScheduledSGD
 
 Batch = Sequence[tuple[Tensor, Tensor]]
 
 
-class Energies(Protocol):
-    """What MHE adds to a task's loss and log (energies.py)."""
-
-    def penalty(self, labels: Tensor, step: int) -> Tensor | None:
-        """The weighted energies at this step, for a batch's labels (B,): a scalar, or None for none."""
-        ...
-
-    def measure(
-        self, embeddings: Tensor, labels: Tensor, step: int, mean: Callable[[Tensor], Tensor]
-    ) -> dict[str, Tensor]:
-        """Named scalars for the log; mean is that over processes."""
-        ...
-
-
 class Output(NamedTuple):
-    """One part of a batch, forward."""
+    """One part of a batch, after its backward; detached."""
 
-    total: Tensor  # scalar, differentiated
-    classification: Tensor  # scalar
-    terms: dict[str, Tensor]  # the loss's own scalars
-    embeddings: Tensor  # (B, D) float32, detached
-
-
-class Model(nn.Module):
-    """Network, loss and energies in one forward, so that DDP averages the energies' gradients too."""
-
-    def __init__(
-        self, network: nn.Module, loss: nn.Module, energies: Energies, autocast: Callable[[], Any]
-    ) -> None:
-        super().__init__()
-        self.network, self.loss, self.energies, self.autocast = network, loss, energies, autocast
-
-    def forward(self, images: Tensor, labels: Tensor, step: int) -> Output:
-        with self.autocast():
-            embeddings = self.network(images)  # (B, D)
-        embeddings = embeddings.float()  # losses and energies are fp32 whatever the network's precision
-        output = self.loss(embeddings, labels, step)
-        total = output.loss
-        penalty = self.energies.penalty(labels, step)
-        if penalty is not None:
-            total = total + penalty
-        return Output(total, output.loss.detach(), output.terms, embeddings.detach())
+    total: Tensor  # scalar, with the energies that depend on the batch
+    scalars: dict[str, Tensor]  # for the log; empty in steps that are not measured
+    gradient: Tensor | None  # what Energies.gradient_of returns, in the same steps
 
 
 class ClassifierLearner:
-    """Trains a network and the prototypes of its loss by SGD with momentum.
+    """Trains a network and the prototypes of its loss.
 
-    network: images (B, ...) -> embeddings (B, D).
-    loss: (embeddings, labels, step) -> LossOutput; has `prototypes` (C, D).
+    loss: (embeddings, labels, step) -> LossOutput, with its parameters; the head on the network.
     energies: what MHE adds, of the same network's and loss's weights.
-    prepare: what turns a batch's crops, on the device, into images.
+    optimizer: of the network's and the loss's parameters.
     measure_every: steps between those whose update also measures the prototypes (the log steps).
-    finetune: what of the network learns, and from when on; all of it from the start if not given.
-    precision: fp32, bf16 or fp16, in which the network runs under autocast; fp16 scales the loss.
     """
 
     def __init__(
         self,
-        network: nn.Module,
-        loss: nn.Module,
+        network: TrainedNetwork,
+        loss: Loss,
         *,
-        prepare: Callable[[Tensor], Tensor],
-        optimizer: OptimizerConfig,
         energies: Energies,
+        optimizer: ScheduledSGD,
         processes: Processes,
         measure_every: int,
-        finetune: FinetuneConfig | None = None,
-        precision: str = "fp32",
-        channels_last: bool = False,
-        compile: bool = False,
     ) -> None:
-        device = processes.device
-        finetune = finetune or FinetuneConfig()
-        self.head_steps = finetune.head_steps
-        self.frozen = freeze(network, finetune)
-        if finetune.lora_rank is not None:
-            self.frozen += add_adapters(network, finetune.lora_rank, finetune.lora_alpha)
-        self.layout = torch.channels_last if channels_last else torch.contiguous_format
-        network.to(device).to(memory_format=self.layout)
-        if compile:
-            compiled_code.keep_apart()
-            network.compile()  # in place: the names in the state dict stay
-        autocast = partial(torch.autocast, device.type, DTYPES[precision], enabled=precision != "fp32")
-        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
-        self.model = Model(network, loss.to(device), energies, autocast)
-        self.replica = (
-            DistributedDataParallel(self.model) if processes.world_size > 1 else self.model
-        )  # what makes the gradients
-        self.parameters = list(self.model.parameters())
-        self.optimizer = torch.optim.SGD(
-            [
-                *network_groups(network, optimizer, finetune.layer_decay),
-                *parameter_groups(
-                    loss, learning_rate=optimizer.learning_rate, weight_decay=optimizer.weight_decay
-                ),
-            ],
-            lr=optimizer.learning_rate,
-            momentum=optimizer.momentum,
-            fused=True,  # one pass over the weights instead of four
-        )
-        self.rate = partial(
-            learning_rate,
-            base=optimizer.learning_rate,
-            milestones=optimizer.milestones,
-            decay=optimizer.decay,
-            warmup_steps=optimizer.warmup_steps,
-        )
-        self.clip_norm = optimizer.clip_norm
-        self.prepare, self.processes, self.measure_every = prepare, processes, measure_every
+        self.network, self.loss, self.energies = network, loss.to(processes.device), energies
+        self.optimizer, self.processes, self.measure_every = optimizer, processes, measure_every
+        loss.begin_alike(processes)
 
     def update(self, batch: Batch, step: int) -> Mapping[str, float | Tensor]:
         """One SGD step. Raises NonFiniteError, in every process, before it would change the weights."""
-        rate = self.rate(step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["lr_multiplier"]
-        self.optimizer.zero_grad(set_to_none=True)
-        self._set_modes(step)
-        device = self.processes.device
-        parts = [(crops.to(device, non_blocking=True), labels.to(device)) for crops, labels in batch]
-        outputs: list[Output] = []
-        for number, (crops, labels) in enumerate(parts, start=1):
-            with self._averaging(number == len(parts)):
-                output = self.replica(self._images(crops), labels, step)
-                self.scaler.scale(output.total / len(parts)).backward()
-            outputs.append(output)
-        if step < self.head_steps:  # after the backward, in which DDP waits for every gradient
-            for parameter in self.model.network.parameters():
-                parameter.grad = None
-        total = _mean([output.total.detach() for output in outputs])
-        self.scaler.unscale_(self.optimizer)
-        norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        rate = self.optimizer.begin(step)
+        self.network.set_modes(step)
+        self.loss.train()
+        parts = self._on_device(batch)
+        outputs, penalty = self._backward(parts, step)
+        self._join_gradients(step)
+        total = _mean([output.total for output in outputs])
+        if penalty is not None:
+            total = total + penalty
+        norm = self.optimizer.unscale()
         takes_step = self._is_finite(step, total, norm)
         scalars = {"loss": self.processes.mean(total), "learning_rate": rate}
         if takes_step:
             scalars["gradient_norm"] = norm
-        if self.scaler.is_enabled():
-            scalars["loss_scale"] = self.scaler.get_scale()
-        if step % self.measure_every == 0:
+        if self.optimizer.scale is not None:
+            scalars["loss_scale"] = self.optimizer.scale
+        if self._is_measured(step):
             scalars |= self._measure(outputs, torch.cat([labels for _, labels in parts]), step)
         if takes_step:
-            if self.clip_norm is not None:
-                torch.nn.utils.clip_grads_with_norm_(self.parameters, self.clip_norm, norm)
-            # Not GradScaler.step: fused SGD, told to skip its first step, leaves its momentum uninitialised.
-            self.optimizer.step()
-        self.scaler.update()
+            self.optimizer.step(norm)
+        else:
+            self.optimizer.skip()
         return scalars
 
     def embed(self, images: Tensor) -> Tensor:
         """Embeddings (B, D) float32 of prepared images, for validation: in the precision of the training."""
-        self.model.eval()
-        with torch.no_grad(), self.model.autocast():
-            embeddings = self.model.network(images.contiguous(memory_format=self.layout)).float()
-        self.model.train()
-        return embeddings
+        return self.network.embed_for_validation(images)
 
     def state_dict(self) -> dict[str, Any]:
+        """All processes call it together: a loss may hold a share of its state in each."""
+        energies = self.energies.state_dict()
         return {
-            **network_state(self.model.network),
-            "loss": self.model.loss.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "loss_scaling": self.scaler.state_dict(),  # empty but in fp16
+            **network_state(self.network.module),
+            "loss": self.loss.state_dict(),
+            **self.optimizer.state_dict(),
+            **({"energies": energies} if energies else {}),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        load_network_state(self.model.network, state)
-        self.model.loss.load_state_dict(state["loss"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.scaler.is_enabled():
-            self.scaler.load_state_dict(state["loss_scaling"])
+        load_network_state(self.network.module, state)
+        self.loss.load_state_dict(state["loss"])
+        self.optimizer.load_state_dict(state)
+        if "energies" in state:  # checkpoints of older versions have none
+            self.energies.load_state_dict(state["energies"])
 
-    def _images(self, crops: Tensor) -> Tensor:
-        return self.prepare(crops).contiguous(memory_format=self.layout)
+    def _on_device(self, batch: Batch) -> Batch:
+        device = self.processes.device
+        return [(crops.to(device, non_blocking=True), labels.to(device)) for crops, labels in batch]
 
-    def _set_modes(self, step: int) -> None:
-        """What does not learn does not follow the batches with its normalisation either."""
-        self.model.train()
-        for part in [self.model.network] if step < self.head_steps else self.frozen:
-            part.eval()
+    def _backward(self, parts: Batch, step: int) -> tuple[list[Output], Tensor | None]:
+        """Gradients of the mean over the parts; also returns the energies that do not depend on the batch."""
+        outputs, penalty = [], None
+        for number, (crops, labels) in enumerate(parts, start=1):
+            is_last = number == len(parts)
+            with self.network.joining(is_last):
+                output = self.loss(self.network.embed(crops), labels, step)
+                scalars, gradient = self._look_at(output) if self._is_measured(step) else ({}, None)
+                total = output.loss
+                of_batch = self.energies.of_batch(labels, step)
+                if of_batch is not None:
+                    total = total + of_batch
+                share = total / len(parts)
+                if is_last:  # after the forward, in which some losses change their prototypes in place
+                    penalty = self.energies.of_weights(step)
+                    share = share if penalty is None else share + penalty
+                self.optimizer.scaled(share).backward()
+            outputs.append(Output(total.detach(), scalars, gradient))
+        return outputs, None if penalty is None else penalty.detach()
 
-    def _averaging(self, last_part: bool) -> Any:
-        """DDP averages the accumulated gradients once, with the last part."""
-        if isinstance(self.replica, DistributedDataParallel) and not last_part:
-            return self.replica.no_sync()
-        return nullcontext()
+    def _join_gradients(self, step: int) -> None:
+        self.loss.join_gradients(self.processes)
+        self.network.drop_gradients(step)
 
     def _is_finite(self, step: int, total: Tensor, norm: Tensor) -> bool:
         """Whether the update may be made; False where a scaled loss was scaled too far, which costs a step.
@@ -229,23 +147,33 @@ class ClassifierLearner:
             return True
         if self.processes.any(loss_is_bad):
             raise NonFiniteError(step, "loss")
-        if self.scaler.is_enabled() and self.scaler.get_scale() > 1:
+        scale = self.optimizer.scale
+        if scale is not None and scale > 1:
             return False
         raise NonFiniteError(step, "gradient")
 
+    def _is_measured(self, step: int) -> bool:
+        return step % self.measure_every == 0
+
+    def _look_at(self, output: LossOutput) -> tuple[dict[str, Tensor], Tensor | None]:
+        """A part's scalars and gradient for the log, before its backward frees what they are made of."""
+        scalars = {"classification_loss": output.loss.detach()} | output.terms
+        if output.without_margin is not None:
+            plain = output.without_margin()
+            scalars["accuracy_without_margin"] = plain.right.float().mean()
+            scalars["cross_entropy_without_margin"] = plain.cross_entropy
+        return scalars, self.energies.gradient_of(output.loss)
+
     def _measure(self, outputs: list[Output], labels: Tensor, step: int) -> dict[str, Tensor]:
+        device, mean = self.processes.device, self.processes.mean
         scalars = {
-            name: self.processes.mean(_mean([output.terms[name].to(labels.device) for output in outputs]))
-            for name in outputs[0].terms
+            name: mean(_mean([output.scalars[name].to(device) for output in outputs]))
+            for name in outputs[0].scalars
         }
-        classification = _mean([output.classification for output in outputs])
-        embeddings = torch.cat([output.embeddings for output in outputs])
-        return (
-            {"classification_loss": self.processes.mean(classification)}
-            | scalars
-            | self.model.energies.measure(embeddings, labels, step, self.processes.mean)
-        )
+        gradients = [output.gradient for output in outputs if output.gradient is not None]
+        gradient = mean(_mean(gradients)) if gradients else None
+        return scalars | self.energies.measure(labels, step, gradient, mean)
 
 
 def _mean(values: list[Tensor]) -> Tensor:
-    return torch.stack(values).mean()
+    return torch.stack(values).mean(dim=0)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sphereface_plus.config import ImageMHEConfig, MHEConfig, TermConfig, to_dict
-from sphereface_plus.losses.output import WithoutMargin
 from sphereface_plus.mhe import (
     EnergyTerm,
     MHERegularizer,
@@ -33,17 +33,44 @@ Mean = Callable[[Tensor], Tensor]
 FREQUENT_ANGLE_IDENTITIES = 4096
 
 
-class NoEnergy:
-    """Faces, by a loss without prototypes: nothing to add, and nothing to measure."""
+class Energies:
+    """What a task adds to the loss and to its log; this one adds nothing."""
 
-    def penalty(self, labels: Tensor, step: int) -> Tensor | None:
+    def of_batch(self, labels: Tensor, step: int) -> Tensor | None:
+        """The weighted energies that depend on a part's labels (B,), a mean over them: a scalar, or None."""
         return None
 
-    def measure(self, embeddings: Tensor, labels: Tensor, step: int, mean: Mean) -> dict[str, Tensor]:
+    def of_weights(self, step: int) -> Tensor | None:
+        """The weighted energies that depend on the weights alone: a scalar, or None."""
+        return None
+
+    def gradient_of(self, loss: Tensor) -> Tensor | None:
+        """What `measure` wants to see of a part's classification loss, whose backward is still to come."""
+        return None
+
+    def measure(
+        self, labels: Tensor, step: int, loss_gradient: Tensor | None, mean: Mean
+    ) -> dict[str, Tensor]:
+        """Named scalars of one batch for the log, at the weights as they are.
+
+        labels (B,): this process's share. loss_gradient: the mean of `gradient_of` over parts and processes.
+        mean: over processes.
+        """
         return {}
 
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs of it; empty where it has learnt nothing."""
+        return {}
 
-class PrototypeEnergy:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Puts back what `state_dict` gave, if that was not empty."""
+
+
+class NoEnergy(Energies):
+    """Faces, by a loss without prototypes: nothing to add, and nothing to measure."""
+
+
+class PrototypeEnergy(Energies):
     """Faces: Eq. (8) of a loss's prototypes (C, D), which the batch's labels choose, or another mhe.form.
 
     log_every: steps between the steps that are measured.
@@ -60,31 +87,30 @@ class PrototypeEnergy:
         }[config.form]
         self.angle_every = log_every * (1 if len(self._prototypes()) <= FREQUENT_ANGLE_IDENTITIES else 10)
 
-    def penalty(self, labels: Tensor, step: int) -> Tensor | None:
+    def of_batch(self, labels: Tensor, step: int) -> Tensor | None:
         """mhe.weight times the energy."""
         return self.weight * self._energy(labels) if self.weight > 0 else None
 
-    @torch.enable_grad()
-    def measure(self, embeddings: Tensor, labels: Tensor, step: int, mean: Mean) -> dict[str, Tensor]:
-        """Named scalars of one batch, at the weights as they are.
+    def gradient_of(self, loss: Tensor) -> Tensor:
+        """(C, D): by the prototypes."""
+        (gradient,) = torch.autograd.grad(loss, [self._prototypes()], retain_graph=True)
+        return gradient
 
-        embeddings (B, D), labels (B,): this process's share. The two gradients are those of the unweighted
-        energy and of the classification loss with respect to the prototypes, without their radial parts; what
-        MHE adds to an update is mhe.weight times the first.
+    @torch.enable_grad()
+    def measure(
+        self, labels: Tensor, step: int, loss_gradient: Tensor | None, mean: Mean
+    ) -> dict[str, Tensor]:
+        """The two gradients are those of the unweighted energy and of the classification loss with respect to
+        the prototypes, without their radial parts; what MHE adds to an update is mhe.weight times the first.
         """
         prototypes = self._prototypes()
-        self.loss.eval()  # in training, A-Softmax's caffe mode normalises its prototypes in place
-        output = self.loss(embeddings, labels, step)
-        self.loss.train()
-        (classification_gradient,) = torch.autograd.grad(output.loss, [prototypes])
         energy = self._energy(labels)
         (energy_gradient,) = torch.autograd.grad(energy, [prototypes])
-        scalars = _accuracy(output.without_margin(), mean) | {
+        assert loss_gradient is not None
+        scalars = {
             "mhe/energy": mean(energy.detach()),
             "mhe/tangential_gradient": tangential(mean(energy_gradient), prototypes).norm(),
-            "mhe/classification_tangential_gradient": tangential(
-                mean(classification_gradient), prototypes
-            ).norm(),
+            "mhe/classification_tangential_gradient": tangential(loss_gradient, prototypes).norm(),
         }
         if step % self.angle_every == 0:
             degrees = smallest_angle(prototypes.detach()) * (180 / math.pi)
@@ -98,7 +124,7 @@ class PrototypeEnergy:
         return self.loss.get_parameter("prototypes")
 
 
-class LayerEnergies:
+class LayerEnergies(Energies):
     """Image classification: Eq. (4), of all hidden layers of a network and of its classifier, the loss's
     prototypes; or a baseline on the hidden layers, the orthonormal or the orthogonal penalty.
 
@@ -107,7 +133,6 @@ class LayerEnergies:
 
     def __init__(self, network: nn.Module, loss: nn.Module, config: ImageMHEConfig, *, seed: int) -> None:
         model = nn.ModuleDict({"network": network, "loss": loss})
-        self.loss = loss
         self.regularizer = MHERegularizer(
             model, hidden=_hidden_term(config), output=_term(config.output), seed=seed
         )
@@ -117,21 +142,29 @@ class LayerEnergies:
             "half_space_energy": MHERegularizer(model, hidden=EnergyTerm(half_space=True), output=None),
         }
 
-    def penalty(self, labels: Tensor, step: int) -> Tensor | None:
+    def of_weights(self, step: int) -> Tensor:
         """lambda_h and lambda_o times their energies."""
         return self.regularizer.penalty(step)
 
     @torch.no_grad()
-    def measure(self, embeddings: Tensor, labels: Tensor, step: int, mean: Mean) -> dict[str, Tensor]:
-        """Accuracy of one batch, the two terms without their weights, and energies of s = 2 of each layer:
-        mean over pairs in the full space and, for hidden layers, in half-space."""
-        output = self.loss(embeddings, labels, step)
+    def measure(
+        self, labels: Tensor, step: int, loss_gradient: Tensor | None, mean: Mean
+    ) -> dict[str, Tensor]:
+        """The two terms without their weights, and energies of s = 2 of each layer: mean over pairs in the
+        full space and, for hidden layers, in half-space."""
         energies = {
             f"{measure}/{layer}": energy
             for measure, regularizer in self.measures.items()
             for layer, energy in regularizer.layer_energies().items()
         }
-        return _accuracy(output.without_margin(), mean) | self.regularizer(step) | energies
+        return self.regularizer(step) | energies
+
+    def state_dict(self) -> dict[str, Any]:
+        """Of the stateful objectives among its terms."""
+        return self.regularizer.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.regularizer.load_state_dict(state)
 
 
 def _hidden_term(config: ImageMHEConfig) -> EnergyTerm:
@@ -145,10 +178,3 @@ def _hidden_term(config: ImageMHEConfig) -> EnergyTerm:
 def _term(config: TermConfig) -> EnergyTerm:
     settings = to_dict(config)
     return EnergyTerm(layer_reduction=settings.pop("reduction"), **settings)
-
-
-def _accuracy(plain: WithoutMargin, mean: Mean) -> dict[str, Tensor]:
-    return {
-        "accuracy_without_margin": mean(plain.right.float().mean()),
-        "cross_entropy_without_margin": mean(plain.cross_entropy),
-    }

@@ -17,11 +17,14 @@ from sphereface_plus.networks import build_network
 from sphereface_plus.processes import Processes
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.energies import NoEnergy, PrototypeEnergy
+from sphereface_plus.training.finetuning.freezing import freeze
 from sphereface_plus.training.finetuning.mean_embeddings import start_prototypes
 from sphereface_plus.training.finetuning.start import load_start, schedule_notes
 from sphereface_plus.training.folder import RunFolder
+from sphereface_plus.training.network import TrainedNetwork
 from sphereface_plus.training.parts import Run
 from sphereface_plus.training.sets import FaceSet
+from sphereface_plus.training.sgd import ScheduledSGD
 from sphereface_plus.training.validation import PairsValidation
 
 
@@ -57,18 +60,26 @@ def build(config: FaceConfig, folder: RunFolder, processes: Processes, point: di
         energies = NoEnergy()
     else:
         energies = PrototypeEnergy(loss, config.mhe, log_every=train.log_every)
-    learner = ClassifierLearner(
+    frozen = freeze(network, config.finetune)
+    trained = TrainedNetwork(
         network,
-        loss,
-        energies=energies,
-        prepare=partial(normalise, spec=config.network.input),
-        optimizer=config.optimizer,
-        processes=processes,
-        measure_every=train.log_every,
-        finetune=config.finetune,
+        partial(normalise, spec=config.network.input),
+        processes,
         precision=train.precision,
         channels_last=train.channels_last,
         compile=train.compile,
+        frozen=frozen,
+        head_steps=config.finetune.head_steps,
+    )
+    sgd = ScheduledSGD(
+        network,
+        loss,
+        config.optimizer,
+        layer_decay=config.finetune.layer_decay,
+        precision=train.precision,
+    )
+    learner = ClassifierLearner(
+        trained, loss, energies=energies, optimizer=sgd, processes=processes, measure_every=train.log_every
     )
     validation = None
     if config.validation is not None and processes.is_main:

@@ -22,8 +22,10 @@ from sphereface_plus.processes import Processes
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.energies import LayerEnergies
 from sphereface_plus.training.folder import RunFolder
+from sphereface_plus.training.network import TrainedNetwork
 from sphereface_plus.training.parts import Run
 from sphereface_plus.training.sets import Photographs, SmallImages, TrainingSet
+from sphereface_plus.training.sgd import ScheduledSGD
 
 TEST_BATCH = 500
 
@@ -40,17 +42,18 @@ def build(config: ImageConfig, folder: RunFolder, processes: Processes) -> Run:
         probability_floor=config.loss.probability_floor,
     )
     train = config.train
-    learner = ClassifierLearner(
+    energies = LayerEnergies(network, loss, config.mhe, seed=config.seed)
+    trained = TrainedNetwork(
         network,
-        loss,
-        energies=LayerEnergies(network, loss, config.mhe, seed=config.seed),
-        prepare=prepare,
-        optimizer=config.optimizer,
-        processes=processes,
-        measure_every=train.log_every,
+        prepare,
+        processes,
         precision=train.precision,
         channels_last=train.channels_last,
         compile=train.compile,
+    )
+    sgd = ScheduledSGD(network, loss, config.optimizer, precision=train.precision)
+    learner = ClassifierLearner(
+        trained, loss, energies=energies, optimizer=sgd, processes=processes, measure_every=train.log_every
     )
     test = partial(accuracies, held_out, loss, prepare, processes.device) if processes.is_main else None
     return Run(config, folder, processes, data, learner, test, config.test_every)

@@ -19,10 +19,10 @@ def opening(run: Run) -> list[str]:
     data = f"data: {things}, {run.data.path}"
     data += f"; {run.data.left_out}" if run.data.left_out else ""
     notes = [f"note: {run.data.path}: {note}" for note in run.data.notes] + _trained_on(run)
-    total = sum(parameter.numel() for parameter in learner.model.network.parameters())
-    learnt = sum(p.numel() for p in learner.model.network.parameters() if p.requires_grad)
+    total = sum(parameter.numel() for parameter in learner.network.module.parameters())
+    learnt = sum(p.numel() for p in learner.network.module.parameters() if p.requires_grad)
     parameters = f"{total:,} parameters" + ("" if learnt == total else f", of which {learnt:,} learn")
-    head = sum(parameter.numel() for parameter in learner.model.loss.parameters())
+    head = sum(parameter.numel() for parameter in learner.loss.parameters())
     if head:
         parameters += f", and {head:,} of the {task.loss(run.config)} loss"
     return [

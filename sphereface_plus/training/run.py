@@ -169,16 +169,21 @@ def read_batches(run: Run) -> Generator[Batch, None, None]:
 
 def validate(run: Run, step: int) -> dict[str, float]:
     """What the main process measures; keeps the weights if their validation accuracy is the best so far."""
-    if run.validation is None:  # not the main process, which the others wait for at the next update
-        return {}
-    try:
-        scalars = run.validation(run.learner.embed)
-    except EmbeddingsError:
-        if step == run.first_step:  # what the run starts from is broken
-            raise
-        raise diverged(run, step) from None
+    scalars, broken = {}, False
+    if run.validation is not None:  # the main process, which the others wait for below
+        try:
+            scalars = run.validation(run.learner.embed)
+        except EmbeddingsError:
+            if step == run.first_step:  # what the run starts from is broken
+                raise
+            broken = True
+    if run.processes.any(broken):
+        raise diverged(run, step)
     accuracy = scalars.get("validation/accuracy", -1.0)
-    if accuracy > run.best.get("accuracy", -1.0):
+    is_best = accuracy > run.best.get("accuracy", -1.0)
+    if run.processes.any(is_best):
         run.best = {"step": step, "accuracy": accuracy}
-        checkpoint.save(run.folder.best, state(run, step))
+        payload = state(run, step)
+        if run.processes.is_main:
+            checkpoint.save(run.folder.best, payload)
     return scalars

@@ -48,11 +48,12 @@ def save(run: Run, step: int) -> None:
 
     Raises DivergedError where the last update broke the network: what was saved before stays the last one.
     """
-    if not run.processes.is_main:
-        return
-    if step > 0 and not embeds(run, step - 1):
+    broken = run.processes.is_main and step > 0 and not embeds(run, step - 1)
+    if run.processes.any(broken):
         raise diverged(run, step)
     payload = state(run, step)
+    if not run.processes.is_main:
+        return
     if step % run.config.train.checkpoint_every == 0:
         checkpoint.save(run.folder.at_step(step), payload)
     checkpoint.save(run.folder.last, payload)
@@ -60,7 +61,9 @@ def save(run: Run, step: int) -> None:
 
 def diverged(run: Run, step: int) -> DivergedError:
     """What to tell the user of an update that broke the network; saves the state after it."""
-    checkpoint.save(run.folder.failure / "state.pt", state(run, step))
+    payload = state(run, step)
+    if run.processes.is_main:
+        checkpoint.save(run.folder.failure / "state.pt", payload)
     return DivergedError(
         f"{run.folder.path}: step {step - 1}: the update made the embeddings infinite, the run has "
         f"diverged; the state after it is in {run.folder.failure}, not among the checkpoints. Try a "
@@ -72,12 +75,15 @@ def embeds(run: Run, step: int) -> bool:
     """Whether the network gives finite embeddings of batch `step`: a bad update is seen by the next one only,
     and after a checkpoint there may be none."""
     images, _ = run.data.batch(next(iter(sampler(run, step))))
-    embeddings = run.learner.embed(run.learner.prepare(images.to(run.processes.device)))
+    embeddings = run.learner.embed(run.learner.network.prepare(images.to(run.processes.device)))
     return bool(torch.isfinite(embeddings).all())
 
 
 def state(run: Run, step: int) -> dict[str, Any]:
-    """A checkpoint's payload: how the weights were made, how to feed them, how to go on."""
+    """A checkpoint's payload: how the weights were made, how to feed them, how to go on.
+
+    All processes make it together, and the main one writes it: a learner may hold a share of it in each.
+    """
     random = {"cpu": torch.get_rng_state()}
     if run.processes.device.type == "cuda":
         random["cuda"] = torch.cuda.get_rng_state()
@@ -162,8 +168,9 @@ def keep_failure(run: Run, step: int) -> str:
     write_text(
         run.folder.failure / f"batch_rank{run.processes.rank}.json", json.dumps(batch, indent=2) + "\n"
     )
+    payload = state(run, step)
     if run.processes.is_main:
-        checkpoint.save(run.folder.failure / "state.pt", state(run, step))
+        checkpoint.save(run.folder.failure / "state.pt", payload)
     return (
         f"its batch (paths, labels) and the state before it are in {run.folder.failure}; try a lower "
         f"optimizer.learning_rate, an optimizer.clip_norm, {tasks.of(run.config).gentler}; {HOW_TO_TRY}"

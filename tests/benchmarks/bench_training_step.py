@@ -23,12 +23,15 @@ from torch import Tensor, nn
 from sphereface_plus.config import InputSpec, MHEConfig, OptimizerConfig
 from sphereface_plus.data.crops import normalise
 from sphereface_plus.losses import ASoftmaxLoss
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.networks.prelu import ChannelPReLU
 from sphereface_plus.networks.sphereface import STAGE_UNITS, STAGE_WIDTHS, SphereFace
 from sphereface_plus.processes import Processes
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.energies import PrototypeEnergy
+from sphereface_plus.training.network import TrainedNetwork
 from sphereface_plus.training.precision import DTYPES, fastest
+from sphereface_plus.training.sgd import ScheduledSGD
 
 CPU = torch.device("cpu")
 PRECISION = fastest(CPU).precision
@@ -112,17 +115,17 @@ def steps(name: str, crops: Tensor, labels: Tensor) -> tuple[Step, Step]:
     return plain_step, step
 
 
-def learner_of(network: nn.Module, loss: nn.Module, *, channels_last: bool) -> ClassifierLearner:
+def learner_of(network: nn.Module, loss: Loss, *, channels_last: bool) -> ClassifierLearner:
+    alone = Processes(0, 1, CPU)
+    settings = OptimizerConfig(learning_rate=LEARNING_RATE, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
+    prepare = partial(normalise, spec=InputSpec())
     return ClassifierLearner(
-        network,
+        TrainedNetwork(network, prepare, alone, precision=PRECISION, channels_last=channels_last),
         loss,
-        prepare=partial(normalise, spec=InputSpec()),
-        optimizer=OptimizerConfig(learning_rate=LEARNING_RATE, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY),
         energies=PrototypeEnergy(loss, MHEConfig(), log_every=100),
-        processes=Processes(0, 1, CPU),
+        optimizer=ScheduledSGD(network, loss, settings, precision=PRECISION),
+        processes=alone,
         measure_every=100,
-        precision=PRECISION,
-        channels_last=channels_last,
     )
 
 

@@ -14,6 +14,8 @@ from sphereface_plus.processes import Processes
 from sphereface_plus.reproduce.spec import Job, config_of, jobs_of, load_table
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.energies import LayerEnergies
+from sphereface_plus.training.network import TrainedNetwork
+from sphereface_plus.training.sgd import ScheduledSGD
 
 NAMES = sorted(path.stem for path in (recipes() / "paper").glob("*.yaml"))
 DATA = {"cifar10": "a", "cifar100": "b", "mnist": "c", "imagenet": "d"}
@@ -125,19 +127,21 @@ def test_the_first_and_the_last_method_of_each_column_learn_from_a_batch(name, r
     torch.manual_seed(0)
     network = build_image_network(config.network, in_channels=shape[-1])
     loss = SmoothedSoftmaxLoss(classes, network.embedding_size)
+    alone = Processes(0, 1, torch.device("cpu"))
+    settings = config.optimizer.model_copy(update={"warmup_steps": 0, "learning_rate": 1e-4})
     learner = ClassifierLearner(
-        network,
+        TrainedNetwork(network, normalise, alone),
         loss,
         energies=LayerEnergies(network, loss, config.mhe, seed=0),
-        prepare=normalise,
-        optimizer=config.optimizer.model_copy(update={"warmup_steps": 0, "learning_rate": 1e-4}),
-        processes=Processes(0, 1, torch.device("cpu")),
+        optimizer=ScheduledSGD(network, loss, settings),
+        processes=alone,
         measure_every=1,
     )
+    parameters = learner.optimizer.parameters
     batch = [(torch.randint(256, (4, *shape), dtype=torch.uint8), torch.randint(classes, (4,)))]
-    before = [value.clone() for value in learner.model.parameters()]
+    before = [value.clone() for value in parameters]
     scalars = learner.update(batch, 0)
     acting = config.mhe.hidden.weight + config.mhe.output.weight + config.mhe.orthonormal > 0
     assert (float(scalars["loss"]) != float(scalars["classification_loss"])) == acting
-    assert all(torch.isfinite(value).all() for value in learner.model.parameters())
-    assert any((now != then).any() for now, then in zip(learner.model.parameters(), before, strict=True))
+    assert all(torch.isfinite(value).all() for value in parameters)
+    assert any((now != then).any() for now, then in zip(parameters, before, strict=True))

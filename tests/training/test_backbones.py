@@ -15,7 +15,9 @@ from sphereface_plus.networks import build_network
 from sphereface_plus.processes import Processes
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.energies import NoEnergy, PrototypeEnergy
+from sphereface_plus.training.network import TrainedNetwork
 from sphereface_plus.training.run import train
+from sphereface_plus.training.sgd import ScheduledSGD
 
 CHANGES = {"network.name": "mobilefacenet", "loss": {"kind": "arcface"}, "optimizer.milestones": []}
 
@@ -40,13 +42,13 @@ def test_every_loss_and_crop_size_makes_an_update(tiny, kind, size):
     loss = build_loss(settings.loss, num_identities=3, embedding_size=16)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     energies = NoEnergy() if kind in WITHOUT_PROTOTYPES else PrototypeEnergy(loss, settings.mhe, log_every=1)
+    alone = Processes(0, 1, torch.device("cpu"))
     learner = ClassifierLearner(
-        network,
+        TrainedNetwork(network, partial(normalise, spec=settings.network.input), alone),
         loss,
-        prepare=partial(normalise, spec=settings.network.input),
-        optimizer=settings.optimizer,
         energies=energies,
-        processes=Processes(0, 1, torch.device("cpu")),
+        optimizer=ScheduledSGD(network, loss, settings.optimizer),
+        processes=alone,
         measure_every=1,
     )
     crops = torch.randint(256, (6, height, width, 3), dtype=torch.uint8)

@@ -182,7 +182,7 @@ def test_penalty_is_the_weighted_sum_of_eq_4_of_network_and_prototypes():
         if isinstance(module, torch.nn.Conv2d)
     )
     expected = 10 * hidden + 2 * hyperspherical_energy(loss.prototypes, power=1.0)
-    assert energies.penalty(torch.zeros(1), 0).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert energies.of_weights(0).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["orthonormal", "orthogonal"])
@@ -197,7 +197,7 @@ def test_a_baseline_is_the_sum_of_its_squares_over_the_hidden_layers(name):
             if name == "orthogonal":
                 w = w / w.norm(dim=1, keepdim=True)
             expected += (w @ w.T - torch.eye(len(w))).square().sum().item()
-    assert energies.penalty(torch.zeros(1), 0).item() == pytest.approx(0.5 * expected, rel=1e-5)
+    assert energies.of_weights(0).item() == pytest.approx(0.5 * expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("half_space", [False, True])

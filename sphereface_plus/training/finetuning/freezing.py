@@ -8,13 +8,15 @@ from torch import nn
 
 from sphereface_plus.config import FinetuneConfig, OptimizerConfig
 from sphereface_plus.networks import parameter_groups, parts
+from sphereface_plus.training.finetuning.adapters import add_adapters
 from sphereface_plus.training.finetuning.start import StartError
 
 
 def freeze(network: nn.Module, config: FinetuneConfig) -> list[nn.Module]:
-    """Takes the first stages out of the training and returns them. Raises StartError for more than there are.
+    """Takes the first stages out of the training, or, with adapters, all that the network has, and returns
+    what has to stay in evaluation mode: batch normalisation would go on to follow the data.
 
-    They have to stay in evaluation mode too: batch normalisation would go on to follow the data.
+    Raises StartError for more stages than there are, and for adapters where they cannot be made.
     """
     all_parts = parts(network)
     if config.frozen_stages > len(all_parts):
@@ -24,6 +26,8 @@ def freeze(network: nn.Module, config: FinetuneConfig) -> list[nn.Module]:
     frozen: list[nn.Module] = list(all_parts[: config.frozen_stages])
     for part in frozen:
         part.requires_grad_(False)
+    if config.lora_rank is not None:
+        frozen += add_adapters(network, config.lora_rank, config.lora_alpha)
     return frozen
 
 

@@ -1,0 +1,97 @@
+"""SGD with momentum as a recipe sets it: rates by step, clipped gradients, and the scaled losses of fp16."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sphereface_plus.config import OptimizerConfig
+from sphereface_plus.networks import parameter_groups
+from sphereface_plus.training.finetuning.freezing import network_groups
+from sphereface_plus.training.schedules import learning_rate
+
+
+class ScheduledSGD:
+    """One optimizer of a learner: `begin`, backward of `scaled` losses, `unscale`, and `step` or `skip`.
+
+    network, loss: what it trains, each with its own multipliers for biases (networks/parameter_groups.py).
+    layer_decay: factor on the rate from each part of the network to the one before it.
+    precision: of the network; in fp16 losses are scaled, so that small gradients do not vanish.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: nn.Module,
+        settings: OptimizerConfig,
+        *,
+        layer_decay: float = 1.0,
+        precision: str = "fp32",
+    ) -> None:
+        self.parameters = [*network.parameters(), *loss.parameters()]
+        self.sgd = torch.optim.SGD(
+            [
+                *network_groups(network, settings, layer_decay),
+                *parameter_groups(
+                    loss, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay
+                ),
+            ],
+            lr=settings.learning_rate,
+            momentum=settings.momentum,
+            fused=True,  # one pass over the weights instead of four
+        )
+        self.rate = partial(
+            learning_rate,
+            base=settings.learning_rate,
+            milestones=settings.milestones,
+            decay=settings.decay,
+            warmup_steps=settings.warmup_steps,
+        )
+        self.clip_norm = settings.clip_norm
+        self.scaler = torch.amp.GradScaler(self.parameters[0].device.type, enabled=precision == "fp16")
+
+    def begin(self, step: int) -> float:
+        """Sets the learning rate of the update `step`, returns it, and forgets the last gradients."""
+        rate = self.rate(step)
+        for group in self.sgd.param_groups:
+            group["lr"] = rate * group["lr_multiplier"]
+        self.sgd.zero_grad(set_to_none=True)
+        return rate
+
+    def scaled(self, loss: Tensor) -> Tensor:
+        """What to call backward of."""
+        return self.scaler.scale(loss)
+
+    def unscale(self) -> Tensor:
+        """Undoes the scaling of the gradients; returns their norm, a scalar, over all parameters."""
+        self.scaler.unscale_(self.sgd)
+        return torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+
+    @property
+    def scale(self) -> float | None:
+        """The scale of the losses; None where they are not scaled."""
+        return self.scaler.get_scale() if self.scaler.is_enabled() else None
+
+    def step(self, norm: Tensor) -> None:
+        """The update, its gradient clipped, which has the norm that `unscale` returned."""
+        if self.clip_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(self.parameters, self.clip_norm, norm)
+        # Not GradScaler.step: fused SGD, told to skip its first step, leaves its momentum uninitialised.
+        self.sgd.step()
+        self.scaler.update()
+
+    def skip(self) -> None:
+        """No update, and a smaller scale from now on."""
+        self.scaler.update()
+
+    def state_dict(self) -> dict[str, Any]:
+        """As a checkpoint has it; the scaling's is empty except in fp16."""
+        return {"optimizer": self.sgd.state_dict(), "loss_scaling": self.scaler.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.sgd.load_state_dict(state["optimizer"])
+        if self.scaler.is_enabled():
+            self.scaler.load_state_dict(state["loss_scaling"])
