@@ -336,7 +336,8 @@ def test_a_diverged_run_goes_on_with_a_gentler_setting_and_keeps_on_record_which
 def test_a_batch_that_the_processes_cannot_share_leaves_no_folder(tiny, tmp_path, monkeypatch):
     three = Processes(0, 3, torch.device("cpu"))
     monkeypatch.setattr(run_module, "start", lambda device: three)
-    monkeypatch.setattr(face, "ClassifierLearner", lambda *_, **__: None)
+    for part in ("TrainedNetwork", "ClassifierLearner"):
+        monkeypatch.setattr(face, part, lambda *_, **__: None)
     with pytest.raises(BatchesError, match="a batch of 8 cannot be cut evenly: 1 parts, 3 processes"):
         train(tiny(), tmp_path / "run")
     assert not (tmp_path / "run").exists()
