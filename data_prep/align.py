@@ -27,6 +27,7 @@ from sphereface_plus.data.formats.decoding import DecodeError, decode
 from sphereface_plus.data.formats.manifest import MANIFEST, write_manifest
 from sphereface_plus.files import is_unfinished
 from sphereface_plus.outputs import locks
+from sphereface_plus.words import counted
 
 from .align_report import REPORT, Summary, summarise, write_report
 from .already_aligned import find_alignment
@@ -140,7 +141,8 @@ def align_folder(
     write_manifest(out / MANIFEST, rows)  # last: a folder with a manifest is finished
     if not rows:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in summary.problems.items())
-        raise PrepError(f"{root}: none of the {len(done)} photos got a crop ({reasons}); see {out / REPORT}")
+        tried = counted(len(done), "photo")
+        raise PrepError(f"{root}: none of the {tried} got a crop ({reasons}); see {out / REPORT}")
     return summary
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sphereface_plus.data.formats.manifest import MANIFEST
+from sphereface_plus.words import counted
 
 from .alignment import ALIGNMENT_TEMPLATES, is_aligned
 from .detection import Detector, pick
@@ -37,7 +38,7 @@ def find_alignment(
     for name in sorted(set(on_template)):
         count = on_template.count(name)
         if 2 * count > len(sample):
-            return f"in {count} of {len(sample)} photos the landmarks lie on {name} already"
+            return f"in {count} of {counted(len(sample), 'photo')} the landmarks lie on {name} already"
     return None
 
 

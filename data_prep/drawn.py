@@ -24,6 +24,7 @@ import cv2
 from sphereface_plus.data import streams
 from sphereface_plus.files import write_bytes
 from sphereface_plus.outputs import LOCK, locks
+from sphereface_plus.words import counted
 
 from .drawing.people import sample_person, sample_shot
 from .drawing.photo import draw_photo
@@ -59,8 +60,9 @@ class DrawnSet:
         genuine, impostor = (len(pairs) for pairs in self._possible(0))
         if self.pairs > min(genuine, impostor):
             raise PrepError(
-                f"a fold of {self.test_people // FOLDS} people with {self.test_photos} photos has only "
-                f"{genuine} genuine pairs, asked for {self.pairs}: give more test photos or fewer pairs"
+                f"a fold of {counted(self.test_people // FOLDS, 'person')} with "
+                f"{counted(self.test_photos, 'photo')} has only {genuine} genuine pairs, asked for "
+                f"{self.pairs}: give more test photos or fewer pairs"
             )
 
     def _possible(self, fold: int) -> tuple[list, list]:

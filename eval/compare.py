@@ -13,11 +13,12 @@ import numpy as np
 
 from sphereface_plus.data.formats.pairs import Pairs
 from sphereface_plus.files import write_page, write_text
+from sphereface_plus.words import counted
 
 from .intervals import RESAMPLES, few_people_factor, paired_difference
 from .people import People, people_of
 from .plots import interval_plot, roc_plot
-from .report import ReportError, checked, few_people_words, render
+from .report import ReportError, checked, few_people_words, known, render
 from .statistics import roc
 from .stored import ComparedReport
 
@@ -88,7 +89,7 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
         "format": 1,
         "title": base["title"],
         "pairs": base["pairs"],
-        "test": f"{TEST} The {people.count:,} people are known {people.words}.{few_people_words(people)}",
+        "test": f"{TEST} The {known(people)}.{few_people_words(people)}",
         "protocols": protocols,
         "models": models,
     }
@@ -132,7 +133,8 @@ def table(comparison: Mapping[str, Any]) -> str:
             ]
             if against["few_pairs"]:
                 few.append(
-                    f"{model['label']}: {against['only_other']} pairs gained and {against['only_base']} lost "
+                    f"{model['label']}: {counted(against['only_other'], 'pair')} gained and "
+                    f"{against['only_base']:,} lost "
                     "against the first are few; believe p, not the interval."
                 )
         rows.append(row + [""] * (8 - len(row)))

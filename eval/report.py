@@ -15,6 +15,7 @@ import numpy as np
 from sphereface_plus import pages
 from sphereface_plus.errors import UserError
 from sphereface_plus.files import write_page, write_text
+from sphereface_plus.words import counted
 
 from .intervals import FEW_PEOPLE, accuracy_interval, design_effect, few_people_factor
 from .people import People
@@ -86,11 +87,16 @@ def _interval_words(effect: float, people: People | None) -> str:
     if people is None:
         return f"{words}; pairs count as independent."
     return (
-        f"{words}. The {people.count:,} people are known {people.words}; that they share pairs makes the "
+        f"{words}. The {known(people)}; that they share pairs makes the "
         f"accuracy's variance {effect:.2f} times that of independent pairs (design effect, "
         "at least 1), and the pairs count as so many fewer. Quantiles are Student's, with one degree of "
         "freedom less than people." + few_people_words(people)
     )
+
+
+def known(people: People) -> str:
+    """`70 people are known by ...`: how many there are, and by what."""
+    return f"{counted(people.count, 'person')} {'is' if people.count == 1 else 'are'} known {people.words}"
 
 
 def few_people_words(people: People) -> str:

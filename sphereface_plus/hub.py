@@ -24,6 +24,7 @@ from sphereface_plus.errors import UserError
 from sphereface_plus.files import write_text
 from sphereface_plus.model_files import MODEL
 from sphereface_plus.weights import KEY, Origin, Weights
+from sphereface_plus.words import counted
 
 # What the Hub knows as licences, of those that weights of faces come under.
 HUB_LICENSES = ("mit", "apache-2.0", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0")
@@ -137,8 +138,8 @@ from sphereface_plus.embedding import Embedder
 embeddings = Embedder.load({json.dumps(name, ensure_ascii=False)})(crops)
 ```
 
-Crops are made of photos by `python -m data_prep align PHOTOS CROPS --template {spec.template}`. Another
-alignment, channel order or scale gives embeddings that look fine and are not.
+Crops are made of photos by `python -m data_prep align PHOTOS CROPS --template {_code(spec.template)}`.
+Another alignment, channel order or scale gives embeddings that look fine and are not.
 
 ## Intended use
 
@@ -169,13 +170,21 @@ def _data_set(training: dict[str, Any]) -> str:
     name, crops, identities = (training.pop(key, None) for key in ("data_set", "crops", "identities"))
     if name is None:
         return "not stated"
-    return str(name) + (f", {crops:,} crops of {identities:,} identities" if crops and identities else "")
+    if not (crops and identities):
+        return str(name)
+    return f"{name}, {counted(crops, 'crop')} of {counted(identities, 'identity')}"
 
 
 def _cell(value: object) -> str:
     """Text as it is, on one line of Markdown: no table's border, tag, link, emphasis or code in it."""
     text = html.escape(" ".join(str(value).split()), quote=False)
-    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)
+    text = re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)
+    return re.sub(r"^(\d*)([#+.)-])", r"\1\\\2", text)  # what begins a heading or a list
+
+
+def _code(value: object) -> str:
+    """Text within a line of code, which nothing in it ends."""
+    return " ".join(str(value).split()).replace("`", "'")
 
 
 def _license(license: str | None) -> dict[str, str]:

@@ -28,6 +28,7 @@ from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.errors import memory_is_short
 from sphereface_plus.files import new_file
 from sphereface_plus.model_files import CheckpointError, check_model, resolve
+from sphereface_plus.words import counted
 
 KEY = "sphereface_plus"
 
@@ -87,7 +88,8 @@ def load(path: str | Path) -> Weights:
     model = _read(file) if file.suffix == ".safetensors" else _of_checkpoint(file)
     prototypes, names = model.loss.get("prototypes"), model.info.identities
     if prototypes is not None and names is not None and len(names) != len(prototypes):
-        raise CheckpointError(f"{file}: names {len(names)} identities for {len(prototypes)} prototypes")
+        people, rows = counted(len(names), "identity"), counted(len(prototypes), "prototype")
+        raise CheckpointError(f"{file}: names {people} for {rows}")
     return model
 
 
@@ -165,8 +167,9 @@ def built(
         first = wrong[0]
         theirs, ours = (tuple(part[first].shape) if first in part else "none" for part in (found, expected))
         raise CheckpointError(
-            f"{file}: its config and its weights do not go together ({len(wrong)} tensors do not fit, first "
-            f"{first[:200]!r}: got {theirs}, expected {ours})"
+            f"{file}: its config and its weights do not go together ({counted(len(wrong), 'tensor')} "
+            f"{'does' if len(wrong) == 1 else 'do'} not fit, first {first[:200]!r}: got {theirs}, "
+            f"expected {ours})"
         )
     network = build()
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-PLURALS = {"identity": "identities", "person": "people", "class": "classes"}
+PLURALS = {"identity": "identities", "person": "people", "class": "classes", "bias": "biases"}
 
 
 def plural(thing: str) -> str:

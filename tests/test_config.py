@@ -90,6 +90,8 @@ def test_a_config_cannot_be_changed_after_loading(recipe):
         ("optimizer.warmup_steps=10", r"optimizer\.warmup_steps 10 never ends, train\.steps is 10"),
         ("name=..", r"name: .* got '\.\.'"),
         ("reset_head=true", r"reset_head has no effect without init_from"),
+        ("network.input.template=a b", r"template must be a name of letters, digits, _, - and ., got 'a b'"),
+        ("network.input.template=--x", r"template must be a name of letters, digits, _, - and ., got '--x'"),
         ("network.input.std=[1, 0, 1]", r"std must be positive"),
         ("name=a/b", r"name: .* got 'a/b'"),
         ("seed", r"--set seed: expected key=value"),

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,14 @@ from sphereface_plus import weights
 from sphereface_plus.checkpoint import CheckpointError
 from sphereface_plus.config import InputSpec, NetworkConfig
 from sphereface_plus.embedding import Embedder
-from sphereface_plus.hub import HubError, from_pretrained, push_to_hub, save_pretrained, save_weights
+from sphereface_plus.hub import (
+    HubError,
+    from_pretrained,
+    model_card,
+    push_to_hub,
+    save_pretrained,
+    save_weights,
+)
 from sphereface_plus.networks import build_network
 from sphereface_plus.weights import Origin, WeightsInfo
 
@@ -106,6 +114,20 @@ def test_what_others_wrote_breaks_no_table_of_the_model_card(file, tmp_path):
     assert r"- &lt;script&gt;\`1\`&lt;/script&gt; # Head" in card
     rows = [line for line in card.splitlines() if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {3}
+
+
+def test_no_name_of_a_file_ends_the_code_or_begins_a_heading_of_the_model_card(file):
+    model = weights.load(file)
+    network = model.info.network
+    spec = network.input.model_copy(update={"template": "x`; [pay](http://a)\n# Head\n`"})  # past its check
+    changed = {"network": network.model_copy(update={"input": spec})}
+    origin = model.info.origin.model_copy(update={"remarks": ("# Head", "1. one", "- two")})
+    model = replace(model, info=model.info.model_copy(update={**changed, "origin": origin}))
+    card = model_card(model, name="face")
+    assert "`python -m data_prep align PHOTOS CROPS --template x'; [pay](http://a) # Head '`.\n" in card
+    remarks = [line for line in card.split("---\n")[2].splitlines() if line.startswith("- ")]
+    assert remarks == [r"- \# Head", r"- 1\. one", r"- \- two"]
+    assert "# Head" not in card.splitlines()
 
 
 @pytest.mark.parametrize(

@@ -213,7 +213,7 @@ def test_a_shape_that_torch_does_not_take_is_refused(tmp_path):
         ({"loss": {"prototypes": torch.eye(2).int()}}, r"its prototypes are torch.int32 \(2, 2\), expected"),
         (
             {"loss": {"prototypes": torch.eye(2)}, "identities": ["a"]},
-            "names 1 identities for 2 prototypes",
+            "names 1 identity for 2 prototypes",
         ),
         ({"identities": 5}, "its identities are no names"),
         ({"identities": [5]}, "its identities are no names"),

@@ -13,6 +13,7 @@ from sphereface_plus.words import counted
         (1200, "photo", "1,200 photos"),
         (1, "identity", "1 identity"),
         (2, "identity", "2 identities"),
+        (2, "bias", "2 biases"),
         (2, "person", "2 people"),
         (3, "class", "3 classes"),
         (1, "crop to drop", "1 crop to drop"),

@@ -26,7 +26,7 @@ from sphereface_plus.model_files import CheckpointError, check_model, resolve
 from sphereface_plus.networks import build_image_network, build_network
 from sphereface_plus.training import tasks
 from sphereface_plus.weights import Weights
-from sphereface_plus.words import plural
+from sphereface_plus.words import counted
 
 
 def describe(model: str | Path) -> str:
@@ -72,8 +72,8 @@ def _provenance(file: Path, payload: dict[str, Any], config: RunConfig) -> Itera
     yield f"{file}"
     yield f"  sha256     {checkpoint.sha256(file)}"
     yield f"  recipe     {config.name}, step {payload['step']} of {config.train.steps}, seed {config.seed}"
-    things = f"{payload['num_crops']} {plural(task.thing)}"
-    groups = f"{len(payload['identities'])} {plural(task.group)}"
+    things = counted(payload["num_crops"], task.thing)
+    groups = counted(len(payload["identities"]), task.group)
     yield f"  data       {config.data.path}: {things} of {groups}"
     yield f"  loss       {task.loss(config)}, {task.mhe_weights(config)}"
     if start := payload["start"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -17,7 +18,7 @@ class InputSpec(Strict):
     """What a network expects of a crop. It travels with data and checkpoints: a mismatch is an error."""
 
     template: str = "sphereface_112x96"
-    """Alignment template of the crops (data_prep/alignment.py holds the points)."""
+    """Alignment template of the crops (data_prep/alignment.py holds the points): a plain name."""
     height: int = Field(default=112, gt=0)
     """Crop height in pixels."""
     width: int = Field(default=96, gt=0)
@@ -28,6 +29,16 @@ class InputSpec(Strict):
     """Subtracted per channel, in the network's channel order, from values 0..255."""
     std: Triple = (128.0, 128.0, 128.0)
     """Divides per channel after the mean was subtracted."""
+
+    @model_validator(mode="after")
+    def _template_is_a_plain_name(self) -> InputSpec:
+        if not re.fullmatch(
+            r"\w[\w.-]{0,99}", self.template
+        ):  # it stands in commands, reports and model cards
+            raise ValueError(
+                f"template must be a name of letters, digits, _, - and ., got {self.template[:100]!r}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _std_is_positive(self) -> InputSpec:

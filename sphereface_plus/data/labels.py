@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sphereface_plus.data.crops import CropsError
+from sphereface_plus.words import counted
 
 
 def numbered(names: list[str]) -> tuple[list[int], list[str]]:
@@ -18,9 +19,10 @@ def check_labels(labels: Sequence[int], num_identities: int, *, origin: str = "l
     """Raises CropsError unless the labels are 0 .. num_identities - 1, each at least once."""
     wanted, given = set(range(num_identities)), set(labels)
     if wanted != given:
+        people = f"{counted(num_identities, 'identity')} {'needs' if num_identities == 1 else 'need'}"
         outside, missing = sorted(given - wanted), sorted(wanted - given)
         raise CropsError(
-            f"{origin}: {num_identities} identities need the labels 0 to {num_identities - 1} without gaps; "
+            f"{origin}: {people} the labels 0 to {num_identities - 1} without gaps; "
             f"not among these: {_first_of(outside)}; missing: {_first_of(missing)}"
         )
 

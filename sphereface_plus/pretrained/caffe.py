@@ -19,6 +19,7 @@ from sphereface_plus.pretrained.caffemodel import Layer, read_caffemodel
 from sphereface_plus.pretrained.converted import Converted
 from sphereface_plus.pretrained.errors import PretrainedError
 from sphereface_plus.pretrained.sphereface_names import Names, to_sphereface
+from sphereface_plus.words import counted
 
 HEAD = "fc6"
 _PARTS = ("weight", "bias")
@@ -61,7 +62,7 @@ def read(path: Path) -> Converted:
                 f"{path}: {name} is not zero, as SphereFace's training holds it; this is another network"
             )
     if zeros:
-        remarks.append(f"{len(zeros)} biases of residual units are zero, which is none: left out")
+        remarks.append(f"{counted(len(zeros), 'bias')} of residual units, zero, which is none: left out")
     return to_sphereface(
         path,
         tensors,

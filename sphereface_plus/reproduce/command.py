@@ -85,6 +85,7 @@ def reproduce(
     from sphereface_plus.path_checks import check_source
     from sphereface_plus.reproduce import spec
     from sphereface_plus.training.folder import RunError
+    from sphereface_plus.words import counted
 
     wrong = [place for place in places if "=" not in place]
     if wrong:
@@ -133,7 +134,7 @@ def reproduce(
 
         def show(done: int, seconds: float | None) -> None:
             left = "" if seconds is None else f", {timedelta(seconds=round(seconds))} left"
-            say(f"{done} of {len(configs)} runs{left}; their lines are in {out / 'runs'}/*.txt")
+            say(f"{done} of {counted(len(configs), 'run')}{left}; their lines are in {out / 'runs'}/*.txt")
 
         def say(line: str) -> None:
             if console.is_terminal:
@@ -166,6 +167,7 @@ def reproduce(
     ):
         if said := {run: words for run, words in failed.items() if runs.has_diverged(run) == diverged}:
             raise RunError(
-                f"{len(said)} of {len(configs)} runs {what}: {', '.join(map(str, said))}; the first said: "
+                f"{len(said)} of {counted(len(configs), 'run')} {what}: {', '.join(map(str, said))}; "
+                "the first said: "
                 f"{next(iter(said.values()))}; {remedy}"
             )

@@ -19,6 +19,7 @@ from sphereface_plus.files import write_csv, write_text
 from sphereface_plus.reproduce.runs import failure_of, has_diverged, record_of
 from sphereface_plus.reproduce.spec import Budget, Job, Table
 from sphereface_plus.training.logs import read_log
+from sphereface_plus.words import counted
 
 # Two-sided 95 % quantiles of Student's t with 1, 2, ... degrees of freedom.
 STUDENT = (
@@ -173,7 +174,7 @@ def _digits(number: float | None) -> str:
 def provenance(configs: dict[Path, ImageConfig]) -> str:
     """How, when, where and with what the runs were made."""
     config = next(iter(configs.values()))
-    says = f"{config.train.steps:,} steps of {config.train.batch_size}, {config.train.precision}"
+    says = f"{counted(config.train.steps, 'step')} of {config.train.batch_size}, {config.train.precision}"
     records = [record for folder in configs if (record := record_of(folder))]
     if not records:
         return says + "."

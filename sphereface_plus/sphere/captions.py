@@ -16,6 +16,7 @@ from sphereface_plus import __version__
 from sphereface_plus.files import write_csv, write_figure, write_text
 from sphereface_plus.mhe import hyperspherical_energy, negative_separation
 from sphereface_plus.mhe.kernel import Distance
+from sphereface_plus.words import counted
 
 from .known import known_minimum
 from .limits import SETS, Growth, Sampled, energy_integral
@@ -100,16 +101,18 @@ def caption(content: dict[str, Any]) -> str:
     """The caption of plot.png."""
     opposites = " (red) and their opposites (pink)" if content["half_space"] else ""
     return (
-        f"{content['points']} points{opposites} in {content['dimensions']} dimensions, the best of "
-        f"{_starts(content)} starts (seed {content['seed']}). Rings lie on the far side. The "
+        f"{counted(content['points'], 'point')}{opposites} in {content['dimensions']} dimensions, the "
+        "best of "
+        f"{_starts(content)} (seed {content['seed']}). Rings lie on the far side. The "
         f"histogram has the angles of all pairs of the {content['points']} points.\n\n"
         + "\n".join(f"* {line}" for line in summary(content).splitlines())
     )
 
 
 def _starts(content: dict[str, Any]) -> str:
-    antipodal = len(content["of_antipodal_starts"])
-    return f"{len(content['of_starts'])} random" + (f" and {antipodal} antipodal" if antipodal else "")
+    random, antipodal = len(content["of_starts"]), len(content["of_antipodal_starts"])
+    words = f"{random} random" + (f" and {antipodal} antipodal" if antipodal else "")
+    return words + (" start" if random + antipodal == 1 else " starts")
 
 
 def write_report(folder: Path, content: dict[str, Any], points: Tensor, plot: Figure, text: str) -> None:
@@ -129,7 +132,8 @@ def growth_files(folder: Path, rows: Sequence[Growth], starts: int, seed: int) -
         "",
         "Least energies (ordered pairs) of N points on the sphere in three dimensions, d = 2, over p(N): N^2 "
         "for s = 1, N^2 log N for s = 2, N^(1 + s/2) for s = 4. L-BFGS in float64, the best of "
-        f"{starts} random starts (seed {seed}) and an antipodal one for every five or fewer; "
+        f"{starts} random {'start' if starts == 1 else 'starts'} (seed {seed}) and an antipodal one for "
+        "every five or fewer; "
         "large N have many local minima, whose energies differ by "
         "less than can be seen here. Dashed: the closed form of the limit; for s = 4 it is conjectured. "
         "Squares: the limit that two neighbouring N point to, the next term of the expansion taken off. "

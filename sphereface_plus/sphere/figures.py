@@ -22,6 +22,7 @@ from sphereface_plus.mhe import hyperspherical_energy, orthonormal_penalty, smal
 from sphereface_plus.mhe.kernel import directions
 from sphereface_plus.mhe.objective import mirrored
 from sphereface_plus.plot_style import INK, new_figure
+from sphereface_plus.words import counted
 
 from .drawing import BLUE, FRONT, GREEN, PINK, RED, Sphere
 from .known import known_minimum
@@ -119,7 +120,8 @@ def _figure1(seed: int, steps: int) -> tuple[list[Panel], Figure, str]:
     assert best is not None
     pairs = NUM_NEURONS * (NUM_NEURONS - 1) / 2
     lines = [
-        f"{NUM_NEURONS} neurons in three dimensions, {steps} steps from the same random start (seed {seed}). "
+        f"{NUM_NEURONS} neurons in three dimensions, {counted(steps, 'step')} from the same random "
+        f"start (seed {seed}). "
         "Red: neurons; pink: the virtual neurons of the half-space; rings: on the far side. The orthonormal "
         "penalty |W W^T - I|_F^2 cannot make more neurons than dimensions orthogonal, and leaves some close "
         "together; MHE spreads them over the sphere, half-space MHE over the sphere of lines.",
@@ -160,7 +162,8 @@ def _figure2(seed: int, steps: int) -> tuple[list[Panel], Figure, str]:
         axes.set_title(panel.title, color=INK, fontsize=11)
     angles = [math.degrees(smallest_angle(points)) for points in (start, panels[0].end, panels[1].end)]
     caption = (
-        f"Two neurons in two dimensions, {steps} steps from the same start (dotted, {angles[0]:.1f}° apart; "
+        f"Two neurons in two dimensions, {counted(steps, 'step')} from the same start (dotted, "
+        f"{angles[0]:.1f}° apart; "
         f"seed {seed}). With MHE they end opposite to each other ({angles[1]:.1f}°), as one line; with "
         f"half-space MHE, whose virtual neurons are pink, orthogonal ({angles[2]:.1f}°)."
     )
@@ -199,7 +202,8 @@ def _weighted(heavy: int, seed: int, steps: int) -> tuple[list[Panel], Figure, s
     colours = "blue-green" if heavy == 1 else "blue-green (1) and green (2)"
     lines = [
         f"Weighted MHE, Eq. (18), of {NUM_NEURONS} neurons in three dimensions: {which} the weight named "
-        f"above, the others 1. {steps} steps from the same random start (seed {seed}). Red: the other "
+        f"above, the others 1. {counted(steps, 'step')} from the same random start (seed {seed}). Red: "
+        "the other "
         f"neurons at the end. Squares, {colours}: iterates of the weighted neurons, joined by dashes; solid "
         "lines from the centre: their end. Rings: on the far side. A neuron of weight 4 or 10 hardly moves; "
         "the others settle around it.",

@@ -70,6 +70,6 @@ class Forecast:
             return None
         seconds = max(now - self._start, 1e-9) / self._measured
         return (
-            f"expected: {timedelta(seconds=round(seconds * left))} for the {left:,} steps left, "
+            f"expected: {timedelta(seconds=round(seconds * left))} for the {counted(left, 'step')} left, "
             f"at {self._batch_size / seconds:.0f} images/s"
         )

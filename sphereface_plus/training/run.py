@@ -32,6 +32,7 @@ from sphereface_plus.training.reporting import Reporter, Silent
 from sphereface_plus.training.resume import ResumePoint, find
 from sphereface_plus.training.signals import stop_on_signals
 from sphereface_plus.training.state import diverged, keep_failure, restore, sampler, save, state
+from sphereface_plus.words import counted
 
 # What torch.compile's two back ends, C++ and Triton, say where their compiler is missing.
 NO_COMPILER = re.compile("No working C\\+\\+ compiler|Failed to find C compiler")
@@ -106,7 +107,8 @@ def build(config: RunConfig, folder: RunFolder, processes: Processes, point: dic
     sampler(run, 0)  # a batch that the processes cannot share is refused before anything is written
     if processes.is_main and config.train.batch_size > len(run.data):
         print(
-            f"note: train.batch_size {config.train.batch_size} is more than the {len(run.data)} images of "
+            f"note: train.batch_size {config.train.batch_size} is more than the "
+            f"{counted(len(run.data), 'image')} of "
             f"{run.data.path}: a batch holds some of them more than once",
             file=sys.stderr,
         )

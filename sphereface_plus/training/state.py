@@ -20,7 +20,7 @@ from sphereface_plus.training.folder import (
     differences,
 )
 from sphereface_plus.training.parts import Run
-from sphereface_plus.words import plural
+from sphereface_plus.words import counted
 
 HOW_TO_TRY = (
     "after a divergence --resume takes these changed, as by --set optimizer.learning_rate=..., from the "
@@ -118,10 +118,11 @@ def restore(run: Run, point: dict[str, Any]) -> None:
     task = tasks.of(run.config)
     then = (point["identities"], point["crops_fingerprint"])
     if then != (run.data.classes, run.data.fingerprint()):
+        before = counted(point["num_crops"], task.thing)
         raise RunError(
-            f"{run.data.path}: the training set has changed since the run began: then {point['num_crops']} "
-            f"{plural(task.thing)} of {len(point['identities'])} {plural(task.group)}, "
-            f"now {len(run.data)} of {len(run.data.classes)}, or others of the same number; "
+            f"{run.data.path}: the training set has changed since the run began: then {before} of "
+            f"{counted(len(point['identities']), task.group)}, "
+            f"now {len(run.data):,} of {len(run.data.classes):,}, or others of the same number; "
             "put it back, or start a new run with --out"
         )
     # A checkpoint of an older version does not say.

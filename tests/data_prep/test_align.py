@@ -311,7 +311,7 @@ def test_the_report_names_settings_and_versions(photos, tmp_path):
 def test_where_nothing_is_found_the_run_fails_after_its_report(tmp_path, write_photo):
     write_photo(tmp_path / "photos/Kim/1.png", np.zeros((100, 100, 3), np.uint8))
     with pytest.raises(
-        PrepError, match=r"none of the 1 photos got a crop \(no face found: 1\); see .*report\.json"
+        PrepError, match=r"none of the 1 photo got a crop \(no face found: 1\); see .*report\.json"
     ):
         align_folder(tmp_path / "photos", tmp_path / "out", **FAST)
     assert report(tmp_path / "out")["num_crops"] == 0

@@ -23,6 +23,7 @@ import numpy as np
 
 from sphereface_plus.data.formats.record_names import digest, names_of_rec, tied
 from sphereface_plus.data.formats.recordio import RecordError, RecordFile, RecordWriter
+from sphereface_plus.words import counted
 
 PROPERTY = "property"
 _HEADER = struct.Struct("<IfQQ")
@@ -77,7 +78,7 @@ class ImageRecords:
         images = lengths > 0
         self._numbers, self._lengths = np.flatnonzero(images), lengths[images]
         if not len(self._numbers):
-            raise RecordError(f"{self.path}: holds no image, {len(flags)} records without one")
+            raise RecordError(f"{self.path}: holds no image, {counted(len(flags), 'record')} without one")
         self.labels = labels[images]
         """float32 (N,): the first label of each image."""
         _check_record_0(self.records, images)
@@ -245,7 +246,8 @@ def check_property(path: str | Path, num_classes: int, size: tuple[int, int]) ->
     if [*path.parent.glob("*.rec")] == [path]:
         return True
     raise RecordError(
-        f"{file}: says {found[0]:,} identities and {found[1]}x{found[2]}, as another set in this folder has, "
+        f"{file}: says {counted(found[0], 'identity')} and {found[1]}x{found[2]}, as another set in "
+        "this folder has, "
         f"and {path.name} would have {num_classes:,} and {size[0]}x{size[1]}; {advice}"
     )
 

@@ -28,6 +28,7 @@ from sphereface_plus.data.formats.packs import PackedCrop
 from sphereface_plus.data.formats.record_names import names_of_rec, untied
 from sphereface_plus.data.formats.recordio import RecordError
 from sphereface_plus.data.formats.tars import TarCrops, TarError
+from sphereface_plus.words import counted
 
 if TYPE_CHECKING:
     import pandas
@@ -89,7 +90,7 @@ def _open_rec(path: Path) -> PackedSet:
         # Fewer are well, as after cleaning. With names beside it, a .rec may share its folder with others.
         if stated and len(set(labels)) > stated[0]:
             raise RecordError(
-                f"{path}: has {len(set(labels)):,} identities, and the property file beside it says "
+                f"{path}: has {counted(len(set(labels)), 'identity')}, and the property file beside it says "
                 f"{stated[0]:,}, so it is another set's; correct or remove that"
             )
         identities = [f"{label:07d}" for label in labels]
@@ -107,8 +108,8 @@ def _open_rec(path: Path) -> PackedSet:
     one_to_one = len(pairs) == len(set(labels)) == len(set(identities))
     if len(names) != len(crops) or not one_to_one:
         raise ManifestError(
-            f"{names_of_rec(path)}: does not name the {len(crops):,} images of {path.name}: it has "
-            f"{len(names):,} rows, or other identities; give the right file, or remove it"
+            f"{names_of_rec(path)}: does not name the {counted(len(crops), 'image')} of {path.name}: it has "
+            f"{counted(len(names), 'row')}, or other identities; give the right file, or remove it"
         )
     return PackedSet(crops, names, identities, table, None if table is None else content, size)
 
