@@ -25,6 +25,7 @@ REFUSED = {
     "sphereface_plus train lfw": "did you mean face/lfw?",
     "sphereface_plus train face/lfw --set mhe.weigth=1": "mhe.weigth: is no setting; did you mean weight?",
     "sphereface_plus train face/lfw --set train.steps=many": "train.steps: ",
+    "sphereface_plus train face/lfw --set train.device=mps": "train.device: mps, Apple's GPU, is not",
     "sphereface_plus train face/lfw --set data.path=nowhere": "data.path nowhere: there is no such folder",
     "sphereface_plus train cifar/cnn9 --set data.path=nowhere": "data.path nowhere: there is no such file or",
     "sphereface_plus train face/lfw --set data.path={here} --set validation.pairs=no.txt --set "

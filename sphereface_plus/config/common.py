@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from sphereface_plus.config.strict import Strict
 
@@ -48,6 +48,16 @@ class TrainConfig(Strict):
     """Steps between lines of the log."""
     checkpoint_every: int = Field(default=500, gt=0)
     """Steps between kept checkpoints; the last one is always written."""
+
+    @field_validator("device", mode="before")
+    @classmethod
+    def _names_why_not(cls, device: Any) -> Any:
+        if device == "mps":
+            raise ValueError(
+                "train.device: mps, Apple's GPU, is not supported, as nothing of this was ever tried on it; "
+                "set auto or cpu"
+            )
+        return device
 
 
 def refuse_contradictions(train: TrainConfig, optimizer: OptimizerConfig) -> None:

@@ -16,5 +16,7 @@ def keep_apart() -> None:
     torch 2.15 finds code in its cache whatever instructions it was compiled for: where ATEN_CPU_CAPABILITY
     narrows the CPU, code of the wider one gives wrong numbers (findings/compiled_for_another_cpu.sh).
     """
-    folder = f"sphereface_plus_compiled_{getpass.getuser()}_{torch.backends.cpu.get_cpu_capability()}"
+    # By number: in a container the user may have no name, and getuser then raises.
+    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
+    folder = f"sphereface_plus_compiled_{user}_{torch.backends.cpu.get_cpu_capability()}"
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(tempfile.gettempdir()) / folder))

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from sphereface_plus.errors import UserError
+from sphereface_plus.config import RunConfig
+from sphereface_plus.errors import UserError, memory_is_short
+from sphereface_plus.training.folder import RunError
+
+# What torch.compile's two back ends, C++ and Triton, say where their compiler is missing.
+_NO_COMPILER = re.compile("No working C\\+\\+ compiler|Failed to find C compiler")
 
 
 class NonFiniteError(UserError):
@@ -14,6 +22,42 @@ class NonFiniteError(UserError):
     def __init__(self, step: int, what: str) -> None:
         super().__init__(f"step {step}: the {what} is not finite")
         self.step = step
+
+
+@contextmanager
+def explained(config: RunConfig) -> Iterator[None]:
+    """What the machine lacks, which torch tells by errors of many kinds, as a RunError with what to do."""
+    try:
+        yield
+    except (RuntimeError, MemoryError, ConnectionError, EOFError) as error:
+        sentence = _what_is_missing(error, config)
+        if sentence is None:
+            raise
+        raise RunError(sentence) from None
+
+
+def _what_is_missing(error: Exception, config: RunConfig) -> str | None:
+    if config.train.compile and _NO_COMPILER.search(str(error)):
+        return (
+            "train.compile needs a C++ compiler, and torch finds none: install g++, or set "
+            "train.compile=false"
+        )
+    if memory_is_short(error):
+        reason = (str(error) or type(error).__name__).partition("\n")[0][:200]
+        readers = "; the processes of data.workers take some each" if config.data.workers else ""
+        return (
+            f"memory is short ({reason}); lower train.batch_size, or raise train.accumulate, which cuts a "
+            f"batch into parts{readers}"
+        )
+    # Torch raises it wherever the signal of the death comes, even while the batches are closed; the others
+    # come of asking the dead for a batch's memory.
+    died = "DataLoader worker" in str(error) or isinstance(error, ConnectionError | EOFError)
+    if died and config.data.workers:
+        return (
+            "a process that reads crops has died, perhaps for want of memory; go on with --resume, and "
+            "with fewer of them: --set data.workers=..., 0 reads in the training process"
+        )
+    return None
 
 
 class ChanceLevel:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from sphereface_plus.files import naming, write_text
+from sphereface_plus.training.events import Events
 
 
 class RunLog:
@@ -16,24 +18,22 @@ class RunLog:
     """
 
     def __init__(self, path: Path, tensorboard: Path, *, first_step: int = 0) -> None:
-        # 3 s of import that only a process with a log pays
-        from torch.utils.tensorboard.writer import SummaryWriter
-
         _cut(path, first_step)
         self._path = path
-        self._file = path.open("a", encoding="utf-8")
-        self._events = SummaryWriter(str(tensorboard), purge_step=first_step)
+        with naming(path):
+            self._file = path.open("a", encoding="utf-8")
+        self._events = Events(tensorboard, first_step)
 
     def write(self, step: int, scalars: dict[str, float]) -> None:
-        """One line, out of this process when this returns: a kill loses nothing."""
+        """One line, out of this process when this returns: a kill loses nothing. Raises WriteError."""
         with naming(self._path):
             self._file.write(json.dumps({"step": step, **scalars}) + "\n")
             self._file.flush()
-        for name, value in scalars.items():
-            self._events.add_scalar(name, value, step)
+        self._events.write(step, scalars)
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # nothing is left to write but what write has failed with
+            self._file.close()
         self._events.close()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Generator
 from contextlib import closing, nullcontext
@@ -22,7 +21,7 @@ from sphereface_plus.processes import Processes, start
 from sphereface_plus.training import loop, tasks
 from sphereface_plus.training.beforehand import check_files
 from sphereface_plus.training.classifier import Batch
-from sphereface_plus.training.failures import NonFiniteError
+from sphereface_plus.training.failures import NonFiniteError, explained
 from sphereface_plus.training.folder import DivergedError, RunError, RunFolder, place_of
 from sphereface_plus.training.opening import opening
 from sphereface_plus.training.pace import Pace
@@ -33,9 +32,6 @@ from sphereface_plus.training.resume import ResumePoint, find
 from sphereface_plus.training.signals import stop_on_signals
 from sphereface_plus.training.state import diverged, keep_failure, restore, sampler, save, state
 from sphereface_plus.words import counted
-
-# What torch.compile's two back ends, C++ and Triton, say where their compiler is missing.
-NO_COMPILER = re.compile("No working C\\+\\+ compiler|Failed to find C compiler")
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ def train(config: RunConfig, out: str | Path | None = None, *, resume: bool = Fa
     """
     folder = RunFolder(place_of(config, out))
     processes = start(config.train.device)
-    with folder.held() if processes.is_main else nullcontext():
+    with folder.held() if processes.is_main else nullcontext(), explained(config):
         return _train(config, folder, processes, resume)
 
 
@@ -145,21 +141,6 @@ def fit(run: Run) -> Outcome:
             return Outcome(run.folder.path, reached, settings.steps, stopped_by)
     except NonFiniteError as error:
         raise DivergedError(f"{error}; {keep_failure(run, error.step)}") from None
-    except (RuntimeError, ConnectionError, EOFError) as error:
-        if settings.compile and NO_COMPILER.search(str(error)):
-            raise RunError(
-                "train.compile needs a C++ compiler, and torch finds none: install g++, or set "
-                "train.compile=false"
-            ) from None
-        # Torch raises it wherever the signal of the death comes, even while the batches are closed; the
-        # others come of asking the dead for a batch's memory.
-        died = "DataLoader worker" in str(error) or not isinstance(error, RuntimeError)
-        if not (died and run.config.data.workers):
-            raise
-        raise RunError(
-            "a process that reads crops has died, perhaps for want of memory; go on with --resume, and "
-            "with fewer of them: --set data.workers=..., 0 reads in the training process"
-        ) from None
 
 
 def read_batches(run: Run) -> Generator[Batch, None, None]:

@@ -23,3 +23,14 @@ def test_the_users_own_folder_is_kept(monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "mine")
     keep_apart()
     assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "mine"
+
+
+def test_a_user_without_a_name_has_a_folder_too(monkeypatch):
+    def nameless():
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    monkeypatch.setattr("getpass.getuser", nameless)
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    keep_apart()
+    assert "_12345_" in os.environ["TORCHINDUCTOR_CACHE_DIR"]

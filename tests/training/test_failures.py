@@ -1,8 +1,10 @@
 import math
 
 import pytest
+import torch
 
-from sphereface_plus.training.failures import ChanceLevel
+from sphereface_plus.training.failures import ChanceLevel, explained
+from sphereface_plus.training.folder import RunError
 
 
 def test_a_loss_that_stays_at_ln_c_is_called_chance_level_once():
@@ -24,3 +26,30 @@ def test_few_log_lines_are_not_enough_for_the_warning():
     assert [bool(chance.warning(step, math.log(100))) for step in (0, 200, 400, 600, 800)] == [False] * 4 + [
         True
     ]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you ..."
+        ),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has"),
+        MemoryError("Unable to allocate 7.28 TiB"),
+    ],
+)
+def test_short_memory_is_a_sentence_with_what_to_make_smaller(tiny, error):
+    with (
+        pytest.raises(
+            RunError, match=r"memory is short \(.*\); lower train\.batch_size, or raise train\.acc"
+        ),
+        explained(tiny()),
+    ):
+        raise error
+
+
+def test_other_errors_are_left_as_they_are(tiny):
+    for error in (RuntimeError("size mismatch"), ValueError("7"), ConnectionResetError("of something else")):
+        with pytest.raises(type(error), match=str(error)) as raised, explained(tiny()):
+            raise error
+        assert raised.value is error

@@ -1,3 +1,10 @@
+import errno
+import threading
+from contextlib import closing
+
+import pytest
+
+from sphereface_plus.files import WriteError
 from sphereface_plus.training.logs import RunLog, read_log
 
 
@@ -39,3 +46,31 @@ def test_tensorboard_reads_the_same_numbers(tmp_path):
     write(tmp_path, [1, 2], first_step=1)
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert [event.step for event in events.Scalars("loss")] == [0, 1, 2]
+
+
+class Full:
+    """A file on a full disk, whose writer has a buffer."""
+
+    def write(self, data):
+        return len(data)
+
+    def flush(self):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    close = flush
+
+
+@pytest.mark.parametrize(("which", "name"), [("log", "log.jsonl"), ("events", "tfevents")])
+def test_a_full_disk_is_one_sentence_with_the_path_in_this_thread(tmp_path, which, name):
+    threads = threading.active_count()
+    log = RunLog(tmp_path / "log.jsonl", tmp_path / "tensorboard")
+    if which == "log":
+        log._file.close()
+        log._file = Full()
+    else:
+        log._events._file.close()
+        log._events._file = log._events._records._writer = Full()
+    sentence = rf"{name}.*: cannot be written \(No space left .*; make room there"
+    with pytest.raises(WriteError, match=sentence), closing(log):
+        log.write(0, {"loss": 1.0})
+    assert threading.active_count() == threads
