@@ -1,4 +1,4 @@
-"""Recognises photos that are aligned crops already: aligning them a second time harms without a word."""
+"""Recognises photos that are aligned crops already: aligning them a second time does silent harm."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Photos:
     photos: list[Photo]
     """Sorted by path, each path once. Those that a list names need not exist."""
     ignored: dict[str, int]
-    """What lies in a folder and is no photo of an identity: how many of each kind."""
+    """What lies in a folder and is not a photo of an identity: how many of each kind."""
     lost: dict[str, str] = field(default_factory=dict)
     """Who has a folder or a list's line, but no photo among these, and why."""
     twins: dict[Photo, str] = field(default_factory=dict)

@@ -54,7 +54,7 @@ def read_photo(path: str | Path) -> np.ndarray:
             package = plugin.package
             message = f"{path}: is {plugin.kind}, which is read with {package}: pip install {package}"
             raise PluginError(message, plugin) from None
-        raise PhotoError(f"{path}: is no image that Pillow or OpenCV reads") from None
+        raise PhotoError(f"{path}: is not an image that Pillow or OpenCV reads") from None
     except TooLargeError:
         raise PhotoError(
             f"{path}: has more than {MAX_PIXELS // 10**6} million pixels; scale it down before using it"

@@ -98,7 +98,7 @@ class Journal:
             if not isinstance(before, dict):
                 raise TypeError
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            raise PrepError(f"{self._path}: is no journal of this program; give a new folder") from None
+            raise PrepError(f"{self._path}: is not a journal of this program; give a new folder") from None
         older = {n: value for n, value in _BEFORE_IT_WAS_A_SETTING.items() if n in self._settings}
         before = {**older, **before}
         if changes := "; ".join(_changes(before, self._settings)):

@@ -29,7 +29,7 @@ RELAXED_THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class Cropping:
-    """Raises PrepError for values that are no choice."""
+    """Raises PrepError for values that are not a choice."""
 
     template: str = "sphereface_112x96"
     """Alignment template."""

@@ -244,7 +244,7 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
     if out is not None:
         with claimed(out, "python -m eval compare", reports=reports):
             page = comparing.write(comparison, read_reports, out)
-    click.echo(comparing.table(comparison))  # after the files: whoever reads this may leave, as `| head` does
+    click.echo(comparing.table(comparison))  # after the files: the reader of this may leave, as `| head` does
     click.echo(comparison["test"])
     if page is not None:
         click.echo(f"comparison: {page}")

@@ -36,7 +36,7 @@ def people_of(pairs: Pairs) -> People:
 
     A folder (or a name without its number) is a person where genuine pairs lie in one and impostor pairs in
     two, in 99 of 100 pairs. Otherwise photos that genuine pairs join, directly or over others, are one
-    person, and whoever has photos that no chain of them joins counts as several.
+    person, and a person whose photos no chain of pairs joins counts as several.
     """
     way = _agreeing_way(pairs)
     if way is None:

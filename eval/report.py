@@ -156,10 +156,10 @@ def read(path: str | Path) -> dict[str, Any]:
         raise ReportError(f"{path}: the report cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
         reason = "nested too deep" if isinstance(error, RecursionError) else error
-        raise ReportError(f"{path}: is no JSON ({reason})") from None
+        raise ReportError(f"{path}: is not JSON ({reason})") from None
     if not isinstance(report, dict) or report.get("format") != FORMAT or "per_pair" not in report:
         raise ReportError(
-            f"{path}: is no verification report of format {FORMAT}; make it with python -m eval"
+            f"{path}: is not a verification report of format {FORMAT}; make it with python -m eval"
         )
     return checked(report, str(path), Report)
 

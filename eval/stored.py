@@ -15,7 +15,7 @@ FORMAT = 1
 
 
 class _Part(BaseModel):
-    # On JSON's own types: "3" is no number, true no count, and Infinity, which json reads, no score.
+    # On JSON's own types: "3" is not a number, true no count, and Infinity, which json reads, no score.
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
 
 

@@ -37,7 +37,7 @@ def _version(package: str) -> str | None:
 
 
 def commit() -> str | None:
-    """The checkout's commit, with + where files differ from it; None where this is no checkout."""
+    """The checkout's commit, with + where files differ from it; None where this is not a checkout."""
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
         ours = subprocess.run([*git, "ls-files", "--error-unmatch", __file__], capture_output=True)

@@ -45,7 +45,7 @@ def save_weights(
     Raises CheckpointError or ConfigError.
     """
     given = weights.load(model)
-    network_of(given)  # weights that are not the network's are refused here, not by whoever gets the file
+    network_of(given)  # weights that are not the network's are refused here, not where the file is used
     origin = given.info.origin
     if license is not None:
         origin = origin.model_copy(update={"license": license})

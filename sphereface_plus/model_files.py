@@ -24,7 +24,7 @@ _ITS_SOURCE = "give the run, checkpoint or weight file that it was exported from
 
 
 class CheckpointError(UserError):
-    """A file that is no usable checkpoint; the message names it and says what is wrong."""
+    """A file that is not a usable checkpoint; the message names it and says what is wrong."""
 
 
 def resolve_run(path: str | Path) -> Path:
@@ -79,7 +79,7 @@ def _sha256(path: Path, *_: int) -> str:
 
 
 def check_model(path: str | Path, *, onnx: bool = False, embeddings: bool = False) -> None:
-    """Raises CheckpointError where the path is no run folder, folder of the Hub, checkpoint or weight file.
+    """Raises CheckpointError where the path is not a run folder, Hub folder, checkpoint or weight file.
 
     onnx, embeddings: whether those files serve as well. Whether the file is whole, reading it tells.
     """
@@ -104,7 +104,7 @@ _WORDS: dict[Kind, str] = {
     "converted: sphereface-plus convert",
     "caffe": "is of Caffe; convert it: sphereface-plus convert {file} OUT.safetensors --from caffe",
     "zip": "is an archive that holds no model",
-    "other": "is no model; a run folder, a checkpoint (.pt) or a weight file (.safetensors) is needed here",
+    "other": "is not a model; a run folder, checkpoint (.pt) or weight file (.safetensors) is needed here",
 }
 _OTHER = frozenset(
     (
@@ -135,7 +135,7 @@ def check_foreign(path: str | Path) -> None:
 
 def kind_of(file: Path) -> Kind:
     """What a file is, by its name for ONNX, Caffe and safetensors, else by its first bytes and, of an
-    archive, the names in it; anything else is taken for a checkpoint, and refused by whoever reads it."""
+    archive, the names in it; anything else is taken for a checkpoint, and refused when it is read."""
     by_name: dict[str, Kind] = {".onnx": "onnx", ".caffemodel": "caffe", ".safetensors": "weights"}
     if file.suffix in by_name:
         return by_name[file.suffix]
@@ -168,4 +168,4 @@ def _folder_without_model(path: Path) -> str:
         return "is a folder of crops, no run folder"
     if (path / "report.json").is_file():
         return "is a folder of results, no run folder"
-    return "is no run folder"
+    return "is not a run folder"

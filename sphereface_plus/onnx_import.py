@@ -160,7 +160,7 @@ def onnx_facts(path: Path) -> tuple[str, dict[str, str]]:
         model = onnx.load(path, load_external_data=False)
         tensors = [tensor for tensor in model.graph.initializer if uses_external_data(tensor)]
         names = {ExternalDataInfo(tensor).location for tensor in tensors}
-    except Exception as error:  # protobuf's errors are no ValueError
+    except Exception as error:  # protobuf's errors are not a ValueError
         raise OnnxError(f"{path}: cannot be read as ONNX ({_first_line(error)})") from None
     said = {entry.key: entry.value for entry in model.metadata_props}
     if not names:

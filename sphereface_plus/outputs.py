@@ -136,7 +136,7 @@ def _check(
         others = [] if file else [path for path in _folders(place) if not _is_result(path)]
         if others:
             names = ", ".join(path.name for path in others[:3]) + (", ..." if len(others) > 3 else "")
-            raise PlaceError(f"{place}: holds folders that are no results, {names}; {elsewhere}")
+            raise PlaceError(f"{place}: holds folders that are not results, {names}; {elsewhere}")
         return
     known = before.get("files")
     known = known if isinstance(known, dict) else None
@@ -234,7 +234,7 @@ def _write(note: Path, content: dict[str, Any]) -> None:
 
 
 def _hash(path: Path) -> str:
-    """Empty for a large file that is no text."""
+    """Empty for a large file that is not text."""
     if not path.is_file() or (path.stat().st_size > HASHED_BYTES and path.suffix.lower() not in _TEXTS):
         return ""
     with path.open("rb") as content:

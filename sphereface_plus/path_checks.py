@@ -1,4 +1,4 @@
-"""Whether the given files are there, and results can be written where they shall go: asked before the long
+"""Whether the given files are there, and results can be written to their place: asked before the long
 work, not found out after it."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Weight files: a network in safetensors, with all that is needed to use it in the file's own header.
 
 Tensors `network.<name>`, and `loss.prototypes` (C, D) where the classifier is kept; the header's entry
-`sphereface_plus` holds WeightsInfo as JSON. Reading runs no code, whoever wrote the file.
+`sphereface_plus` holds WeightsInfo as JSON. Reading a file runs no code that is in it.
 
 `load` takes these and the checkpoints of runs alike: every command that uses a model gets it here.
 """
@@ -43,7 +43,7 @@ class Origin(Strict):
     sha256: str
     """Hash of that file."""
     license: str | None = None
-    """Terms of the weights, as whoever converted them stated it."""
+    """Terms of the weights, as stated when they were converted."""
     training: Mapping[str, str | int | float] = Field(default={})
     """What is known of the training: recipe, step, loss, ..."""
     remarks: tuple[str, ...] = ()
@@ -122,11 +122,13 @@ def provenance(origin: Origin, *, own: bool) -> dict[str, Any]:
 
 
 def check_tensors(file: Path, network: Any, loss: Any) -> None:
-    """Raises CheckpointError where a file's states of network and loss are no tensors by name, or some that
+    """Raises CheckpointError where a file's states of network and loss are not tensors by name, or some that
     claim more memory than the file has."""
     for part, state in (("network", network), ("loss", loss)):
         if not isinstance(state, dict):
-            raise CheckpointError(f"{file}: is no checkpoint of ours, its {part} is a {type(state).__name__}")
+            raise CheckpointError(
+                f"{file}: is not a checkpoint of ours, its {part} is a {type(state).__name__}"
+            )
         for name, tensor in state.items():
             if not (isinstance(name, str) and isinstance(tensor, Tensor) and checkpoint.is_plain(tensor)):
                 raise CheckpointError(
@@ -213,7 +215,7 @@ def _read(file: Path) -> Weights:
     try:
         said = json.loads(header)
     except (ValueError, RecursionError):  # ValueError also of numbers with thousands of digits
-        raise CheckpointError(f"{file}: what it says about its network is no JSON") from None
+        raise CheckpointError(f"{file}: what it says about its network is not JSON") from None
     try:
         info = validate(WeightsInfo, said, str(file))
     except ConfigError as error:
@@ -234,7 +236,7 @@ def _of_checkpoint(file: Path) -> Weights:
     sha256 = checkpoint.sha256(file)
     config, loss = payload.get("config", {}), payload.get("loss", {})
     if not isinstance(config, dict):
-        raise CheckpointError(f"{file}: is no checkpoint of ours, its config is a {type(config).__name__}")
+        raise CheckpointError(f"{file}: is not a checkpoint of ours, its config is a {type(config).__name__}")
     check_tensors(file, payload.get("network", {}), loss)
     try:
         config = face_config(payload["config"], origin=str(file))
@@ -260,17 +262,17 @@ def _of_checkpoint(file: Path) -> Weights:
         seen = trained_on_of(payload)
         return Weights(file, sha256, info, payload["network"], loss, "checkpoint", seen)
     except KeyError as error:
-        raise CheckpointError(f"{file}: is no whole checkpoint, it lacks {error}") from None
+        raise CheckpointError(f"{file}: is not a whole checkpoint, it lacks {error}") from None
     except (TypeError, AttributeError, ValidationError):
         raise CheckpointError(
-            f"{file}: is no checkpoint of ours, its step is no number or its identities are no names"
+            f"{file}: is not a checkpoint of ours, its step is not a number or its identities are not names"
         ) from None
 
 
 def trained_on_of(payload: dict[str, Any]) -> TrainedOn | None:
     """What a checkpoint says about its training set and its start's; older ones name the run's people only.
 
-    Raises KeyError, TypeError or AttributeError where it is no checkpoint of ours.
+    Raises KeyError, TypeError or AttributeError where it is not a checkpoint of ours.
     """
     kept = payload.get("trained_on")
     if kept is None:

@@ -52,7 +52,7 @@ def test_a_run_folder_stands_for_its_last_checkpoint_and_others_go_by_their_path
 
 
 def test_a_folder_without_a_checkpoint_and_a_missing_file_are_named(tmp_path):
-    with pytest.raises(CheckpointError, match=r"is no run folder, there is no checkpoints/last\.pt"):
+    with pytest.raises(CheckpointError, match=r"is not a run folder, there is no checkpoints/last\.pt"):
         checkpoint.load(tmp_path)
     with pytest.raises(CheckpointError, match=r"none\.pt: there is no such run folder or checkpoint"):
         checkpoint.load(tmp_path / "none.pt")

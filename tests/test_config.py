@@ -61,18 +61,18 @@ def test_a_config_cannot_be_changed_after_loading(recipe):
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("mhe.wieght=1", r"mhe\.wieght: is no setting; did you mean weight\?"),
-        ("zzzzz=1", r"zzzzz: is no setting$"),
+        ("mhe.wieght=1", r"mhe\.wieght: is not a setting; did you mean weight\?"),
+        ("zzzzz=1", r"zzzzz: is not a setting$"),
         ("train.steps=1.5", r"train\.steps: .* got 1\.5"),
         ("train.steps='10'", r"train\.steps: .* got '10'"),
         ("train.steps=0", r"train\.steps: .* got 0"),
         ("optimizer.learning_rate=.nan", r"optimizer\.learning_rate: "),
         ("loss.margin=7", r"loss\.margin: .*1, 2, 3 or 4, got 7"),
         ("loss.kind=arcfce", r"loss\.kind: must be one of .*a_softmax.*, got 'arcfce'"),
-        ("loss.scale=2", r"loss\.scale: is no setting of a_softmax, which has gradient, kind, .*margin"),
+        ("loss.scale=2", r"loss\.scale: is not a setting of a_softmax, which has gradient, kind, .*margin"),
         (
             "loss={kind: arcface, margin: 4}",
-            r"loss\.margin: is no setting of arcface, which has .*margin_radians",
+            r"loss\.margin: is not a setting of arcface, which has .*margin_radians",
         ),
         ("loss=3", r"loss: must be a group of settings, got 3"),
         ("optimizer.milestones=5", r"optimizer\.milestones: must be a list, got 5"),
@@ -97,7 +97,7 @@ def test_a_config_cannot_be_changed_after_loading(recipe):
         ("seed", r"--set seed: expected key=value"),
         ("name.a=1", r"--set name\.a=1: name is a value, not a group"),
         ("name=[", r"--set name=\[: '\[' is not a value"),
-        ("name=!!binary aGVsbG8=", r"a value is no text, number, list or group"),
+        ("name=!!binary aGVsbG8=", r"a value is not text, number, list or group"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name(recipe, override, sentence):
@@ -121,9 +121,9 @@ def test_a_missing_setting_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("- 1\n", r"bad\.yaml: is no recipe, lines of `setting: value`, but a list"),
+        ("- 1\n", r"bad\.yaml: is not a recipe, lines of `setting: value`, but a list"),
         ("", r"bad\.yaml: is empty"),
-        ("a: &a [*a]", r"bad\.yaml: (is no recipe|.*it holds itself)"),
+        ("a: &a [*a]", r"bad\.yaml: (is not a recipe|.*it holds itself)"),
         ("name: 0b_", r"bad\.yaml: is not YAML \(invalid literal for int"),
         ("[" * 10_000, r"bad\.yaml: is not YAML \(maximum recursion depth"),
         ("name: " + "9" * 5000, r"bad\.yaml: is not YAML \(Exceeds the limit"),

@@ -191,7 +191,7 @@ def test_a_checkpoint_whose_weights_are_of_another_network_is_refused(tmp_path, 
     checkpoint.save(tmp_path / "b.pt", {"config": to_dict(CONFIG)})
     with pytest.raises(CheckpointError, match=r"a\.pt: its config and its weights do not go together"):
         Embedder.load(tmp_path / "a.pt")
-    with pytest.raises(CheckpointError, match=r"b\.pt: is no whole checkpoint, it lacks 'network'"):
+    with pytest.raises(CheckpointError, match=r"b\.pt: is not a whole checkpoint, it lacks 'network'"):
         Embedder.load(tmp_path / "b.pt")
 
 

@@ -129,7 +129,7 @@ def test_resume_of_a_finished_run_says_so(monkeypatch, capsys, recipe, trained):
         (["train", "no.yaml"], "error: no.yaml: cannot be read (No such file or directory)\n"),
         (
             ["train", "{recipe}", "--set", "mhe.weigth=1"],
-            "error: {recipe}: mhe.weigth: is no setting; did you mean weight?\n",
+            "error: {recipe}: mhe.weigth: is not a setting; did you mean weight?\n",
         ),
         (["train", "{recipe}", "--set", "data.path=nowhere"], "error: data.path nowhere: there is no "),
         (

@@ -39,7 +39,7 @@ RECIPE = {
 }
 
 TAKEN = "taken"
-OTHER = "is no model; a run folder, a checkpoint (.pt) or a weight file (.safetensors) is needed here"
+OTHER = "is not a model; a run folder, checkpoint (.pt) or weight file (.safetensors) is needed here"
 DAMAGED = "is damaged, cut short or no checkpoint ("
 CONVERT = "have to be converted: sphereface-plus convert"
 # What each kind of file is called by the commands that do not take it.

@@ -73,7 +73,7 @@ def test_a_folder_of_results_takes_one_and_a_folder_of_photos_does_not(tmp_path,
     assert names(tmp_path / "reports") == [".made_by.json", "deeper", "pixels", "report.json"]
     for foreign in ("photos", "."):
         with pytest.raises(
-            PlaceError, match=r"holds folders that are no results, (Ann|photos); name another"
+            PlaceError, match=r"holds folders that are not results, (Ann|photos); name another"
         ):
             result(tmp_path / foreign, model="a")
     assert names(tmp_path / "photos") == ["Ann"]

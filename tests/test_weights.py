@@ -92,7 +92,7 @@ def test_a_checkpoint_is_loaded_with_what_it_says_about_itself(tmp_path, network
     }
     del payload["network"]
     checkpoint.save(tmp_path / "checkpoints" / "last.pt", payload)
-    with pytest.raises(CheckpointError, match="is no whole checkpoint, it lacks 'network'"):
+    with pytest.raises(CheckpointError, match="is not a whole checkpoint, it lacks 'network'"):
         weights.load(tmp_path)
 
 
@@ -138,7 +138,7 @@ def test_show_refuses_a_checkpoint_of_other_things_with_its_name(tmp_path, netwo
         describe(tmp_path / "x.pt")
     del payload["best"]
     checkpoint.save(tmp_path / "x.pt", payload)
-    with pytest.raises(CheckpointError, match=r"x\.pt: is no whole checkpoint of ours.*KeyError: 'best'"):
+    with pytest.raises(CheckpointError, match=r"x\.pt: is not a whole checkpoint of ours.*KeyError: 'best'"):
         describe(tmp_path / "x.pt")
 
 
@@ -173,9 +173,9 @@ def test_a_forged_length_takes_no_memory(tmp_path):
     ("metadata", "message"),
     [
         (None, "does not say which network it holds; a file of another project has to be converted"),
-        ("{", "what it says about its network is no JSON"),
-        ("[" * 100_000, "what it says about its network is no JSON"),
-        ("9" * 5000, "what it says about its network is no JSON"),
+        ("{", "what it says about its network is not JSON"),
+        ("[" * 100_000, "what it says about its network is not JSON"),
+        ("9" * 5000, "what it says about its network is not JSON"),
         ("{}", "what it says about its network does not fit: .*network: is required"),
         (json.dumps(to_dict(INFO) | {"format": 2}), "does not fit: .*format"),
     ],
@@ -215,9 +215,9 @@ def test_a_shape_that_torch_does_not_take_is_refused(tmp_path):
             {"loss": {"prototypes": torch.eye(2)}, "identities": ["a"]},
             "names 1 identity for 2 prototypes",
         ),
-        ({"identities": 5}, "its identities are no names"),
-        ({"identities": [5]}, "its identities are no names"),
-        ({"step": [5]}, "its step is no number"),
+        ({"identities": 5}, "its identities are not names"),
+        ({"identities": [5]}, "its identities are not names"),
+        ({"step": [5]}, "its step is not a number"),
     ],
 )
 def test_a_checkpoint_of_other_things_than_ours_is_refused(tmp_path, change, message):

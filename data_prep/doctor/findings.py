@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 KINDS = {
-    "unreadable": "Files that are no image, or cut short",
+    "unreadable": "Files that are not an image, or cut short",
     "size": "Crops of another size than the set's",
     "tiny": "Crops with hardly any content: a few colours, or a few hundred bytes",
     "duplicate": "The same picture again under one identity",

@@ -41,7 +41,7 @@ def likeness(embeddings: np.ndarray, labels: np.ndarray, seed: int = 0) -> Liken
     first, second = random.choice(there, (2, SAMPLE))
     strangers = labels[first] != labels[second]
     cosines = np.einsum("nd,nd->n", embeddings[first[strangers]], embeddings[second[strangers]])
-    # In a small set with an identity under two names, more pairs than that are no strangers.
+    # In a small set with an identity under two names, more pairs than that are not strangers.
     crops = min(float(np.quantile(cosines, STRANGERS)), _above(cosines))
     members = by_label(labels, there)
     halves = []

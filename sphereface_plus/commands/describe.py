@@ -48,7 +48,7 @@ def describe(model: str | Path) -> str:
             raise
         what = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
         raise CheckpointError(
-            f"{file}: is no whole checkpoint of ours, something is missing or of another kind ({what})"
+            f"{file}: is not a whole checkpoint of ours, something is missing or of another kind ({what})"
         ) from None
 
 

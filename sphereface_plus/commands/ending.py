@@ -20,7 +20,7 @@ class Commands(click.Group):
 
     A UserError, an OSError and short memory are one line, `error: ...`, and exit code 1, or the error's own.
     Ctrl-C and SIGTERM are one line and the code that shells use for them. Click itself answers usage errors,
-    and ends without a word where the reader of the output has left, as `| head` does. Every other exception,
+    and ends silently where the reader of the output has left, as `| head` does. Every other exception,
     a ValueError too, is a bug of ours and keeps its traceback.
 
     keeping: names of the commands that keep what is done when they are stopped; None: nothing is said of it.

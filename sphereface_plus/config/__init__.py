@@ -88,7 +88,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
     if tree is None:
         raise ConfigError(f"{path}: is empty; a recipe is lines of `setting: value`, see configs/")
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: is no recipe, lines of `setting: value`, but a {type(tree).__name__}")
+        raise ConfigError(f"{path}: is not a recipe, lines of `setting: value`, but a {type(tree).__name__}")
     task = tree.get("task", "face")
     for override in overrides:
         apply(tree, override)

@@ -60,7 +60,7 @@ class ImageNetworkConfig(Strict):
             ("operator", self.operator is not None, self.name != "spherenet9"),
         ):
             if given and wrong:
-                raise ValueError(f"network.{setting} is no setting of {self.name}")
+                raise ValueError(f"network.{setting} is not a setting of {self.name}")
         return self
 
 

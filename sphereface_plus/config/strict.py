@@ -29,7 +29,7 @@ M = TypeVar("M", bound="Strict")
 
 
 class Strict(BaseModel):
-    # Strict types on the JSON form: "3" is no number, 1.5 no count, unknown keys are errors, nothing mutates.
+    # Strict types on the JSON form: "3" is not a number, unknown keys are errors, nothing mutates.
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
@@ -101,7 +101,7 @@ def validate(model: type[M], tree: Any, origin: str) -> M:
         # Through JSON: strict mode then takes YAML's lists for tuples, and still no string for a number.
         return model.model_validate_json(_json(tree))
     except (TypeError, _NoTree) as error:  # !!set or !!binary
-        raise ConfigError(f"{origin}: a value is no text, number, list or group ({error})") from None
+        raise ConfigError(f"{origin}: a value is not text, number, list or group ({error})") from None
     except ValidationError as error:
         lines = [f"{origin}: {_sentence(mistake, model)}" for mistake in error.errors()]
         raise ConfigError("\n".join(lines)) from None
@@ -152,7 +152,7 @@ def _sentence(mistake: Any, model: type[Strict]) -> str:
         # Of a kind of loss only its own; elsewhere all, as the same name may be a setting in another place.
         known = (_every_setting(model) if kind is None else _settings_of(kind, model)) - {place[-1]}
         near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.75)
-        no_setting = f"{key}: is no setting" + ("" if kind is None else f" of {kind}")
+        no_setting = f"{key}: is not a setting" + ("" if kind is None else f" of {kind}")
         if near:
             return f"{no_setting}; did you mean {near[0]}?"
         return no_setting + ("" if kind is None else f", which has {', '.join(sorted(known))}")
@@ -190,6 +190,6 @@ def _settings_of(kind: str, model: type[Strict]) -> set[str]:
 
 
 def _tags(model: type[Strict]) -> set[str]:
-    """The kinds of its unions, which pydantic puts into a mistake's place, and which are no keys."""
+    """The kinds of its unions, which pydantic puts into a mistake's place, and which are not keys."""
     kinds = (group.model_fields["kind"] for group in _groups(model) if "kind" in group.model_fields)
     return {tag for kind in kinds for tag in get_args(kind.annotation)}

@@ -97,7 +97,7 @@ def _tar_files(path: Path, split: str) -> Iterator[tuple[File, bytes]]:
             _refuse_cut_short(tar)
     except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise ImagesError(
-            f"{path}: is no tar, or is damaged ({' '.join(str(error).split())}); get it again"
+            f"{path}: is not a tar, or is damaged ({' '.join(str(error).split())}); get it again"
         ) from None
 
 

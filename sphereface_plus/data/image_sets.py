@@ -19,9 +19,9 @@ def open_images(name: str, path: str | Path, split: str) -> DeviceImages:
     Raises ImagesError for another name or split, and where the set is missing, damaged or another one.
     """
     if name not in NAMES:
-        raise ImagesError(f"{name}: is no set of small images; expected one of {', '.join(NAMES)}")
+        raise ImagesError(f"{name}: is not a set of small images; expected one of {', '.join(NAMES)}")
     if split not in SPLITS:
-        raise ImagesError(f"{split}: is no split of {name}; expected one of {', '.join(SPLITS)}")
+        raise ImagesError(f"{split}: is not a split of {name}; expected one of {', '.join(SPLITS)}")
     images = open_mnist(path, split) if name == "mnist" else open_cifar(name, path, split)
     counts = images.labels.bincount(minlength=images.num_classes)
     if not counts.all():

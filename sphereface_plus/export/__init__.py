@@ -14,7 +14,9 @@ def check_out(out: Path) -> None:
     if out.suffix in (".onnx", ".pt2", ".safetensors"):
         check_file(out, out.suffix)
     elif out.suffix:
-        raise PlaceError(f"{out}: ends in none of .onnx, .pt2 and .safetensors, and is no name of a folder")
+        raise PlaceError(
+            f"{out}: ends in none of .onnx, .pt2 and .safetensors, and is not the name of a folder"
+        )
     else:
         check_folder(out)
 

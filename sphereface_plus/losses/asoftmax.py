@@ -31,7 +31,7 @@ class ASoftmaxLoss(Loss):
       "exact"     the derivative of the formula, through psi and through the normalisation of the prototypes.
       "detached"  psi's distance to the cosine counts as a constant: the angle feels the plain cosine's
                   gradient, and the embedding's length the exact one.
-      "caffe"     the released layer's backward, which is no derivative of the formula; for replication.
+      "caffe"     the released layer's backward, which is not a derivative of the formula; for replication.
         - Prototypes get the gradient of a linear layer, x^T g, as if there were no margin and no
           normalisation.
         - An embedding's gradient through psi is scaled to unit coefficients (see `_caffe_direction`).

@@ -25,7 +25,7 @@ def moved_centers(centers: Tensor, embeddings: Tensor, labels: Tensor, rate: flo
 class SoftmaxCenterLoss(Loss):
     """Softmax cross-entropy over w_j x + b_j, plus center_weight times the mean of |x - c_y|^2 / 2.
 
-    Nothing is normalised. The centres are no weights: they live in a buffer and move, in training only,
+    Nothing is normalised. The centres are not weights: they live in a buffer and move, in training only,
     after they were used. The released layer gives them to the optimizer instead, with the same sums as
     gradients, so that they have its learning rate, momentum and twice its weight decay; its example has a
     weight of 0.008. With an accumulated batch the centres move once a part.

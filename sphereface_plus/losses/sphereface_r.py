@@ -43,7 +43,7 @@ class SphereFaceRLoss(Loss):
     """Softmax cross-entropy over the embeddings' factor times cos theta_j, with a multiplied target angle.
 
     version: what the margin m does. v0 and v1 put psi_v0 or psi_v1 of theta_y in the place of cos theta_y,
-        v2 puts cos(theta_j / m) in the place of the others' cosines. m = 1 is no margin in all three.
+        v2 puts cos(theta_j / m) in the place of the others' cosines. m = 1 is not a margin in all three.
     normalisation: "hard": factor s. "none": factor |x|. "soft": factor |x|, plus length_weight ||x| - s|.
     The cross-entropy counts loss_weight / s times, with "none" once.
     m is `margin`, and margin_growth more after each of margin_steps: OpenSphere has 1.5 and no steps with

@@ -58,7 +58,7 @@ def classifier_energy(
     Computed outside autocast, in float32, or in float64 if `prototypes` is; guards as in kernel.py. A GPU is
     waited for a few times a call and once a chunk. Can be differentiated once: a backward with
     create_graph=True raises RuntimeError.
-    Raises ValueError for labels that are no classes, an empty batch, a single prototype, and the like.
+    Raises ValueError for labels that are not classes, an empty batch, a single prototype, and the like.
     """
     check_neurons("prototypes", prototypes, power, distance)
     num_classes = len(prototypes)
@@ -76,7 +76,7 @@ def classifier_energy(
     if lowest < 0 or highest >= num_classes:
         wrong = lowest if lowest < 0 else highest
         raise ValueError(
-            f"label {wrong} is no class: there are {num_classes} prototypes, 0..{num_classes - 1}"
+            f"label {wrong} is not a class: there are {num_classes} prototypes, 0..{num_classes - 1}"
         )
 
     with torch.autocast(prototypes.device.type, enabled=False):

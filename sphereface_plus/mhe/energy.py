@@ -167,7 +167,7 @@ def _slab_energy(points: _Points, slab: slice, kernel: _Kernel, half_space: bool
     both_ends = half_space or kernel.distance == "angular"
     threshold = close_cosine(points.neurons.dtype, kernel.power)
     close = (cosine.abs() if both_ends else cosine) > threshold
-    close.diagonal(slab.start).fill_(False)  # x is no pair with itself
+    close.diagonal(slab.start).fill_(False)  # x is not a pair with itself
     pairs = close.nonzero(as_tuple=True)
     left_out = close
     left_out.diagonal(slab.start).fill_(True)

@@ -14,7 +14,7 @@ two side by side, take the norms of
 
     tangential(gradient_of_the_classification_loss, prototypes)    and    lambda_M * gradient_of_the_energy
 
-The energy's graph holds nothing but the prototypes: a `torch.autograd.grad` of it alone is no second pass
+The energy's graph holds nothing but the prototypes: a `torch.autograd.grad` of it alone is not a second pass
 through the network. Call it once and add the result, since a second backward through the same energy computes
 it anew.
 """

@@ -18,7 +18,7 @@ def find_layers(model: nn.Module) -> dict[str, nn.Module]:
     """Name -> module of all layers with neurons, in the order of registration.
 
     Besides those that `neuron_groups_of` reads, every module with a parameter of its own that is called a
-    weight and has two axes or more (a recurrent or bilinear layer, somebody's own layer): whoever reads it
+    weight and has two axes or more (a recurrent or bilinear layer, somebody's own layer): what reads it
     learns that it cannot be read. Layers that share their weight are one layer, under the first name.
     A loss's prototypes are named `<loss>.prototypes`. The names are those of the bare model, without what
     DistributedDataParallel and torch.compile wrap around it.
@@ -28,7 +28,7 @@ def find_layers(model: nn.Module) -> dict[str, nn.Module]:
     for name, module in _unwrapped(model).named_modules():
         path = [part for part in name.split(".") if part and part not in _WRAPPERS]
         if "parametrizations" in path or not _holds_neurons(module):
-            continue  # what computes a weight is no layer
+            continue  # what computes a weight is not a layer
         weights = tuple(id(parameter) for key, parameter in module.named_parameters() if "bias" not in key)
         key = (isinstance(module, TRANSPOSED), weights)  # the other axis of the same weight: other neurons
         if key not in seen:

@@ -50,7 +50,7 @@ class StatefulObjective(nn.Module, ABC):
     def advance(self, weight: Tensor, step: int) -> None:
         """Move the inner state towards its solution for these neurons (N, D), as constants.
 
-        A second call for the same step does nothing, so that whoever logs an energy does not change it.
+        A second call for the same step does nothing, so that logging an energy does not change it.
         """
         self._check(weight)
         if step != self.step:

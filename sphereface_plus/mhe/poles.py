@@ -1,4 +1,4 @@
-"""Objectives that are the worst case over poles: points of the sphere that are no neurons.
+"""Objectives that are the worst case over poles: points of the sphere that are not neurons.
 
     maximum over v on the sphere of  g(v, neurons)
 

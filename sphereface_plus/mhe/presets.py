@@ -15,7 +15,7 @@ half-space those of the code, in full space a tenth of them, for hidden layers a
 
 What is left out are the code's guards: 1e-4 added to theta/pi, and to a neuron's squared length before the
 neuron is divided by it. At lengths of 0.4 to 1.4 (He's initialisation gives 1.4) both together change an
-energy by less than 0.2 % and a gradient by less than 1 %, but for the angular energy in half-space at s = 0:
+energy by less than 0.2 % and a gradient by less than 1 %, except in the angular half-space energy at s = 0:
 its gradient by up to 2.1 % at length 0.4 and 0.6 % at 1.4. (There a neuron and its mirror image are not quite
 opposite: the arccos of their cosine, -|w|^2 / (|w|^2 + 1e-4), has a gradient along w.) The second guard
 would matter for neurons much shorter than 0.1, which it draws out of the energy, and for coincident ones,

@@ -88,7 +88,7 @@ class MHERegularizer(nn.Module):
         layers = find_layers(model)
         last = find_output_layer(layers) if output_layer is None else output_layer
         if last and last not in layers:
-            raise ValueError(f"output_layer {last!r} is no layer; the layers are {', '.join(layers)}")
+            raise ValueError(f"output_layer {last!r} is not a layer; the layers are {', '.join(layers)}")
         self.seed = seed
         self.terms: dict[str, EnergyTerm] = {}
         self.skipped: dict[str, str] = {}

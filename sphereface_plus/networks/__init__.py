@@ -57,7 +57,7 @@ __all__ = [
 def build_network(config: NetworkConfig) -> nn.Module:
     """The network of a recipe, with new weights: (B, 3, H, W) -> (B, embedding_size).
 
-    Raises NetworkError for a model of timm that is not to be had.
+    Raises NetworkError for a model that timm does not have.
     """
     shape = (config.embedding_size, config.input.height, config.input.width)
     if config.name.startswith("timm:"):

@@ -156,7 +156,7 @@ def _read_identities(
     try:
         names = tuple(line.strip() for line in read_text(path).splitlines())
     except (OSError, UnicodeDecodeError) as error:
-        raise PretrainedError(f"{path}: is no readable list of identities ({error})") from None
+        raise PretrainedError(f"{path}: is not a readable list of identities ({error})") from None
     if len(names) != len(prototypes) or len(set(names)) != len(names) or "" in names:
         raise PretrainedError(
             f"{path}: has {len(set(names) - {''})} different names, the classifier of {source} "

@@ -23,7 +23,7 @@ from sphereface_plus.words import counted
 
 HEAD = "fc6"
 _PARTS = ("weight", "bias")
-_UNIT = re.compile(r"conv\d_([2-9]|\d\d+)\.bias")  # conv{s}_1 is no residual unit's
+_UNIT = re.compile(r"conv\d_([2-9]|\d\d+)\.bias")  # conv{s}_1 is not a residual unit's
 
 
 def _place(stage: int, unit: int, number: int) -> str:

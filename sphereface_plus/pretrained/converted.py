@@ -41,7 +41,7 @@ def take(
     """The tensors of a file as the weights of the network that `config` names.
 
     their_name: our name of a tensor -> its name in the file.
-    ignored: names in the file that are no weights of the network, or have been used otherwise.
+    ignored: names in the file that are not weights of the network, or have been used otherwise.
     A tensor whose shape differs by dimensions of 1 only, as Caffe's old files have them, is reshaped.
     Raises PretrainedError for whatever is missing, too much, of another shape or not finite.
     """

@@ -53,8 +53,8 @@ def _iresnet(path: Path, tensors: Mapping[str, Tensor]) -> str:
     name = next((name for name, known in STAGE_UNITS.items() if known == units), None)
     if name is None:
         raise PretrainedError(
-            f"{path}: is no IResNet and no MobileFaceNet of insightface: {units} residual units in layer1 to "
-            "layer4; --from names another one"
+            f"{path}: is neither an IResNet nor a MobileFaceNet of insightface: {units} residual units in "
+            "layer1 to layer4; --from names another one"
         )
     return name
 

@@ -69,7 +69,7 @@ def to_sphereface(
         or 0 in embed.shape
     ):
         raise PretrainedError(
-            f"{file}: is no SphereFace network of this format: residual units {units} of the four stages, "
+            f"{file}: is not a SphereFace network of this format: residual units {units} of the four stages, "
             f"{'with' if embed is not None else 'without'} {names.embed}; --from names another one"
         )
     embedding_size, inputs = embed.shape[-2:] if embed.ndim >= 2 else (0, 0)

@@ -65,7 +65,7 @@ def _tensors(path: Path, state: Mapping[str, Any]) -> dict[str, Tensor]:
     tensors = {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
     for name, tensor in tensors.items():
         if not name.isprintable() or len(name) > MAX_NAME:
-            raise PretrainedError(f"{path}: has the tensor {name[:60]!r}, which is no name")
+            raise PretrainedError(f"{path}: has the tensor {name[:60]!r}, which is not a name")
         if not checkpoint.is_plain(tensor):
             raise PretrainedError(
                 f"{path}: {name} claims more numbers than the file holds, or holds them in another form"

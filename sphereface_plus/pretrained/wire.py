@@ -15,7 +15,7 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # types 3 and 4, groups, are of a 
 
 
 class WireError(UserError):
-    """Bytes that are no message: what is wrong at which byte."""
+    """Bytes that are not a message: what is wrong at which byte."""
 
     def __init__(self, offset: int, what: str) -> None:
         super().__init__(f"byte {offset}: {what}")
@@ -43,7 +43,7 @@ def fields(data: memoryview, start: int, end: int) -> Iterator[Field]:
         key, position = varint(data, position, end)
         number, type = key >> 3, key & 7
         if not 0 < number < 1 << 29:
-            raise WireError(offset, f"{number} is no field number")
+            raise WireError(offset, f"{number} is not a field number")
         value = 0
         if type == VARINT:
             value_start = position

@@ -93,7 +93,7 @@ def reproduce(
     # However the place is spelled, and from wherever: the same run.
     data = {name: str(Path(path).resolve()) for name, _, path in (place.partition("=") for place in places)}
     if unknown := sorted(set(data) - set(SETS)):
-        raise ConfigError(f"--data {unknown[0]}=...: is no set; there are {', '.join(SETS)}")
+        raise ConfigError(f"--data {unknown[0]}=...: is not a set; there are {', '.join(SETS)}")
     description, file = spec.load_table(table)
     budget = budget or ("small" if "small" in description.budgets else "full")
     chosen = description.budgets.get(budget)

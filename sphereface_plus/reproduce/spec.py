@@ -59,13 +59,13 @@ class Table(Strict):
         for budget in self.budgets.values():
             wrong = set(budget.rows or ()) - set(self.rows) | set(budget.columns or ()) - set(self.columns)
             if wrong:
-                raise ValueError(f"budgets: {', '.join(sorted(wrong))} is no row or column")
+                raise ValueError(f"budgets: {', '.join(sorted(wrong))} is not a row or column")
             if budget.rows and budget.rows[0] != next(iter(self.rows)):
                 raise ValueError("budgets: rows must begin with the baseline, the table's first row")
         wrong = set(self.paper) - set(self.rows)
         wrong |= {column for numbers in self.paper.values() for column in numbers} - set(self.columns)
         if wrong:
-            raise ValueError(f"paper: {', '.join(sorted(wrong))} is no row or column")
+            raise ValueError(f"paper: {', '.join(sorted(wrong))} is not a row or column")
         return self
 
 
@@ -94,7 +94,7 @@ def load_table(name: str) -> tuple[Table, Path]:
     path = Path(name) if name.endswith(".yaml") else recipes() / "paper" / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in (recipes() / "paper").glob("*.yaml")))
-        raise ConfigError(ELSEWHERE.get(name, f"{name}: is no table or figure; there are {known}"))
+        raise ConfigError(ELSEWHERE.get(name, f"{name}: is not a table or figure; there are {known}"))
     return validate(Table, read(path), str(path)), path
 
 

@@ -42,7 +42,8 @@ class Power(click.ParamType):
         except ValueError:
             power = math.nan
         if not power >= 0:
-            self.fail(f"{value!r} is no power: give a number >= 0, or inf for the Tammes problem", param, ctx)
+            advice = "give a number >= 0, or inf for the Tammes problem"
+            self.fail(f"{value!r} is not a power: {advice}", param, ctx)
         return power
 
 

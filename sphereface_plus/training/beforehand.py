@@ -13,7 +13,7 @@ from sphereface_plus.training.folder import RunError, RunFolder
 def check(config: RunConfig, folder: RunFolder, *, resume: bool) -> None:
     """Raises RunError for a folder that the run may not write to, and what check_files raises.
 
-    Raises CheckpointError where a fine-tuning's start is no model that it can begin with.
+    Raises CheckpointError where a fine-tuning's start is not a model that it can begin with.
     """
     task = tasks.of(config)
     if resume and folder.holds_run():

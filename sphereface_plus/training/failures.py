@@ -17,7 +17,7 @@ _NO_COMPILER = re.compile("No working C\\+\\+ compiler|Failed to find C compiler
 
 
 class NonFiniteError(UserError):
-    """A loss or gradient that is no number any more; raised before the update: the weights are still good."""
+    """A loss or gradient that is not finite; raised before the update: the weights are still good."""
 
     def __init__(self, step: int, what: str) -> None:
         super().__init__(f"step {step}: the {what} is not finite")

@@ -27,7 +27,7 @@ class RunError(UserError):
 
 
 class DivergedError(RunError):
-    """A run whose loss, gradients or weights are no numbers any more."""
+    """A run whose loss, gradients or weights are not numbers any more."""
 
     exit_code = 3
 
@@ -88,7 +88,7 @@ class RunFolder:
     def refuse_existing(self) -> None:
         """Raises RunError if something is where a new run would write."""
         if not self._is_empty():
-            what = "continue it with --resume, or name" if self.config.is_file() else "it is no run; name"
+            what = "continue it with --resume, or name" if self.config.is_file() else "it is not a run; name"
             raise RunError(f"{self.path} exists: {what} another folder with --out or --set name=...")
 
     def holds_run(self) -> bool:

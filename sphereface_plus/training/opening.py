@@ -44,7 +44,7 @@ def _trained_on(run: Run) -> list[str]:
         return []
     return [
         f"note: {len(common):,} of {counted(len(run.validation.people), 'person')} in validation.pairs are "
-        "trained on, by their names: the validation accuracy is no test; data.exclude leaves people out"
+        "trained on, by their names: the validation accuracy is not a test; data.exclude leaves people out"
     ]
 
 

@@ -30,7 +30,7 @@ class Pace:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Around what is no training."""
+        """Around what is not a training."""
         start = perf_counter()
         yield
         self._paused += perf_counter() - start

@@ -56,7 +56,7 @@ class ResumePoint:
     def _take_if_newer(self, file: Path) -> bool:
         """Whether the file is whole."""
         try:
-            file.open("rb").close()  # a missing permission is no damage
+            file.open("rb").close()  # a missing permission is not damage
             payload = checkpoint.load(file)
         except checkpoint.DamagedError:
             self.damaged.append(file)
@@ -64,7 +64,9 @@ class ResumePoint:
         except (OSError, checkpoint.CheckpointError) as error:
             raise RunError(f"{error}; or start a new run with --out") from None
         if not isinstance(payload.get("step"), int):
-            raise RunError(f"{file}: is no checkpoint of a run, it has no step; start a new run with --out")
+            raise RunError(
+                f"{file}: is not a checkpoint of a run, it has no step; start a new run with --out"
+            )
         if payload["step"] > self.step:
             self.payload, self.file = payload, file
         return True

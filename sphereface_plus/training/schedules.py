@@ -11,7 +11,7 @@ def learning_rate(
     """Learning rate of update `step`, counted from 0: Caffe's multistep policy, and a linear warm-up.
 
     At each milestone reached the rate is multiplied by `decay`. The first update of a warm-up takes
-    base / warmup_steps, so that it is no waste; update warmup_steps - 1 is the first one at the full rate.
+    base / warmup_steps, so that it is not waste; update warmup_steps - 1 is the first one at the full rate.
     """
     rate = base * decay ** sum(step >= milestone for milestone in milestones)
     if step < warmup_steps:

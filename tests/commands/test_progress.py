@@ -32,7 +32,7 @@ def test_a_terminal_gets_a_live_line(clock, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     with show_progress("photos") as progress:
         progress(0, 100, 0)
-        progress(20, 100, 0)  # all that was loaded before it is no measure
+        progress(20, 100, 0)  # all that was loaded before it is not a measure
         progress(70, 100, 0)
     shown = capsys.readouterr().err
     assert " 70/100" in shown

@@ -30,7 +30,7 @@ def write_crop():
 
 @pytest.fixture
 def crops_folder(tmp_path):
-    """Five crops of Ann, three of bob, one of Cem, 12x10, and files that are no crops."""
+    """Five crops of Ann, three of bob, one of Cem, 12x10, and files that are not crops."""
     rng = np.random.default_rng(0)
     folder = tmp_path / "crops"
     for name, count in (("bob", 3), ("Ann", 5), ("Cem", 1)):

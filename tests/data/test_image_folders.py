@@ -100,5 +100,5 @@ def test_a_file_that_is_no_tar_or_is_cut_short_is_refused(folder, compression):
     cuts = (len(data) // 2, len(data) - 9) if compression else (middle + 700, middle)
     for damaged in (b"no tar", *(data[:cut] for cut in cuts)):
         path.write_bytes(damaged)
-        with pytest.raises(ImagesError, match=r"set.tar: is no tar, or is damaged \("):
+        with pytest.raises(ImagesError, match=r"set.tar: is not a tar, or is damaged \("):
             read_folders(path, "train")

@@ -7,12 +7,12 @@ from sphereface_plus.data.selection import choose_per_class, imbalanced_counts
 
 
 def test_an_unknown_set_is_refused_with_the_known_ones(tmp_path):
-    with pytest.raises(ImagesError, match="svhn: is no set of small images; expected one of cifar10, cifar"):
+    with pytest.raises(ImagesError, match="svhn: is not a set of small images; expected one of cifar10, "):
         open_images("svhn", tmp_path, "train")
 
 
 def test_an_unknown_split_is_refused_with_the_known_ones(tmp_path):
-    with pytest.raises(ImagesError, match="val: is no split of mnist; expected one of train, test"):
+    with pytest.raises(ImagesError, match="val: is not a split of mnist; expected one of train, test"):
         open_images("mnist", tmp_path, "val")
 
 

@@ -176,7 +176,7 @@ def test_an_empty_file_and_a_text_are_named(tmp_path, capfd):
     with pytest.raises(PhotoError, match=r"empty\.jpg: is an empty file"):
         read_photo(tmp_path / "empty.jpg")
     (tmp_path / "text.jpg").write_text("no picture")
-    with pytest.raises(PhotoError, match=r"text\.jpg: is no image that Pillow or OpenCV reads"):
+    with pytest.raises(PhotoError, match=r"text\.jpg: is not an image that Pillow or OpenCV reads"):
         read_photo(tmp_path / "text.jpg")
     assert capfd.readouterr() == ("", "")
 

@@ -117,13 +117,13 @@ def test_a_folder_with_something_else_is_refused_and_not_touched(tmp_path):
 )
 def test_a_file_that_is_no_journal_is_refused(tmp_path, text):
     (tmp_path / JOURNAL).write_bytes(text)
-    with pytest.raises(PrepError, match="is no journal of this program"):
+    with pytest.raises(PrepError, match="is not a journal of this program"):
         Journal(tmp_path, SETTINGS)
 
 
 def test_a_folder_in_the_journals_place_is_refused(tmp_path):
     (tmp_path / JOURNAL).mkdir()
-    with pytest.raises(PrepError, match="is no journal of this program"):
+    with pytest.raises(PrepError, match="is not a journal of this program"):
         Journal(tmp_path, SETTINGS)
 
 

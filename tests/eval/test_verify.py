@@ -257,7 +257,7 @@ def test_a_report_of_another_model_or_of_somebody_elses_is_not_overwritten(crop_
     assert "but under the same names: the content of model is another now" in measure(1, code=1).output
     assert reports.read(out)["results"] == first
     assert (
-        "holds folders that are no results, p0, p1, p10, ..."
+        "holds folders that are not results, p0, p1, p10, ..."
         in run_eval(
             *("verify", "--model", "pixels", "--pairs", pairs, "--images", images, "--out", images), code=1
         ).output

@@ -264,8 +264,8 @@ def test_labels_of_any_integer_type_do():
 @pytest.mark.parametrize(
     ("prototypes", "labels", "settings", "message"),
     [
-        (torch.randn(5, 3), [5], {}, r"label 5 is no class: there are 5 prototypes, 0..4"),
-        (torch.randn(5, 3), [0, -1], {}, "label -1 is no class"),
+        (torch.randn(5, 3), [5], {}, r"label 5 is not a class: there are 5 prototypes, 0..4"),
+        (torch.randn(5, 3), [0, -1], {}, "label -1 is not a class"),
         (torch.randn(5, 3), [], {}, "the batch is empty"),
         (torch.randn(1, 3), [0], {}, "at least two prototypes, got 1"),
         (

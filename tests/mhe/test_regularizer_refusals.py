@@ -69,7 +69,7 @@ class Foreign(nn.Module):
             "objective: a RandomProjection holds the state of one",
         ),
         (small_model(), {"hidden": None, "output": None}, "hidden=None and output=None: there is nothing to"),
-        (small_model(), {"output_layer": "fc"}, "output_layer 'fc' is no layer; the layers are 0, 3, 5"),
+        (small_model(), {"output_layer": "fc"}, "output_layer 'fc' is not a layer; the layers are 0, 3, 5"),
         (small_model(), {"output_layer": False}, "the model has no output layer; pass output=None, too"),
         (small_model(), {"exclude": "5"}, "exclude '5' matches no layer; the layers are 0, 3"),
         (small_model(), {"exclude": "*"}, "mhe/hidden has nothing to spread: all layers are excluded"),

@@ -98,7 +98,7 @@ def test_gradient_checkpointing_changes_nothing():
     torch.testing.assert_close(checkpointed, plain)
 
 
-# torch.compile looks at .grad of what it resumes with, and hides the warning where warnings are no errors
+# torch.compile looks at .grad of what it resumes with, and hides the warning where warnings are not errors
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 @pytest.mark.parametrize("neurons", [None, 4])
 def test_a_compiled_step_is_the_plain_one(neurons):

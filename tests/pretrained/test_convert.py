@@ -213,7 +213,7 @@ def test_folded_weights_take_rgb_of_scale_1_and_give_the_same_embeddings(
     )
 
 
-# --- files that are no weights ---------------------------------------------------------------------------
+# --- files that are not weights ---------------------------------------------------------------------------
 
 
 # --- OpenCV's own reader of Caffe ------------------------------------------------------------------------

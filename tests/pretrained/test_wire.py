@@ -44,7 +44,7 @@ def test_every_number_is_read_as_it_was_written(value):
         (b"\x08" + b"\xff" * 12, "byte 1: no number ends"),
         (b"\x0d\x01\x02", "byte 0: field 1 ends behind its message"),
         (b"\x0b", "byte 0: field 1 is of the unknown type 3"),
-        (b"\x02\x00", "byte 0: 0 is no field number"),
+        (b"\x02\x00", "byte 0: 0 is not a field number"),
     ],
 )
 def test_what_is_no_message_is_refused_with_its_byte(data, message):

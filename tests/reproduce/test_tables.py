@@ -70,7 +70,7 @@ def test_columns_that_read_the_same_run_share_it():
 
 def test_an_unknown_table_is_refused_with_those_there_are():
     with pytest.raises(
-        ConfigError, match=r"table99: is no table or figure; there are figure03, figure04, table"
+        ConfigError, match=r"table99: is not a table or figure; there are figure03, figure04, table"
     ):
         load_table("table99")
 
@@ -95,9 +95,9 @@ paper: {%s: {A: 1.0}}
 @pytest.mark.parametrize(
     ("row", "paper", "message"),
     [
-        ("Nobody", "Baseline", "budgets: Nobody is no row or column"),
+        ("Nobody", "Baseline", "budgets: Nobody is not a row or column"),
         ("Other", "Baseline", "budgets: rows must begin with the baseline"),
-        ("Baseline", "Nobody", "paper: Nobody is no row or column"),
+        ("Baseline", "Nobody", "paper: Nobody is not a row or column"),
     ],
 )
 def test_names_that_do_not_agree_are_refused(tmp_path: Path, row, paper, message):

@@ -48,14 +48,14 @@ def test_a_folder_with_what_a_kill_leaves_before_the_first_whole_file_may_be_use
 
 def test_a_hidden_file_of_the_users_is_no_half_file_and_stays(tmp_path):
     (tmp_path / ".notes.tmp").write_text("precious")
-    with RunFolder(tmp_path).held(), pytest.raises(RunError, match="exists: it is no run"):
+    with RunFolder(tmp_path).held(), pytest.raises(RunError, match="exists: it is not a run"):
         RunFolder(tmp_path).refuse_existing()
     assert (tmp_path / ".notes.tmp").read_text() == "precious"
 
 
 def test_a_file_is_no_folder_for_a_run(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match="file exists: it is no run; name another folder"):
+    with pytest.raises(RunError, match="file exists: it is not a run; name another folder"):
         RunFolder(tmp_path / "file").refuse_existing()
 
 
@@ -70,7 +70,7 @@ def test_written_config_is_the_resolved_recipe(tmp_path):
 def test_a_folder_of_something_else_is_no_run(tmp_path):
     assert not RunFolder(tmp_path / "new").holds_run()
     (tmp_path / "photo.jpg").touch()
-    with pytest.raises(RunError, match="exists: it is no run; name another folder with --out"):
+    with pytest.raises(RunError, match="exists: it is not a run; name another folder with --out"):
         RunFolder(tmp_path).holds_run()
 
 

@@ -241,13 +241,13 @@ def test_a_missing_set_leaves_no_folder(tiny_image, tmp_path):
         ({"data.workers": 4}, r"data\.workers has no effect on cifar10: only ImageNet is read by workers"),
         ({"data.name": "imagenet", "data.flip": False}, r"data\.flip has no effect on imagenet"),
         ({"network": {"name": "resnet18"}}, r"network\.name: resnet18 does not go with cifar10"),
-        ({"network": {"name": "resnet32", "embedding_size": 2}}, "embedding_size is no setting of resnet32"),
-        ({"network": {"name": "cnn9", "operator": "linear"}}, "operator is no setting of cnn9"),
+        ({"network": {"name": "resnet32", "embedding_size": 2}}, "_size is not a setting of resnet32"),
+        ({"network": {"name": "cnn9", "operator": "linear"}}, "operator is not a setting of cnn9"),
         (
             {"mhe.hidden": {"weight": -1.0}},
             r"mhe\.hidden\.weight: must be greater than or equal to 0, got -1",
         ),
-        ({"loss.margin": 4}, r"loss\.margin: is no setting"),
+        ({"loss.margin": 4}, r"loss\.margin: is not a setting"),
     ],
 )
 def test_contradictions_are_refused_before_anything_is_read(tiny_image, changes, message):

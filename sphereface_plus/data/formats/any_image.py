@@ -44,7 +44,7 @@ class TooLargeError(UserError):
 
 
 def image_bytes(path: str | Path) -> bytes:
-    """An image's file. Raises OSError, also for what is no file, as /dev/zero, or larger than MAX_BYTES."""
+    """An image's file. Raises OSError, also for what is not a file, as /dev/zero, or is too large."""
     status = Path(path).stat()
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, "Is a directory")
@@ -58,7 +58,7 @@ def image_bytes(path: str | Path) -> bytes:
 def decode_any(data: bytes, max_pixels: int = MAX_PHOTO) -> np.ndarray:
     """The image as a writable uint8 array (H, W, 3), RGB, upright.
 
-    Raises TooLargeError; UnidentifiedImageError for what is no image; for damaged bytes whatever the decoder
+    Raises TooLargeError; UnidentifiedImageError for what is not an image; of damaged bytes what the decoder
     does, MemoryError where memory is short.
     """
     with warnings.catch_warnings():

@@ -24,7 +24,7 @@ _PNG_TURNS = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")  # the te
 
 
 class DecodeError(UserError):
-    """Bytes that are no image that can be used; the message says why, and begins in mid-sentence."""
+    """Bytes that are not an image that can be used; the message says why, and begins in mid-sentence."""
 
 
 class MemoryShortError(OSError):
@@ -37,7 +37,7 @@ def decode(data: bytes) -> np.ndarray:
         if data.startswith(_JPEG):
             height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
             check_size(int(height), int(width), MAX_PIXELS)
-            # What turns the image stands behind a long profile at times; CMYK is no face's colour space.
+            # What turns the image stands behind a long profile at times; CMYK is not a face's colour space.
             if colours in ("YCbCr", "Gray") and not any(mark in data for mark in _JPEG_TURNS):
                 return simplejpeg.decode_jpeg(data, colorspace="RGB")
         elif _is_plain_png(data):

@@ -165,7 +165,7 @@ def _check_record_0(records: RecordFile, images: np.ndarray) -> None:
     header, _ = _parsed(records, 0)
     first = header.labels[0]
     if header.flag != 2 or not first >= 1:
-        raise RecordError(f"{where}: record 0 has no image, and is no list of identity records either")
+        raise RecordError(f"{where}: record 0 has no image, and is not a list of identity records either")
     last = int(records.keys[np.flatnonzero(images)[-1]])
     if first <= _EXACT and last != first - 1:
         raise RecordError(
@@ -240,7 +240,7 @@ def check_property(path: str | Path, num_classes: int, size: tuple[int, int]) ->
     try:
         found = read_property(file)
     except RecordError:
-        raise RecordError(f"{file}: is there already and is no face set's; {advice}") from None
+        raise RecordError(f"{file}: is there already and is not a face set's; {advice}") from None
     if found == (num_classes, *size):
         return False
     if [*path.parent.glob("*.rec")] == [path]:

@@ -7,7 +7,7 @@
     aligned <tab> path <tab> label .lst of insightface; box and landmarks may follow, which crops do not need
 
 Labels are whole numbers from 0; of photos to align they may be names. A name is what follows the image's
-suffix, or else the last word. A byte order mark is no content.
+suffix, or else the last word. A byte order mark is not content.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def read_lines(path: Path) -> list[Line]:
     except OSError as error:
         raise PairsError(f"{path}: the pairs file cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise PairsError(f"{path}: is no pairs file, it is not text") from None
+        raise PairsError(f"{path}: is not a pairs file, it is not text") from None
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     if not lines:
         raise PairsError(f"{path}: the pairs file is empty")
@@ -106,7 +106,7 @@ def _csv_lines(path: Path, text: str, separator: str) -> list[Line]:
             if any(fields):
                 lines.append(Line(rows.line_num, separator.join(fields), fields))
     except csv.Error as error:
-        raise PairsError(f"{path}, line {rows.line_num}: is no CSV ({error})") from None
+        raise PairsError(f"{path}, line {rows.line_num}: is not a CSV ({error})") from None
     return lines
 
 

@@ -64,7 +64,7 @@ def load_plain(data: bytes) -> Any:
     except PickleError as error:
         raise PickleError(f"byte {machine.opcode_at}: {error}") from None
     except (ValueError, TypeError, LookupError, AttributeError):  # whatever an impossible programme runs into
-        raise PickleError(f"byte {machine.opcode_at}: is no pickle, or a damaged one") from None
+        raise PickleError(f"byte {machine.opcode_at}: is not a pickle, or a damaged one") from None
 
 
 class _Machine:
@@ -129,7 +129,7 @@ class _Machine:
 
     def extend(self, values: list[Any] | tuple[Any, ...]) -> None:
         if type(self.stack[-1]) is not list:
-            raise PickleError("something is appended to what is no list")
+            raise PickleError("something is appended to what is not a list")
         self.stack[-1].extend(values)
 
     def remember(self, number: int) -> None:
@@ -142,7 +142,7 @@ class _Machine:
     def name(self, module: Any, name: Any) -> None:
         # A tuple in its place could be so deep, or hold itself so often, that its hash never ends.
         if not (type(module) is str and type(name) is str):
-            raise PickleError("a name is no text")
+            raise PickleError("a name is not text")
         word = _Name(module, name)
         if word not in _CALLS and word != _NDARRAY:
             shown = repr(f"{module}.{name}"[:100])[1:-1]
@@ -169,7 +169,7 @@ class _Machine:
         if isinstance(target, _DType):
             _, order, *fields = state
             if any(part is not None for part in fields[:3]):
-                raise PickleError("an array of records is no plain data")
+                raise PickleError("an array of records is not plain data")
             if _text(order) not in _ORDERS:  # a long text, given again and again, would grow the type
                 raise PickleError("the byte order of an array is none")
             target.text = _text(order).strip("|=") + target.text.lstrip("<>|=")
@@ -188,7 +188,7 @@ def _text(value: Any) -> str:
 
 def _array(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     if not (type(data) is bytes and isinstance(dtype, _DType) and _NUMBERS.fullmatch(dtype.text)):
-        raise PickleError("an array of anything but numbers is no plain data")
+        raise PickleError("an array of anything but numbers is not plain data")
     values = np.frombuffer(data, dtype.text)
     if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape[:5]):
         raise PickleError("the shape of an array is none")

@@ -155,7 +155,7 @@ def _head(where: str, block: bytes) -> tuple[int, bytes]:
     field = block[124:136]
     size = int.from_bytes(field[1:], "big") if field[0] == 0x80 else _octal(field)
     if size is None:
-        raise TarError(f"{where}: the size of the member is no number")
+        raise TarError(f"{where}: the size of the member is not a number")
     return size, block[156:157]
 
 
@@ -166,7 +166,7 @@ def _octal(field: bytes) -> int | None:
 
 def _decimal(where: str, text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise TarError(f"{where}: the size of the member is no number")
+        raise TarError(f"{where}: the size of the member is not a number")
     return int(text)
 
 

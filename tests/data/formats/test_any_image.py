@@ -1,4 +1,4 @@
-"""A photo and a crop of the same file have the same pixels; what is no file, or too large, is not read."""
+"""A photo and a crop of the same file have the same pixels; what is not a file, or too large, is not read."""
 
 from __future__ import annotations
 

@@ -249,7 +249,7 @@ def test_a_property_file_that_says_the_same_stays_and_another_sets_is_not_replac
     assert check_property(rec, 2, (112, 112)), "the folder's only .rec is replaced, and its own property"
     file.write_text("rent = 3\n")
     with pytest.raises(
-        RecordError, match=r"property: is there already and is no face set's; name another fol"
+        RecordError, match=r"property: is there already and is not a face set's; name another fol"
     ):
         check_property(rec, 2, (112, 112))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.rec", "property"]

@@ -206,7 +206,7 @@ def test_a_folder_of_lists_has_a_fold_for_each(tmp_path):
             "name,imagenum1,name,imagenum2\nAnn,1,Bob\n",
             "line 2: expected two names and two numbers, in the columns that line 1 names, got 'Ann,1,Bob'",
         ),
-        ('"a/1.jpg,a/2.jpg,1\n', "is no CSV"),
+        ('"a/1.jpg,a/2.jpg,1\n', "is not a CSV"),
         ("a b/1 a b/2 1\n", "line 1: expected `path path 1`"),  # where does which path end?
         ("path1,path2,label,fold\na/1,a/2,1,x\n", "line 2: expected two paths, a label .*, a fold"),
     ],

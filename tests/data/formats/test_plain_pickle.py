@@ -139,10 +139,10 @@ def test_arrays_of_anything_but_numbers_are_refused(protocol, array, tmp_path, m
         (b"c__builtin__\nbytes\n(I99\ntR.", r"asks for bytes\(\) of something"),
         (b"t.", "byte 0: a mark is missing"),
         (b"(.", "byte 1"),
-        (b"]].", "byte 2: is no pickle, or a damaged one"),
-        (b"h\x05.", "byte 0: is no pickle, or a damaged one"),
+        (b"]].", "byte 2: is not a pickle, or a damaged one"),
+        (b"h\x05.", "byte 0: is not a pickle, or a damaged one"),
         (b"I" + b"9" * 5000 + b"\n.", "a number of 5,000 digits is not taken"),
-        (b"NNa.", "something is appended to what is no list"),
+        (b"NNa.", "something is appended to what is not a list"),
         (b"NNb.", "gives a state to what has none"),
         (b"NN\x86R.", "a value is missing"),
         (b"(q\x00.", "a value is missing"),
@@ -159,7 +159,7 @@ def test_what_is_wrong_is_said_with_its_offset(data, message):
 
 
 @pytest.mark.parametrize(
-    ("end", "message"), [(b")R.", "calls what cannot be called"), (b"\x8c\x01a\x93.", "a name is no text")]
+    ("end", "message"), [(b")R.", "calls what cannot be called"), (b"\x8c\x01a\x93.", "a name is not text")]
 )
 def test_a_tuple_whose_hash_would_overflow_the_stack_is_not_hashed(end, message):
     with pytest.raises(PickleError, match=message):

@@ -183,8 +183,8 @@ def test_a_missing_or_truncated_tar_is_named(path):
     ("field", "message"),
     [
         (b"\x80" + b"\0" * 4 + b"\x7f" + b"\xff" * 6, "36,028,797,018,963,967 bytes are announced"),
-        (b"99999999999\0", "the size of the member is no number"),
-        (b"\xff" * 12, "the size of the member is no number"),
+        (b"99999999999\0", "the size of the member is not a number"),
+        (b"\xff" * 12, "the size of the member is not a number"),
     ],
 )
 def test_a_forged_size_takes_no_memory(path, field, message):
@@ -203,7 +203,7 @@ def test_a_forged_size_takes_no_memory(path, field, message):
     [
         (b"999999 path=x\n", "the pax header is damaged at its byte 0"),
         (b"9 path=x\nrubbish", "the pax header is damaged at its byte"),
-        (b"12 size=-99\n", "the size of the member is no number"),
+        (b"12 size=-99\n", "the size of the member is not a number"),
         (b"19 path=../../x.jpg\n", "damaged|leads out of the tar"),
     ],
 )
