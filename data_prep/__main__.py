@@ -126,40 +126,11 @@ def align(photos: Path, out: Path, **options: Any) -> None:
     from sphereface_plus.commands.progress import show_progress
 
     from .align import align_folder
-    from .align_report import REPORT
-    from .contact_sheet import CONTACT_SHEET
-    from .doubts import sentences
+    from .align_report import told
 
     with show_progress("photos", "without a crop") as progress:
         summary = align_folder(photos, out, progress=progress, **options)
-    rate = (summary.num_photos - summary.num_before) / summary.seconds
-    click.echo(
-        f"{counted(summary.num_crops, 'crop')} of {counted(summary.num_identities, 'identity')} from "
-        f"{counted(summary.num_photos, 'photo')} in {summary.seconds:.0f} s"
-        + (f" ({rate:.1f} photos a second)" if rate else "")
-    )
-    counts = {
-        "landmarks": summary.methods,
-        "photos without a crop": summary.problems,
-        "ignored": summary.ignored,
-        "done before": {"photos": summary.num_before} if summary.num_before else {},
-    }
-    for title, numbers in counts.items():
-        if numbers:
-            click.echo(f"  {title}: " + ", ".join(f"{name} {number:,}" for name, number in numbers.items()))
-    if summary.lost:
-        shown = [f"{name} ({why})" for name, why in list(summary.lost.items())[:5]]
-        more = f"; and {len(summary.lost) - 5:,} more, in {REPORT}" if len(summary.lost) > 5 else ""
-        click.echo(f"  people without a crop: {len(summary.lost):,}: {'; '.join(shown)}{more}")
-    doubtful = sentences(summary.doubts)
-    for line in doubtful:
-        click.echo(f"  {line}")
-    for note in summary.notes:
-        click.echo(f"note: {note}")
-    click.echo(f"report: {out / REPORT}")
-    click.echo(f"next: look at {out / CONTACT_SHEET}, then train or evaluate on {out}")
-    if doubtful:
-        click.echo(f"  python -m data_prep doctor {out} DOCTOR proposes which of the doubtful crops to drop")
+    click.echo("\n".join(told(summary)))
 
 
 @main.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,8 +18,10 @@ import torch
 
 from sphereface_plus.data.formats.manifest import mixed_warps
 from sphereface_plus.files import write_page
+from sphereface_plus.words import counted
 
-from .doubts import Doubts, record
+from .contact_sheet import CONTACT_SHEET
+from .doubts import Doubts, record, sentences
 from .journal import Done
 from .layouts import Photos
 from .plugins import advice
@@ -155,3 +157,34 @@ def _per_identity(done: list[Done]) -> dict[str, dict[str, int]]:
         of_identity["photos"] += 1
         of_identity["crops"] += len(photo.crops)
     return counts
+
+
+def told(summary: Summary) -> Iterator[str]:
+    """The lines that the command prints at its end."""
+    rate = (summary.num_photos - summary.num_before) / summary.seconds
+    yield (
+        f"{counted(summary.num_crops, 'crop')} of {counted(summary.num_identities, 'identity')} from "
+        f"{counted(summary.num_photos, 'photo')} in {summary.seconds:.0f} s"
+        + (f" ({rate:.1f} photos a second)" if rate else "")
+    )
+    counts = {
+        "landmarks": summary.methods,
+        "photos without a crop": summary.problems,
+        "ignored": summary.ignored,
+        "done before": {"photos": summary.num_before} if summary.num_before else {},
+    }
+    for title, numbers in counts.items():
+        if numbers:
+            yield f"  {title}: " + ", ".join(f"{name} {number:,}" for name, number in numbers.items())
+    if summary.lost:
+        shown = [f"{name} ({why})" for name, why in list(summary.lost.items())[:5]]
+        more = f"; and {len(summary.lost) - 5:,} more, in {REPORT}" if len(summary.lost) > 5 else ""
+        yield f"  people without a crop: {len(summary.lost):,}: {'; '.join(shown)}{more}"
+    doubtful = sentences(summary.doubts)
+    yield from (f"  {line}" for line in doubtful)
+    yield from (f"note: {note}" for note in summary.notes)
+    yield f"report: {summary.out / REPORT}"
+    yield f"next: look at {summary.out / CONTACT_SHEET}, then train or evaluate on {summary.out}"
+    if doubtful:
+        doctor = f"python -m data_prep doctor {summary.out} DOCTOR"
+        yield f"  {doctor} proposes which of the doubtful crops to drop"

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from sphereface_plus.config import ImageMHEConfig, MHEConfig, TermConfig, to_dict
+from sphereface_plus.errors import UserError
 from sphereface_plus.mhe import (
     EnergyTerm,
     MHERegularizer,
@@ -31,6 +32,10 @@ Mean = Callable[[Tensor], Tensor]
 
 # Above so many identities the smallest angle, C^2 D multiplications, is taken at every tenth log line only.
 FREQUENT_ANGLE_IDENTITIES = 4096
+
+
+class EnergyError(UserError):
+    """A network whose layers the energy that a recipe asks for cannot be taken of."""
 
 
 class Energies:
@@ -128,14 +133,17 @@ class LayerEnergies(Energies):
     """Image classification: Eq. (4), of all hidden layers of a network and of its classifier, the loss's
     prototypes; or a baseline on the hidden layers, the orthonormal or the orthogonal penalty.
 
-    Raises ValueError for a layer that cannot be read as neurons.
+    Raises EnergyError for a layer that cannot be read as neurons, or has too few of them.
     """
 
     def __init__(self, network: nn.Module, loss: nn.Module, config: ImageMHEConfig, *, seed: int) -> None:
         model = nn.ModuleDict({"network": network, "loss": loss})
-        self.regularizer = MHERegularizer(
-            model, hidden=_hidden_term(config), output=_term(config.output), seed=seed
-        )
+        try:
+            self.regularizer = MHERegularizer(
+                model, hidden=_hidden_term(config), output=_term(config.output), seed=seed
+            )
+        except ValueError as error:  # mhe imports nothing of ours, its errors neither
+            raise EnergyError(f"{error}; change the network's settings, or leave the energy out") from None
         # The same in every run, whatever it minimises, so that methods can be compared.
         self.measures = {
             "energy": MHERegularizer(model, hidden=EnergyTerm(), output=EnergyTerm()),

@@ -13,7 +13,7 @@ from sphereface_plus.losses import SmoothedSoftmaxLoss
 from sphereface_plus.mhe import hyperspherical_energy
 from sphereface_plus.networks import build_image_network
 from sphereface_plus.training import image
-from sphereface_plus.training.energies import LayerEnergies
+from sphereface_plus.training.energies import EnergyError, LayerEnergies
 from sphereface_plus.training.folder import RunError
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.run import train
@@ -185,6 +185,12 @@ def test_penalty_is_the_weighted_sum_of_eq_4_of_network_and_prototypes():
     assert energies.of_weights(0).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
+def test_a_layer_of_one_neuron_is_refused_in_a_sentence():
+    network = torch.nn.Linear(4, 3)
+    with pytest.raises(EnergyError, match=r"has one neuron.*; change the network's settings, or leave the"):
+        LayerEnergies(network, SmoothedSoftmaxLoss(1, 3), config.ImageMHEConfig(), seed=0)
+
+
 @pytest.mark.parametrize("name", ["orthonormal", "orthogonal"])
 def test_a_baseline_is_the_sum_of_its_squares_over_the_hidden_layers(name):
     network = build_image_network(config.ImageNetworkConfig(name="cnn6", widths=(4, 4, 8)), in_channels=3)
@@ -207,8 +213,7 @@ def test_every_method_logs_the_same_energies(half_space):
     loss = SmoothedSoftmaxLoss(10, network.embedding_size)
     hidden = config.TermConfig(weight=1.0, power=0.0, half_space=half_space)
     energies = LayerEnergies(network, loss, config.ImageMHEConfig(hidden=hidden), seed=0)
-    embeddings = torch.randn(4, network.embedding_size)
-    scalars = energies.measure(embeddings, torch.arange(4), 0, lambda value: value)
+    scalars = energies.measure(torch.arange(4), 0, None, lambda value: value)
     first = network.stages[0][0].conv.weight.flatten(1)
     full, half = (hyperspherical_energy(first, half_space=space) for space in (False, True))
     assert scalars["energy/network.stages.0.0.conv"].item() == pytest.approx(full.item(), rel=1e-5)

@@ -1,10 +1,7 @@
 """Whole runs of the tiny recipe, in this process."""
 
-import json
-import multiprocessing
 import os
 import signal
-from functools import partial
 
 import cv2
 import pytest
@@ -12,13 +9,7 @@ import torch
 import yaml
 
 from sphereface_plus import checkpoint, config
-from sphereface_plus.commands.describe import describe
-from sphereface_plus.data.batches import BatchesError
-from sphereface_plus.data.crops import CropsError, SpecError
-from sphereface_plus.processes import Processes
-from sphereface_plus.training import face, reporting
-from sphereface_plus.training import run as run_module
-from sphereface_plus.training.failures import ChanceLevel, NonFiniteError
+from sphereface_plus.training import face
 from sphereface_plus.training.folder import RunError, RunFolder
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.run import train
@@ -224,19 +215,6 @@ def test_divergence_that_a_validation_sees_keeps_the_state_and_says_what_to_try(
     assert not RunFolder(tmp_path / "run").last.exists()
 
 
-def test_a_missing_compiler_is_named(tiny, tmp_path, monkeypatch):
-    def no_compiler(*_):
-        raise RuntimeError(
-            "InvalidCxxCompiler: No working C++ compiler found in torch._inductor.config.cpp.cxx"
-        )
-
-    monkeypatch.setattr(face.ClassifierLearner, "update", no_compiler)
-    with pytest.raises(RunError, match=r"train\.compile needs a C\+\+ compiler, .* install g\+\+"):
-        train(tiny(**{"train.compile": True}), tmp_path / "run")
-    with pytest.raises(RuntimeError, match="InvalidCxxCompiler"):
-        train(tiny(), tmp_path / "plain")
-
-
 def test_resume_with_crops_made_anew_is_refused(tiny, tmp_path, make_crops):
     folder = make_crops("crops", identities=3)
     train(tiny(**{"data.path": str(folder)}), tmp_path / "run")
@@ -244,226 +222,6 @@ def test_resume_with_crops_made_anew_is_refused(tiny, tmp_path, make_crops):
     cv2.imwrite(str(crop), cv2.imread(str(crop)) // 2)
     with pytest.raises(RunError, match="now 6 of 3, or others of the same number; put it back"):
         train(tiny(**{"data.path": str(folder), "train.steps": 9}), tmp_path / "run", resume=True)
-
-
-def test_missing_crops_are_named_before_the_first_step(tiny, tmp_path, make_crops):
-    folder = make_crops("crops", identities=3)
-    rows = "".join(f"person_{p}/person_{p}_000{k}.png {p}\n" for p in range(3) for k in range(1, 5))
-    (folder / "list.txt").write_text(rows)
-    with pytest.raises(
-        CropsError, match=r"6 of 12 crops cannot be found: \S*person_0_0003.png, .* and 3 more"
-    ):
-        train(tiny(**{"data.path": str(folder / "list.txt")}), tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_second_process_in_the_same_folder_is_refused(tiny, tmp_path):
-    with (
-        RunFolder(tmp_path / "run").held(),
-        pytest.raises(RunError, match="another process is training here; wait for it, or name another"),
-    ):
-        train(tiny(), tmp_path / "run")
-
-
-def test_a_batch_larger_than_the_set_is_said(tiny, tmp_path, make_crops, capsys):
-    folder = make_crops("crops", identities=3)
-    train(tiny(**{"data.path": str(folder)}), tmp_path / "run")
-    assert "train.batch_size 8 is more than the 6 images of" in capsys.readouterr().err
-
-
-def diverging(tiny, steps):
-    """A run whose first update is finite and absurd."""
-    return tiny(
-        **{"optimizer.learning_rate": 1e30, "optimizer.milestones": [], "train.steps": steps},
-        **{"train.checkpoint_every": 1},
-    )
-
-
-@pytest.mark.parametrize("steps", [1, 2])
-def test_an_update_that_breaks_the_network_is_named_and_no_checkpoint(tiny, tmp_path, steps):
-    with pytest.raises(RunError, match="step 0: the update made the embeddings infinite, the run has dive"):
-        train(diverging(tiny, steps), tmp_path / "run")
-    assert (tmp_path / "run" / "failure" / "state.pt").is_file()
-    with pytest.raises(checkpoint.CheckpointError, match="this run has saved no checkpoint yet"):
-        checkpoint.load(tmp_path / "run")
-
-
-def test_resume_of_a_diverged_run_diverges_again_and_is_never_called_finished(tiny, tmp_path):
-    for _ in range(2):
-        with pytest.raises(RunError, match="the run has diverged"):
-            train(diverging(tiny, 1), tmp_path / "run", resume=True)
-
-
-def test_a_diverged_run_goes_on_with_a_gentler_setting_and_keeps_on_record_which(
-    tiny, tmp_path, monkeypatch, capsys
-):
-    folder = RunFolder(tmp_path / "run")
-    folder.write_config(tiny())
-    with pytest.raises(RunError, match=r"recipe differs: optimizer\.learning_rate"):
-        train(tiny(**{"optimizer.learning_rate": 0.001}), folder.path, resume=True)
-    train(tiny(**{"train.steps": 6}), folder.path, resume=True)
-    update = face.ClassifierLearner.update
-
-    def diverging(learner, batch, step):
-        if step == 7:
-            raise NonFiniteError(step, "loss")
-        return update(learner, batch, step)
-
-    monkeypatch.setattr(face.ClassifierLearner, "update", diverging)
-    with pytest.raises(RunError, match="after a divergence --resume takes these changed, as by --set optim"):
-        train(tiny(), folder.path, resume=True)
-    monkeypatch.undo()
-    gentler = tiny(**{"optimizer.learning_rate": 0.001, "optimizer.clip_norm": 5.0})
-    with pytest.raises(RunError, match="recipe differs: seed"):
-        train(tiny(seed=4), folder.path, resume=True)
-    assert train(gentler, folder.path, resume=True).step == 8
-    said = capsys.readouterr().err
-    assert "changed from step 6 on: optimizer.clip_norm None -> 5.0" in said
-    assert "changed from step 6 on: optimizer.learning_rate 0.01 -> 0.001" in said
-    rates = {line["step"]: line["learning_rate"] for line in read_log(folder.log)}
-    assert rates[7] == pytest.approx(0.0001)  # after the milestone
-    changes = checkpoint.load(folder.path)["changes"]
-    assert [(change["step"], change["setting"]) for change in changes] == [
-        (6, "optimizer.clip_norm"),
-        (6, "optimizer.learning_rate"),
-    ]
-    assert "changed    from step 6 on: optimizer.learning_rate 0.01 -> 0.001" in describe(folder.path)
-    assert (folder.path / "failure_before_6_1" / "state.pt").is_file()
-    with pytest.raises(RunError, match="recipe differs"):  # it has not diverged since
-        train(tiny(**{"train.steps": 9}), folder.path, resume=True)
-
-
-def test_a_batch_that_the_processes_cannot_share_leaves_no_folder(tiny, tmp_path, monkeypatch):
-    three = Processes(0, 3, torch.device("cpu"))
-    monkeypatch.setattr(run_module, "start", lambda device: three)
-    for part in ("TrainedNetwork", "ClassifierLearner"):
-        monkeypatch.setattr(face, part, lambda *_, **__: None)
-    with pytest.raises(BatchesError, match="a batch of 8 cannot be cut evenly: 1 parts, 3 processes"):
-        train(tiny(), tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_reading_process_that_dies_is_named(tiny, tmp_path, monkeypatch):
-    getitems = face.FaceSet.__getitems__
-
-    def dying(dataset, items):
-        if items[0][1] >= 24:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return getitems(dataset, items)
-
-    monkeypatch.setattr(face.FaceSet, "__getitems__", dying)
-    with pytest.raises(RunError, match=r"a process that reads crops has died.*--set data\.workers="):
-        train(tiny(**{"data.workers": 1}), tmp_path / "run")
-
-
-def test_a_lost_connection_is_no_death_of_a_reader_where_there_is_none(tiny, tmp_path, monkeypatch):
-    def lost(*_):
-        raise ConnectionResetError("of something else")
-
-    monkeypatch.setattr(face.ClassifierLearner, "update", lost)
-    with pytest.raises(ConnectionResetError, match="of something else"):
-        train(tiny(), tmp_path / "run")
-
-
-def test_a_refused_training_set_leaves_no_folder(tiny, tmp_path):
-    with pytest.raises(
-        RunError, match=r"data\.path .*nowhere: there is no .*; --set data\.path=\.\.\. names"
-    ):
-        train(tiny(**{"data.path": str(tmp_path / "nowhere")}), tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-
-
-def test_crops_of_another_size_are_refused(tiny, tmp_path, make_crops):
-    with pytest.raises(
-        SpecError,
-        match=r"crops: expected test_32x32 crops of 32x32 .*got images of 48x48; align .* data_prep align",
-    ):
-        train(tiny(**{"data.path": str(make_crops("crops", size=48))}), tmp_path / "run")
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_one_crop_of_another_size_is_named(tiny, tmp_path, make_crops, workers):
-    folder = make_crops("crops")
-    wrong = make_crops("wrong", size=16) / "person_0" / "person_0_0001.png"
-    (folder / "person_1" / "person_1_0002.png").write_bytes(wrong.read_bytes())
-    with pytest.raises(SpecError, match=r"^\S*person_1_0002.png: is 16x16, .*32x32$") as caught:
-        train(tiny(**{"data.path": str(folder), "data.workers": workers}), tmp_path / "run")
-    assert caught.value
-    assert multiprocessing.active_children() == []  # whoever keeps the error keeps no reading process
-
-
-ONE_STEP = {"train.steps": 1, "optimizer.milestones": []}
-
-
-def test_who_is_left_out_is_said_at_the_start(tiny, tmp_path, make_crops, capsys):
-    folder = make_crops("crops", identities=4)
-    (folder / "Nobody").mkdir()
-    for path in sorted((folder / "person_1").iterdir())[1:]:
-        path.unlink()
-    people = len(list(folder.iterdir()))
-    settings = {"data.path": str(folder), "data.min_images": 2, "data.exclude": ["person_2"]}
-    train(tiny(**settings, **ONE_STEP), tmp_path / "run")
-    assert (
-        f"{folder}; 3 of {people} identities left out: Nobody (its folder holds no image), "
-        "person_1 (1 crop, fewer than min_images 2), person_2 (excluded)\n" in capsys.readouterr().err
-    )
-
-
-def test_a_run_does_not_go_on_with_a_crop_of_another_content(tiny, tmp_path, make_crops):
-    folder = make_crops("crops")
-    train(tiny(**{"data.path": str(folder), **ONE_STEP}), tmp_path / "run")
-    crop = folder / "person_1" / "person_1_0002.png"
-    data = bytearray(crop.read_bytes())
-    crop.write_bytes(bytes(len(data)))
-    again = tiny(**{"data.path": str(folder), **ONE_STEP, "train.steps": 2})
-    with pytest.raises(RunError, match="some crops are not the files that they were when the run began"):
-        train(again, tmp_path / "run", resume=True)
-    crop.write_bytes(data)
-    assert train(again, tmp_path / "run", resume=True).step == 2
-
-
-def test_one_identity_is_refused(tiny, tmp_path, make_crops):
-    with pytest.raises(
-        CropsError, match=r"holds one identity only \(person_0\); a classifier needs two; give"
-    ):
-        train(tiny(**{"data.path": str(make_crops("crops", identities=1))}), tmp_path / "run")
-    many = {"data.path": str(make_crops("many", identities=2)), "data.exclude": ["person_1"]}
-    with pytest.raises(CropsError, match=r"needs two; 1 of 2 identities left out: person_1 \(excluded\)"):
-        train(tiny(**many), tmp_path / "run")
-
-
-def test_non_finite_loss_stops_with_batch_and_state_saved(tiny, tmp_path, monkeypatch):
-    normalise, calls = face.normalise, iter(range(100))
-
-    def poisoned(crops, spec):
-        return normalise(crops, spec) * (float("nan") if next(calls) == 5 else 1.0)
-
-    monkeypatch.setattr(face, "normalise", poisoned)
-    with pytest.raises(RunError, match=r"step 5: the loss is not finite; its batch .* are in .*failure; try"):
-        train(tiny(**{"train.checkpoint_every": 100}), tmp_path / "run")
-    failure = tmp_path / "run" / "failure"
-    batch = json.loads((failure / "batch_rank0.json").read_text())
-    assert batch["step"] == 5
-    assert len(batch["paths"]) == len(batch["labels"]) == 8
-    assert all(
-        f"person_{label}/" in path for path, label in zip(batch["paths"], batch["labels"], strict=True)
-    )
-    state = checkpoint.load(failure / "state.pt")
-    assert state["step"] == 5
-    assert all(torch.isfinite(value).all() for value in state["network"].values())
-
-
-def test_chance_level_is_said_once(tiny, tmp_path, capsys, monkeypatch):
-    def blind_network(network_config):
-        network = build_network(network_config)
-        torch.nn.init.zeros_(network.embed.weight)  # every embedding is zero: all logits are equal
-        return network
-
-    build_network = face.build_network
-    monkeypatch.setattr(face, "build_network", blind_network)
-    monkeypatch.setattr(reporting, "ChanceLevel", partial(ChanceLevel, steps=5))
-    train(tiny(**{"optimizer.learning_rate": 1e-12}), tmp_path / "run")
-    assert capsys.readouterr().err.count("chance level: since step 0 the loss has been ln(6) = 1.792") == 1
 
 
 def test_best_checkpoint_is_the_first_with_the_highest_accuracy(tiny, tmp_path, crops):
