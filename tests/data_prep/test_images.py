@@ -187,7 +187,8 @@ def test_a_truncated_file_is_refused_in_one_sentence_and_silently(tmp_path, capf
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     path = saved(noise, tmp_path / f"cut.{suffix}")
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    with pytest.raises(PhotoError, match=rf"cut\.{suffix}: (cannot be decoded: \S|is not an image)") as raised:
+    refused = rf"cut\.{suffix}: (cannot be decoded: \S|is not an image)"
+    with pytest.raises(PhotoError, match=refused) as raised:
         read_photo(path)
     assert "\n" not in str(raised.value)
     assert capfd.readouterr() == ("", "")
