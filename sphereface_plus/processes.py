@@ -49,6 +49,12 @@ class Processes:
         dist.all_reduce(total)
         return total / self.world_size
 
+    def average(self, value: Tensor) -> None:
+        """Makes a tensor its mean over the processes, in place: for the large ones, such as gradients."""
+        if self.world_size > 1:
+            dist.all_reduce(value)
+            value.div_(self.world_size)
+
     def take_mains(self, value: Tensor) -> None:
         """Makes a tensor what it is in the main process, in place."""
         if self.world_size > 1:

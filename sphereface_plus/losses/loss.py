@@ -30,4 +30,4 @@ class Loss(nn.Module, ABC):
         its part's mean loss; that of the whole batch's is the mean of them."""
         for parameter in self.parameters():
             if parameter.grad is not None:
-                parameter.grad.copy_(processes.mean(parameter.grad))
+                processes.average(parameter.grad)

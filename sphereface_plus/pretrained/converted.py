@@ -93,7 +93,8 @@ def _refuse_strangers(file: Path, config: NetworkConfig, renamed: Mapping[str, s
             f"{title} {_some(names)}" for title, names in (("lacks", missing), ("has", strange)) if names
         ]
         raise PretrainedError(
-            f"{file}: is no {config.name} of this format: it {', and '.join(parts)}; --from names another one"
+            f"{file}: is not {config.name} of this format: it {', and '.join(parts)}; "
+            "--from names another one"
         )
 
 

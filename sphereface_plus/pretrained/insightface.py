@@ -34,11 +34,11 @@ def read(path: Path) -> Converted:
     else:
         name, embed, last = _iresnet(path, tensors), "fc.weight", "fc.weight"
     if embed not in tensors:
-        raise PretrainedError(f"{path}: is no {name} of insightface: it lacks {embed}")
+        raise PretrainedError(f"{path}: is not {name} of insightface: it lacks {embed}")
     for matrix in (embed, last):
         if tensors[matrix].ndim < 2 or 0 in tensors[matrix].shape:
             shape = tuple(tensors[matrix].shape)
-            raise PretrainedError(f"{path}: is no {name} of insightface: its {matrix} has the shape {shape}")
+            raise PretrainedError(f"{path}: is not {name} of insightface: its {matrix} has the shape {shape}")
     pixels = tensors[last][0].numel() // (1 if last == _WHOLE_MAP else 512)
     spec: InputSpec = input_spec(path, pixels, color="rgb", std=127.5)
     config = NetworkConfig.model_validate(

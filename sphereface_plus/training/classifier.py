@@ -35,7 +35,6 @@ class Output(NamedTuple):
 
     total: Tensor  # scalar, with the energies that depend on the batch
     scalars: dict[str, Tensor]  # for the log; empty in steps that are not measured
-    gradient: Tensor | None  # what Energies.gradient_of returns, in the same steps
 
 
 class ClassifierLearner:
@@ -67,7 +66,7 @@ class ClassifierLearner:
         self.network.set_modes(step)
         self.loss.train()
         parts = self._on_device(batch)
-        outputs, penalty = self._backward(parts, step)
+        outputs, penalty, gradient = self._backward(parts, step)
         self._join_gradients(step)
         total = _mean([output.total for output in outputs])
         if penalty is not None:
@@ -80,7 +79,7 @@ class ClassifierLearner:
         if self.optimizer.scale is not None:
             scalars["loss_scale"] = self.optimizer.scale
         if self._is_measured(step):
-            scalars |= self._measure(outputs, torch.cat([labels for _, labels in parts]), step)
+            scalars |= self._measure(outputs, gradient, torch.cat([labels for _, labels in parts]), step)
         if takes_step:
             self.optimizer.step(norm)
         else:
@@ -112,15 +111,20 @@ class ClassifierLearner:
         device = self.processes.device
         return [(crops.to(device, non_blocking=True), labels.to(device)) for crops, labels in batch]
 
-    def _backward(self, parts: Batch, step: int) -> tuple[list[Output], Tensor | None]:
-        """Gradients of the mean over the parts; also returns the energies that do not depend on the batch."""
-        outputs, penalty = [], None
+    def _backward(self, parts: Batch, step: int) -> tuple[list[Output], Tensor | None, Tensor | None]:
+        """Gradients of the mean over the parts. Returns the parts, the energies that do not depend on the
+        batch, and, in measured steps, the mean of what Energies.gradient_of gives."""
+        outputs, penalty, gradient = [], None, None
         for number, (crops, labels) in enumerate(parts, start=1):
             is_last = number == len(parts)
             with self.network.joining(is_last):
                 output = self.loss(self.network.embed(crops), labels, step)
-                scalars, gradient = self._look_at(output) if self._is_measured(step) else ({}, None)
+                scalars = {}
+                if self._is_measured(step):
+                    scalars = self._look_at(output)
+                    gradient = _sum(gradient, self.energies.gradient_of(output.loss))
                 total = output.loss
+                del output  # with it the head, whose products (B, C) the backward would keep alive
                 of_batch = self.energies.of_batch(labels, step)
                 if of_batch is not None:
                     total = total + of_batch
@@ -129,8 +133,9 @@ class ClassifierLearner:
                     penalty = self.energies.of_weights(step)
                     share = share if penalty is None else share + penalty
                 self.optimizer.scaled(share).backward()
-            outputs.append(Output(total.detach(), scalars, gradient))
-        return outputs, None if penalty is None else penalty.detach()
+            outputs.append(Output(total.detach(), scalars))
+        gradient = None if gradient is None else gradient / len(parts)
+        return outputs, None if penalty is None else penalty.detach(), gradient
 
     def _join_gradients(self, step: int) -> None:
         self.loss.join_gradients(self.processes)
@@ -155,25 +160,30 @@ class ClassifierLearner:
     def _is_measured(self, step: int) -> bool:
         return step % self.measure_every == 0
 
-    def _look_at(self, output: LossOutput) -> tuple[dict[str, Tensor], Tensor | None]:
-        """A part's scalars and gradient for the log, before its backward frees what they are made of."""
+    def _look_at(self, output: LossOutput) -> dict[str, Tensor]:
+        """A part's scalars for the log, before its backward frees what they are made of."""
         scalars = {"classification_loss": output.loss.detach()} | output.terms
         if output.without_margin is not None:
             plain = output.without_margin()
             scalars["accuracy_without_margin"] = plain.right.float().mean()
             scalars["cross_entropy_without_margin"] = plain.cross_entropy
-        return scalars, self.energies.gradient_of(output.loss)
+        return scalars
 
-    def _measure(self, outputs: list[Output], labels: Tensor, step: int) -> dict[str, Tensor]:
+    def _measure(
+        self, outputs: list[Output], gradient: Tensor | None, labels: Tensor, step: int
+    ) -> dict[str, Tensor]:
         device, mean = self.processes.device, self.processes.mean
         scalars = {
             name: mean(_mean([output.scalars[name].to(device) for output in outputs]))
             for name in outputs[0].scalars
         }
-        gradients = [output.gradient for output in outputs if output.gradient is not None]
-        gradient = mean(_mean(gradients)) if gradients else None
+        gradient = None if gradient is None else mean(gradient)
         return scalars | self.energies.measure(labels, step, gradient, mean)
 
 
 def _mean(values: list[Tensor]) -> Tensor:
     return torch.stack(values).mean(dim=0)
+
+
+def _sum(total: Tensor | None, value: Tensor | None) -> Tensor | None:
+    return value if total is None or value is None else total.add_(value)

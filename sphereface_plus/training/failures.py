@@ -52,6 +52,7 @@ def _what_is_missing(error: Exception, config: RunConfig) -> str | None:
     # Torch raises it wherever the signal of the death comes, even while the batches are closed; the others
     # come of asking the dead for a batch's memory.
     died = "DataLoader worker" in str(error) or isinstance(error, ConnectionError | EOFError)
+    died = died and not isinstance(error, BrokenPipeError)  # who reads what is printed has left
     if died and config.data.workers:
         return (
             "a process that reads crops has died, perhaps for want of memory; go on with --resume, and "

@@ -113,7 +113,7 @@ def test_other_networks_are_refused_by_what_they_lack_and_have(caffe_file, spher
             convert(caffe_file(changed_layers), out, "caffe")
 
     refused(
-        [layer for layer in layers if layer[0] != "relu3_1"], r"no sphereface10 .* it lacks relu3_1\.weight;"
+        [layer for layer in layers if layer[0] != "relu3_1"], r"not sphereface10 .* it lacks relu3_1\.weight;"
     )
     extra = [*layers, ("bn1", "BatchNorm", [np.ones(64, np.float32)])]
     refused(extra, r"it has bn1\.weight; --from names another one")

@@ -181,24 +181,24 @@ def test_other_networks_are_refused(tmp_path):
     out = tmp_path / "face.safetensors"
     tensors = iresnet((2, 2, 2, 2), 4)
     for change, match in (
-        ({"extra.weight": torch.zeros(2)}, r"is not an iresnet18 of this format: it has extra\.weight"),
-        ({"fc.weight": None}, r"is not an iresnet18 of insightface: it lacks fc\.weight"),
+        ({"extra.weight": torch.zeros(2)}, r"is not iresnet18 of this format: it has extra\.weight"),
+        ({"fc.weight": None}, r"is not iresnet18 of insightface: it lacks fc\.weight"),
         (
             {"layer4.1.bn1.weight": None},
             r"neither an IResNet nor a MobileFaceNet of insightface: \(2, 2, 2, 1\) residual",
         ),
-        ({"fc.weight": torch.tensor(1.0)}, r"pth: is not an iresnet18 .* its fc\.weight has the shape \(\)"),
+        ({"fc.weight": torch.tensor(1.0)}, r"pth: is not iresnet18 .* its fc\.weight has the shape \(\)"),
         ({"fc.weight": torch.ones(0, 25088)}, r"its fc\.weight has the shape \(0, 25088\)"),
         (
             {
                 "features.layers.0.layers.0.weight": torch.tensor(1.0),
                 "features.layers.2.weight": torch.eye(2),
             },
-            r"no mobilefacenet .* its features\.layers\.0\.layers\.0\.weight has the shape \(\)",
+            r"not mobilefacenet .* its features\.layers\.0\.layers\.0\.weight has the shape \(\)",
         ),
         (
             {"features.layers.0.layers.0.weight": torch.eye(2), "features.layers.2.weight": torch.eye(2)[0]},
-            r"no mobilefacenet .* its features\.layers\.2\.weight has the shape \(2,\)",
+            r"not mobilefacenet .* its features\.layers\.2\.weight has the shape \(2,\)",
         ),
     ):
         changed = {name: value for name, value in (tensors | change).items() if value is not None}

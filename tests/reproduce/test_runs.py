@@ -63,11 +63,13 @@ def run_and_signal(table, digits, out, number):
 
 @pytest.mark.slow
 def test_a_stopped_table_leaves_no_run_training_and_goes_on(long_table, digits, tmp_path):
-    assert run_and_signal(long_table, digits, tmp_path, signal.SIGTERM)[0] == 130
-    folder = next(tmp_path.glob("runs/*/log.jsonl")).parent
+    out = tmp_path / "out"
+    code, said = run_and_signal(long_table, digits, out, signal.SIGTERM)
+    assert code == 130, said
+    folder = next(out.glob("runs/*/log.jsonl")).parent
     with RunFolder(folder).held():  # nobody trains here
         stopped_at = checkpoint.load(folder)["step"]
-    code, said = run_and_signal(long_table, digits, tmp_path, signal.SIGHUP)
+    code, said = run_and_signal(long_table, digits, out, signal.SIGHUP)
     assert code == 130, said
     with RunFolder(folder).held():
         assert checkpoint.load(folder)["step"] > stopped_at > 0

@@ -1,6 +1,7 @@
 """A tiny training set and recipe: 32x32 crops of coloured noise, SphereFace-4 with 16 dimensions."""
 
 import copy
+from functools import partial
 
 import cv2
 import numpy as np
@@ -8,6 +9,14 @@ import pytest
 import torch
 
 from sphereface_plus import config
+from sphereface_plus.data.crops import normalise
+from sphereface_plus.losses import build_loss
+from sphereface_plus.networks import build_network
+from sphereface_plus.training.classifier import ClassifierLearner
+from sphereface_plus.training.energies import PrototypeEnergy
+from sphereface_plus.training.network import TrainedNetwork
+from sphereface_plus.training.sgd import ScheduledSGD
+from tests.training.learners import ALONE
 
 SIZE, IDENTITIES, IMAGES = 32, 6, 5
 
@@ -84,3 +93,35 @@ def recipe(crops):
 def tiny(recipe):
     """The tiny recipe as a validated config, with the same changes."""
     return lambda **changes: config.from_dict(recipe(**changes))
+
+
+@pytest.fixture
+def build(tiny):
+    """build(**changed settings) -> a learner with the same initial weights each time."""
+
+    def make(processes=ALONE, **changes) -> ClassifierLearner:
+        settings: config.FaceConfig = tiny(**changes)
+        torch.manual_seed(0)
+        network = build_network(settings.network)
+        loss = build_loss(
+            settings.loss, num_identities=IDENTITIES, embedding_size=settings.network.embedding_size
+        )
+        train = settings.train
+        trained = TrainedNetwork(
+            network,
+            partial(normalise, spec=settings.network.input),
+            processes,
+            precision=train.precision,
+            channels_last=train.channels_last,
+            compile=train.compile,
+        )
+        return ClassifierLearner(
+            trained,
+            loss,
+            energies=PrototypeEnergy(loss, settings.mhe, log_every=train.log_every),
+            optimizer=ScheduledSGD(network, loss, settings.optimizer, precision=train.precision),
+            processes=processes,
+            measure_every=train.log_every,
+        )
+
+    return make
