@@ -1,7 +1,7 @@
 # make quickstart         photos -> crops -> SphereFace -> SphereFace+ -> report, on drawn people, a few minutes
 # make quickstart LFW=DIR  the same on the LFW folder (view 1)
 # make check test          what CI runs
-# make bench               every speed figure of the README, measured here
+# make bench               every speed figure of docs/results/README.md, measured here
 # Each target sets up .venv first; nothing but Python 3.11 or newer is needed.
 
 PYTHON ?= python3

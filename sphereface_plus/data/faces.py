@@ -63,7 +63,7 @@ class FaceCrops:
     paths: Sequence[str | PackedCrop]
     """Files, ready to be opened, or places in a packed one; `read_crop` takes either."""
     keys: list[str]
-    """Photo keys (data/keys.py), parallel to `paths`."""
+    """Photo keys (data/formats/keys.py), parallel to `paths`."""
     labels: list[int]
     """0 .. len(identities) - 1, parallel to `paths`; every label occurs."""
     identities: list[str]

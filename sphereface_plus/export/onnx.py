@@ -1,58 +1,39 @@
-"""A checkpoint's network as an ONNX file with a dynamic batch, its input spec beside it."""
+"""A model's network as an ONNX file with a dynamic batch, its input spec beside it."""
 
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 
 import onnx
 import torch
-import yaml
 from torch import nn
 
 from sphereface_plus import weights
 from sphereface_plus.config import InputSpec, to_dict
-from sphereface_plus.embedding import network_of, sidecar
-from sphereface_plus.files import naming
-from sphereface_plus.onnx_import import OnnxError, load_onnx
-
-BATCHES = (1, 2, 7)
-"""Batch sizes at which the exported file is compared with torch."""
-TOLERANCE = 1e-3
-"""Largest difference between the two, in units of torch's largest number; float32 gives some 1e-6."""
+from sphereface_plus.export.checked import Run, write_checked
+from sphereface_plus.onnx_import import load_onnx
+from sphereface_plus.weights import Weights
 
 
 def export_onnx(model: str | Path, out: str | Path) -> float:
     """Writes the network of a run or checkpoint: `crops` (B, 3, H, W), normalised -> `embeddings` (B, D).
 
-    Its metadata say where the weights come from (weights.Origin). Beside `out` lies `<out>.yaml`, the input
-    spec. Both appear once the file is whole and has run.
-    Returns the largest absolute difference between onnxruntime's and torch's embeddings of random crops.
-    Raises CheckpointError or ConfigError, OnnxError where the two differ; nothing is written then.
+    Its metadata say where the weights come from (weights.Origin). What it returns and raises: write_checked.
     """
-    out = Path(out)
-    given = weights.load(model)
-    network, config = network_of(given), given.info.network
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent) as folder:  # one file system
-        file, spec = Path(folder) / out.name, Path(folder) / "input.yaml"
-        program = _exported(network, config.input)
-        origin = json.dumps(to_dict(given.info.origin), ensure_ascii=False)
-        onnx.helper.set_model_props(program, {weights.KEY: origin})
-        with naming(out):
-            file.write_bytes(program.SerializeToString())
-            spec.write_text(yaml.safe_dump(to_dict(config.input), sort_keys=False), encoding="utf-8")
-        difference, largest = _difference(network, file, config.input)
-        if not difference <= TOLERANCE * largest:  # so that nan, which is neither, is refused
-            raise OnnxError(
-                f"{model}: onnxruntime's embeddings differ from torch's by {difference:.1e}, where the "
-                f"largest number is {largest:.1e}; no file was written"
-            )
-        with naming(out):
-            spec.replace(sidecar(out))
-            file.replace(out)
-    return difference
+    return write_checked(model, out, _encoded, _loaded)
+
+
+def _encoded(network: nn.Module, given: Weights) -> bytes:
+    program = _exported(network, given.info.network.input)
+    origin = json.dumps(to_dict(given.info.origin), ensure_ascii=False)
+    onnx.helper.set_model_props(program, {weights.KEY: origin})
+    return program.SerializeToString()
+
+
+def _loaded(file: Path, spec: InputSpec) -> Run:
+    run, _ = load_onnx(file, spec, "cpu")
+    return lambda crops: torch.from_numpy(run(crops.numpy()))
 
 
 def _exported(network: nn.Module, spec: InputSpec) -> onnx.ModelProto:
@@ -70,17 +51,3 @@ def _exported(network: nn.Module, spec: InputSpec) -> onnx.ModelProto:
     for node in model.graph.node:
         node.ClearField("metadata_props")  # stack traces, with the paths of this machine
     return model
-
-
-def _difference(network: nn.Module, file: Path, spec: InputSpec) -> tuple[float, float]:
-    """Largest difference of onnxruntime's embeddings of random crops to torch's; torch's largest number."""
-    run, _ = load_onnx(file, spec, "cpu")
-    generator = torch.Generator().manual_seed(0)
-    ours, expected = [], []
-    for batch in BATCHES:
-        crops = torch.rand(batch, 3, spec.height, spec.width, generator=generator) * 2 - 1
-        with torch.inference_mode():
-            expected.append(network(crops))
-        ours.append(torch.from_numpy(run(crops.numpy())))
-    difference = torch.cat(ours) - torch.cat(expected)
-    return difference.abs().max().item(), torch.cat(expected).abs().max().item()

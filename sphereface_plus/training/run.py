@@ -52,7 +52,7 @@ def train(config: RunConfig, out: str | Path | None = None, *, resume: bool = Fa
 
     resume: go on where the run in that folder stands, or begin if there is none; the numbers are those of a
     run that was never stopped.
-    Raises RunError and the errors of the parts, all ValueErrors with a sentence for the user.
+    Raises RunError and the errors of the parts, all UserErrors with a sentence for the user.
     """
     folder = RunFolder(place_of(config, out))
     processes = start(config.train.device)

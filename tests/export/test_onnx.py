@@ -2,17 +2,17 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner
-from onnx import helper
 
 from sphereface_plus import checkpoint
 from sphereface_plus.__main__ import cli
 from sphereface_plus.checkpoint import CheckpointError
 from sphereface_plus.config import InputSpec, from_dict, to_dict
 from sphereface_plus.embedding import Embedder
+from sphereface_plus.export import checked
 from sphereface_plus.export import onnx as onnx_export
+from sphereface_plus.export.checked import ExportError
 from sphereface_plus.export.onnx import export_onnx
 from sphereface_plus.networks import build_network
-from sphereface_plus.onnx_import import OnnxError
 
 SPEC = InputSpec(template="small_48x32", height=48, width=32, color="rgb", mean=(120.0, 110.0, 100.0))
 
@@ -78,13 +78,13 @@ def test_a_failed_export_leaves_what_was_there(run_folder, tmp_path, monkeypatch
 def test_a_file_that_does_not_give_torchs_embeddings_is_not_written(
     run_folder, tmp_path, monkeypatch, difference
 ):
-    graph = helper.make_graph([], "empty", [], [])
-    monkeypatch.setattr(onnx_export, "_exported", lambda *_: helper.make_model(graph))
-    monkeypatch.setattr(onnx_export, "_difference", lambda *_: (difference, 2.0))
+    monkeypatch.setattr(onnx_export, "_encoded", lambda *_: b"")
+    monkeypatch.setattr(onnx_export, "_loaded", lambda *_: None)
+    monkeypatch.setattr(checked, "_difference", lambda *_: (difference, 2.0))
     with pytest.raises(
-        OnnxError,
-        match=r"run0: onnxruntime's embeddings differ from torch's by (nan|1\.0e-02), where the largest "
-        r"number is 2\.0e\+00; no file was written",
+        ExportError,
+        match=r"run0: the program's embeddings differ from the network's by (nan|1\.0e-02), where the "
+        r"largest number is 2\.0e\+00; no file was written",
     ):
         export_onnx(run_folder, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []

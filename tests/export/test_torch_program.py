@@ -6,8 +6,10 @@ from sphereface_plus import weights
 from sphereface_plus.config import InputSpec, NetworkConfig, load_input_spec
 from sphereface_plus.data.crops import normalise
 from sphereface_plus.embedding import Embedder
+from sphereface_plus.export import checked
 from sphereface_plus.export import torch_program as torch_export
-from sphereface_plus.export.torch_program import ExportError, export_torch
+from sphereface_plus.export.checked import ExportError
+from sphereface_plus.export.torch_program import export_torch
 from sphereface_plus.networks import build_network
 from sphereface_plus.weights import Origin, WeightsInfo
 
@@ -39,9 +41,9 @@ def test_an_exported_program_is_the_network_in_any_batch_and_brings_its_input_sp
 
 
 def test_a_program_that_computes_something_else_is_not_written(file, tmp_path, monkeypatch):
-    monkeypatch.setattr(torch_export, "_difference", lambda *_: (float("nan"), 1.0))
-    monkeypatch.setattr(torch_export, "_exported", lambda *_: None)
-    monkeypatch.setattr(torch.export, "save", lambda *_: None)
+    monkeypatch.setattr(checked, "_difference", lambda *_: (float("nan"), 1.0))
+    monkeypatch.setattr(torch_export, "_encoded", lambda *_: b"")
+    monkeypatch.setattr(torch_export, "_loaded", lambda *_: None)
     with pytest.raises(
         ExportError, match=r"embeddings differ from the network's by nan.* no file was written"
     ):

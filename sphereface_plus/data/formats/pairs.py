@@ -53,7 +53,7 @@ class Pairs:
     """N pairs in the order of their file."""
 
     first: list[str]
-    """Photo keys (data/keys.py), N."""
+    """Photo keys (data/formats/keys.py), N."""
     second: list[str]
     """Photo keys, N."""
     genuine: np.ndarray
