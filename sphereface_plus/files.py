@@ -45,6 +45,7 @@ class NewFiles:
         self._large = large
         self._files: list[tuple[Path, Path, _Raw, IO[bytes]]] = []
         self._old: list[Path] = []
+        self._locks: list[int] = []
 
     def open(self, path: str | Path, *, remove_first: bool = False) -> IO[bytes]:
         """A new, empty file that will lie at `path`, in a folder that is made if it is not there.
@@ -58,6 +59,8 @@ class NewFiles:
             if self._large:
                 _remove_left(path)
             unfinished, raw = _created(path)
+            # Closing the file would give up its lock, and another writer would remove what has no name yet.
+            self._locks.append(os.dup(raw.fileno()))
         self._files.append((path, unfinished, raw, io.BufferedWriter(raw, 2**17)))
         if remove_first:
             self._old.append(path)
@@ -98,6 +101,8 @@ class NewFiles:
                 with suppress(OSError):
                     file.close()
                 unfinished.unlink(missing_ok=True)
+            for lock in self._locks:
+                os.close(lock)
 
 
 @contextmanager

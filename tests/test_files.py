@@ -175,6 +175,16 @@ def test_two_writers_of_one_file_do_not_mix(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_writer_that_has_closed_its_file_keeps_it_until_it_has_its_name(tmp_path):
+    with NewFiles(large=True) as new:
+        new.open(tmp_path / "a").write(b"1")
+        new.finish()
+        with new_file(tmp_path / "a", large=True) as file:  # which removes what the dead have left
+            file.write(b"2")
+        assert (tmp_path / "a").read_bytes() == b"2"
+    assert (tmp_path / "a").read_bytes() == b"1"
+
+
 def _write_and_die(path: Path) -> None:
     with new_file(path) as file:
         file.write(b"half")

@@ -110,6 +110,6 @@ def test_right_is_whose_largest_logit_without_margin_is_the_labels():
 def test_a_loss_joins_its_gradients_by_their_mean_over_processes():
     loss = build_loss(validate(_Loss, {"loss": SETTINGS[0]}, "test").loss, num_identities=C, embedding_size=D)
     loss.prototypes.grad = torch.ones(C, D)
-    loss.join_gradients(SimpleNamespace(mean=lambda gradient: gradient / 2))
+    loss.join_gradients(SimpleNamespace(average=lambda gradient: gradient.div_(2)))
     assert torch.equal(loss.prototypes.grad, torch.full((C, D), 0.5))
     assert loss.bias.grad is None
