@@ -188,7 +188,7 @@ def _created(path: Path) -> tuple[Path, _Raw]:
     while True:
         unfinished = unfinished_name(path)
         raw = _Raw(unfinished, "xb")
-        if _locks(raw.fileno()) and not unfinished.exists():  # removed before it was locked
+        if _locks(raw.fileno(), wait=True) and not unfinished.exists():  # removed before it was locked
             raw.close()
             continue
         return unfinished, raw
@@ -203,19 +203,20 @@ def _remove_left(path: Path) -> None:
                     file.unlink()
 
 
-def _locks(descriptor: int) -> bool:
-    """Whether nobody else had a lock on the file, and we have one now."""
+def _locks(descriptor: int, *, wait: bool = False) -> bool:
+    """Whether we have the lock on a file now, and nobody else has. wait: until others have given it up."""
     try:
         import fcntl
 
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (ImportError, OSError):  # not on every system, nor on every disk
         return False
     return True
 
 
 def _sentence(path: str | Path, error: OSError) -> WriteError:
-    advice = "; make room there, and give the same command again" if error.errno in _NO_ROOM else ""
+    again = "; make room there, and give the same command again (a training: with --resume)"
+    advice = again if error.errno in _NO_ROOM else ""
     return WriteError(f"{path}: cannot be written ({error.strerror or error}){advice}")
 
 

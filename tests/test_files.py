@@ -21,7 +21,15 @@ from sphereface_plus.data.formats.bins import write_bin
 from sphereface_plus.data.formats.embeddings import write_embeddings
 from sphereface_plus.data.formats.image_records import write_image_records
 from sphereface_plus.data.formats.manifest import write_manifest
-from sphereface_plus.files import NewFiles, WriteError, is_unfinished, new_file, new_text, write_text
+from sphereface_plus.files import (
+    NewFiles,
+    WriteError,
+    is_unfinished,
+    new_file,
+    new_text,
+    write_bytes,
+    write_text,
+)
 
 NUMBERS = np.random.default_rng(0).normal(size=(100, 1000)).astype(np.float32)
 
@@ -183,6 +191,27 @@ def test_a_writer_that_has_closed_its_file_keeps_it_until_it_has_its_name(tmp_pa
             file.write(b"2")
         assert (tmp_path / "a").read_bytes() == b"2"
     assert (tmp_path / "a").read_bytes() == b"1"
+
+
+def test_a_file_that_is_removed_before_its_writer_has_the_lock_is_made_again(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    made = []
+
+    class Removed(files._Raw):
+        """The first one is locked at once by another writer, which takes it for one of a dead one."""
+
+        def __init__(self, name, mode) -> None:
+            super().__init__(name, mode)
+            if not made:
+                other = Path(name).open("rb")  # noqa: SIM115
+                fcntl.flock(other, fcntl.LOCK_EX)
+                threading.Timer(0.1, lambda: (Path(name).unlink(), other.close())).start()
+            made.append(name)
+
+    monkeypatch.setattr(files, "_Raw", Removed)
+    write_bytes(tmp_path / "a", b"1")
+    assert (tmp_path / "a").read_bytes() == b"1"
+    assert len(made) == 2
 
 
 def _write_and_die(path: Path) -> None:
