@@ -17,24 +17,11 @@ from sphereface_plus.mhe import (
     hyperspherical_energy,
 )
 from sphereface_plus.mhe.objective import StatefulObjective
+from tests.mhe.small_models import gradients, small_model
 
 # (layer's D, N) of CNN-9, and the energy of random directions, the mean of I_2 over its layers
 CNN9_LAYERS = [(27, 64), (576, 64), (576, 64), (576, 128), (1152, 128), (1152, 128), (1152, 256), (2304, 256)]
 CNN9_LAYERS += [(2304, 256), (4096, 256)]
-
-
-def small_model() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 6, 3), nn.Flatten(), nn.Linear(96, 4)
-    )  # (B, 3, 8, 8) -> (B, 4)
-
-
-def loss_of(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    return nn.functional.cross_entropy(model(images), torch.arange(len(images)) % 4)
-
-
-def gradients(model: nn.Module) -> list[torch.Tensor]:
-    return [p.grad.clone() for p in model.parameters() if p.grad is not None]
 
 
 @pytest.mark.parametrize("distance", ["euclidean", "angular"])

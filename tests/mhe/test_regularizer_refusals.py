@@ -9,12 +9,7 @@ import torch
 from torch import nn
 
 from sphereface_plus.mhe import EnergyTerm, MHERegularizer, RandomProjection
-
-
-def small_model() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 6, 3), nn.Flatten(), nn.Linear(96, 4)
-    )  # (B, 3, 8, 8) -> (B, 4)
+from tests.mhe.small_models import small_model
 
 
 @pytest.mark.parametrize(

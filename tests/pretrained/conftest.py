@@ -168,3 +168,12 @@ def caffe_forward():
 def crops():
     """Three RGB crops of noise, uint8 (3, 112, 96, 3)."""
     return np.random.default_rng(1).integers(0, 256, (3, 112, 96, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def caffe_file(tmp_path, caffe_bytes):
+    def write(layers, form="layer"):
+        (tmp_path / "face.caffemodel").write_bytes(caffe_bytes(layers, form))
+        return tmp_path / "face.caffemodel"
+
+    return write

@@ -8,28 +8,9 @@ from safetensors.torch import save_file
 
 from sphereface_plus import weights
 from sphereface_plus.checkpoint import CheckpointError
-from sphereface_plus.embedding import Embedder
 from sphereface_plus.networks import build_network
 from sphereface_plus.pretrained import PretrainedError, convert, summary
-
-
-def as_input(crops, color, std):
-    """Crops uint8 RGB (B, H, W, 3) as a project feeds them."""
-    ordered = crops[..., ::-1] if color == "bgr" else crops
-    return torch.from_numpy((ordered.astype(np.float32) - 127.5) / std).permute(0, 3, 1, 2)
-
-
-def embed(path, crops):
-    return torch.from_numpy(Embedder.load(path, device="cpu")(crops))
-
-
-@pytest.fixture
-def caffe_file(tmp_path, caffe_bytes):
-    def write(layers, form="layer"):
-        (tmp_path / "face.caffemodel").write_bytes(caffe_bytes(layers, form))
-        return tmp_path / "face.caffemodel"
-
-    return write
+from tests.pretrained.embedding_of import as_input, embed
 
 
 def clcarwin_state(layers, seed=5):

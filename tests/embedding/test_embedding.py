@@ -9,40 +9,11 @@ from click.testing import CliRunner
 from sphereface_plus import checkpoint
 from sphereface_plus.__main__ import cli
 from sphereface_plus.checkpoint import CheckpointError
-from sphereface_plus.config import InputSpec, from_dict, to_dict
+from sphereface_plus.config import InputSpec, to_dict
 from sphereface_plus.data.crops import CropsError, SpecError, normalise
 from sphereface_plus.embedding import Embedder, embed_files, fuse, load_network
 from sphereface_plus.errors import UserError
-from sphereface_plus.networks import build_network
-
-SPEC = InputSpec(template="small_48x32", height=48, width=32)
-CONFIG = from_dict(
-    {
-        "name": "test",
-        "data": {"path": "crops"},
-        "network": {"name": "sphereface4", "embedding_size": 8, "input": to_dict(SPEC)},
-        "loss": {"kind": "softmax"},
-        "optimizer": {"learning_rate": 0.1},
-        "train": {"steps": 1, "batch_size": 2},
-    }
-)
-
-
-@pytest.fixture
-def crops():
-    return np.random.default_rng(0).integers(0, 256, (5, 48, 32, 3), dtype=np.uint8)
-
-
-@pytest.fixture
-def network():
-    return build_network(CONFIG.network).eval()
-
-
-@pytest.fixture
-def run_folder(tmp_path, network):
-    payload = {"config": to_dict(CONFIG), "network": network.state_dict()}
-    checkpoint.save(tmp_path / "run" / "checkpoints" / "last.pt", payload)
-    return tmp_path / "run"
+from tests.embedding.small_models import CONFIG, SPEC
 
 
 def test_a_checkpoints_embeddings_are_those_of_its_network(run_folder, network, crops):
