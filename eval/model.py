@@ -78,7 +78,7 @@ def embed_photos(
         of_bin = images if images is not None and images.suffix == ".bin" and images.is_file() else None
         rows, record = stored_embeddings(Path(asked.name), keys, flip, of_bin)
         return Embedded(rows, record, NOT_PREPARED, find_images(images).files if images else None)
-    from sphereface_plus.models import model_record, open_model
+    from sphereface_plus.commands.model_argument import model_record, open_model
 
     if images is None:
         raise PhotosError(
@@ -142,7 +142,7 @@ def computed_embeddings(
     Raises EmbeddingsError where the model gives numbers that are not finite, CropsError and SpecError for
     crops that do not serve.
     """
-    from sphereface_plus.models import embed_in_chunks
+    from sphereface_plus.commands.model_argument import embed_in_chunks
 
     meta = {**embedder.meta(flip), "crops": fingerprint(images)}
     done, rows = _taken_up(store, meta)

@@ -6,7 +6,7 @@ import pytest
 
 from sphereface_plus.config import ConfigError
 from sphereface_plus.config import recipes as module
-from sphereface_plus.config.recipes import find_recipe, recipes
+from sphereface_plus.config.recipes import find_recipe, recipes_folder
 
 
 def test_recipes_are_the_installed_ones_or_the_checkouts_and_no_others(monkeypatch, tmp_path):
@@ -14,15 +14,15 @@ def test_recipes_are_the_installed_ones_or_the_checkouts_and_no_others(monkeypat
     monkeypatch.setattr(module, "__file__", str(package / "config" / "recipes.py"))
     (tmp_path / "site-packages" / "configs").mkdir(parents=True)  # somebody else's
     with pytest.raises(ConfigError, match="recipes: is missing, where this installation's recipes lie"):
-        recipes()
+        recipes_folder()
     (package / "recipes").mkdir(parents=True)
-    assert recipes() == package / "recipes"
+    assert recipes_folder() == package / "recipes"
 
 
 def test_a_recipe_is_found_by_name_where_no_such_file_is(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     for name in ("cifar/cnn9", "cifar/cnn9.yaml", "configs/cifar/cnn9", "configs/cifar/cnn9.yaml"):
-        assert find_recipe(Path(name)) == recipes() / "cifar" / "cnn9.yaml"
+        assert find_recipe(Path(name)) == recipes_folder() / "cifar" / "cnn9.yaml"
     with pytest.raises(
         ConfigError, match=r"cifar/cnn99: there is no such recipe; did you mean cifar/cnn9 or mnist/cnn6\?"
     ):

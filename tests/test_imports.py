@@ -58,7 +58,7 @@ ARROWS = {
         "sphereface_plus.onnx_import",
         "sphereface_plus.weights",
     ],
-    "sphereface_plus.models": [
+    "sphereface_plus.commands.model_argument": [
         "sphereface_plus.commands.progress",
         "sphereface_plus.config",
         "sphereface_plus.data",
@@ -134,7 +134,7 @@ ARROWS = {
         "sphereface_plus.data",
         "sphereface_plus.embedding",
         "sphereface_plus.model_files",
-        "sphereface_plus.models",
+        "sphereface_plus.commands.model_argument",
         "sphereface_plus.outputs",
         "sphereface_plus.pages",
     ],
@@ -151,7 +151,7 @@ ARROWS = {
         "sphereface_plus.environment",
         "sphereface_plus.kfold",
         "sphereface_plus.model_files",
-        "sphereface_plus.models",
+        "sphereface_plus.commands.model_argument",
         "sphereface_plus.networks",
         "sphereface_plus.outputs",
         "sphereface_plus.pages",

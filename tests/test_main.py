@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from sphereface_plus.__main__ import cli, main
 from sphereface_plus.config import FaceConfig
-from sphereface_plus.config.recipes import recipes
+from sphereface_plus.config.recipes import recipes_folder
 
 RECIPE = {
     "name": "tiny",
@@ -155,7 +155,7 @@ def test_resume_of_a_finished_run_says_so(monkeypatch, capsys, recipe, trained):
 def test_a_mistake_is_one_sentence_and_exit_code_1(
     monkeypatch, capsys, recipe, trained, crops, arguments, sentence
 ):
-    names = {"recipe": recipe, "trained": trained, "crops": crops, "recipes": recipes()}
+    names = {"recipe": recipe, "trained": trained, "crops": crops, "recipes": recipes_folder()}
     assert call(monkeypatch, *(argument.format(**names) for argument in arguments)) == 1
     said = capsys.readouterr().err
     assert said.startswith(sentence.format(**names))

@@ -23,7 +23,7 @@ def run(
     check_folder(out)
     embedder = None
     if model is not None:
-        from sphereface_plus.models import open_model
+        from sphereface_plus.commands.model_argument import open_model
 
         embedder = open_model(model, input_file)
     elif input_file is not None:

@@ -109,8 +109,8 @@ def file_findings(looks: Sequence[Look], size: tuple[int, int]) -> list[Finding]
 
 def embed(embedder: Embedder, crops: FaceCrops, usable: Sequence[int]) -> np.ndarray:
     """Unit embeddings float32 (N, D); rows of zeros where not usable."""
+    from sphereface_plus.commands.model_argument import embed_in_chunks
     from sphereface_plus.data.crops import check_crops
-    from sphereface_plus.models import embed_in_chunks
 
     check_crops(crops.template, crops.size, embedder.input)
     rows = np.concatenate(list(embed_in_chunks(embedder, [crops.paths[index] for index in usable])))

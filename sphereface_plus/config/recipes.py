@@ -8,7 +8,7 @@ from pathlib import Path
 from sphereface_plus.config.strict import ConfigError
 
 
-def recipes() -> Path:
+def recipes_folder() -> Path:
     """The folder of recipes: the one that was installed, or the checkout's. Raises ConfigError."""
     here = Path(__file__).resolve().parents[1]
     installed, checkout = here / "recipes", here.parent / "configs"
@@ -28,10 +28,13 @@ def find_recipe(path: Path) -> Path:
     if path.exists() or path.is_absolute():
         return path
     name = str(path).removeprefix("configs/").removesuffix(".yaml")
-    found = recipes() / f"{name}.yaml"
+    found = recipes_folder() / f"{name}.yaml"
     if found.is_file():
         return found
-    known = [file.relative_to(recipes()).with_suffix("") for file in sorted(recipes().rglob("*.yaml"))]
+    known = [
+        file.relative_to(recipes_folder()).with_suffix("")
+        for file in sorted(recipes_folder().rglob("*.yaml"))
+    ]
     if Path("paper", Path(name).name) in known:
         raise ConfigError(f"{path}: is a table of the paper: sphereface-plus reproduce {Path(name).name}")
     known = [recipe for recipe in known if recipe.parent.name not in ("paper", "input")]

@@ -5,10 +5,10 @@ from torch import nn
 from sphereface_plus.config import ImageNetworkConfig, NetworkConfig
 from sphereface_plus.networks import iresnet
 from sphereface_plus.networks.cnn import PlainCNN, cnn6, cnn9, cnn15
+from sphereface_plus.networks.depth import parts
 from sphereface_plus.networks.iresnet import IResNet, iresnet18, iresnet34, iresnet50, iresnet100
 from sphereface_plus.networks.mobilefacenet import MobileFaceNet
 from sphereface_plus.networks.parameter_groups import parameter_groups
-from sphereface_plus.networks.parts import parts
 from sphereface_plus.networks.resnet import CifarResNet, ImageNetResNet, resnet18, resnet32, resnet34
 from sphereface_plus.networks.sphereface import (
     STAGE_UNITS,

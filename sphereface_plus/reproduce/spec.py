@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from sphereface_plus import config
 from sphereface_plus.config import ConfigError, ImageConfig
-from sphereface_plus.config.recipes import recipes
+from sphereface_plus.config.recipes import recipes_folder
 from sphereface_plus.config.strict import Strict, read, validate
 from sphereface_plus.reproduce import MOST_SEEDS
 
@@ -91,9 +91,9 @@ class Job:
 
 def load_table(name: str) -> tuple[Table, Path]:
     """A table by its name (table01, figure03) or file. Raises ConfigError."""
-    path = Path(name) if name.endswith(".yaml") else recipes() / "paper" / f"{name}.yaml"
+    path = Path(name) if name.endswith(".yaml") else recipes_folder() / "paper" / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in (recipes() / "paper").glob("*.yaml")))
+        known = ", ".join(sorted(file.stem for file in (recipes_folder() / "paper").glob("*.yaml")))
         raise ConfigError(ELSEWHERE.get(name, f"{name}: is not a table or figure; there are {known}"))
     return validate(Table, read(path), str(path)), path
 

@@ -22,7 +22,7 @@ from sphereface_plus.training.finetuning.mean_embeddings import start_prototypes
 from sphereface_plus.training.finetuning.start import load_start, schedule_notes
 from sphereface_plus.training.folder import RunFolder
 from sphereface_plus.training.network import TrainedNetwork
-from sphereface_plus.training.parts import Run
+from sphereface_plus.training.run_parts import Run
 from sphereface_plus.training.sets import FaceSet
 from sphereface_plus.training.sgd import ScheduledSGD
 from sphereface_plus.training.validation import PairsValidation

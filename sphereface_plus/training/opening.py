@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sphereface_plus.data.trained_on import same_name
 from sphereface_plus.training import tasks
-from sphereface_plus.training.parts import Run
+from sphereface_plus.training.run_parts import Run
 from sphereface_plus.training.validation import PairsValidation
 from sphereface_plus.words import counted
 

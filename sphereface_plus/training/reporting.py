@@ -8,7 +8,7 @@ from sphereface_plus.training.console import open_console
 from sphereface_plus.training.failures import ChanceLevel
 from sphereface_plus.training.logs import RunLog
 from sphereface_plus.training.opening import Forecast
-from sphereface_plus.training.parts import Run
+from sphereface_plus.training.run_parts import Run
 
 
 class Reporter:

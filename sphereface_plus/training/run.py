@@ -25,12 +25,12 @@ from sphereface_plus.training.failures import NonFiniteError, explained
 from sphereface_plus.training.folder import DivergedError, RunError, RunFolder, place_of
 from sphereface_plus.training.opening import opening
 from sphereface_plus.training.pace import Pace
-from sphereface_plus.training.parts import Run
 from sphereface_plus.training.precision import settle
 from sphereface_plus.training.reporting import Reporter, Silent
 from sphereface_plus.training.resume import ResumePoint, find
+from sphereface_plus.training.run_parts import Run
 from sphereface_plus.training.signals import stop_on_signals
-from sphereface_plus.training.state import diverged, keep_failure, restore, sampler, save, state
+from sphereface_plus.training.state import diverged, keep_failure, payload_of, restore, sampler, save
 from sphereface_plus.words import counted
 
 
@@ -119,7 +119,7 @@ def fit(run: Run) -> Outcome:
     try:
         with (
             stop_on_signals() as stop,
-            closing(read_batches(run)) as batches,
+            closing(batches_in_parts(run)) as batches,
             closing(Reporter(run) if run.processes.is_main else Silent()) as reporter,
         ):
             reached = loop.train(
@@ -143,7 +143,7 @@ def fit(run: Run) -> Outcome:
         raise DivergedError(f"{error}; {keep_failure(run, error.step)}") from None
 
 
-def read_batches(run: Run) -> Generator[Batch, None, None]:
+def batches_in_parts(run: Run) -> Generator[Batch, None, None]:
     """Batches from the run's first step on, each in its parts."""
     parts = run.data.batches(sampler(run, run.first_step))
     while batch := list(islice(parts, run.config.train.accumulate)):
@@ -166,7 +166,7 @@ def validate(run: Run, step: int) -> dict[str, float]:
     is_best = accuracy > run.best.get("accuracy", -1.0)
     if run.processes.any(is_best):
         run.best = {"step": step, "accuracy": accuracy}
-        payload = state(run, step)
+        payload = payload_of(run, step)
         if run.processes.is_main:
             checkpoint.save(run.folder.best, payload)
     return scalars

@@ -19,7 +19,7 @@ from sphereface_plus.training.folder import (
     RunError,
     differences,
 )
-from sphereface_plus.training.parts import Run
+from sphereface_plus.training.run_parts import Run
 from sphereface_plus.words import counted
 
 HOW_TO_TRY = (
@@ -51,7 +51,7 @@ def save(run: Run, step: int) -> None:
     broken = run.processes.is_main and step > 0 and not embeds(run, step - 1)
     if run.processes.any(broken):
         raise diverged(run, step)
-    payload = state(run, step)
+    payload = payload_of(run, step)
     if not run.processes.is_main:
         return
     if step % run.config.train.checkpoint_every == 0:
@@ -61,7 +61,7 @@ def save(run: Run, step: int) -> None:
 
 def diverged(run: Run, step: int) -> DivergedError:
     """What to tell the user of an update that broke the network; saves the state after it."""
-    payload = state(run, step)
+    payload = payload_of(run, step)
     if run.processes.is_main:
         checkpoint.save(run.folder.failure / "state.pt", payload)
     return DivergedError(
@@ -79,7 +79,7 @@ def embeds(run: Run, step: int) -> bool:
     return bool(torch.isfinite(embeddings).all())
 
 
-def state(run: Run, step: int) -> dict[str, Any]:
+def payload_of(run: Run, step: int) -> dict[str, Any]:
     """A checkpoint's payload: how the weights were made, how to feed them, how to go on.
 
     All processes make it together, and the main one writes it: a learner may hold a share of it in each.
@@ -169,7 +169,7 @@ def keep_failure(run: Run, step: int) -> str:
     write_text(
         run.folder.failure / f"batch_rank{run.processes.rank}.json", json.dumps(batch, indent=2) + "\n"
     )
-    payload = state(run, step)
+    payload = payload_of(run, step)
     if run.processes.is_main:
         checkpoint.save(run.folder.failure / "state.pt", payload)
     return (

@@ -15,7 +15,7 @@ from sphereface_plus.training.folder import RunFolder
 
 if TYPE_CHECKING:
     from sphereface_plus.processes import Processes
-    from sphereface_plus.training.parts import Run
+    from sphereface_plus.training.run_parts import Run
 
 Place = tuple[str, str | None, str]
 """A setting, the path that it names if it is given, and what has to be there."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sphereface_plus.config.recipes import recipes
+from sphereface_plus.config.recipes import recipes_folder
 
 TABLE = """
 title: A small figure
@@ -55,5 +55,5 @@ def digits(write_digits, tmp_path_factory):
 @pytest.fixture(scope="session")
 def table(tmp_path_factory):
     path = tmp_path_factory.mktemp("tables") / "small.yaml"
-    path.write_text(TABLE.format(recipe=recipes() / "mnist" / "cnn6.yaml"))
+    path.write_text(TABLE.format(recipe=recipes_folder() / "mnist" / "cnn6.yaml"))
     return path

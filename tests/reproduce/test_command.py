@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from sphereface_plus.__main__ import main
-from sphereface_plus.config.recipes import recipes
+from sphereface_plus.config.recipes import recipes_folder
 from sphereface_plus.reproduce import command, runs, spec
 from sphereface_plus.reproduce.figures import features_of
 from sphereface_plus.training.logs import read_log
@@ -213,7 +213,7 @@ def test_a_mistake_is_one_sentence_before_any_run(monkeypatch, capsys, tmp_path,
 def test_help_lists_every_table_and_figure(monkeypatch, capsys):
     assert call(monkeypatch, "--help") == 0
     shown = capsys.readouterr().out
-    for path in (recipes() / "paper").glob("*.yaml"):
+    for path in (recipes_folder() / "paper").glob("*.yaml"):
         described, _ = spec.load_table(path.stem)
         line = next(line for line in shown.splitlines() if line.strip().startswith(path.stem))
         text = path.read_text()

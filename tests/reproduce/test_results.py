@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from sphereface_plus.config import ConfigError
-from sphereface_plus.config.recipes import recipes
+from sphereface_plus.config.recipes import recipes_folder
 from sphereface_plus.reproduce import MOST_SEEDS
 from sphereface_plus.reproduce.results import (
     STUDENT,
@@ -142,7 +142,7 @@ def test_the_papers_null_is_n_c_and_what_it_does_not_have_is_empty(folders, tmp_
 
 def provenance_of(folder, **record):
     job = jobs_of(load_table("table01")[0], load_table("table01")[0].budgets["small"], 1)[0]
-    config = config_of(job, recipes() / "cifar" / "cnn9.yaml", {"cifar10": "a"}, ["train.steps=4000"])
+    config = config_of(job, recipes_folder() / "cifar" / "cnn9.yaml", {"cifar10": "a"}, ["train.steps=4000"])
     about = {"hardware": ["CPU"], "torch": ["2"], "date": ["today"], "at_once": [1], "threads": [2]}
     folder.with_suffix(".json").write_text(json.dumps(about | record))
     return provenance({folder: config})

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from sphereface_plus import checkpoint
-from sphereface_plus.config.recipes import recipes
+from sphereface_plus.config.recipes import recipes_folder
 from sphereface_plus.reproduce import runs, spec
 from sphereface_plus.training.folder import RunError, RunFolder
 from sphereface_plus.training.logs import read_log
@@ -18,7 +18,7 @@ from sphereface_plus.training.logs import read_log
 @pytest.fixture
 def config():
     job = spec.Job("Baseline", 0, ())
-    return spec.config_of(job, recipes() / "mnist" / "cnn6.yaml", {"mnist": "nowhere"})
+    return spec.config_of(job, recipes_folder() / "mnist" / "cnn6.yaml", {"mnist": "nowhere"})
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sphereface_plus.config import ConfigError
-from sphereface_plus.config.recipes import recipes
+from sphereface_plus.config.recipes import recipes_folder
 from sphereface_plus.data.images import normalise
 from sphereface_plus.losses.smoothed_softmax import SmoothedSoftmaxLoss
 from sphereface_plus.networks import build_image_network
@@ -17,7 +17,7 @@ from sphereface_plus.training.energies import LayerEnergies
 from sphereface_plus.training.network import TrainedNetwork
 from sphereface_plus.training.sgd import ScheduledSGD
 
-NAMES = sorted(path.stem for path in (recipes() / "paper").glob("*.yaml"))
+NAMES = sorted(path.stem for path in (recipes_folder() / "paper").glob("*.yaml"))
 DATA = {"cifar10": "a", "cifar100": "b", "mnist": "c", "imagenet": "d"}
 
 

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from sphereface_plus.commands.model_argument import CHUNK, embed_in_chunks, model_record, open_model
 from sphereface_plus.config import ConfigError
 from sphereface_plus.embedding import Embedder, embed_files
-from sphereface_plus.models import CHUNK, embed_in_chunks, model_record, open_model
 
 
 @pytest.fixture
