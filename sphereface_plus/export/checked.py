@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from sphereface_plus import weights
 from sphereface_plus.config import InputSpec, to_dict
 from sphereface_plus.embedding import network_of, sidecar
 from sphereface_plus.errors import UserError
-from sphereface_plus.files import naming
+from sphereface_plus.files import NewFiles
 from sphereface_plus.weights import Weights
 
 BATCHES = (1, 2, 7)
@@ -47,22 +46,19 @@ def write_checked(
     out = Path(out)
     given = weights.load(model)
     network, input = network_of(given), given.info.network.input
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent) as folder:  # one file system
-        file, spec = Path(folder) / out.name, Path(folder) / "input.yaml"
-        program = encode(network, given)  # before: a writer does not say why it cannot write a file
-        with naming(out):
-            file.write_bytes(program)
-            spec.write_text(yaml.safe_dump(to_dict(input), sort_keys=False), encoding="utf-8")
-        difference, largest = _difference(network, load(file, input), input)
+    program = encode(network, given)
+    with NewFiles(large=True) as new:
+        # The spec first: a program never lies beside none.
+        new.open(sidecar(out)).write(yaml.safe_dump(to_dict(input), sort_keys=False).encode())
+        file = new.open(out)
+        file.write(program)
+        file.flush()
+        difference, largest = _difference(network, load(Path(file.name), input), input)
         if not difference <= TOLERANCE * largest:  # so that nan, which is neither, is refused
             raise ExportError(
                 f"{model}: the program's embeddings differ from the network's by {difference:.1e}, where the "
                 f"largest number is {largest:.1e}; no file was written"
             )
-        with naming(out):
-            spec.replace(sidecar(out))
-            file.replace(out)
     return difference
 
 

@@ -31,7 +31,8 @@ def _encoded(network: nn.Module, given: Weights) -> bytes:
 
 
 def _loaded(file: Path, spec: InputSpec) -> Run:
-    return torch.export.load(file).module()
+    with file.open("rb") as program:  # torch would warn of the unfinished file's name
+        return torch.export.load(program).module()
 
 
 def _exported(network: nn.Module, spec: InputSpec) -> ExportedProgram:

@@ -10,6 +10,7 @@ from sphereface_plus.export import checked
 from sphereface_plus.export import torch_program as torch_export
 from sphereface_plus.export.checked import ExportError
 from sphereface_plus.export.torch_program import export_torch
+from sphereface_plus.files import WriteError
 from sphereface_plus.networks import build_network
 from sphereface_plus.weights import Origin, WeightsInfo
 
@@ -25,10 +26,11 @@ def file(tmp_path):
 
 
 def test_an_exported_program_is_the_network_in_any_batch_and_brings_its_input_spec(
-    file, tmp_path, repository
+    file, tmp_path, repository, capfd
 ):
     out = tmp_path / "new" / "face.pt2"
     assert export_torch(file, out) < 1e-5
+    assert capfd.readouterr().err == ""  # torch warns of files of other names
     assert sorted(path.name for path in out.parent.iterdir()) == ["face.pt2", "face.pt2.yaml"]
     program, spec = torch.export.load(out).module(), load_input_spec(f"{out}.yaml")
     assert spec == SPEC
@@ -49,3 +51,10 @@ def test_a_program_that_computes_something_else_is_not_written(file, tmp_path, m
     ):
         export_torch(file, tmp_path / "face.pt2")
     assert [path.name for path in tmp_path.iterdir()] == ["face.safetensors"]
+
+
+def test_a_program_does_not_appear_without_its_input_spec(file, tmp_path):
+    (tmp_path / "face.pt2.yaml").mkdir()
+    with pytest.raises(WriteError, match=r"face\.pt2\.yaml: cannot be written"):
+        export_torch(file, tmp_path / "face.pt2")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["face.pt2.yaml", "face.safetensors"]
