@@ -8,155 +8,56 @@ from pathlib import Path
 import pytest
 
 LIBRARY = "sphereface_plus"
-# The ground floor: everybody may stand on it.
-GROUND = [
-    "sphereface_plus.errors",
-    "sphereface_plus.files",
-    "sphereface_plus.path_checks",
-    "sphereface_plus.words",
-]
-# Longest prefix wins. A part may import itself and what stands here; everything else of ours is refused.
+# Who may import whom, without the library's name before it. The longest name that a module lies in counts. A
+# part may import itself and what stands here, and uses all of that; everything else of ours is refused.
 ARROWS = {
-    "sphereface_plus.errors": [],
-    "sphereface_plus.words": [],
-    "sphereface_plus.files": ["sphereface_plus.errors"],
-    "sphereface_plus.path_checks": ["sphereface_plus.errors"],
-    "sphereface_plus.outputs": GROUND,
-    "sphereface_plus.pages": ["sphereface_plus.words"],
-    "sphereface_plus.plot_style": [],
-    "sphereface_plus.processes": ["sphereface_plus.errors", "sphereface_plus.words"],
-    "sphereface_plus.environment": [],
-    "sphereface_plus.kfold": ["sphereface_plus.errors"],
-    "sphereface_plus.mhe": [],
-    "sphereface_plus.config": ["sphereface_plus.errors"],
-    "sphereface_plus.model_files": ["sphereface_plus.errors"],
-    "sphereface_plus.checkpoint": [*GROUND, "sphereface_plus.model_files"],
-    "sphereface_plus.weights": [
-        *GROUND,
-        "sphereface_plus.checkpoint",
-        "sphereface_plus.config",
-        "sphereface_plus.data.trained_on",
-        "sphereface_plus.model_files",
-    ],
-    "sphereface_plus.data.formats": GROUND,
-    "sphereface_plus.data": [*GROUND, "sphereface_plus.config", "sphereface_plus.outputs"],
-    "sphereface_plus.networks": ["sphereface_plus.config", "sphereface_plus.errors"],
-    "sphereface_plus.losses": ["sphereface_plus.config", "sphereface_plus.processes"],
-    "sphereface_plus.onnx_import": [
-        *GROUND,
-        "sphereface_plus.config",
-        "sphereface_plus.data",
-        "sphereface_plus.model_files",
-    ],
-    "sphereface_plus.embedding": [
-        *GROUND,
-        "sphereface_plus.checkpoint",
-        "sphereface_plus.config",
-        "sphereface_plus.data",
-        "sphereface_plus.model_files",
-        "sphereface_plus.networks",
-        "sphereface_plus.onnx_import",
-        "sphereface_plus.weights",
-    ],
-    "sphereface_plus.commands.model_argument": [
-        "sphereface_plus.commands.progress",
-        "sphereface_plus.config",
-        "sphereface_plus.data",
-        "sphereface_plus.embedding",
-    ],
-    "sphereface_plus.hub": [
-        *GROUND,
-        "sphereface_plus.config",
-        "sphereface_plus.embedding",
-        "sphereface_plus.model_files",
-        "sphereface_plus.weights",
-    ],
-    "sphereface_plus.pretrained": [
-        *GROUND,
-        "sphereface_plus.checkpoint",
-        "sphereface_plus.config",
-        "sphereface_plus.data",
-        "sphereface_plus.model_files",
-        "sphereface_plus.networks",
-        "sphereface_plus.weights",
-    ],
-    "sphereface_plus.export": [
-        *GROUND,
-        "sphereface_plus.config",
-        "sphereface_plus.embedding",
-        "sphereface_plus.hub",
-        "sphereface_plus.model_files",
-        "sphereface_plus.onnx_import",
-        "sphereface_plus.weights",
-    ],
-    "sphereface_plus.training": [
-        *GROUND,
-        "sphereface_plus.checkpoint",
-        "sphereface_plus.config",
-        "sphereface_plus.data",
-        "sphereface_plus.embedding",
-        "sphereface_plus.kfold",
-        "sphereface_plus.losses",
-        "sphereface_plus.mhe",
-        "sphereface_plus.model_files",
-        "sphereface_plus.networks",
-        "sphereface_plus.processes",
-        "sphereface_plus.weights",
-    ],
-    "sphereface_plus.commands.progress": [],
-    "sphereface_plus.commands.ending": ["sphereface_plus.errors"],
-    "sphereface_plus.commands": ["sphereface_plus"],
-    "sphereface_plus.sphere": [
-        *GROUND,
-        "sphereface_plus.commands.progress",
-        "sphereface_plus.mhe",
-        "sphereface_plus.outputs",
-        "sphereface_plus.plot_style",
-    ],
-    "sphereface_plus.reproduce": [
-        *GROUND,
-        "sphereface_plus.checkpoint",
-        "sphereface_plus.config",
-        "sphereface_plus.data",
-        "sphereface_plus.environment",
-        "sphereface_plus.networks",
-        "sphereface_plus.outputs",
-        "sphereface_plus.plot_style",
-        "sphereface_plus.processes",
-        "sphereface_plus.training",
-    ],
-    "sphereface_plus": ["sphereface_plus"],
-    "data_prep": [
-        *GROUND,
-        "sphereface_plus.commands.ending",
-        "sphereface_plus.commands.progress",
-        "sphereface_plus.config",
-        "sphereface_plus.data",
-        "sphereface_plus.embedding",
-        "sphereface_plus.model_files",
-        "sphereface_plus.commands.model_argument",
-        "sphereface_plus.outputs",
-        "sphereface_plus.pages",
-    ],
+    # The ground floor.
+    "errors": "",
+    "words": "",
+    "files": "",
+    "plot_style": "",
+    "environment": "",
+    "path_checks": "errors",
+    "outputs": "files path_checks",
+    "pages": "words",
+    "processes": "errors words",
+    "kfold": "errors",
+    "model_files": "errors",
+    # The rooms.
+    "mhe": "",
+    "config": "errors",
+    "checkpoint": "errors files model_files",
+    "weights": "checkpoint config data.trained_on errors files model_files words",
+    "data.formats": "errors files words",
+    "data": "config errors outputs words",
+    "networks": "config errors",
+    "losses": "config processes",
+    "onnx_import": "config data errors model_files",
+    "embedding": "config data errors model_files networks onnx_import weights",
+    "hub": "config embedding errors files model_files weights words",
+    "pretrained": "checkpoint config data errors files model_files networks weights words",
+    "export": "config embedding errors files hub model_files onnx_import path_checks weights words",
+    "training": "checkpoint config data embedding errors files kfold losses mhe model_files networks "
+    "processes weights words",
+    "sphere": "commands.progress errors files mhe outputs plot_style words",
+    "reproduce": "checkpoint config data environment files networks outputs path_checks plot_style processes "
+    "training words",
+    # The commands: each on what it starts.
+    "commands.progress": "",
+    "commands.ending": "errors",
+    "commands.model_argument": "commands.progress config data embedding",
+    "commands.convert": "outputs path_checks pretrained",
+    "commands.describe": "checkpoint config errors mhe model_files networks training weights words",
+    "commands.embed": "commands.progress config data embedding model_files outputs path_checks words",
+    "commands.export": "export model_files outputs",
+    "commands.settings_help": "config training",
+    "commands.training": "config training words",
+    "__main__": "commands model_files processes reproduce sphere",
+    "data_prep": "commands.ending commands.model_argument commands.progress data embedding errors files "
+    "model_files outputs pages path_checks words",
     # eval prepares raw photos with data_prep; the k-fold accuracy is the library's: training uses it too.
-    "eval": [
-        "data_prep",
-        *GROUND,
-        "sphereface_plus.checkpoint",
-        "sphereface_plus.commands.ending",
-        "sphereface_plus.commands.progress",
-        "sphereface_plus.config",
-        "sphereface_plus.data",
-        "sphereface_plus.embedding",
-        "sphereface_plus.environment",
-        "sphereface_plus.kfold",
-        "sphereface_plus.model_files",
-        "sphereface_plus.commands.model_argument",
-        "sphereface_plus.networks",
-        "sphereface_plus.outputs",
-        "sphereface_plus.pages",
-        "sphereface_plus.plot_style",
-    ],
+    "eval": "data_prep commands.ending commands.model_argument commands.progress config data embedding "
+    "environment errors files kfold model_files outputs pages path_checks plot_style words",
 }
 OURS = ("sphereface_plus", "data_prep", "eval")
 
@@ -182,25 +83,71 @@ def within(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith(prefix + ".")
 
 
+def room_of(module: str) -> str | None:
+    """The entry of ARROWS that a module of ours stands under."""
+    rooms = [room for room in ARROWS if within(module.removeprefix(f"{LIBRARY}."), room)]
+    return max(rooms, key=len, default=None)
+
+
+def arrows_of(source: str, module: str, is_package: bool = False):
+    """(what it imports of ours from other rooms, the arrow that allows it or None), each."""
+    room = room_of(module)
+    allowed = ARROWS[room].split() if room is not None else []
+    for name in imports_of(source, module, is_package):
+        short = name.removeprefix(f"{LIBRARY}.")
+        is_ours = name.split(".")[0] in OURS and short != "__version__"
+        if is_ours and not (room is not None and within(short, room)):
+            yield name, max((arrow for arrow in allowed if within(short, arrow)), key=len, default=None)
+
+
 def violations(source: str, module: str, is_package: bool = False) -> list[str]:
-    owner = max((key for key in ARROWS if within(module, key)), key=len)
-    allowed = [owner, *ARROWS[owner]]
+    found = arrows_of(source, module, is_package)
+    return [f"{module} may not import {name}" for name, arrow in found if arrow is None]
+
+
+@pytest.fixture(scope="module")
+def modules(repository):
+    """(source, module, whether it is a package) of each module of ours."""
     return [
-        f"{module} may not import {name}"
-        for name in imports_of(source, module, is_package)
-        if name.split(".")[0] in OURS
-        and name != f"{LIBRARY}.__version__"
-        and not any(within(name, prefix) for prefix in allowed)
+        (
+            path.read_text(encoding="utf-8"),
+            module_of(path.relative_to(repository)),
+            path.name == "__init__.py",
+        )
+        for folder in OURS
+        for path in sorted((repository / folder).rglob("*.py"))
     ]
 
 
-def test_every_import_follows_the_arrows(repository):
-    found = []
-    for folder in OURS:
-        for path in sorted((repository / folder).rglob("*.py")):
-            module = module_of(path.relative_to(repository))
-            found += violations(path.read_text(encoding="utf-8"), module, path.name == "__init__.py")
-    assert found == []
+def test_every_import_follows_the_arrows(modules):
+    assert [line for module in modules for line in violations(*module)] == []
+
+
+def test_every_module_stands_in_a_room_or_on_the_ground_floor(modules):
+    without = [module for _, module, _ in modules if room_of(module) is None]
+    assert without == [LIBRARY, f"{LIBRARY}.commands"]
+    for source, module, is_package in modules:
+        assert module not in without or list(arrows_of(source, module, is_package)) == []
+
+
+def test_every_arrow_is_used(modules):
+    used = {
+        (room_of(module), arrow)
+        for source, module, is_package in modules
+        for _, arrow in arrows_of(source, module, is_package)
+    }
+    written = [(room, arrow) for room, arrows in ARROWS.items() for arrow in arrows.split()]
+    assert [arrow for arrow in written if arrow not in used] == []
+
+
+def test_no_circle_of_rooms():
+    def reached(room: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
+        for arrow in ARROWS[room].split():
+            if arrow in ARROWS and arrow not in seen:
+                seen = reached(arrow, seen | {arrow})
+        return seen
+
+    assert [room for room in ARROWS if room in reached(room)] == []
 
 
 @pytest.mark.parametrize(
