@@ -8,25 +8,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from data_prep.layouts import LFW_FOLDERS
 from sphereface_plus.config import InputSpec
 from sphereface_plus.data.crops import check_crops, read_crop
 from sphereface_plus.data.formats.bins import read_bin
 from sphereface_plus.data.formats.keys import IMAGE_SUFFIXES, photo_key
-from sphereface_plus.data.formats.lists import read_list
-from sphereface_plus.data.formats.manifest import MANIFEST, read_manifest
-from sphereface_plus.data.formats.packed_faces import SUFFIXES as PACKED
-from sphereface_plus.data.formats.packed_faces import open_pack
-from sphereface_plus.data.formats.packs import PackedCrop
+from sphereface_plus.data.formats.manifest import MANIFEST
+from sphereface_plus.data.formats.packs import CropSource, PackedCrop
+from sphereface_plus.data.listed_crops import listed_crops
 from sphereface_plus.outputs import UNFINISHED
 from sphereface_plus.words import counted
 
 from .errors import PhotosError
-
-if TYPE_CHECKING:
-    import pandas
 
 
 @dataclass(frozen=True)
@@ -35,7 +30,7 @@ class Images:
 
     folder: Path
     """Or the pack or list that they come from."""
-    files: Mapping[str, Path | PackedCrop]
+    files: Mapping[str, CropSource]
     template: str | None = None
     """Alignment template; None where no manifest names one."""
     methods: dict[str, str] = field(default_factory=dict)
@@ -77,44 +72,31 @@ def find_images(place: Path) -> Images:
     Raises PhotosError, also for crops that are not all there yet, and what the formats raise for a file that
     cannot be used.
     """
-    if place.is_dir():
-        manifest = place / MANIFEST
-        return _of_manifest(place, read_manifest(manifest)) if manifest.is_file() else _of_folder(place)
-    if not place.is_file():
+    if place.suffix == ".bin" and place.is_file():
+        return Images(place, read_bin(place).crops)
+    try:
+        listed = listed_crops(place)
+    except FileNotFoundError:
         raise PhotosError(
             f"{place}: there is no such folder; --images takes a folder of photos or crops, or a manifest, "
             "list or packed set of crops"
-        )
-    if place.suffix == ".bin":
-        return Images(place, read_bin(place).crops)
-    if place.suffix == ".csv":
-        return _of_manifest(place.parent, read_manifest(place))
-    if place.suffix in PACKED:
-        pack = open_pack(place)
-        if pack.manifest is not None:
-            return _of_manifest(place, pack.manifest, pack.crops)
-        return _by_key(place, pack.names, pack.crops)
-    names, _ = read_list(place)
-    return _by_key(place, names, [place.parent / name for name in names])
-
-
-def _of_manifest(
-    folder: Path, table: pandas.DataFrame, crops: Sequence[Path | PackedCrop] | None = None
-) -> Images:
-    """crops: in the order of the rows, by default the files in the folder."""
-    names = table["path"].tolist()
+        ) from None
+    if listed is None:
+        return _of_folder(place)
+    found, table = _by_key(listed.place, listed.names, listed.crops), listed.manifest
+    if table is None:
+        return found
     templates = sorted(set(table["template"]))
     if len(templates) != 1:
-        raise PhotosError(f"{folder}: crops of one template are needed, its manifest names {templates}")
-    found = _by_key(folder, names, crops or [folder / name for name in names])
-    methods = dict(zip(map(photo_key, names), table["method"], strict=True))
+        raise PhotosError(f"{listed.place}: crops of one template are needed, its manifest names {templates}")
+    methods = dict(zip(map(photo_key, listed.names), table["method"], strict=True))
     return replace(found, template=templates[0], methods=methods)
 
 
-def _by_key(place: Path, names: Sequence[str], crops: Sequence[Path | PackedCrop]) -> Images:
+def _by_key(place: Path, names: Sequence[str], crops: Sequence[CropSource]) -> Images:
     """Of two crops with one key the first counts."""
     first: dict[str, str] = {}
-    files: dict[str, Path | PackedCrop] = {}
+    files: dict[str, CropSource] = {}
     clashes: dict[str, str] = {}
     for name, crop in zip(names, crops, strict=True):
         key = photo_key(name)
@@ -155,7 +137,9 @@ def crops_for(
     images = find_images(place).only(keys)
     first = images.files[keys[0]]
     of_folder = place.is_dir()
-    size = (read_photo(first) if of_folder and isinstance(first, Path) else read_crop(first)).shape[:2]
+    size = (read_crop(first) if isinstance(first, PackedCrop) or not of_folder else read_photo(first)).shape[
+        :2
+    ]
     if images.template is None and size != (spec.height, spec.width) and of_folder:
         images = _align(images, keys, spec.template, crops, workers)
         size = (spec.height, spec.width)
@@ -170,7 +154,8 @@ def fingerprint(images: Images) -> str:
         if isinstance(source, PackedCrop):  # the packed file's own time would change with its place
             state = f"{source.num_bytes}"
         else:
-            state = f"{source.stat().st_size}\t{source.stat().st_mtime_ns}"
+            status = Path(source).stat()
+            state = f"{status.st_size}\t{status.st_mtime_ns}"
         digest.update(f"{key}\t{state}\n".encode())
     return digest.hexdigest()
 

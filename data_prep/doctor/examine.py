@@ -71,7 +71,7 @@ def examine(
         findings += shared_names(crops.identities, labels, other.identities, np.array(other.labels))
     if embedder is not None:
         usable = [n for n, look in enumerate(looks) if look.problem is None and look.size == size]
-        embeddings = embed(embedder, crops, usable)
+        embeddings = unit_embeddings(embedder, crops, usable)
         alike = likeness(embeddings, labels)
         likenesses = Likenesses(embeddings, labels, alike.crops)
         findings += two_people(embeddings, labels, alike) + one_person(embeddings, labels, alike)
@@ -80,7 +80,7 @@ def examine(
                 their_looks = look_at_all(other.paths, progress)
             usable = [n for n, look in enumerate(their_looks) if look.size == other.size]
             left_out = len(other.paths) - len(usable)
-            theirs = embed(embedder, other, usable)
+            theirs = unit_embeddings(embedder, other, usable)
             findings += shared_faces(embeddings, labels, theirs, np.array(other.labels), alike)
     twice = exact_duplicates(looks, crops.labels)
     findings += [finding for finding in twice if finding.kind != "contradiction"]
@@ -107,7 +107,7 @@ def file_findings(looks: Sequence[Look], size: tuple[int, int]) -> list[Finding]
     return findings
 
 
-def embed(embedder: Embedder, crops: FaceCrops, usable: Sequence[int]) -> np.ndarray:
+def unit_embeddings(embedder: Embedder, crops: FaceCrops, usable: Sequence[int]) -> np.ndarray:
     """Unit embeddings float32 (N, D); rows of zeros where not usable."""
     from sphereface_plus.commands.model_argument import embed_in_chunks
     from sphereface_plus.data.crops import check_crops

@@ -46,7 +46,6 @@ def embed(
     \b
     sphereface-plus embed runs/mine crops/mine mine.npz
     """
-    from sphereface_plus.config import load_input_spec
     from sphereface_plus.model_files import check_model, contents
     from sphereface_plus.path_checks import check_file, check_source
 
@@ -54,31 +53,23 @@ def embed(
     check_source(images, "folder, manifest, list or packed set of crops")
     if str(model) != "pixels":
         check_model(model, onnx=True)
-    input = load_input_spec(spec) if spec else None
 
-    from sphereface_plus.commands.progress import show_progress
+    import numpy as np
+
+    from sphereface_plus.commands.model_argument import embed_in_chunks, open_model
     from sphereface_plus.data.crops import check_crops
     from sphereface_plus.data.faces import FaceCrops
-    from sphereface_plus.embedding import Embedder, embed_files, write_embeddings
+    from sphereface_plus.embedding import write_embeddings
     from sphereface_plus.outputs import claimed
     from sphereface_plus.words import counted
 
-    embedder = Embedder.load(model, input=input, device=device)
+    embedder = open_model(model, spec, device)
     crops = FaceCrops.open(images)
     check_crops(crops.template, crops.size, embedder.input)
     pixels = str(model) == "pixels"
     of = {"model": "pixels" if pixels else model, "crops": images, "flip": flip, "input": spec}
     hashes = contents(model=None if pixels else model, input=spec)
-    claim = claimed(out, "sphereface-plus embed", file=True, contents=hashes, **of)
-    total = len(crops.paths)
-    with claim, show_progress("crops") as progress:
-        progress(0, total)
-        embeddings = embed_files(
-            embedder,
-            crops.paths,
-            flip=flip,
-            batch_size=batch_size,
-            progress=lambda done: progress(done, total),
-        )
+    with claimed(out, "sphereface-plus embed", file=True, contents=hashes, **of):
+        embeddings = np.concatenate(list(embed_in_chunks(embedder, crops.paths, flip, batch_size=batch_size)))
         write_embeddings(out, crops.keys, embeddings, embedder.meta(flip))
     click.echo(f"{out}: {counted(len(embeddings), 'embedding')} of {counted(embeddings.shape[1], 'number')}")

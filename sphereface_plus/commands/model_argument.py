@@ -14,6 +14,7 @@ from sphereface_plus.data.formats.packs import CropSource
 from sphereface_plus.embedding import Embedder, Flip, embed_files
 
 CHUNK = 64
+"""Crops in one go."""
 
 
 def open_model(model: str | Path, input_file: Path | None = None, device: str = "auto") -> Embedder:
@@ -42,16 +43,21 @@ def model_record(embedder: Embedder, model: str, flip: Flip) -> dict[str, Any]:
 
 
 def embed_in_chunks(
-    embedder: Embedder, crops: Sequence[CropSource], flip: Flip = "none", *, done: int = 0
+    embedder: Embedder,
+    crops: Sequence[CropSource],
+    flip: Flip = "none",
+    *,
+    done: int = 0,
+    batch_size: int = CHUNK,
 ) -> Iterator[np.ndarray]:
-    """The crops' embeddings (n, D) in their order, n up to 64 at a time, with a progress bar.
+    """The crops' embeddings (n, D) in their order, n up to batch_size at a time, with a progress bar.
 
     done: how many more are embedded already, for the bar. Raises what embed_files raises.
     """
     total = done + len(crops)
     with show_progress("crops embedded") as progress:
         progress(done, total, 0)
-        for start in range(0, len(crops), CHUNK):
-            chunk = crops[start : start + CHUNK]
-            yield embed_files(embedder, chunk, flip=flip)
+        for start in range(0, len(crops), batch_size):
+            chunk = crops[start : start + batch_size]
+            yield embed_files(embedder, chunk, flip=flip, batch_size=batch_size)
             progress(done + start + len(chunk), total, 0)

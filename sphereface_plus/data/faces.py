@@ -28,12 +28,13 @@ from sphereface_plus.data.crops import (
 from sphereface_plus.data.face_folders import crops_of_folders
 from sphereface_plus.data.folder_notes import AS_A_LIST, taken_for_one
 from sphereface_plus.data.formats.keys import photo_key
-from sphereface_plus.data.formats.lists import ListError, read_list
-from sphereface_plus.data.formats.manifest import MANIFEST, mixed_warps, read_manifest
+from sphereface_plus.data.formats.lists import ListError
+from sphereface_plus.data.formats.manifest import MANIFEST, mixed_warps
 from sphereface_plus.data.formats.packed_faces import SUFFIXES as PACKED
-from sphereface_plus.data.formats.packed_faces import open_pack
+from sphereface_plus.data.formats.packed_faces import PackedSet
 from sphereface_plus.data.formats.packs import PackedCrop
 from sphereface_plus.data.labels import check_labels, numbered
+from sphereface_plus.data.listed_crops import ListedCrops, listed_crops
 from sphereface_plus.data.trained_on import image_length, marks
 from sphereface_plus.words import counted
 
@@ -100,16 +101,15 @@ class FaceCrops:
             raise CropsError(
                 f"{path}: root is for list files, the paths of this are relative to itself; drop root"
             )
-        if path.is_dir():
-            crops = _from_folder(path)
-        elif not path.is_file():
-            raise CropsError(f"{path}: there is no such folder, manifest, list or packed set of crops")
-        elif path.suffix == ".csv":
-            crops = _from_manifest(path)
-        elif path.suffix in PACKED:
-            crops = _from_pack(path)
-        else:
-            crops = _from_list(path, Path(root) if root is not None else path.parent)
+        try:
+            listed = listed_crops(path, Path(root) if root is not None else None)
+        except FileNotFoundError:
+            raise CropsError(
+                f"{path}: there is no such folder, manifest, list or packed set of crops"
+            ) from None
+        except ListError as error:
+            raise CropsError(str(error)) from None
+        crops = _from_folder(path) if listed is None else _from_list(path, listed)
         return _without(exclude, min_images, crops, path)
 
     def fingerprint(self) -> str:
@@ -160,14 +160,20 @@ def _lengths(paths: Sequence[str | PackedCrop], of: Callable[[str | PackedCrop],
     return lengths
 
 
-def _from_manifest(path: Path) -> FaceCrops:
-    table = read_manifest(path)
-    template, size = _one_kind(table, path)
-    names = table["path"].tolist()
-    paths = [str(path.parent / name) for name in names]
-    keys = [photo_key(name) for name in names]
-    labels, identities = numbered(table["identity"].tolist())
-    return FaceCrops(paths, keys, labels, identities, template, size, notes=_warps(table))
+def _from_list(path: Path, listed: ListedCrops) -> FaceCrops:
+    keys = [photo_key(name) for name in listed.names]
+    if listed.labels is not None:
+        num_identities = len(set(listed.labels))
+        check_labels(listed.labels, num_identities, origin=str(path))
+        identities = [str(label) for label in range(num_identities)]
+        size = _first_size(listed.crops)
+        return FaceCrops(listed.crops, keys, listed.labels, identities, None, size)
+    if listed.pack is not None:
+        return _from_pack(path, listed, listed.pack, keys)
+    assert listed.manifest is not None
+    template, size = _one_kind(listed.manifest, path)
+    labels, identities = numbered(listed.identities)
+    return FaceCrops(listed.crops, keys, labels, identities, template, size, notes=_warps(listed.manifest))
 
 
 def _one_kind(table: pandas.DataFrame, path: Path) -> tuple[str, tuple[int, int]]:
@@ -188,10 +194,9 @@ def _warps(table: pandas.DataFrame) -> list[str]:
     return mixed_warps(Counter(table["warp"].tolist())) if "warp" in table else []
 
 
-def _from_pack(path: Path) -> FaceCrops:
-    pack = open_pack(path)
-    labels, identities = numbered(pack.identities)
-    size = _first_size(pack.crops)
+def _from_pack(path: Path, listed: ListedCrops, pack: PackedSet, keys: list[str]) -> FaceCrops:
+    labels, identities = numbered(listed.identities)
+    size = _first_size(listed.crops)
     template, stated, notes = None, pack.size, []
     if pack.manifest is not None:
         template, stated = _one_kind(pack.manifest, path)
@@ -212,7 +217,6 @@ def _from_pack(path: Path) -> FaceCrops:
         for name, first in folders.items()
         if name not in identities
     }
-    keys = [photo_key(name) for name in pack.names]
     return FaceCrops(pack.crops, keys, labels, identities, template, size, left_out, notes)
 
 
@@ -222,19 +226,6 @@ def _from_folder(path: Path) -> FaceCrops:
     keys = [photo_key(f"{identity}/{image}") for identity, image in found.images]
     labels, identities = numbered([identity for identity, _ in found.images])
     return FaceCrops(paths, keys, labels, identities, None, _first_size(paths), found.lost, found.notes)
-
-
-def _from_list(path: Path, root: Path) -> FaceCrops:
-    try:
-        names, labels = read_list(path)
-    except ListError as error:
-        raise CropsError(str(error)) from None
-    num_identities = len(set(labels))
-    check_labels(labels, num_identities, origin=str(path))
-    paths = [str(root / name) for name in names]
-    keys = [photo_key(name) for name in names]
-    identities = [str(label) for label in range(num_identities)]
-    return FaceCrops(paths, keys, labels, identities, None, _first_size(paths))
 
 
 def _first_size(paths: Sequence[str | PackedCrop]) -> tuple[int, int]:
