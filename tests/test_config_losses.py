@@ -5,15 +5,9 @@ import re
 import pytest
 
 from sphereface_plus import config
+from tests.small_sets import small_recipe
 
-TREE = {
-    "name": "tiny",
-    "data": {"path": "crops"},
-    "network": {"name": "sphereface4", "embedding_size": 16},
-    "loss": {"kind": "a_softmax"},
-    "optimizer": {"learning_rate": 0.1},
-    "train": {"steps": 10, "batch_size": 4},
-}
+TREE = small_recipe(loss={"kind": "a_softmax"}, train={"steps": 10, "batch_size": 4})
 
 
 @pytest.mark.parametrize(

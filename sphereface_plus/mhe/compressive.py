@@ -93,14 +93,15 @@ class LearntProjection(StatefulObjective):
     def __init__(
         self,
         dimensions: int,
-        size: int,
-        power: float,
-        distance: Distance,
-        half_space: bool,
-        inner_steps: int,
-        inner_rate: float,
-        unrolled: bool,
-        seed: int,
+        *,
+        size: int = 30,
+        power: float = 2.0,
+        distance: Distance = "euclidean",
+        half_space: bool = False,
+        inner_steps: int = 1,
+        inner_rate: float = 0.3,
+        unrolled: bool = False,
+        seed: int = 0,
     ) -> None:
         super().__init__(dimensions, half_space)
         _check_size(size)
@@ -154,23 +155,6 @@ class AnglePreservingProjection(LearntProjection):
     size: K; the released code's 30, with half_space in hidden layers, power 2 and one inner step.
     """
 
-    def __init__(
-        self,
-        dimensions: int,
-        *,
-        size: int = 30,
-        power: float = 2.0,
-        distance: Distance = "euclidean",
-        half_space: bool = False,
-        inner_steps: int = 1,
-        inner_rate: float = 0.3,
-        unrolled: bool = False,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(
-            dimensions, size, power, distance, half_space, inner_steps, inner_rate, unrolled, seed
-        )
-
     def gain(self, neurons: Tensor, projected: Tensor) -> Tensor:
         return -angle_mismatch(neurons, projected)
 
@@ -185,21 +169,9 @@ class AdversarialProjection(LearntProjection):
     """
 
     def __init__(
-        self,
-        dimensions: int,
-        *,
-        size: int = 30,
-        power: float = 2.0,
-        distance: Distance = "euclidean",
-        half_space: bool = False,
-        inner_steps: int = 10,
-        inner_rate: float = 0.01,
-        unrolled: bool = False,
-        seed: int = 0,
+        self, dimensions: int, *, inner_steps: int = 10, inner_rate: float = 0.01, **others: Any
     ) -> None:
-        super().__init__(
-            dimensions, size, power, distance, half_space, inner_steps, inner_rate, unrolled, seed
-        )
+        super().__init__(dimensions, inner_steps=inner_steps, inner_rate=inner_rate, **others)
 
     def gain(self, neurons: Tensor, projected: Tensor) -> Tensor:
         return hyperspherical_energy(projected, power=self.power, distance=self.distance)

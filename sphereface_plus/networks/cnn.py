@@ -18,6 +18,7 @@ first step on kills the ReLUs or gives NaN: warm up over 200 steps, or clip the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -59,11 +60,11 @@ class PlainCNN(nn.Module):
     def __init__(
         self,
         units: int,
-        widths: Widths,
-        embedding_size: int,
-        in_channels: int,
-        image_size: int,
-        batch_norm: str,
+        widths: Widths = TABLE_11,
+        embedding_size: int = 256,
+        in_channels: int = 3,
+        image_size: int = 32,
+        batch_norm: str = "torch",
         convolution: Convolution = he_convolution,
     ) -> None:
         super().__init__()
@@ -87,38 +88,13 @@ class PlainCNN(nn.Module):
         return self.embed(maps).flatten(1)
 
 
-def cnn6(
-    widths: Widths = TABLE_11,
-    embedding_size: int = 256,
-    in_channels: int = 3,
-    image_size: int = 32,
-    batch_norm: str = "torch",
-) -> PlainCNN:
-    """6 convolutions; 2.2 million parameters.
+cnn6 = partial(PlainCNN, 2)
+"""6 convolutions; 2.2 million parameters.
 
-    With in_channels 1, image_size 28 and embedding_size 2 the network of Figures 4 and 8, "a 6-layer CNN" on
-    MNIST with "the output feature dimension as 2", which the paper describes no further.
-    """
-    return PlainCNN(2, widths, embedding_size, in_channels, image_size, batch_norm)
-
-
-def cnn9(
-    widths: Widths = TABLE_11,
-    embedding_size: int = 256,
-    in_channels: int = 3,
-    image_size: int = 32,
-    batch_norm: str = "torch",
-) -> PlainCNN:
-    """9 convolutions, the network of most of the paper's tables; 3.0 million parameters."""
-    return PlainCNN(3, widths, embedding_size, in_channels, image_size, batch_norm)
-
-
-def cnn15(
-    widths: Widths = TABLE_11,
-    embedding_size: int = 256,
-    in_channels: int = 3,
-    image_size: int = 32,
-    batch_norm: str = "torch",
-) -> PlainCNN:
-    """15 convolutions; 4.5 million parameters. The paper's baseline of this depth does not converge."""
-    return PlainCNN(5, widths, embedding_size, in_channels, image_size, batch_norm)
+With in_channels 1, image_size 28 and embedding_size 2 the network of Figures 4 and 8, "a 6-layer CNN" on
+MNIST with "the output feature dimension as 2", which the paper describes no further.
+"""
+cnn9 = partial(PlainCNN, 3)
+"""9 convolutions, the network of most of the paper's tables; 3.0 million parameters."""
+cnn15 = partial(PlainCNN, 5)
+"""15 convolutions; 4.5 million parameters. The paper's baseline of this depth does not converge."""

@@ -1,22 +1,14 @@
-import numpy as np
 import pytest
 
 from sphereface_plus.data.images import ImagesError
 from sphereface_plus.data.mnist import open_mnist
+from tests.small_sets import write_idx
 
 
 @pytest.fixture
 def digits(tmp_path):
     """Three images to train on and two to test on, in idx files."""
-    rng, raw = np.random.default_rng(0), tmp_path / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    for prefix, labels in (("train", [5, 0, 4]), ("t10k", [7, 2])):
-        pixels = rng.integers(0, 256, (len(labels), 28, 28), dtype=np.uint8)
-        header = np.array([0x803, len(labels), 28, 28], dtype=">i4").tobytes()
-        (raw / f"{prefix}-images-idx3-ubyte").write_bytes(header + pixels.tobytes())
-        header = np.array([0x801, len(labels)], dtype=">i4").tobytes()
-        (raw / f"{prefix}-labels-idx1-ubyte").write_bytes(header + bytes(labels))
-    return tmp_path
+    return write_idx(tmp_path, [5, 0, 4], [7, 2])
 
 
 def test_the_idx_files_are_read_as_grey_images_and_their_digits(digits):

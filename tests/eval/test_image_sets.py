@@ -15,6 +15,7 @@ from eval.photos import PhotosError, find_images
 from sphereface_plus.config import InputSpec, from_dict
 from sphereface_plus.data.formats.manifest import MANIFEST, ManifestRow, write_manifest
 from sphereface_plus.training.validation import PairsValidation
+from tests.small_sets import small_recipe
 
 
 @pytest.fixture
@@ -72,18 +73,7 @@ def test_photos_are_those_of_trainings_validation(crops, crop_pairs):
 
 
 def validation_of(part: dict):
-    config = from_dict(
-        {
-            "name": "x",
-            "data": {"path": "x"},
-            "network": {"name": "sphereface4", "embedding_size": 16},
-            "loss": {"kind": "softmax"},
-            "optimizer": {"learning_rate": 0.1},
-            "train": {"steps": 10, "batch_size": 2},
-            **part,
-        }
-    )
-    return config.validation
+    return from_dict(small_recipe(**part)).validation
 
 
 def device_cpu():

@@ -19,6 +19,7 @@ from sphereface_plus.data.formats.bins import read_bin, write_bin
 from sphereface_plus.data.formats.pairs import Pairs, read_pairs
 from sphereface_plus.data.trained_on import TrainedOn, marks
 from sphereface_plus.networks import build_network
+from tests.small_sets import small_recipe
 
 NONE = np.empty(0, dtype=np.int64)
 
@@ -144,16 +145,7 @@ def trained(tmp_path_factory):
             lines.append(f"person_{person}/{number}.png person_{person}/{number + 1}.png 1")
             lines.append(f"person_{person}/{number}.png person_{(person + 1) % 4}/{number}.png 0")
     (root / "pairs.txt").write_text("\n".join(lines) + "\n")
-    config = from_dict(
-        {
-            "name": "tiny",
-            "data": {"path": "x"},
-            "network": {"name": "sphereface4", "embedding_size": 16},
-            "loss": {"kind": "softmax"},
-            "optimizer": {"learning_rate": 0.1},
-            "train": {"steps": 10, "batch_size": 2},
-        }
-    )
+    config = from_dict(small_recipe())
     crops = FaceCrops.open(root / "crops")
     payload = {
         "network": build_network(config.network).state_dict(),

@@ -13,22 +13,15 @@ from sphereface_plus.export import onnx as onnx_export
 from sphereface_plus.export.checked import ExportError
 from sphereface_plus.export.onnx import export_onnx
 from sphereface_plus.networks import build_network
+from tests.small_sets import small_recipe
 
 SPEC = InputSpec(template="small_48x32", height=48, width=32, color="rgb", mean=(120.0, 110.0, 100.0))
 
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
-    config = from_dict(
-        {
-            "name": "test",
-            "data": {"path": "crops"},
-            "network": {"name": "sphereface4", "embedding_size": 8, "input": to_dict(SPEC)},
-            "loss": {"kind": "softmax"},
-            "optimizer": {"learning_rate": 0.1},
-            "train": {"steps": 1, "batch_size": 2},
-        }
-    )
+    network = {"name": "sphereface4", "embedding_size": 8, "input": to_dict(SPEC)}
+    config = from_dict(small_recipe(network=network))
     folder = tmp_path_factory.mktemp("run")
     network = build_network(config.network)
     checkpoint.save(

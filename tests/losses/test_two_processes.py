@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing
 
 from sphereface_plus.losses import AdaFaceLoss, CurricularFaceLoss, SoftmaxCenterLoss
-from sphereface_plus.processes import gathered, leave
+from sphereface_plus.processes import gathered
+from tests.two_processes import in_two_processes
 
 KINDS = [AdaFaceLoss, CurricularFaceLoss, SoftmaxCenterLoss]
 
@@ -27,23 +24,11 @@ def statistics(rank: int, num_processes: int) -> list[list[float]]:
     return [torch.cat([buffer.flatten() for buffer in loss.buffers()]).tolist() for loss in losses]
 
 
-def process(rank: int, port: int, results) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", f"tcp://localhost:{port}", rank=rank, world_size=2)
-    results.put(statistics(rank, 2))
-    leave(0)  # the plain end aborts now and then
-
-
 @pytest.mark.slow
-def test_two_processes_keep_the_statistics_of_one():
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    results = torch.multiprocessing.get_context("spawn").SimpleQueue()
-    torch.multiprocessing.spawn(process, (port, results), nprocs=2)
+def test_two_processes_keep_the_statistics_of_one(tmp_path):
     expected = statistics(0, 1)
-    for _ in range(2):
-        for theirs, ours in zip(results.get(), expected, strict=True):
+    for found in in_two_processes(statistics, tmp_path):
+        for theirs, ours in zip(found, expected, strict=True):
             assert theirs == pytest.approx(ours, rel=1e-12)
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from sphereface_plus.mhe import EnergyTerm, MHERegularizer
-from sphereface_plus.processes import leave
+from tests.two_processes import in_two_processes
 
 STEPS = 3
 
@@ -38,24 +34,15 @@ def train(rank: int, num_processes: int) -> tuple[list[float], list[torch.Tensor
     return penalties, [parameter.detach() for parameter in model.parameters()]
 
 
-def process(rank: int, port: int, results) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", f"tcp://localhost:{port}", rank=rank, world_size=2)
-    penalties, weights = train(rank, 2)
-    results.put((penalties, [weight.tolist() for weight in weights]))
-    leave(0)  # the plain end aborts now and then
+def plain_train(rank: int, num_processes: int) -> tuple[list[float], list[list]]:
+    penalties, weights = train(rank, num_processes)
+    return penalties, [weight.tolist() for weight in weights]
 
 
 @pytest.mark.slow
-def test_two_processes_make_the_steps_of_one():
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    results = torch.multiprocessing.get_context("spawn").SimpleQueue()
-    torch.multiprocessing.spawn(process, (port, results), nprocs=2)
+def test_two_processes_make_the_steps_of_one(tmp_path):
     penalties, weights = train(0, 1)
-    for _ in range(2):
-        their_penalties, their_weights = results.get()
+    for their_penalties, their_weights in in_two_processes(plain_train, tmp_path):
         assert their_penalties == pytest.approx(penalties, rel=1e-5)
         for theirs, ours in zip(their_weights, weights, strict=True):
             torch.testing.assert_close(torch.tensor(theirs), ours, rtol=1e-4, atol=1e-6)

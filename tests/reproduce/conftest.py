@@ -1,9 +1,9 @@
 """A table of two methods, and a few images to run it on."""
 
-import numpy as np
 import pytest
 
 from sphereface_plus.config.recipes import recipes_folder
+from tests.small_sets import write_idx
 
 TABLE = """
 title: A small figure
@@ -33,16 +33,7 @@ def write_digits():
     idx files."""
 
     def write(folder, seed):
-        rng, raw = np.random.default_rng(seed), folder / "MNIST" / "raw"
-        raw.mkdir(parents=True)
-        for prefix, repeats in (("train", 2), ("t10k", 1)):
-            labels = list(range(10)) * repeats
-            pixels = rng.integers(0, 256, (len(labels), 28, 28), dtype=np.uint8)
-            header = np.array([0x803, len(labels), 28, 28], dtype=">i4").tobytes()
-            (raw / f"{prefix}-images-idx3-ubyte").write_bytes(header + pixels.tobytes())
-            header = np.array([0x801, len(labels)], dtype=">i4").tobytes()
-            (raw / f"{prefix}-labels-idx1-ubyte").write_bytes(header + bytes(labels))
-        return folder
+        return write_idx(folder, [*range(10)] * 2, [*range(10)], seed)
 
     return write
 

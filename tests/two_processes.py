@@ -1,0 +1,24 @@
+"""A function run by two processes of one gloo group, as torchrun would start them."""
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing
+
+from sphereface_plus.processes import leave
+
+
+def in_two_processes(function, folder):
+    """What function(rank, 2) returns in each of two processes, plain data; function stands in a module.
+
+    folder: an empty one, where the two find each other: a port could be somebody else's.
+    """
+    results = torch.multiprocessing.get_context("spawn").SimpleQueue()
+    torch.multiprocessing.spawn(_process, (function, str(folder / "group"), results), nprocs=2)
+    return [results.get() for _ in range(2)]
+
+
+def _process(rank, function, meeting, results):
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=2)
+    results.put(function(rank, 2))
+    leave(0)  # the plain end aborts now and then
