@@ -32,6 +32,8 @@ ARROWS = {
     "data": "config errors outputs words",
     "networks": "config errors",
     "losses": "config processes",
+    "losses.head": "losses.output",  # a head knows no margin's rule
+    "losses.dense_head": "losses.angle losses.head losses.output",
     "onnx_import": "config data errors model_files",
     "embedding": "config data errors model_files networks onnx_import weights",
     "hub": "config embedding errors files model_files weights words",

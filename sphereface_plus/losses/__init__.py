@@ -7,8 +7,10 @@ from sphereface_plus.losses.am_softmax_unnormalised import UnnormalisedAMSoftmax
 from sphereface_plus.losses.arcface import ArcFaceLoss
 from sphereface_plus.losses.asoftmax import ASoftmaxLoss
 from sphereface_plus.losses.curricularface import CurricularFaceLoss
+from sphereface_plus.losses.dense_head import DenseHead
+from sphereface_plus.losses.head import MakeHead
 from sphereface_plus.losses.l_softmax import LSoftmaxLoss
-from sphereface_plus.losses.loss import Loss
+from sphereface_plus.losses.loss import Loss, PrototypeLoss
 from sphereface_plus.losses.magface import MagFaceLoss
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.smoothed_softmax import SmoothedSoftmaxLoss
@@ -57,6 +59,14 @@ _LOSSES = {
 }
 
 
-def build_loss(config: LossConfig, *, num_identities: int, embedding_size: int) -> Loss:
-    """The loss of a recipe, with new prototypes; the settings' names are the constructor's keywords."""
-    return _LOSSES[config.kind](num_identities, embedding_size, **config.model_dump(exclude={"kind"}))
+def build_loss(
+    config: LossConfig, *, num_identities: int, embedding_size: int, head: MakeHead = DenseHead
+) -> Loss:
+    """The loss of a recipe, with new prototypes; the settings' names are the constructor's keywords.
+
+    head: what sees all classes of a batch, of the contract in head.py; triplet has none.
+    """
+    loss = _LOSSES[config.kind](num_identities, embedding_size, **config.model_dump(exclude={"kind"}))
+    if isinstance(loss, PrototypeLoss):
+        loss.head = head
+    return loss

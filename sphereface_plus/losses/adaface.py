@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from sphereface_plus.losses.angle import cosines
-from sphereface_plus.losses.loss import Loss
+from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import lengths, new_prototypes
+from sphereface_plus.losses.prototypes import lengths
 from sphereface_plus.processes import gathered
 
 SHORTEST_DEVIATION = 1e-3  # the released code's epsilon; a batch of equal lengths has no deviation
@@ -31,7 +31,7 @@ def adaptive_target(theta: Tensor, quality: Tensor, margin: float) -> Tensor:
     return torch.cos(theta - margin * quality) - margin * (1 + quality)
 
 
-class AdaFaceLoss(Loss):
+class AdaFaceLoss(PrototypeLoss):
     """Softmax cross-entropy over s cos theta_j, with s adaptive_target(theta_y) for the target.
 
     Embeddings and prototypes are normalised. The length gets no gradient. Its mean and standard deviation run
@@ -53,10 +53,9 @@ class AdaFaceLoss(Loss):
         concentration: float = 0.333,
         momentum: float = 0.99,
     ) -> None:
-        super().__init__()
+        super().__init__(num_identities, embedding_size)
         self.scale, self.margin = scale, margin
         self.concentration, self.momentum = concentration, momentum
-        self.prototypes = new_prototypes(num_identities, embedding_size)
         self.register_buffer("length_mean", torch.tensor(20.0))
         self.register_buffer("length_deviation", torch.tensor(100.0))
 
@@ -70,7 +69,7 @@ class AdaFaceLoss(Loss):
                 self.length_mean.lerp_(everybodys.mean(), 1 - self.momentum)
                 self.length_deviation.lerp_(everybodys.std(correction=0), 1 - self.momentum)
             adapted = quality(length, self.length_mean, self.length_deviation, self.concentration)
-            head = self.head(cosines, x, labels, self.prototypes, lengths(self.prototypes))
+            head = self.head(cosines, x, labels, self.prototypes, self.prototype_lengths())
             target = adaptive_target(head.target_angle(), adapted, self.margin)
             loss = head.cross_entropy(target, scale=self.scale)
         terms = {"length_mean": self.length_mean.clone(), "length_deviation": self.length_deviation.clone()}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sphereface_plus.losses.loss import Loss
+from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import lengths, new_prototypes, project
+from sphereface_plus.losses.prototypes import lengths, project
 
 
-class UnnormalisedAMSoftmaxLoss(Loss):
+class UnnormalisedAMSoftmaxLoss(PrototypeLoss):
     """Softmax cross-entropy over |x| cos theta_j, with |x| (cos theta_y - m) for the target.
 
     Prototypes are normalised, embeddings are not: the embedding's own length is the scale. With the full
@@ -28,9 +28,8 @@ class UnnormalisedAMSoftmaxLoss(Loss):
         margin_cosine: float = 0.4,
         margin_growth: float = 5e-5,
     ) -> None:
-        super().__init__()
+        super().__init__(num_identities, embedding_size)
         self.margin_cosine, self.margin_growth = margin_cosine, margin_growth
-        self.prototypes = new_prototypes(num_identities, embedding_size)
 
     def margin_at(self, step: int) -> float:
         """m of the update `step`, 0 for the first."""
@@ -42,6 +41,6 @@ class UnnormalisedAMSoftmaxLoss(Loss):
         # Out of autocast: the margin is a small difference of large logits.
         with torch.autocast(embeddings.device.type, enabled=False):
             x = embeddings.to(self.prototypes.dtype)
-            head = self.head(project, x, labels, self.prototypes, lengths(self.prototypes))
+            head = self.head(project, x, labels, self.prototypes, self.prototype_lengths())
             loss = head.cross_entropy(head.target_product() - margin * lengths(x))
         return LossOutput(loss, {"margin": torch.tensor(margin)}, head.without_margin)

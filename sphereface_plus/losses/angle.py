@@ -30,11 +30,6 @@ def angles(embeddings: Tensor, prototypes: Tensor) -> Tensor:
     return 2 * torch.atan2(lengths(u - v), lengths(u + v))
 
 
-def with_target(logits: Tensor, labels: Tensor, target: Tensor) -> Tensor:
-    """logits (B, C) whose column of the label is `target` (B,) instead."""
-    return logits.scatter(1, labels[:, None], target[:, None])
-
-
 def straight_through(value: Tensor, carrier: Tensor) -> Tensor:
     """`value`, with the gradient of `carrier`, of the same shape.
 

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from sphereface_plus.losses.angle import cosines, straight_through
-from sphereface_plus.losses.loss import Loss
+from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import lengths_of, new_prototypes
 
 
-class ArcFaceLoss(Loss):
+class ArcFaceLoss(PrototypeLoss):
     """Softmax cross-entropy over s cos theta_j, with s cos(theta_y + margin_radians) for the target.
 
     Embeddings and prototypes are normalised. Beyond theta = pi - margin_radians the target's logit rises
@@ -24,8 +23,7 @@ class ArcFaceLoss(Loss):
     gradient: "exact" is the formula's; "detached" is insightface's, where the angle is moved outside the
     graph and the target feels the plain cosine's gradient.
 
-    unit_prototypes: normalise the stored prototypes in place at each forward in training, outside the graph,
-    as OpenSphere does: its steps, momentum included, where the optimizer is plain SGD.
+    unit_prototypes: OpenSphere's way with the prototypes, see PrototypeLoss.
     """
 
     def __init__(
@@ -38,21 +36,16 @@ class ArcFaceLoss(Loss):
         gradient: Literal["exact", "detached"] = "exact",
         unit_prototypes: bool = False,
     ) -> None:
-        super().__init__()
-        self.unit_prototypes = unit_prototypes
+        super().__init__(num_identities, embedding_size, unit_prototypes=unit_prototypes)
         self.scale, self.margin_radians, self.gradient = scale, margin_radians, gradient
-        self.prototypes = new_prototypes(num_identities, embedding_size)
 
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput:
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):  # bf16 has no cosines in 0.996 .. 1
             x = embeddings.to(self.prototypes.dtype)
-            head = self.head(cosines, x, labels, self.prototypes, self._lengths())
+            head = self.head(cosines, x, labels, self.prototypes, self.prototype_lengths())
             target = torch.cos(head.target_angle() + self.margin_radians)
             if self.gradient == "detached":
                 target = straight_through(target, head.target_product())
             loss = head.cross_entropy(target, scale=self.scale)
         return LossOutput(loss, {}, partial(head.without_margin, self.scale))
-
-    def _lengths(self) -> Tensor:
-        return lengths_of(self.prototypes, unit=self.unit_prototypes, training=self.training)

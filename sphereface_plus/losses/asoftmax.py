@@ -9,16 +9,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sphereface_plus.losses.annealing import Annealing
-from sphereface_plus.losses.head import DenseHead
-from sphereface_plus.losses.loss import Loss
+from sphereface_plus.losses.head import Head
+from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import TINY, lengths, lengths_of, new_prototypes, project
+from sphereface_plus.losses.prototypes import TINY, lengths, project
 from sphereface_plus.losses.psi import psi, psi_derivative
 
 Gradient = Literal["exact", "caffe", "detached"]
 
 
-class ASoftmaxLoss(Loss):
+class ASoftmaxLoss(PrototypeLoss):
     """Softmax cross-entropy over |x| cos theta_j, where the target's cosine gives way to psi_m.
 
         z_j = |x| cos theta_j                                                for j != y
@@ -55,14 +55,13 @@ class ASoftmaxLoss(Loss):
         lambda_min: float = 5.0,
         lambda_start: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(num_identities, embedding_size, unit_prototypes=gradient == "caffe")
         if margin not in (1, 2, 3, 4):
             raise ValueError(f"margin is 1, 2, 3 or 4, got {margin}")
         if gradient not in get_args(Gradient):
             raise ValueError(f"gradient is one of {', '.join(get_args(Gradient))}, got {gradient!r}")
         self.margin, self.gradient = margin, gradient
         self.annealing = Annealing(lambda_base, lambda_gamma, lambda_power, lambda_min, lambda_start)
-        self.prototypes = new_prototypes(num_identities, embedding_size)
 
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput:
         """embeddings (B, D), labels (B,) in 0..C-1, step (0 for the first update) -> LossOutput."""
@@ -70,17 +69,13 @@ class ASoftmaxLoss(Loss):
         # Out of autocast: the margin is a small difference of large logits.
         with torch.autocast(embeddings.device.type, enabled=False):
             x = embeddings.to(self.prototypes.dtype)
-            prototype_lengths = lengths_of(
-                self.prototypes, unit=self.gradient == "caffe", training=self.training
-            )
-            head = self.head(project, x, labels, self.prototypes, prototype_lengths)
+            head = self.head(project, x, labels, self.prototypes, self.prototype_lengths())
             plain = head.target_product()  # |x| cos theta_y
-            loss = head.cross_entropy(plain + self._margin_term(head, plain, lambda_))
+            loss = head.cross_entropy(plain + self._margin_term(head, x, plain, lambda_))
         return LossOutput(loss, {"lambda": torch.tensor(lambda_)}, head.without_margin)
 
-    def _margin_term(self, head: DenseHead, plain_target: Tensor, lambda_: float) -> Tensor:
+    def _margin_term(self, head: Head, x: Tensor, plain_target: Tensor, lambda_: float) -> Tensor:
         # z_y - |x| cos theta_y = |x| (psi_m(theta_y) - cos theta_y) / (1 + lambda), (B,), never above 0
-        x = head.embeddings
         length = lengths(x)
         cosine = plain_target / length
         change = (psi(cosine, self.margin) - cosine) / (1 + lambda_)

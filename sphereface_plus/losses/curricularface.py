@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from sphereface_plus.losses.angle import cosines
-from sphereface_plus.losses.loss import Loss
+from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import lengths, new_prototypes
 from sphereface_plus.processes import gathered
 
 
@@ -24,7 +23,7 @@ def negatives(cosine: Tensor, target: Tensor, t: Tensor) -> Tensor:
     return torch.where(cosine > target[:, None], cosine * (t + cosine), cosine)
 
 
-class CurricularFaceLoss(Loss):
+class CurricularFaceLoss(PrototypeLoss):
     """Softmax cross-entropy over s N(t, cos theta_j), with s cos(theta_y + margin_radians) for the target.
 
     t is the running mean of the target cosines, near 0 at first, so that hard negatives count little; it
@@ -47,16 +46,15 @@ class CurricularFaceLoss(Loss):
         margin_radians: float = 0.5,
         momentum: float = 0.99,
     ) -> None:
-        super().__init__()
+        super().__init__(num_identities, embedding_size)
         self.scale, self.margin_radians, self.momentum = scale, margin_radians, momentum
-        self.prototypes = new_prototypes(num_identities, embedding_size)
         self.register_buffer("t", torch.zeros(()))
 
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput:
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput with t; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):  # bf16 has no cosines in 0.996 .. 1
             x = embeddings.to(self.prototypes.dtype)
-            head = self.head(cosines, x, labels, self.prototypes, lengths(self.prototypes))
+            head = self.head(cosines, x, labels, self.prototypes, self.prototype_lengths())
             theta = head.target_angle()
             if self.training:
                 self.t.lerp_(gathered(theta.cos()).mean(), 1 - self.momentum)

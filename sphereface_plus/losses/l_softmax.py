@@ -8,13 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sphereface_plus.losses.annealing import Annealing
-from sphereface_plus.losses.loss import Loss
+from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import lengths, new_prototypes
+from sphereface_plus.losses.prototypes import lengths
 from sphereface_plus.losses.psi import psi
 
 
-class LSoftmaxLoss(Loss):
+class LSoftmaxLoss(PrototypeLoss):
     """Softmax cross-entropy over w_j x, where the target's cosine gives way to psi_m.
 
         z_j = |w_j| |x| cos theta_j                                              for j != y
@@ -37,12 +37,11 @@ class LSoftmaxLoss(Loss):
         lambda_min: float = 0.0,
         lambda_start: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(num_identities, embedding_size)
         if margin not in (1, 2, 3, 4):
             raise ValueError(f"margin is 1, 2, 3 or 4, got {margin}")
         self.margin = margin
         self.annealing = Annealing(lambda_base, lambda_gamma, lambda_power, lambda_min, lambda_start)
-        self.prototypes = new_prototypes(num_identities, embedding_size)
 
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput:
         """embeddings (B, D), labels (B,) in 0..C-1, step (0 for the first update) -> LossOutput."""

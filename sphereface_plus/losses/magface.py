@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from sphereface_plus.losses.angle import cosines
-from sphereface_plus.losses.loss import Loss
+from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import lengths, new_prototypes
+from sphereface_plus.losses.prototypes import lengths
 
 
-class MagFaceLoss(Loss):
+class MagFaceLoss(PrototypeLoss):
     """Softmax cross-entropy over s cos theta_j, s cos(theta_y + m(a)) for the target, plus a term of length.
 
         length_weight mean(g(a))
@@ -44,7 +44,7 @@ class MagFaceLoss(Loss):
         length_weight: float = 35.0,
         easy_margin: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(num_identities, embedding_size)
         if not 0 < length_min < length_max:
             raise ValueError(
                 f"length_min must be above 0 and below length_max, got {length_min} and {length_max}"
@@ -52,7 +52,6 @@ class MagFaceLoss(Loss):
         self.scale, self.length_min, self.length_max = scale, length_min, length_max
         self.margin_min, self.margin_max, self.length_weight = margin_min, margin_max, length_weight
         self.easy_margin = easy_margin
-        self.prototypes = new_prototypes(num_identities, embedding_size)
 
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput:
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""
@@ -60,7 +59,7 @@ class MagFaceLoss(Loss):
             x = embeddings.to(self.prototypes.dtype)
             length = lengths(x)
             a = length.clamp(self.length_min, self.length_max)
-            head = self.head(cosines, x, labels, self.prototypes, lengths(self.prototypes))
+            head = self.head(cosines, x, labels, self.prototypes, self.prototype_lengths())
             theta = head.target_angle()
             target = torch.cos(theta + self._margin(a))
             if self.easy_margin:

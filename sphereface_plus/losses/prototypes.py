@@ -33,11 +33,6 @@ def unit_lengths(prototypes: nn.Parameter, *, in_place: bool) -> Tensor:
     return lengths(prototypes)
 
 
-def lengths_of(prototypes: nn.Parameter, *, unit: bool, training: bool) -> Tensor:
-    """Lengths (C,) of the prototypes: in the graph, or, with `unit`, as `unit_lengths` has them."""
-    return unit_lengths(prototypes, in_place=training) if unit else lengths(prototypes)
-
-
 def project(embeddings: Tensor, prototypes: Tensor, prototype_lengths: Tensor) -> Tensor:
     """|x| cos(x, w): embeddings (B, D), prototypes (C, D) and their lengths (C,) -> (B, C).
 

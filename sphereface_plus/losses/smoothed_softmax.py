@@ -9,22 +9,22 @@ lets the gradient of a badly wrong answer vanish.
 from __future__ import annotations
 
 import math
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sphereface_plus.losses.head import counted
-from sphereface_plus.losses.loss import Loss
+from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
 
 
-class SmoothedSoftmaxLoss(Loss):
-    """Cross-entropy over z_j = w_j x, no bias, nothing normalised; prototypes (C, D) from N(0, 2 / D).
+def he_prototypes(num_classes: int, embedding_size: int) -> nn.Parameter:
+    """(C, D) from N(0, 2 / D): He's initialisation, as of all the network's layers (section 5.1)."""
+    return nn.Parameter(torch.randn(num_classes, embedding_size) * math.sqrt(2 / embedding_size))
 
-    The initialisation is He's, as of all the network's layers (section 5.1).
-    """
+
+class SmoothedSoftmaxLoss(PrototypeLoss):
+    """Cross-entropy over z_j = w_j x, no bias, nothing normalised; prototypes begin as `he_prototypes`."""
 
     def __init__(
         self,
@@ -34,20 +34,13 @@ class SmoothedSoftmaxLoss(Loss):
         label_smoothing: float = 0.0,
         probability_floor: float = 0.0,
     ) -> None:
-        super().__init__()
-        self.prototypes = nn.Parameter(
-            torch.randn(num_classes, embedding_size) * math.sqrt(2 / embedding_size)
-        )
+        super().__init__(num_classes, embedding_size, initial=he_prototypes)
         self.label_smoothing, self.probability_floor = label_smoothing, probability_floor
 
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput:
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):
-            logits = F.linear(embeddings.to(self.prototypes.dtype), self.prototypes)  # (B, C)
-            if self.probability_floor:
-                log_p = (logits.softmax(dim=1) + self.probability_floor).log()
-            else:
-                log_p = logits.log_softmax(dim=1)
-            right = log_p.gather(1, labels[:, None]).mean()
-            loss = -(1 - self.label_smoothing) * right - self.label_smoothing * log_p.mean()
-        return LossOutput(loss, {}, partial(counted, logits.detach(), labels))
+            x = embeddings.to(self.prototypes.dtype)
+            head = self.head(F.linear, x, labels, self.prototypes)
+            loss = head.smoothed_cross_entropy(smoothing=self.label_smoothing, floor=self.probability_floor)
+        return LossOutput(loss, {}, head.without_margin)

@@ -6,17 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sphereface_plus.losses.loss import Loss
+from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import new_prototypes
 
 
-class SoftmaxLoss(Loss):
+class SoftmaxLoss(PrototypeLoss):
     """Softmax cross-entropy over z_j = w_j x + b_j, the bias only if asked for; nothing is normalised."""
 
     def __init__(self, num_identities: int, embedding_size: int, *, bias: bool = False) -> None:
-        super().__init__()
-        self.prototypes = new_prototypes(num_identities, embedding_size)
+        super().__init__(num_identities, embedding_size)
         self.bias = nn.Parameter(torch.zeros(num_identities)) if bias else None
 
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput:

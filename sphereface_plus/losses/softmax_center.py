@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sphereface_plus.losses.loss import Loss
+from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import new_prototypes
 from sphereface_plus.processes import gathered
@@ -22,7 +22,7 @@ def moved_centers(centers: Tensor, embeddings: Tensor, labels: Tensor, rate: flo
     return centers - rate * differences / (1 + counts)[:, None]
 
 
-class SoftmaxCenterLoss(Loss):
+class SoftmaxCenterLoss(PrototypeLoss):
     """Softmax cross-entropy over w_j x + b_j, plus center_weight times the mean of |x - c_y|^2 / 2.
 
     Nothing is normalised. The centres are not weights: they live in a buffer and move, in training only,
@@ -42,9 +42,8 @@ class SoftmaxCenterLoss(Loss):
         center_weight: float = 0.003,
         center_rate: float = 0.5,
     ) -> None:
-        super().__init__()
+        super().__init__(num_identities, embedding_size)
         self.center_weight, self.center_rate = center_weight, center_rate
-        self.prototypes = new_prototypes(num_identities, embedding_size)
         self.bias = nn.Parameter(torch.zeros(num_identities)) if bias else None
         self.register_buffer("centers", new_prototypes(num_identities, embedding_size).detach())
 

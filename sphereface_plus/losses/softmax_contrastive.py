@@ -6,9 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sphereface_plus.losses.loss import Loss
+from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import new_prototypes
 
 
 def contrastive(embeddings: Tensor, labels: Tensor, margin: float) -> Tensor:
@@ -30,7 +29,7 @@ def _mean(values: Tensor) -> Tensor:
     return values.sum() / max(1, len(values))
 
 
-class SoftmaxContrastiveLoss(Loss):
+class SoftmaxContrastiveLoss(PrototypeLoss):
     """Softmax cross-entropy over w_j x + b_j, plus contrastive_weight times `contrastive`.
 
     Nothing is normalised. Needs batches with several crops of an identity (data.images_per_identity); pairs
@@ -47,9 +46,8 @@ class SoftmaxContrastiveLoss(Loss):
         contrastive_weight: float = 0.05,
         margin: float = 1.0,
     ) -> None:
-        super().__init__()
+        super().__init__(num_identities, embedding_size)
         self.contrastive_weight, self.margin = contrastive_weight, margin
-        self.prototypes = new_prototypes(num_identities, embedding_size)
         self.bias = nn.Parameter(torch.zeros(num_identities)) if bias else None
 
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput:

@@ -8,14 +8,12 @@ from functools import partial
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sphereface_plus.losses.angle import angles, cosines, straight_through, with_target
-from sphereface_plus.losses.head import counted
-from sphereface_plus.losses.loss import Loss
+from sphereface_plus.losses.angle import cosines, straight_through
+from sphereface_plus.losses.head import Head
+from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import lengths_of, new_prototypes
 
 MarginType = Literal["C", "A", "M"]
 
@@ -46,7 +44,7 @@ def balancing_bias(
     return math.log(2 * z) - scale * other - math.log(1 - z + root)
 
 
-class SphereFace2Loss(Loss):
+class SphereFace2Loss(PrototypeLoss):
     """Weighted binary cross-entropy over all B C pairs of an embedding and a prototype.
 
         logit = r g'(theta) + b         loss = loss_weight C / r  mean(weight BCE(logit, is target))
@@ -60,8 +58,7 @@ class SphereFace2Loss(Loss):
     gradient: "exact" is the formula's; "detached" is the released code's, where a logit feels the plain
     cosine's gradient.
 
-    unit_prototypes: normalise the stored prototypes in place at each forward in training, outside the graph,
-    as OpenSphere does: its steps, momentum included, where the optimizer is plain SGD.
+    unit_prototypes: OpenSphere's way with the prototypes, see PrototypeLoss.
     """
 
     bias_multipliers = (1.0, 1.0)  # the released training treats b as any other weight
@@ -80,11 +77,9 @@ class SphereFace2Loss(Loss):
         gradient: Literal["exact", "detached"] = "exact",
         unit_prototypes: bool = False,
     ) -> None:
-        super().__init__()
-        self.unit_prototypes = unit_prototypes
+        super().__init__(num_identities, embedding_size, unit_prototypes=unit_prototypes)
         self.margin_type, self.balance, self.scale, self.margin = margin_type, balance, scale, margin
         self.power, self.loss_weight, self.gradient = power, loss_weight, gradient
-        self.prototypes = new_prototypes(num_identities, embedding_size)
         bias = balancing_bias(
             num_identities, margin_type=margin_type, balance=balance, scale=scale, margin=margin, power=power
         )
@@ -94,28 +89,27 @@ class SphereFace2Loss(Loss):
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):  # bf16 has no cosines in 0.996 .. 1
             x = embeddings.to(self.prototypes.dtype)
-            cosine = cosines(x, self.prototypes, self._lengths())
-            is_target = with_target(torch.zeros_like(cosine), labels, cosine.new_ones(len(labels)))
-            logits = self._logits(x, labels, cosine, is_target)
-            weight = self.balance * is_target + (1 - self.balance) * (1 - is_target)
-            entropy = F.binary_cross_entropy_with_logits(logits, is_target, weight)
+            head = self.head(cosines, x, labels, self.prototypes, self.prototype_lengths())
+            entropy = head.binary_cross_entropy(
+                self._target(head), others=self._other, scale=self.scale, bias=self.bias, balance=self.balance
+            )
             loss = entropy * (self.loss_weight * len(self.prototypes) / self.scale)
-            plain_logits = self.scale * adjusted(cosine.detach(), self.power) + self.bias.detach()
-        return LossOutput(loss, {"bias": self.bias.detach().clone()}, partial(counted, plain_logits, labels))
+        without_margin = partial(
+            head.without_margin, self.scale, each=partial(adjusted, power=self.power), bias=self.bias
+        )
+        return LossOutput(loss, {"bias": self.bias.detach().clone()}, without_margin)
 
-    def _logits(self, x: Tensor, labels: Tensor, cosine: Tensor, is_target: Tensor) -> Tensor:
-        values = self._with_margin(x, labels, cosine, is_target)
-        if self.gradient == "detached":
-            values = straight_through(values, cosine)
-        return self.scale * values + self.bias  # (B, C), of the sigmoid, not of a softmax
-
-    def _with_margin(self, x: Tensor, labels: Tensor, cosine: Tensor, is_target: Tensor) -> Tensor:
-        values = adjusted(cosine, self.power)  # (B, C)
+    def _target(self, head: Head) -> Tensor:
         if self.margin_type == "C":
-            return values - self.margin * (2 * is_target - 1)
-        theta = angles(x, self.prototypes[labels])
-        moved = theta + self.margin if self.margin_type == "A" else theta * self.margin
-        return with_target(values, labels, adjusted(moved.clamp(0, math.pi).cos(), self.power))
+            value = adjusted(head.target_product(), self.power) - self.margin
+        else:
+            theta = head.target_angle()
+            moved = theta + self.margin if self.margin_type == "A" else theta * self.margin
+            value = adjusted(moved.clamp(0, math.pi).cos(), self.power)
+        return straight_through(value, head.target_product()) if self.gradient == "detached" else value
 
-    def _lengths(self) -> Tensor:
-        return lengths_of(self.prototypes, unit=self.unit_prototypes, training=self.training)
+    def _other(self, cosine: Tensor) -> Tensor:
+        value = adjusted(cosine, self.power)
+        if self.margin_type == "C":
+            value = value + self.margin
+        return straight_through(value, cosine) if self.gradient == "detached" else value

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from sphereface_plus.losses.angle import cosines, straight_through
-from sphereface_plus.losses.loss import Loss
+from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import lengths, lengths_of, new_prototypes
+from sphereface_plus.losses.prototypes import lengths
 
 Version = Literal["v0", "v1", "v2"]
 Normalisation = Literal["hard", "none", "soft"]
@@ -39,7 +39,7 @@ def cosine_of_shrunk_angle(cosine: Tensor, margin: float) -> Tensor:
     return torch.cos(torch.arccos(cosine.clamp(-1 + 1e-5, 1 - 1e-5)) / margin)
 
 
-class SphereFaceRLoss(Loss):
+class SphereFaceRLoss(PrototypeLoss):
     """Softmax cross-entropy over the embeddings' factor times cos theta_j, with a multiplied target angle.
 
     version: what the margin m does. v0 and v1 put psi_v0 or psi_v1 of theta_y in the place of cos theta_y,
@@ -51,8 +51,7 @@ class SphereFaceRLoss(Loss):
     gradient: "detached" is the paper's characteristic gradient detachment, a logit feels the plain cosine's
         gradient; "exact" is the formula's. The length always feels the exact one.
 
-    unit_prototypes: normalise the stored prototypes in place at each forward in training, outside the graph,
-    as OpenSphere does: its steps, momentum included, where the optimizer is plain SGD.
+    unit_prototypes: OpenSphere's way with the prototypes, see PrototypeLoss.
     """
 
     def __init__(
@@ -71,12 +70,10 @@ class SphereFaceRLoss(Loss):
         gradient: Literal["detached", "exact"] = "detached",
         unit_prototypes: bool = False,
     ) -> None:
-        super().__init__()
-        self.unit_prototypes = unit_prototypes
+        super().__init__(num_identities, embedding_size, unit_prototypes=unit_prototypes)
         self.version, self.normalisation, self.scale = version, normalisation, scale
         self.margin, self.margin_growth, self.margin_steps = margin, margin_growth, margin_steps
         self.loss_weight, self.length_weight, self.gradient = loss_weight, length_weight, gradient
-        self.prototypes = new_prototypes(num_identities, embedding_size)
 
     def margin_at(self, step: int) -> float:
         """m of the update `step`, 0 for the first."""
@@ -87,7 +84,7 @@ class SphereFaceRLoss(Loss):
         margin = self.margin_at(step)
         with torch.autocast(embeddings.device.type, enabled=False):  # bf16 has no cosines in 0.996 .. 1
             x = embeddings.to(self.prototypes.dtype)
-            head = self.head(cosines, x, labels, self.prototypes, self._lengths())
+            head = self.head(cosines, x, labels, self.prototypes, self.prototype_lengths())
             target = self._target(head.target_angle(), margin)
             if self.gradient == "detached":
                 target = straight_through(target, head.target_product())
@@ -110,6 +107,3 @@ class SphereFaceRLoss(Loss):
     def _other(self, cosine: Tensor, margin: float) -> Tensor:
         shrunk = cosine_of_shrunk_angle(cosine, margin)
         return straight_through(shrunk, cosine) if self.gradient == "detached" else shrunk
-
-    def _lengths(self) -> Tensor:
-        return lengths_of(self.prototypes, unit=self.unit_prototypes, training=self.training)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sphereface_plus.losses.angle import angles as angles_of
-from sphereface_plus.losses.angle import cosines, straight_through, with_target
+from sphereface_plus.losses.angle import cosines, straight_through
 from sphereface_plus.losses.prototypes import lengths
 
 EAST = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
@@ -52,11 +52,6 @@ def test_a_zero_vector_is_at_a_right_angle_to_all():
 def test_the_gradient_of_the_angle_is_the_derivative():
     x, w = torch.randn(4, 5).double().requires_grad_(), torch.randn(3, 5).double().requires_grad_()
     assert torch.autograd.gradcheck(lambda x, w: angles_of(x, w[[0, 1, 2, 0]]), (x, w))
-
-
-def test_only_the_targets_column_changes():
-    changed = with_target(torch.zeros(2, 3), torch.tensor([2, 0]), torch.tensor([5.0, 6.0]))
-    assert changed.tolist() == [[0, 0, 5], [6, 0, 0]]
 
 
 def test_straight_through_has_the_value_of_one_and_the_gradient_of_the_other():

@@ -7,61 +7,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sphereface_plus.config.losses import LossConfig
-from sphereface_plus.config.strict import Strict, validate
-from sphereface_plus.losses import TripletLoss, build_loss
+from sphereface_plus.losses import TripletLoss
 from sphereface_plus.mhe import classifier_energy
-
-C, D = 7, 5
-SETTINGS = [
-    {"kind": "softmax"},
-    {"kind": "softmax", "bias": True},
-    {"kind": "softmax_center"},
-    {"kind": "softmax_contrastive"},
-    {"kind": "triplet"},
-    {"kind": "triplet", "mining": "hard"},
-    {"kind": "l_softmax"},
-    {"kind": "l_softmax", "lambda_base": 0.0},
-    {"kind": "a_softmax"},
-    {"kind": "a_softmax", "lambda_base": 0.0, "lambda_min": 0.0},
-    {"kind": "am_softmax"},
-    {"kind": "am_softmax_unnormalised", "margin_growth": 1.0},
-    {"kind": "arcface"},
-    {"kind": "arcface", "gradient": "detached"},
-    {"kind": "curricularface"},
-    {"kind": "adaface"},
-    {"kind": "magface"},
-    *(
-        {"kind": "sphereface_r", "version": version, "normalisation": way, "gradient": gradient}
-        for version in ("v0", "v1", "v2")
-        for way in ("hard", "none", "soft")
-        for gradient in ("detached", "exact")
-    ),
-    *(
-        {
-            "kind": "sphereface2",
-            "margin_type": kind,
-            "gradient": gradient,
-            "margin": 1.2 if kind == "M" else 0.4,
-        }
-        for kind in ("C", "A", "M")
-        for gradient in ("exact", "detached")
-    ),
-]
-
-
-class _Loss(Strict):
-    loss: LossConfig
-
-
-def name_of(settings):
-    return "-".join(str(value) for value in settings.values())
+from tests.losses.settings import SETTINGS, C, D, make, name_of
 
 
 @pytest.fixture(params=SETTINGS, ids=name_of)
 def loss(request):
-    config = validate(_Loss, {"loss": request.param}, "test").loss
-    return build_loss(config, num_identities=C, embedding_size=D)
+    return make(request.param)
 
 
 def gradients_of(loss, x, labels, step=3):

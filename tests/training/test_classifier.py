@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from sphereface_plus import config
 from sphereface_plus.data.crops import normalise
-from sphereface_plus.losses.head import DenseHead
+from sphereface_plus.losses.dense_head import DenseHead
 from sphereface_plus.mhe import classifier_energy
 from sphereface_plus.training.energies import Energies
 from sphereface_plus.training.failures import NonFiniteError
