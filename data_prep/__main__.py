@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,14 @@ from sphereface_plus.outputs import claimed, locked
 from sphereface_plus.path_checks import check_folder, check_source
 from sphereface_plus.words import counted
 
-from .drawn import DrawnSet, draw_set
+from .draw_command import draw
 from .layouts import LAYOUTS
+from .options import CROPS, FILE, FOLDER, option
 from .settings import CHOICES, Cropping
 
 # align.py is imported inside of its command: torch takes seconds, and --help should not.
 
-FOLDER = click.Path(path_type=Path)
-FILE = click.Path(path_type=Path, dir_okay=False)
-option = partial(click.option, show_default=True)
-CROPS = "folder, manifest, list or packed set of crops"
-CROPPING, DRAWN = Cropping(), DrawnSet()  # the defaults
+CROPPING = Cropping()  # the defaults
 
 
 @click.group(
@@ -35,6 +31,9 @@ CROPPING, DRAWN = Cropping(), DrawnSet()  # the defaults
 )
 def main() -> None:
     """Prepare photos of faces for training and evaluation."""
+
+
+main.add_command(draw)
 
 
 def choice(name: str, help: str) -> Callable[..., Any]:
@@ -131,33 +130,6 @@ def align(photos: Path, out: Path, **options: Any) -> None:
     with show_progress("photos", "without a crop") as progress:
         summary = align_folder(photos, out, progress=progress, **options)
     click.echo("\n".join(told(summary)))
-
-
-@main.command()
-@click.argument("out", type=FOLDER)
-@option("--people", type=int, default=DRAWN.people, help="People to train on.")
-@option("--photos", type=int, default=DRAWN.photos, help="Photos of each of them.")
-@option("--test-people", type=int, default=DRAWN.test_people, help="Other people, to verify: 20, 30, 40, ...")
-@option("--test-photos", type=int, default=DRAWN.test_photos, help="Photos of each of them.")
-@option(
-    "--pairs", type=int, default=DRAWN.pairs, help="Genuine pairs, and impostor pairs, in each of ten folds."
-)
-@option("--seed", type=int, default=DRAWN.seed, help="Another seed draws other people.")
-@option("--workers", type=click.IntRange(1), help="Processes.  [default: one for each processor]")
-def draw(out: Path, workers: int | None, **options: int) -> None:
-    """Draw people, to try everything without photos.
-
-    OUT gets train/ (photos to train on), test/ (photos of other people) and pairs.txt (pairs of these, to
-    verify). The same seed draws the same people. The same command again continues one that was stopped.
-    """
-    from sphereface_plus.commands.progress import show_progress
-
-    with show_progress("photos") as progress:
-        count = draw_set(out, DrawnSet(**options), workers=workers, progress=progress)
-    click.echo(
-        f"{counted(count, 'photo')} drawn: {out / 'train'}, {out / 'test'}, pairs: {out / 'pairs.txt'}"
-    )
-    click.echo(f"next: python -m data_prep align {out / 'train'} CROPS")
 
 
 @main.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -37,12 +38,8 @@ class Canvas:
         return cv2.resize(self._fine, (SIZE, SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
 
     def project(self, points: ArrayLike) -> np.ndarray:
-        """Points (N, 3), or (N, 2) on the head -> (N, 2) pixels; what is near is a little larger."""
-        points = np.asarray(points, dtype=np.float64)
-        if points.shape[1] == 2:
-            points = on_head(points)
-        turned = points @ self.turn.T
-        return self.centre + self.scale * turned[:, :2] / (1 - 0.09 * turned[:, 2:])
+        """Points (N, 3), or (N, 2) on the head -> (N, 2) pixels."""
+        return project(points, self.turn, self.scale, self.centre)
 
     def fill(
         self, points: ArrayLike, colour: np.ndarray, opacity: float = 1.0, *, head: bool = False
@@ -108,6 +105,18 @@ class Canvas:
             part[:] = cv2.addWeighted(painted, opacity, part, 1 - opacity, 0)
 
 
+def project(
+    points: ArrayLike, turn: np.ndarray, scale: float, centre: np.ndarray | tuple[float, float]
+) -> np.ndarray:
+    """Points (N, 3), or (N, 2) on the head -> (N, 2) pixels (x, y), 0 being the middle of the first one; what
+    is near is a little larger."""
+    points = np.asarray(points, dtype=np.float64)
+    if points.shape[1] == 2:
+        points = on_head(points)
+    turned = points @ turn.T
+    return centre + scale * turned[:, :2] / (1 - 0.09 * turned[:, 2:])
+
+
 def depth(x: ArrayLike, y: ArrayLike) -> np.ndarray:
     """z of the head's surface at (x, y)."""
     return np.sqrt(np.maximum(0.02, 1.02 - 0.82 * np.square(x) - np.square(np.asarray(y) / 1.75)))
@@ -127,7 +136,7 @@ def curve(points: ArrayLike, *, closed: bool = False, steps: int = 6) -> np.ndar
     else:
         points = np.vstack([2 * points[0] - points[1], points, 2 * points[-1] - points[-2]])
     p0, p1, p2, p3 = (points[i : len(points) - 3 + i, None] for i in range(4))
-    t = np.linspace(0, 1, steps, endpoint=False)[None, :, None]
+    t = _steps(steps, 1.0)[None, :, None]
     pieces = p1 + t / 2 * (p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * p1 - p0 - 3 * p2 + p3)))
     pieces = pieces.reshape(-1, points.shape[1])
     return pieces if closed else np.vstack([pieces, points[-2]])
@@ -143,9 +152,15 @@ def mirrored(half: ArrayLike) -> np.ndarray:
 
 def ellipse(x: float, y: float, width: float, height: float, corners: int = 20) -> np.ndarray:
     """Corners (N, 2) of an ellipse with the half axes width and height."""
-    angle = np.linspace(0, 2 * np.pi, corners, endpoint=False)
+    angle = _steps(corners, 2 * np.pi)
     return np.column_stack([x + width * np.cos(angle), y + height * np.sin(angle)])
 
 
+@lru_cache(maxsize=64)
+def _steps(count: int, end: float) -> np.ndarray:
+    """count numbers from 0 to before the end. Kept, as a photo needs the same few a hundred times."""
+    return np.linspace(0, end, count, endpoint=False)
+
+
 def _ints(colour: np.ndarray) -> tuple[int, ...]:
-    return tuple(np.clip(np.round(colour), 0, 255).astype(int).tolist())
+    return tuple(min(max(round(value), 0), 255) for value in colour.tolist())  # numpy's clip takes 8 us

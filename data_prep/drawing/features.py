@@ -82,20 +82,26 @@ def draw_nose(canvas: Canvas, person: Person) -> None:
         (0.42 * width, tip + 0.09, middle + 0.6 * height),
     ]
     canvas.line(curve(under), skin * (0.6, 0.5, 0.47), 0.03, 0.7)
-    ball = [(-0.05, tip - 0.06, middle + height), (0.05, tip - 0.06, middle + height)]
-    canvas.line(ball, skin * 1.22 + 12, 0.07, 0.35)
+    _, y, z = nose_tip(person)
+    canvas.line([(-0.05, y, z), (0.05, y, z)], skin * 1.22 + 12, 0.07, 0.35)
+
+
+def nose_tip(person: Person) -> tuple[float, float, float]:
+    """(x, y, z) of the light on it."""
+    tip = person.eye_y + person.nose_length
+    return 0.0, tip - 0.06, float(depth(0, tip)) + person.nose_height
 
 
 def draw_mouth(canvas: Canvas, person: Person, shot: Shot) -> None:
     """Lips; between them a line, or teeth where the mouth is open; the shade above the chin."""
-    half, gap = person.mouth_width * (1 + 0.14 * shot.smile), 0.16 * shot.open_mouth
-    corner = person.mouth_droop - 0.09 * shot.smile
+    gap = 0.16 * shot.open_mouth
+    corner = _corner(person, shot)
     upper, lower = person.upper_lip * (1 - 0.2 * max(0.0, shot.smile)), person.lower_lip
     lips = (1 - person.redness) * person.skin * (0.82, 0.55, 0.55) + person.redness * _LIPS
     lips = lips * np.clip(person.skin.mean() / 190, 0.5, 1.05)
 
     def place(points: np.ndarray) -> np.ndarray:
-        return on_head(points * (half, 1) + (0, person.mouth_y), 0.06)
+        return _of_mouth(points, person, shot)
 
     bow = [(-1, corner), (-0.5, -0.8 * upper), (-0.16, -1.25 * upper), (0, -upper)]
     bow += [(0.16, -1.25 * upper), (0.5, -0.8 * upper), (1, corner)]
@@ -116,6 +122,23 @@ def draw_mouth(canvas: Canvas, person: Person, shot: Shot) -> None:
     canvas.line(place(shine), lips * 1.3 + 15, 0.03, 0.4)
     chin = np.array([(-0.2, 0.24), (0, 0.21), (0.2, 0.24)]) + np.array((0, person.mouth_y + gap))
     canvas.line(curve(chin), person.skin * 0.66, 0.05, 0.4)
+
+
+def mouth_corners(person: Person, shot: Shot) -> np.ndarray:
+    """(2, 3) on the head, the viewer's left one first."""
+    corner = _corner(person, shot)
+    return _of_mouth(np.array([(-1, corner), (1, corner)]), person, shot)
+
+
+def _corner(person: Person, shot: Shot) -> float:
+    """How much lower than the mouth's middle its corners are."""
+    return person.mouth_droop - 0.09 * shot.smile
+
+
+def _of_mouth(points: np.ndarray, person: Person, shot: Shot) -> np.ndarray:
+    """From the mouth's own frame, whose corners are at x = -1 and 1, to the head's: (N, 2) -> (N, 3)."""
+    half = person.mouth_width * (1 + 0.14 * shot.smile)
+    return on_head(points * (half, 1) + (0, person.mouth_y), 0.06)
 
 
 def draw_beard(canvas: Canvas, person: Person, shot: Shot) -> None:

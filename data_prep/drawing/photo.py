@@ -14,7 +14,7 @@ from .people import Person, Shot
 def draw_photo(person: Person, shot: Shot) -> np.ndarray:
     """The photo, uint8 (SIZE, SIZE, 3) RGB: a pure function of the person and the shot."""
     random = np.random.default_rng(shot.seed)
-    canvas = Canvas(draw_backdrop(random), _turn(shot), shot.scale, shot.centre)
+    canvas = Canvas(draw_backdrop(random), turn_of(shot), shot.scale, shot.centre)
     _shoulders(canvas, person, shot)
     if not person.bald:
         draw_hair_behind(canvas, person, shot)
@@ -36,7 +36,8 @@ def draw_photo(person: Person, shot: Shot) -> np.ndarray:
     return expose(canvas.pixels * light_on(canvas, person, shot), shot, random)
 
 
-def _turn(shot: Shot) -> np.ndarray:
+def turn_of(shot: Shot) -> np.ndarray:
+    """How the head is turned, (3, 3)."""
     cos, sin = np.cos([shot.yaw, shot.pitch, shot.roll]), np.sin([shot.yaw, shot.pitch, shot.roll])
     yaw = np.array([[cos[0], 0, sin[0]], [0, 1, 0], [-sin[0], 0, cos[0]]])
     pitch = np.array([[1, 0, 0], [0, cos[1], sin[1]], [0, -sin[1], cos[1]]])

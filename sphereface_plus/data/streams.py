@@ -43,6 +43,8 @@ DRAWN_TEST = 1
 """Those of the people to test on. Place: likewise."""
 DRAWN_PAIRS = 2
 """The test's pairs. No place."""
+DRAWN_DISTRACTORS = 3
+"""Looks of the people to search among, and their photo. Place: likewise."""
 
 
 def key(seed: int, stream: int, *place: int) -> np.random.SeedSequence:

@@ -31,7 +31,8 @@ def small(tmp_path_factory) -> Path:
 
 
 def test_a_set_has_people_to_train_on_others_to_test_and_pairs(small):
-    assert sorted(path.name for path in small.iterdir()) == ["drawn.json", "pairs.txt", "test", "train"]
+    names = ["drawn.json", "pairs.txt", "test", "test_landmarks.txt", "train", "train_landmarks.txt"]
+    assert sorted(path.name for path in small.iterdir()) == names
     assert sorted(path.name for path in (small / "train").iterdir()) == ["train_0001", "train_0002"]
     assert len(list(small.glob("test/*"))) == 20
     assert (small / "train/train_0002/train_0002_0002.jpg").exists()
@@ -82,13 +83,18 @@ def test_an_interrupted_set_is_continued_to_the_same_bytes(small, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"people": 0}, "people must be a positive number, got 0"),
-        ({"seed": -1}, "seed must be a positive number, got -1"),
-        ({"test_people": 25}, "test-people must be 20, 30, ...: ten folds of their own, got 25"),
-        ({"test_people": 10}, "test-people must be 20, 30, ...: ten folds of their own, got 10"),
+        ({"photos": 0}, "photos must be a positive number, got 0"),
+        ({"seed": -1}, "seed must be 0 or more, got -1"),
+        ({"people": 0, "test_people": 0}, "nobody is to be drawn: give people, test-people or distractors"),
+        ({"test_people": 25}, "test-people must be 20, 30, ...: ten folds of their own, or 0, got 25"),
+        ({"test_people": 10}, "test-people must be 20, 30, ...: ten folds of their own, or 0, got 10"),
         (
             {"test_people": 20, "test_photos": 2, "pairs": 3},
             "a fold of 2 people with 2 photos has only 2 genuine pairs, asked for 3: give more test photos",
+        ),
+        (
+            {"test_people": 20, "test_photos": 40, "pairs": 1601, "people": 0},
+            "a fold of 2 people with 40 photos has only 1,560 genuine pairs, asked for 1601",
         ),
     ],
 )
