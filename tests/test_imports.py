@@ -50,7 +50,7 @@ ARROWS = {
     "commands.model_argument": "commands.progress config data embedding",
     "commands.convert": "outputs path_checks pretrained",
     "commands.describe": "checkpoint config errors mhe model_files networks training weights words",
-    "commands.embed": "commands.progress config data embedding model_files outputs path_checks words",
+    "commands.embed": "commands.model_argument data embedding model_files outputs path_checks words",
     "commands.export": "export model_files outputs",
     "commands.settings_help": "config training",
     "commands.training": "config training words",
