@@ -49,6 +49,14 @@ class Processes:
         dist.all_reduce(total)
         return total / self.world_size
 
+    def total(self, value: Tensor) -> Tensor:
+        """The sum of a tensor over the processes: of whole numbers, such as counts, exactly."""
+        if self.world_size == 1:
+            return value
+        total = value.detach().clone()
+        dist.all_reduce(total)
+        return total
+
     def average(self, value: Tensor) -> None:
         """Makes a tensor its mean over the processes, in place: for the large ones, such as gradients."""
         if self.world_size > 1:

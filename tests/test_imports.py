@@ -60,6 +60,8 @@ ARROWS = {
     # eval prepares raw photos with data_prep; the k-fold accuracy is the library's: training uses it too.
     "eval": "data_prep commands.ending commands.model_argument commands.progress config data embedding "
     "environment errors files kfold model_files outputs pages path_checks plot_style words",
+    "eval.search": "eval.errors processes",
+    "eval.tallies": "eval.search processes",
 }
 OURS = ("sphereface_plus", "data_prep", "eval")
 

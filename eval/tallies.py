@@ -1,0 +1,220 @@
+"""What a search counts while it runs: mates' ranks, the best rows, the impostors' scores.
+
+Shapes: P probes, N rows of the gallery, Q pairs of a probe and its mate, S sizes. Scores are those of
+`search.scores_of_pairs`. A tie is lost: a distractor of exactly the mate's score counts as above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .search import Tile
+
+if TYPE_CHECKING:
+    from sphereface_plus.processes import Processes
+
+
+GRID = 2**16
+"""Cells of a score on either side of 0, each as wide as float32's error for embeddings of 256 dimensions."""
+
+
+class MateCounts:
+    """How many rows of the gallery score as high as a mate or higher, among the first `sizes` rows."""
+
+    def __init__(self, probe: np.ndarray, score: np.ndarray, sizes: Sequence[int]) -> None:
+        """probe (Q,): the pair's row in the probes; score (Q,) float64: its score."""
+        self.sizes = sorted(sizes)
+        self.order = np.lexsort((score, probe))
+        self.probe, self.score = np.asarray(probe)[self.order], np.asarray(score, np.float64)[self.order]
+        self.so_far = np.zeros(len(self.probe), dtype=np.int64)
+        self.at_size = np.zeros((len(self.probe), len(self.sizes)), dtype=np.int64)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(Q, S) int64, in the order in which the pairs were given; the mate itself is not counted, unless
+        it lies in the gallery."""
+        counts = np.empty_like(self.at_size)
+        counts[self.order] = self.at_size
+        return counts
+
+    def start(self, num_probes: int) -> None:
+        self.begin = np.searchsorted(self.probe, np.arange(num_probes + 1))
+
+    def take(self, tile: Tile) -> None:
+        """Each probe's scores are sorted, which costs less than comparing them with its mates' one by one."""
+        probes = np.arange(tile.first_probe, tile.first_probe + len(tile.probes))
+        begin, end = self.begin[probes], self.begin[probes + 1]
+        lowest = np.full(len(probes), np.inf)
+        lowest[begin < end] = self.score[begin[begin < end]]
+        concerned = np.flatnonzero(tile.scores.max(axis=1) >= lowest - tile.margin)
+        if not len(concerned):
+            return
+        ascending = np.sort(tile.scores[concerned], axis=1)
+        pairs = slice(begin[concerned[0]], end[concerned[-1]])
+        low = np.nextafter((self.score[pairs] - tile.margin).astype(np.float32), np.float32(-np.inf))
+        high = np.nextafter((self.score[pairs] + tile.margin).astype(np.float32), np.float32(np.inf))
+        doubtful, near = [], []  # pair and probe in the tile; rows in the tile
+        for place, row in enumerate(concerned):
+            own = slice(begin[row] - pairs.start, end[row] - pairs.start)
+            first = ascending[place].searchsorted(low[own])
+            sure = ascending[place].searchsorted(high[own], side="right")
+            self.so_far[begin[row] : end[row]] += len(tile.rows) - sure
+            for pair in np.flatnonzero(first < sure) + own.start:
+                doubtful.append((pairs.start + pair, row))
+                scores = tile.scores[row]
+                near.append(np.flatnonzero((scores >= low[pair]) & (scores <= high[pair])))
+        if doubtful:
+            pair, row = np.repeat(np.array(doubtful), [len(rows) for rows in near], axis=0).T
+            exact = tile.exact(row, np.concatenate(near))
+            np.add.at(self.so_far, pair, exact >= self.score[pair])
+
+    def reached(self, size: int) -> None:
+        for column, of_column in enumerate(self.sizes):
+            if of_column == size:
+                self.at_size[:, column] = self.so_far
+
+    def join(self, processes: Processes) -> None:
+        import torch
+
+        self.at_size = processes.total(torch.from_numpy(self.at_size)).numpy()
+
+
+class Best:
+    """The rows of the gallery that score highest with each probe; of equal ones, the first."""
+
+    sizes = ()
+
+    def __init__(self, count: int = 1) -> None:
+        self.count = count
+
+    def start(self, num_probes: int) -> None:
+        self.scores = np.full((num_probes, self.count), -np.inf)
+        """(P, count) float64, descending; -inf where the gallery has fewer rows."""
+        self.rows = np.full((num_probes, self.count), -1, dtype=np.int64)
+        """(P, count); -1 likewise."""
+
+    def take(self, tile: Tile) -> None:
+        probes = slice(tile.first_probe, tile.first_probe + len(tile.probes))
+        floor = self.scores[probes, -1] - tile.margin
+        concerned = np.flatnonzero(tile.scores.max(axis=1) >= floor)
+        if not len(concerned):
+            return
+        scores, floor = tile.scores[concerned], floor[concerned]
+        above = scores >= floor[:, None]
+        if np.count_nonzero(above) > 2 * self.count * len(scores) and self.count < scores.shape[1]:
+            # Far below the best of this tile alone nothing need be scored again.
+            best = np.partition(scores, -self.count, axis=1)[:, -self.count]
+            above = scores >= np.maximum(floor, best - 2 * tile.margin)[:, None]
+        place, row = np.nonzero(above & (scores > -np.inf))
+        self._merge(
+            tile.first_probe + concerned[place], tile.exact(concerned[place], row), tile.first_row + row
+        )
+
+    def _merge(self, probe: np.ndarray, score: np.ndarray, row: np.ndarray) -> None:
+        touched = np.unique(probe)
+        probe = np.concatenate([np.repeat(touched, self.count), probe])
+        score = np.concatenate([self.scores[touched].ravel(), score])
+        row = np.concatenate([self.rows[touched].ravel(), row])
+        order = np.lexsort((row, -score, probe))
+        probe, score, row = probe[order], score[order], row[order]
+        begin = np.searchsorted(probe, touched)
+        chosen = begin[:, None] + np.arange(self.count)
+        self.scores[touched], self.rows[touched] = score[chosen], row[chosen]
+
+    def reached(self, size: int) -> None: ...
+
+    def join(self, processes: Processes) -> None:
+        import torch
+
+        from sphereface_plus.processes import gathered
+
+        scores, rows = (gathered(torch.from_numpy(own)).numpy() for own in (self.scores, self.rows))
+        probe = np.repeat(np.tile(np.arange(len(self.scores)), processes.world_size), self.count)
+        self.scores, self.rows = np.full_like(self.scores, -np.inf), np.full_like(self.rows, -1)
+        found = rows.ravel() >= 0
+        self._merge(probe[found], scores.ravel()[found], rows.ravel()[found])
+
+
+class Impostors:
+    """The scores of all pairs: the `most` highest of them, and counts of all on a grid."""
+
+    sizes = ()
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.floor = -np.inf
+        """Below it no score is among the highest."""
+        self.lock = Lock()
+        self.kept: list[np.ndarray] = []
+        self.on_grid: dict[int, np.ndarray] = {}
+
+    def start(self, num_probes: int) -> None: ...
+
+    def take(self, tile: Tile) -> None:
+        self._count(tile)
+        floor = self.floor - tile.margin
+        if tile.scores.max() < floor:
+            return
+        flat = tile.scores.ravel()
+        place = np.flatnonzero((flat >= floor) & (flat > -np.inf))
+        if len(place) > 2 * self.most:  # of these the tile's own highest will do
+            own = np.partition(flat[place], -self.most)[-self.most] - 2 * tile.margin
+            place = place[flat[place] >= own]
+        scores = tile.exact(*np.divmod(place, tile.scores.shape[1]))
+        with self.lock:
+            self.kept.append(scores[scores >= self.floor])
+            if sum(map(len, self.kept)) > 2 * self.most:
+                self._forget()
+
+    def _count(self, tile: Tile) -> None:
+        cell = np.multiply(tile.scores, GRID, dtype=np.float32)  # exact: GRID is a power of 2
+        np.floor(cell, out=cell)
+        np.clip(cell, -GRID - 1, GRID, out=cell)
+        counts = np.bincount(cell.astype(np.int64).ravel() + (GRID + 1), minlength=2 * GRID + 2)
+        before = self.on_grid.get(tile.first_probe)
+        self.on_grid[tile.first_probe] = counts if before is None else before + counts
+
+    def _forget(self) -> None:
+        scores = np.concatenate([np.empty(0), *self.kept])
+        if len(scores) > self.most:
+            scores = np.partition(scores, -self.most)[-self.most :]
+            self.floor = float(scores.min())
+        self.kept = [scores]
+
+    def reached(self, size: int) -> None: ...
+
+    @property
+    def highest(self) -> np.ndarray:
+        """The highest scores (M,), M at most `most`, float64, descending."""
+        self._forget()
+        return -np.sort(-self.kept[0])
+
+    @property
+    def at_or_above_grid(self) -> np.ndarray:
+        """(2 GRID + 1,) int64: pairs whose float32 product is at least k / GRID, for k = -GRID .. GRID.
+
+        Pairs that were left out are not among them. A product may differ from its score by a tile's margin.
+        """
+        counts = sum(self.on_grid.values(), np.zeros(2 * GRID + 2, dtype=np.int64))
+        return np.cumsum(counts[:0:-1])[::-1]
+
+    @property
+    def count(self) -> int:
+        """All pairs."""
+        return int(self.at_or_above_grid[0])
+
+    def join(self, processes: Processes) -> None:
+        import torch
+
+        from sphereface_plus.processes import gathered
+
+        own = np.full(self.most, -np.inf)
+        own[: len(self.highest)] = self.highest
+        everybodys = gathered(torch.from_numpy(own)).numpy()
+        self.kept = [everybodys[everybodys > -np.inf]]
+        counts = sum(self.on_grid.values(), np.zeros(2 * GRID + 2, dtype=np.int64))
+        self.on_grid = {0: processes.total(torch.from_numpy(counts)).numpy()}
