@@ -172,7 +172,7 @@ def _twins(found: Photos) -> list[Done]:
 def _remaining(found: Photos, journal: Journal, out: Path, *, keep_others: bool) -> list[Photo]:
     """The photos that are not done, or not as they are now.
 
-    What the journal has of others is dropped, and crops that no photo stands for any more are removed; with
+    What the journal has of others is dropped, and crops whose photo is gone are removed; with
     keep_others only if their photos have changed: several selections of one set of photos share a folder.
     """
     remaining, kept = [], {}

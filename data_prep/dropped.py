@@ -58,7 +58,7 @@ def dropped_before(manifest: Path) -> set[str]:
 def taken_out(manifest: Path, rows: Iterable[ManifestRow]) -> set[str]:
     """The paths of the crops that a person took out of the manifest of an alignment with these rows.
 
-    They are written down beside it, so that it may be written anew. Raises PrepError where the manifest was
+    They are written down beside it, so that it may be written again. Raises PrepError where the manifest was
     changed otherwise, which would be lost, or what is beside it cannot be read.
     """
     made = {row.path: row for row in rows}
@@ -105,7 +105,7 @@ def sentences(manifest: Path, number: int) -> list[str]:
 
 
 def _identities(manifest: Path) -> dict[str, str] | None:
-    """By path; None where there is no manifest, or one that is damaged, which is written anew."""
+    """By path; None where there is no manifest, or one that is damaged, which is written again."""
     if not manifest.is_file():
         return None
     try:

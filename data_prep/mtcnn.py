@@ -37,7 +37,7 @@ from .mtcnn_networks import Layer, load_networks
 CELL = 12  # pixels of a level that a P-Net cell sees; its neighbours' views lie STRIDE further
 STRIDE = 2
 STRIP_PIXELS = 1 << 20  # of a level, seen by P-Net at once: bounds the memory for very large photos
-CROPS_AT_ONCE = 512  # likewise for R-Net and O-Net
+CROPS_AT_ONCE = 512  # of R-Net and O-Net, for the same reason
 
 
 class MTCNN:

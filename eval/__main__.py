@@ -257,7 +257,7 @@ def _folder(report: Path) -> Path:
 
 @main.command()
 @click.argument("groups", nargs=-1, required=True, metavar="'GLOB'...")
-@click.option("--against", required=True, metavar="'GLOB'", help="The baseline's reports, likewise.")
+@click.option("--against", required=True, metavar="'GLOB'", help="The baseline's reports, in the same form.")
 def seeds(groups: tuple[str, ...], against: str) -> None:
     """Print means, spreads and paired differences over seeds.
 

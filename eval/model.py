@@ -60,7 +60,7 @@ class Embedded:
     preparation: dict[str, Any]
     """What a report says about how the crops were made; plain data."""
     files: Mapping[str, CropSource] | None
-    """Photo key -> crop, where the crops are at hand."""
+    """Photo key -> crop, where the crops are available."""
     trained_on: TrainedOn | None = None
     """None where the model does not say it."""
     runs_on: str = "cpu"
@@ -114,7 +114,7 @@ def stored_embeddings(
     if stated not in (None, flip):
         raise EmbeddingsError(
             f"{path}: holds embeddings of flip fusion {stated}, the protocol needs {flip}; "
-            f"make them anew with --flip {flip} or choose another protocol"
+            f"make them again with --flip {flip} or choose another protocol"
         )
     crops = meta.get("crops")
     if bin_file is not None and crops not in (None, fingerprint(find_images(bin_file))):

@@ -24,7 +24,7 @@ def pair_notes(
     """Plain data: `words` with the count at their end, `count`, and `examples`, lists of photo keys.
 
     embeddings: (N, D), of the pairs' N photos in their order.
-    files: photo key -> crop, where they are at hand.
+    files: photo key -> crop, where they are available.
     """
     photos = pairs.photos
     crops = (

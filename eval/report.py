@@ -103,7 +103,7 @@ def few_people_words(people: People) -> str:
     """What to think of an interval or a test from few people; nothing where there are enough."""
     if people.count >= FEW_PEOPLE:
         return ""
-    return f" Few people: from {people.count} it cannot be told well how far people differ; trust this less."
+    return f" Few people: {people.count} do not show well how far people differ; trust this less."
 
 
 def build(
@@ -243,7 +243,7 @@ def _name(key: str) -> str:
 
 
 def _thumbnail(key: str, images: Mapping[str, CropSource] | None) -> str | None:
-    """A JPEG of 112 pixels' height as a data URI; None where the image is not at hand."""
+    """A JPEG of 112 pixels' height as a data URI; None where the image is not available."""
     from sphereface_plus.data.crops import read_crop
 
     if images is None or key not in images:

@@ -23,7 +23,7 @@ def compare_with_training(
 ) -> dict[str, Any]:
     """The report's part `training`, plain data with a sentence in `words`; `warning`: whether it is bad news.
 
-    files: photo key -> crop of the pairs, where they are at hand.
+    files: photo key -> crop of the pairs, where they are available.
     People are the same where their names are (trained_on.same_name). A name that is only a number says
     nothing across data sets: it counts where a crop of that person is the training's own, and it denies
     nothing. Neither do the photos of a .bin, which have no names. Then `doubts` holds why it is not known.

@@ -164,7 +164,7 @@ def read_text(path: str | Path) -> str:
 
 @contextmanager
 def naming(path: str | Path) -> Iterator[None]:
-    """What the system says of a file in this block, as a WriteError about `path`."""
+    """An OSError of this block becomes a WriteError that names `path`."""
     try:
         yield
     except WriteError:

@@ -122,7 +122,7 @@ def model_card(model: Weights, *, name: str) -> str:
 # {_cell(name)}
 
 A network for face recognition: aligned crops of faces go in, embeddings come out, and the cosine of two of
-them says how alike the two faces are.
+them says how similar the two faces are.
 
 | | |
 |---|---|

@@ -100,7 +100,7 @@ _WORDS: dict[Kind, str] = {
     f"{_ITS_SOURCE}",
     "torchscript": "is a TorchScript program, which is not run here; save the state_dict() of its network, "
     "and convert that: sphereface-plus convert",
-    "torch1": "is a file of torch before 1.6, and none of ours; weights of another project have to be "
+    "torch1": "is a file of torch before 1.6, and not one of ours; weights of another project have to be "
     "converted: sphereface-plus convert",
     "caffe": "is of Caffe; convert it: sphereface-plus convert {file} OUT.safetensors --from caffe",
     "zip": "is an archive that holds no model",
@@ -121,7 +121,7 @@ _NOT_CONVERTED: dict[Kind, str] = {
     "embeddings": "holds embeddings (.npz), which `python -m eval` takes as --model as they are",
     "pt2": "is a program of torch.export (.pt2)",
     "torchscript": "is a TorchScript program, which is not run here; save the state_dict() of its network",
-    "zip": "is an archive, but none of torch's; unpack it first",
+    "zip": "is an archive, but not one of torch's; unpack it first",
     "other": "is neither torch's nor Caffe's",
 }
 
@@ -165,7 +165,7 @@ def _folder_without_model(path: Path) -> str:
     if (path / "config.yaml").is_file():
         return "this run has saved no checkpoint yet"
     if (path / "manifest.csv").is_file():
-        return "is a folder of crops, no run folder"
+        return "is a folder of crops, not a run folder"
     if (path / "report.json").is_file():
-        return "is a folder of results, no run folder"
+        return "is a folder of results, not a run folder"
     return "is not a run folder"

@@ -38,8 +38,8 @@ def load_onnx(path: Path, spec: InputSpec, device: str) -> tuple[Callable[[np.nd
     crops at a time, the last time filled up with zeros. It may have other outputs beside the embeddings, such
     as their norms: an output's name in the spec tells which, or else there must be one only of shape (B, D).
     device: cpu, cuda, or auto: CUDA where the installed onnxruntime has it.
-    Raises OnnxError for what is no such network and for cuda where onnxruntime lacks it, SpecError where the
-    file takes other crops than the spec says.
+    Raises OnnxError for a model that is not such a network, and for cuda where onnxruntime lacks it,
+    SpecError where the file takes other crops than the spec says.
     """
     session = _session(path, device)
     inputs, outputs = session.get_inputs(), session.get_outputs()

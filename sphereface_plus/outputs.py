@@ -10,7 +10,7 @@ A place that is not there yet, or an empty folder, is free. The same command wit
 result again, or goes on with it. All else is refused: results of another command or of other inputs, files
 without a note, and files that were edited since. The files of a folder count, and those of the subfolders
 that the command names as its own (`within`); of a file those that the command writes beside it, too
-(`beside`). Other subfolders are let be, but a folder that holds nothing else is taken only where they are
+(`beside`). Other subfolders are left alone, but a folder that holds nothing else is taken only where they are
 results: a folder of reports, not one of photos. The note holds last parts of paths and hashes, nothing of the
 machine.
 """
@@ -242,5 +242,5 @@ def _hash(path: Path) -> str:
 
 
 def _plain(value: object) -> str:
-    """A note may be of anybody."""
+    """Anybody may have written a note."""
     return repr(str(value))[1:-1][:200]

@@ -3,7 +3,7 @@
 Tensors `network.<name>`, and `loss.prototypes` (C, D) where the classifier is kept; the header's entry
 `sphereface_plus` holds WeightsInfo as JSON. Reading a file runs no code that is in it.
 
-`load` takes these and the checkpoints of runs alike: every command that uses a model gets it here.
+`load` takes these and the checkpoints of runs: every command that uses a model gets it here.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ PLURALS = {"identity": "identities", "person": "people", "class": "classes", "bi
 
 
 def plural(thing: str) -> str:
-    """`photos`, `people`: what `counted` says of more than one."""
+    """`photos`, `people`: what `counted` writes for more than one."""
     return PLURALS.get(thing, thing + "s")
 
 

@@ -44,7 +44,7 @@ class Finding:
     words: str
     """Why, in a few words."""
     score: float = 0.0
-    """The higher, the further to the front of its kind."""
+    """Within its kind, findings of a higher score come first."""
     shown: list[Entry] = field(default_factory=list)
     """Crops on the page beside the entries that are in no need of a proposal."""
 

@@ -1,4 +1,4 @@
-"""Faces of photos with several people: which of them is the identity's, as far as it can be told.
+"""Faces of photos with several people: which of them is the identity's, as far as that can be known.
 
 The manifest says how many faces a photo held. With a model, a crop is compared with the identity's others;
 without one, what cannot be right is proposed to be dropped, and the rest to be looked at.

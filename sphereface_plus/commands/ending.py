@@ -23,7 +23,8 @@ class Commands(click.Group):
     and ends silently where the reader of the output has left, as `| head` does. Every other exception,
     a ValueError too, is a bug of ours and keeps its traceback.
 
-    keeping: names of the commands that keep what is done when they are stopped; None: nothing is said of it.
+    keeping: names of the commands that keep what is done when they are stopped; None: the message
+        does not mention it.
     """
 
     def __init__(self, *arguments: Any, keeping: Collection[str] | None = None, **options: Any) -> None:

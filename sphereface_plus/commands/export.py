@@ -13,13 +13,15 @@ import click
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--license", help="Terms of the weights, for a weight file or folder.")
-@click.option("--with-head", is_flag=True, help="Prototypes and names of identities too, likewise.")
+@click.option(
+    "--with-head", is_flag=True, help="Write prototypes and names of identities too, to these files."
+)
 def export(model: Path, out: Path, license: str | None, with_head: bool) -> None:
     """Write the network of a run, checkpoint or weight file in the form that OUT asks for.
 
     \b
     OUT.onnx         ONNX for batches of any size; the input spec, which says what crops it takes, beside it
-    OUT.pt2          a program of torch.export, likewise
+    OUT.pt2          a program of torch.export, with its input spec beside it
     OUT.safetensors  a weight file
     OUT              a folder in the layout of the Hugging Face Hub, with a model card
 

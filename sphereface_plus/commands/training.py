@@ -74,7 +74,7 @@ def finetune(
     """Train RECIPE from the weights of another run: the paper's way from SphereFace to SphereFace+.
 
     What was loaded, missing and mismatched is printed and kept in load_report.json of the run. Optimizer and
-    step begin anew.
+    step start from zero.
 
     \b
     sphereface-plus finetune configs/face/sphereface_plus20_casia.yaml --init-from runs/sphereface20_casia

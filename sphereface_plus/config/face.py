@@ -185,7 +185,7 @@ class FaceConfig(Strict):
     train: TrainConfig
     validation: ValidationConfig | None = None
     init_from: str | None = None
-    """Run folder or checkpoint whose weights are the start (fine-tuning); optimizer and step begin anew."""
+    """Run folder or checkpoint whose weights are the start (fine-tuning). Optimizer and step are new."""
     reset_head: bool = False
     """With init_from: begin with new prototypes, for other identities."""
     finetune: FinetuneConfig = FinetuneConfig()

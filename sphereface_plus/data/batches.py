@@ -57,7 +57,7 @@ class IdentityBalanced:
     parts: pieces that a batch is cut into (accumulated parts times processes); each holds whole identities.
 
     An epoch of identities is a permutation of them, cut into batches; what does not fill a batch waits for
-    another epoch. In epoch e an identity shows the e-th K of its crops, which are permuted anew when fewer
+    another epoch. In epoch e an identity shows the e-th K of its crops, which are permuted again when fewer
     than K are left. Raises BatchesError, a sentence, where that cannot be.
     """
 

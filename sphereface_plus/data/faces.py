@@ -241,7 +241,7 @@ def _first_size(paths: Sequence[str | PackedCrop]) -> tuple[int, int]:
 
 
 def _without(exclude: Sequence[str], min_images: int, crops: FaceCrops, path: Path) -> FaceCrops:
-    """Without the excluded identities and those of fewer crops; the others are numbered anew, in order."""
+    """Without the excluded identities and those of fewer crops; the others are renumbered, in order."""
     counts = np.bincount(crops.labels)
     stays = (counts >= min_images) & ~np.isin(crops.identities, list(exclude))
     if not stays.any():

@@ -40,7 +40,7 @@ PHOTOGRAPH_AUGMENTATION = 4
 DRAWN_TRAINING = 0
 """Looks of the people to train on, and their photos. Place: person, or person and photo + 1."""
 DRAWN_TEST = 1
-"""Those of the people to test on. Place: likewise."""
+"""Those of the people to test on. Place: the same."""
 DRAWN_PAIRS = 2
 """The test's pairs. No place."""
 DRAWN_DISTRACTORS = 3

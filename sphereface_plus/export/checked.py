@@ -48,7 +48,7 @@ def write_checked(
     network, input = network_of(given), given.info.network.input
     program = encode(network, given)
     with NewFiles(large=True) as new:
-        # The spec first: a program never lies beside none.
+        # The spec first: a program never appears without it.
         new.open(sidecar(out)).write(yaml.safe_dump(to_dict(input), sort_keys=False).encode())
         file = new.open(out)
         file.write(program)

@@ -6,7 +6,7 @@ https://arxiv.org/abs/1906.04892:
     minimise over the neurons  E_s(P w_1 / |P w_1|, ..., P w_N / |P w_N|),     P (K, D), K << D
 
 In many dimensions random neurons are all but orthogonal and the energy is flat; in few they are not. The
-three classes differ in P: drawn anew at each step; learnt to keep the angles; learnt against the neurons.
+three classes differ in P: drawn again at each step; learnt to keep the angles; learnt against the neurons.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class LearntProjection(StatefulObjective):
     moved as poles are, and the step size is relative to that sphere's radius. The released code moves a
     P ~ N(0, 1) of squared length K D at the network's rate: its gradient is shorter by sqrt(K D), and so is a
     step beside P. A rate of 0.1 there is one of 0.1 / (K D) here, 6e-6 for K = 30 and D = 576: beside the
-    defaults below its projections stand all but still.
+    defaults below its projections hardly move.
     """
 
     projection: Tensor

@@ -16,7 +16,7 @@ two side by side, take the norms of
 
 The energy's graph holds nothing but the prototypes: a `torch.autograd.grad` of it alone is not a second pass
 through the network. Call it once and add the result, since a second backward through the same energy computes
-it anew.
+it again.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ _WRAPPERS = ("_orig_mod", "_checkpoint_wrapped_module")  # of torch.compile and 
 def find_layers(model: nn.Module) -> dict[str, nn.Module]:
     """Name -> module of all layers with neurons, in the order of registration.
 
-    Besides those that `neuron_groups_of` reads, every module with a parameter of its own that is called a
+    Apart from those that `neuron_groups_of` reads, every module with a parameter of its own that is called a
     weight and has two axes or more (a recurrent or bilinear layer, somebody's own layer): what reads it
     learns that it cannot be read. Layers that share their weight are one layer, under the first name.
     A loss's prototypes are named `<loss>.prototypes`. The names are those of the bare model, without what

@@ -9,7 +9,7 @@ A neuron is what makes one output channel: a row of a linear layer, a filter of 
     MultiheadAttention      in_proj_weight (3D, D)     (3, D, D): queries, keys, values
     a loss's prototypes     (C, D)                     (1, C, D)
 
-The trap of transposed convolutions: their output channel is the second axis, counted anew in each group,
+The trap of transposed convolutions: their output channel is the second axis, counted again in each group,
 while the groups are blocks of the first one.
 
 Neurons of different groups read different inputs. The angle between them means nothing, so they belong to

@@ -11,7 +11,7 @@ from torch import Tensor
 def is_written_down(x: Tensor) -> bool:
     """Whether torch.fx or torch.jit.trace is writing the forward down: x's shape is then no plain number.
 
-    torch.compile and torch.export are no such tracers: `torch.compiler.is_compiling` tells them.
+    torch.compile and torch.export are not tracers of this kind: `torch.compiler.is_compiling` tells them.
     """
     return _is_proxy(x) or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
 

@@ -1,8 +1,8 @@
 """SphereFace and SphereFace+ as their authors released them: .caffemodel files.
 
-Stage s, unit b: conv{s}_1 halves the map, conv{s}_{2b} and conv{s}_{2b+1} are the unit's; relu likewise; fc5
-is the embedding, fc6 the prototypes. Convolution, crops in rows and flattening agree with torch's, so that
-weights carry over as they are. The network sees BGR, (v - 127.5) / 128.
+Stage s, unit b: conv{s}_1 halves the map, conv{s}_{2b} and conv{s}_{2b+1} are the unit's; their relu have the
+same numbers; fc5 is the embedding, fc6 the prototypes. Convolution, crops in rows and flattening agree with
+torch's, so that weights carry over as they are. The network sees BGR, (v - 127.5) / 128.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The network computes conv((v - mean) / std), v in the spec's channel order. Per 
 
     W * ((v - mean) / std) = (W / std) * (v - mean)
 
-and padding adds zeros to both alike, so that dividing the weights by std, and putting their input channels
+and padding adds zeros to both, so that dividing the weights by std, and putting their input channels
 into another order, changes nothing. The mean cannot follow: b - sum(W mean) is right inside the crop, but at
 its border the padding's zeros would stand for the pixel value 0 instead of the mean.
 """

@@ -83,7 +83,7 @@ def failure_of(folder: Path) -> str | None:
 
 
 def has_diverged(folder: Path) -> bool:
-    """Whether a run failed of itself, and would again. The others were killed, or a disk was full."""
+    """Whether the run itself failed, and would again. Others were killed, or a disk was full."""
     return record_of(folder).get("diverged", False)
 
 

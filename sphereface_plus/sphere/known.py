@@ -6,7 +6,7 @@ problem, and its number is the largest smallest angle, in degrees.
 
 Sources. "proven": a configuration that minimises every completely monotone function of the squared distance,
 hence every power (Cohn & Kumar, J. AMS 20, 2007), or an argument in a comment. "Thomson table": the Cambridge
-Cluster Database's global minima. "re-optimised": no published table at hand; L-BFGS from 60 to 120 random
+Cluster Database's global minima. "re-optimised": no published table was found; L-BFGS from 60 to 120 random
 starts, whose results for power 1 agree with the Thomson table to 1e-9. "Sloane": Sloane's tables of spherical
 codes.
 """

@@ -42,7 +42,7 @@ class Configuration:
     of_starts: list[float]
     """The same number for each random start, in order."""
     of_antipodal_starts: list[float]
-    """Likewise for the antipodal ones, of an even number of points without half-space."""
+    """The same for the antipodal ones, of an even number of points without half-space."""
 
 
 def minimise(

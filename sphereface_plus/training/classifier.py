@@ -144,7 +144,7 @@ class ClassifierLearner:
     def _is_finite(self, step: int, total: Tensor, norm: Tensor) -> bool:
         """Whether the update may be made; False where a scaled loss was scaled too far, which costs a step.
 
-        Raises NonFiniteError where scaling is not to blame: the numbers of all processes are alike in this.
+        Raises NonFiniteError where scaling is not to blame: all processes decide the same.
         """
         # Reading waits for the GPU once a step; for that, a bad step never reaches the weights.
         loss_is_bad = not bool(torch.isfinite(total))

@@ -55,7 +55,7 @@ def _what_is_missing(error: Exception, config: RunConfig) -> str | None:
     died = died and not isinstance(error, BrokenPipeError)  # who reads what is printed has left
     if died and config.data.workers:
         return (
-            "a process that reads crops has died, perhaps for want of memory; go on with --resume, and "
+            "a process that reads crops has died, perhaps because memory ran out; go on with --resume, and "
             "with fewer of them: --set data.workers=..., 0 reads in the training process"
         )
     return None

@@ -27,7 +27,7 @@ class RunError(UserError):
 
 
 class DivergedError(RunError):
-    """A run whose loss, gradients or weights are not numbers any more."""
+    """A run whose loss, gradients or weights are no longer numbers."""
 
     exit_code = 3
 

@@ -1,4 +1,4 @@
-"""What a run says of itself before its first step, and, from some measured ones, how long it will take."""
+"""What a run says about itself before its first step, and, from some measured ones, how long it will take."""
 
 from __future__ import annotations
 

@@ -37,8 +37,8 @@ class Choice:
 
 
 def settle(config: AnyConfig, processes: Processes, begun: str | None = None) -> tuple[AnyConfig, str | None]:
-    """The config with `auto` replaced by what it takes here, all processes alike, and what to tell the user:
-    what `auto` took, or with which measured factor the precision is emulated here.
+    """The config with `auto` replaced by what it takes here, the same in all processes, and what to tell the
+    user: what `auto` took, or with which measured factor the precision is emulated here.
 
     begun: the precision of the run that is resumed, which `auto` keeps.
     Raises ConfigError for fp16 without CUDA.

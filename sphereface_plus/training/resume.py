@@ -21,7 +21,7 @@ class ResumePoint:
 
     folder: RunFolder
     payload: dict[str, Any] | None = None
-    """None where the run begins anew: it was ended before it saved anything, or nothing of that is whole."""
+    """None where the run starts from step 0: it was stopped before it saved, or no saved file is whole."""
     file: Path | None = None
     damaged: list[Path] = field(default_factory=list)
 
@@ -38,7 +38,7 @@ class ResumePoint:
         """What to tell the user."""
         what = [f"{file.name} is damaged, and kept as {_aside(file).name}" for file in self.damaged]
         if self.file is None:
-            where = "there is no whole checkpoint, the run begins anew"
+            where = "there is no whole checkpoint, the run starts from step 0"
         else:
             where = f"the run goes on at step {self.step}, from {self.file.name}"
             if not self.is_last and self.folder.last not in self.damaged and not self.folder.last.exists():

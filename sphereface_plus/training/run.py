@@ -82,7 +82,7 @@ def _train(config: RunConfig, folder: RunFolder, processes: Processes, resume: b
         if point.file is not None or point.damaged:
             print(point, file=sys.stderr)
         point.tidy()
-    point.payload = None  # twice the network's size in memory, which the run does not need any more
+    point.payload = None  # twice the network's size in memory, which the run no longer needs
     if processes.is_main:
         for line in opening(run):
             print(line, file=sys.stderr)

@@ -24,7 +24,7 @@ from sphereface_plus.words import counted
 
 HOW_TO_TRY = (
     "after a divergence --resume takes these changed, as by --set optimizer.learning_rate=..., from the "
-    "newest checkpoint on; or begin anew with --out"
+    "newest checkpoint on; or start a new run with --out"
 )
 
 
@@ -133,7 +133,7 @@ def restore(run: Run, point: dict[str, Any]) -> None:
         )
     if point["processes"] != run.processes.describe() and run.processes.is_main:
         print(
-            f"warning: the run was made on {point['processes']} and goes on on {run.processes.describe()}: "
+            f"warning: the run was made on {point['processes']} and continues on {run.processes.describe()}: "
             "its numbers will differ from an uninterrupted run's in the last digits",
             file=sys.stderr,
         )

@@ -36,7 +36,7 @@ def test_the_same_folder_gives_the_same_set_every_time(crops_folder):
     assert FaceCrops.open(crops_folder) == FaceCrops.open(str(crops_folder))
 
 
-def test_identities_with_too_few_crops_are_left_out_and_the_others_numbered_anew(crops_folder):
+def test_identities_with_too_few_crops_are_left_out_and_the_others_renumbered(crops_folder):
     crops = FaceCrops.open(crops_folder, min_images=2)
     assert crops.identities == ["Ann", "bob"]
     assert crops.labels == [0] * 5 + [1] * 3
@@ -45,7 +45,7 @@ def test_identities_with_too_few_crops_are_left_out_and_the_others_numbered_anew
         FaceCrops.open(crops_folder, min_images=6)
 
 
-def test_excluded_identities_are_left_out_and_the_others_numbered_anew(crops_folder):
+def test_excluded_identities_are_left_out_and_the_others_renumbered(crops_folder):
     everybody = FaceCrops.open(crops_folder)
     crops = FaceCrops.open(crops_folder, exclude=["Ann", "nobody"])
     assert crops.identities == [name for name in everybody.identities if name != "Ann"]

@@ -74,7 +74,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(crops, counting, tmp_path):
 
 
 @pytest.mark.parametrize("change", ["model", "flip", "crop", "damage"])
-def test_stored_embeddings_of_anything_else_are_made_anew(change, crops, counting, tmp_path):
+def test_stored_embeddings_of_anything_else_are_made_again(change, crops, counting, tmp_path):
     keys, store = list(crops.files), tmp_path / "e.npz"
     model.computed_embeddings(counting()[0], crops, keys, "none", store)
     if change == "crop":

@@ -236,7 +236,7 @@ def test_few_people_are_said_beside_the_interval_which_is_students(count, few):
     correct = np.random.default_rng(0).random(600) < 0.9
     outcome = Outcome(np.arange(600.0), correct, np.zeros(10), np.array([correct.mean()] * 10))
     numbers = reports.results(outcome, fold < 5, fold, people)
-    assert ("Few people: from" in numbers["accuracy_interval_is"]) == few
+    assert ("Few people: " in numbers["accuracy_interval_is"]) == few
     assert (
         "Quantiles are Student's, with one degree of freedom less than people."
         in (numbers["accuracy_interval_is"])

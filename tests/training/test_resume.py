@@ -118,7 +118,7 @@ def nothing_is_whole(folder):
         (7, killed_between_step_and_last, "run: the run goes on at step 6, from step_00000006.pt"),
         (7, best_is_newer_than_last, "run: the run goes on at step 6, from best.pt"),
         (7, best_is_older_and_written_later, "run: the run goes on at step 6, from last.pt"),
-        (7, nothing_is_whole, "there is no whole checkpoint, the run begins anew"),
+        (7, nothing_is_whole, "there is no whole checkpoint, the run starts from step 0"),
     ],
 )
 def test_a_killed_run_goes_on_from_the_newest_whole_checkpoint_with_the_same_numbers(

@@ -202,7 +202,7 @@ def test_resume_with_other_threads_goes_on_and_says_so(tiny, tmp_path, capsys):
     assert train(tiny(**{"train.steps": 9}), tmp_path / "run", resume=True).step == 9
     said = capsys.readouterr().err
     assert f"was made on 1 x {CPU}, 1 thread, torch " in said
-    assert f" and goes on on 1 x {CPU}, 2 threads, torch " in said
+    assert f" and continues on 1 x {CPU}, 2 threads, torch " in said
 
 
 def test_divergence_that_a_validation_sees_keeps_the_state_and_says_what_to_try(tiny, tmp_path, crops):

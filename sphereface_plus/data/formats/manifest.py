@@ -228,7 +228,7 @@ def mixed_warps(counts: Mapping[str, int]) -> list[str]:
         for warp, count in sorted(counts.items(), key=lambda item: -item[1])
     )
     return [
-        f"the crops come from different warps ({ways}), whose pixels differ a little; align all photos anew "
+        f"the crops come from different warps ({ways}), whose pixels differ a little; align all photos again "
         "with one version of OpenCV, or with --warp exact, which is the same everywhere"
     ]
 

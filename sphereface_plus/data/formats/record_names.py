@@ -5,7 +5,7 @@
     # records 9c0e...
 
 A packing that is killed while its files take their places may leave a new .rec beside the names of the one
-before. Without the last line, as in files of old, only the number of images and of identities is compared.
+before. Without the last line, as in older files, only the number of images and of identities is compared.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class LoadReport:
     unused: list[str]
     """In the source and not in this run."""
     new: list[str]
-    """The head's tensors, initialised anew because of reset_head."""
+    """The head's tensors, initialised again because of reset_head."""
     renamed: dict[str, str]
     """What loaded tensors were called in the project that they come from, if they come from one."""
     notes: list[str]

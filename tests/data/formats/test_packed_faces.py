@@ -171,7 +171,7 @@ def test_batches_of_packed_sets_are_those_of_the_folder_at_any_step_in_any_proce
     expected = batches(folder, 0, 6)
     for path in (rec, tar):
         crops = FaceCrops.open(path)
-        read_crop(crops.paths[0])  # a file that is open already is opened anew by each process
+        read_crop(crops.paths[0])  # a file that is open already is opened again by each process
         for found in (batches(crops, 0, 6), expected[:2] + batches(crops, 2, 4)):
             for (images, labels), (expected_images, expected_labels) in zip(found, expected, strict=True):
                 assert torch.equal(images, expected_images)
