@@ -1,0 +1,94 @@
+"""Features as MegaFace's development kit takes them, a file an image: `<image's path>_<model>.bin`.
+
+Four int32, little-endian: rows, columns, bytes from row to row, type; then the rows. It is the header of
+OpenCV's matrices: type 5 is float32, 6 float64. A feature of D numbers has D rows of one column.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sphereface_plus.data.formats.megaface_lists import MegaFaceError
+from sphereface_plus.files import write_bytes
+
+_HEADER = struct.Struct("<4i")
+_TYPES = {5: np.dtype("<f4"), 6: np.dtype("<f8")}
+LONGEST = 1 << 16
+"""Numbers of a feature; a header that says more is not believed."""
+
+
+def read_feature(file: str | Path) -> np.ndarray:
+    """The numbers (D,) float32 of a feature file. Raises MegaFaceError."""
+    file = Path(file)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise MegaFaceError(f"{file}: cannot be read ({error.strerror})") from None
+    if len(data) < _HEADER.size:
+        raise MegaFaceError(f"{file}: ends within its header; extract this feature again")
+    rows, columns, stride, kind = _HEADER.unpack_from(data)
+    if kind not in _TYPES or not (
+        0 < rows <= LONGEST and 0 < columns <= LONGEST and rows * columns <= LONGEST
+    ):
+        raise MegaFaceError(
+            f"{file}: is not a feature of MegaFace's kit: its header says {rows} rows, {columns} columns, "
+            f"type {kind}"
+        )
+    row = columns * _TYPES[kind].itemsize
+    if stride < row or len(data) != _HEADER.size + rows * stride:
+        raise MegaFaceError(
+            f"{file}: has {len(data):,} bytes, by its header {_HEADER.size + rows * max(stride, row):,}; "
+            "extract this feature again"
+        )
+    numbers = np.frombuffer(data, np.uint8, offset=_HEADER.size).reshape(rows, stride)[:, :row]
+    return np.ascontiguousarray(numbers).view(_TYPES[kind]).reshape(-1).astype(np.float32)
+
+
+def write_feature(file: str | Path, embedding: np.ndarray) -> None:
+    """embedding (D,), written as float32. Raises WriteError."""
+    numbers = np.asarray(embedding, dtype="<f4").reshape(-1)
+    write_bytes(file, _HEADER.pack(len(numbers), 1, numbers.itemsize, 5) + numbers.tobytes())
+
+
+def feature_suffix(folder: str | Path, path: str) -> str:
+    """What follows an image's path in the name of its feature file, such as `_mine.bin`.
+
+    Raises MegaFaceError where there is no such file, or several.
+    """
+    image = Path(folder) / path
+    begin = image.name
+    found = [
+        file.name[len(begin) :]
+        for file in (image.parent.iterdir() if image.parent.is_dir() else ())
+        if file.name.startswith(begin) and file.suffix == ".bin"
+    ]
+    if not found:
+        raise MegaFaceError(
+            f"{folder}: holds no feature {path}_<name>.bin; is it the folder that the list starts from?"
+        )
+    if len(found) > 1:
+        raise MegaFaceError(
+            f"{folder}: holds features of several models, {', '.join(sorted(found))}; say which with --suffix"
+        )
+    return found[0]
+
+
+def read_features(folder: str | Path, paths: Sequence[str], suffix: str) -> Iterator[np.ndarray]:
+    """The features (D,) float32 of images, in the order of `paths`.
+
+    Raises MegaFaceError for one that is missing or damaged, and where they differ in D.
+    """
+    folder, dimensions = Path(folder), None
+    for path in paths:
+        feature = read_feature(folder / f"{path}{suffix}")
+        if dimensions not in (None, len(feature)):
+            raise MegaFaceError(
+                f"{folder / path}{suffix}: has {len(feature)} numbers, those before it {dimensions}; are "
+                "they of one model?"
+            )
+        dimensions = len(feature)
+        yield feature
