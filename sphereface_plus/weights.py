@@ -121,10 +121,10 @@ def provenance(origin: Origin, *, own: bool) -> dict[str, Any]:
     return {**said, "license": origin.license or "not stated", "from": made_from}
 
 
-def check_tensors(file: Path, network: Any, loss: Any) -> None:
-    """Raises CheckpointError where a file's states of network and loss are not tensors by name, or some that
-    claim more memory than the file has."""
-    for part, state in (("network", network), ("loss", loss)):
+def check_tensors(file: Path, **states: Any) -> None:
+    """Raises CheckpointError where a file's states, by what they are of, such as network and loss, are not
+    tensors by name, or some that claim more memory than the file has, or prototypes of another shape."""
+    for part, state in states.items():
         if not isinstance(state, dict):
             raise CheckpointError(
                 f"{file}: is not a checkpoint of ours, its {part} is a {type(state).__name__}"
@@ -134,7 +134,7 @@ def check_tensors(file: Path, network: Any, loss: Any) -> None:
                 raise CheckpointError(
                     f"{file}: {name!s:.60} claims more numbers than the file holds, or none"
                 )
-    prototypes = loss.get("prototypes")
+    prototypes = states.get("loss", {}).get("prototypes")
     if prototypes is not None and not (
         prototypes.ndim == 2 and prototypes.numel() and prototypes.is_floating_point()
     ):
@@ -221,7 +221,7 @@ def _read(file: Path) -> Weights:
     except ConfigError as error:
         raise CheckpointError(f"{file}: what it says about its network does not fit: {error}") from None
     network, loss = (_below(tensors, part) for part in ("network.", "loss."))
-    check_tensors(file, network, loss)
+    check_tensors(file, network=network, loss=loss)
     names = info.identities
     trained_on = None if names is None else TrainedOn(names, np.empty(0, dtype=np.int64), complete=False)
     return Weights(file, checkpoint.sha256(file), info, network, loss, "weights", trained_on)
@@ -237,9 +237,9 @@ def _of_checkpoint(file: Path) -> Weights:
     config, loss = payload.get("config", {}), payload.get("loss", {})
     if not isinstance(config, dict):
         raise CheckpointError(f"{file}: is not a checkpoint of ours, its config is a {type(config).__name__}")
-    check_tensors(file, payload.get("network", {}), loss)
     try:
         config = face_config(payload["config"], origin=str(file))
+        check_tensors(file, network=payload["network"], loss=loss)
         training: dict[str, Any] = {"recipe": config.name, "seed": config.seed, "loss": config.loss.kind}
         training["mhe_weight"] = config.mhe.weight
         training["precision"] = config.train.precision

@@ -49,7 +49,7 @@ ARROWS = {
     "commands.ending": "errors",
     "commands.model_argument": "commands.progress config data embedding",
     "commands.convert": "outputs path_checks pretrained",
-    "commands.describe": "checkpoint config errors mhe model_files networks training weights words",
+    "commands.describe": "checkpoint config errors model_files training weights",
     "commands.embed": "commands.model_argument data embedding model_files outputs path_checks words",
     "commands.export": "export model_files outputs",
     "commands.settings_help": "config training",
@@ -187,6 +187,20 @@ def test_a_right_import_is_no_violation():
     assert (
         violations("from ..config import NetworkConfig\nimport torch", "sphereface_plus.networks.cnn") == []
     )
+
+
+FOR_EVERY_TASK = ["loop", "run", "run_parts", "state", "folder", "resume", "beforehand", "failures", "sets"]
+FOR_EVERY_TASK += ["opening", "reporting", "pace", "logs", "console", "precision", "signals"]
+OF_SOME_TASKS = ["face", "image", "classifier", "network", "energies", "sgd", "validation", "finetuning"]
+OF_SOME_TASKS += ["model_lines"]
+
+
+@pytest.mark.parametrize("module", FOR_EVERY_TASK)
+def test_what_serves_every_task_knows_of_none(repository, module):
+    source = (repository / LIBRARY / "training" / f"{module}.py").read_text(encoding="utf-8")
+    found = imports_of(source, f"{LIBRARY}.training.{module}", is_package=False)
+    tasks = [f"{LIBRARY}.training.{part}" for part in OF_SOME_TASKS]
+    assert [name for name in found if any(within(name, task) for task in tasks)] == []
 
 
 def test_importing_the_library_costs_no_heavy_package():

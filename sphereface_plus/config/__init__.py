@@ -2,7 +2,7 @@
 
 A recipe is one YAML file. It is read once, changed by `--set key=value`, validated here, and from then on it
 does not change: the run folder and every checkpoint hold exactly what was validated. Its `task` says which
-settings it has: those of a face-recognition run, or those of an image classification.
+settings it has: those of a face-recognition run, of an image classification, ... (TASKS).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sphereface_plus.config.common import OptimizerConfig, TrainConfig
+from sphereface_plus.config.common import OptimizerConfig, RunConfig, TrainConfig
 from sphereface_plus.config.face import (
     DataConfig,
     FaceConfig,
@@ -65,10 +65,8 @@ __all__ = [
     "to_dict",
 ]
 
-RunConfig = FaceConfig | ImageConfig
-"""The settings of a run, of one task or another."""
-TASKS: dict[str, type[FaceConfig] | type[ImageConfig]] = {"face": FaceConfig, "image": ImageConfig}
-"""Task, as a recipe names it -> its settings."""
+TASKS: dict[str, type[RunConfig]] = {"face": FaceConfig, "image": ImageConfig}
+"""Task, as a recipe names it -> its settings; all else that differs is in training/tasks.py."""
 
 
 def task_of(path: str | Path) -> str:
@@ -115,7 +113,7 @@ def face_config(tree: dict[str, Any], *, origin: str) -> FaceConfig:
     """The config of a checkpoint that is to embed faces. Raises ConfigError where it is of another task."""
     config = from_dict(tree, origin=origin)
     if not isinstance(config, FaceConfig):
-        raise ConfigError(f"{origin}: is of an image classification; a model of faces is needed here")
+        raise ConfigError(f"{origin}: is of {config.in_words}; a model of faces is needed here")
     return config
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -58,6 +58,20 @@ class TrainConfig(Strict):
                 "set auto or cpu"
             )
         return device
+
+
+class RunConfig(Strict):
+    """What the settings of every task have; code that serves all tasks relies on nothing more."""
+
+    in_words: ClassVar[str]
+    """What a run of the task is, as in `is of ...`."""
+
+    if TYPE_CHECKING:  # each task states its fields in its own order, in which they are listed and written
+        task: Any
+        """The name of the task, a Literal."""
+        name: str
+        seed: int
+        train: TrainConfig
 
 
 def refuse_contradictions(train: TrainConfig, optimizer: OptimizerConfig) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from sphereface_plus.config.common import OptimizerConfig, TrainConfig, refuse_contradictions
+from sphereface_plus.config.common import OptimizerConfig, RunConfig, TrainConfig, refuse_contradictions
 from sphereface_plus.config.losses import OF_PAIRS, WITHOUT_PROTOTYPES, LossConfig
 from sphereface_plus.config.strict import Strict
 
@@ -168,8 +168,10 @@ class FinetuneConfig(Strict):
     """Adapters count with the factor lora_alpha / lora_rank."""
 
 
-class FaceConfig(Strict):
+class FaceConfig(RunConfig):
     """One run of face recognition."""
+
+    in_words: ClassVar[str] = "a face recognition"
 
     task: Literal["face"] = "face"
     """What is trained: face recognition, by crops of faces."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from sphereface_plus.config.common import OptimizerConfig, TrainConfig, refuse_contradictions
+from sphereface_plus.config.common import OptimizerConfig, RunConfig, TrainConfig, refuse_contradictions
 from sphereface_plus.config.strict import Strict
 
 
@@ -127,8 +127,10 @@ class ImageMHEConfig(Strict):
         return self
 
 
-class ImageConfig(Strict):
+class ImageConfig(RunConfig):
     """One run of image classification."""
+
+    in_words: ClassVar[str] = "an image classification"
 
     task: Literal["image"]
     """What is trained: a classification of images."""

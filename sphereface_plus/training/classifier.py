@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from sphereface_plus.losses.loss import Loss
 from sphereface_plus.losses.output import LossOutput
@@ -85,6 +86,16 @@ class ClassifierLearner:
         else:
             self.optimizer.skip()
         return scalars
+
+    @property
+    def optimizers(self) -> Sequence[Optimizer]:
+        return [self.optimizer.sgd]
+
+    def is_healthy(self, part: tuple[Tensor, Tensor]) -> bool:
+        """Whether the network gives finite embeddings of one part's crops."""
+        crops, _ = part
+        embeddings = self.embed(self.network.prepare(crops.to(self.processes.device)))
+        return bool(torch.isfinite(embeddings).all())
 
     def embed(self, images: Tensor) -> Tensor:
         """Embeddings (B, D) float32 of prepared images, for validation: in the precision of the training."""

@@ -22,10 +22,12 @@ from sphereface_plus.training.finetuning.mean_embeddings import start_prototypes
 from sphereface_plus.training.finetuning.start import load_start, schedule_notes
 from sphereface_plus.training.folder import RunFolder
 from sphereface_plus.training.network import TrainedNetwork
+from sphereface_plus.training.opening import parameters_in_words
 from sphereface_plus.training.run_parts import Run
 from sphereface_plus.training.sets import FaceSet
 from sphereface_plus.training.sgd import ScheduledSGD
 from sphereface_plus.training.validation import PairsValidation
+from sphereface_plus.training.validation import trained_on as people_trained_on
 
 
 def build(config: FaceConfig, folder: RunFolder, processes: Processes, point: dict[str, Any] | None) -> Run:
@@ -81,11 +83,24 @@ def build(config: FaceConfig, folder: RunFolder, processes: Processes, point: di
     learner = ClassifierLearner(
         trained, loss, energies=energies, optimizer=sgd, processes=processes, measure_every=train.log_every
     )
-    validation = None
+    validation, notes = None, []
     if config.validation is not None and processes.is_main:
-        validation = PairsValidation(config.validation, config.network.input, processes.device)
-    every = config.validation.every if config.validation else None
-    return Run(config, folder, processes, data, learner, validation, every, start, order, trained_on)
+        pairs = PairsValidation(config.validation, config.network.input, processes.device)
+        validation, notes = partial(pairs, learner.embed), people_trained_on(pairs.people, data.classes)
+    return Run(
+        config,
+        folder,
+        processes,
+        data,
+        learner,
+        trains=f"{config.network.name}, {parameters_in_words(network, loss, config.loss.kind)}",
+        validation=validation,
+        validate_every=config.validation.every if config.validation else None,
+        notes=notes,
+        start=start,
+        order=order,
+        trained_on=trained_on,
+    )
 
 
 def order_of(config: FaceConfig, data: FaceSet, world_size: int) -> IdentityBalanced | None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from sphereface_plus.config import RunConfig
 from sphereface_plus.errors import UserError, memory_is_short
-from sphereface_plus.training.folder import RunError
+from sphereface_plus.training.folder import RunError, settings_of
 
 # What torch.compile's two back ends, C++ and Triton, say where their compiler is missing.
 _NO_COMPILER = re.compile("No working C\\+\\+ compiler|Failed to find C compiler")
@@ -22,6 +22,10 @@ class NonFiniteError(UserError):
     def __init__(self, step: int, what: str) -> None:
         super().__init__(f"step {step}: the {what} is not finite")
         self.step = step
+
+
+class BrokenModelError(UserError):
+    """A model that gives numbers that are not finite; raised by the validation that asked it."""
 
 
 @contextmanager
@@ -42,9 +46,10 @@ def _what_is_missing(error: Exception, config: RunConfig) -> str | None:
             "train.compile needs a C++ compiler, and torch finds none: install g++, or set "
             "train.compile=false"
         )
+    workers = settings_of(config).get("data.workers", 0)  # not every task reads by processes
     if memory_is_short(error):
         reason = (str(error) or type(error).__name__).partition("\n")[0][:200]
-        readers = "; the processes of data.workers take some each" if config.data.workers else ""
+        readers = "; the processes of data.workers take some each" if workers else ""
         return (
             f"memory is short ({reason}); lower train.batch_size, or raise train.accumulate, which cuts a "
             f"batch into parts{readers}"
@@ -53,7 +58,7 @@ def _what_is_missing(error: Exception, config: RunConfig) -> str | None:
     # come of asking the dead for a batch's memory.
     died = "DataLoader worker" in str(error) or isinstance(error, ConnectionError | EOFError)
     died = died and not isinstance(error, BrokenPipeError)  # who reads what is printed has left
-    if died and config.data.workers:
+    if died and workers:
         return (
             "a process that reads crops has died, perhaps because memory ran out; go on with --resume, and "
             "with fewer of them: --set data.workers=..., 0 reads in the training process"

@@ -150,6 +150,11 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[
     }
 
 
+def settings_of(config: RunConfig) -> dict[str, Any]:
+    """Every setting by the name that --set uses."""
+    return flatten(to_dict(config))
+
+
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"a": {"b": 1}} as {"a.b": 1}: the names that --set uses."""
     flat: dict[str, Any] = {}

@@ -23,8 +23,9 @@ from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.energies import LayerEnergies
 from sphereface_plus.training.folder import RunFolder
 from sphereface_plus.training.network import TrainedNetwork
+from sphereface_plus.training.opening import parameters_in_words
 from sphereface_plus.training.run_parts import Run
-from sphereface_plus.training.sets import Photographs, SmallImages, TrainingSet
+from sphereface_plus.training.sets import Photographs, SmallImages
 from sphereface_plus.training.sgd import ScheduledSGD
 
 TEST_BATCH = 500
@@ -55,8 +56,17 @@ def build(config: ImageConfig, folder: RunFolder, processes: Processes) -> Run:
     learner = ClassifierLearner(
         trained, loss, energies=energies, optimizer=sgd, processes=processes, measure_every=train.log_every
     )
-    test = partial(accuracies, held_out, loss, prepare, processes.device) if processes.is_main else None
-    return Run(config, folder, processes, data, learner, test, config.test_every)
+    test = partial(accuracies, held_out, loss, prepare, processes.device, learner.embed)
+    return Run(
+        config,
+        folder,
+        processes,
+        data,
+        learner,
+        trains=f"{config.network.name}, {parameters_in_words(network, loss, 'softmax')}",
+        validation=test if processes.is_main else None,
+        validate_every=config.test_every,
+    )
 
 
 Sets = dict[str, Callable[[], Iterable[tuple[Tensor, Tensor]]]]
@@ -65,7 +75,7 @@ Sets = dict[str, Callable[[], Iterable[tuple[Tensor, Tensor]]]]
 
 def open_sets(
     config: ImageConfig, processes: Processes
-) -> tuple[TrainingSet, Sets, Callable[[Tensor], Tensor]]:
+) -> tuple[SmallImages | Photographs, Sets, Callable[[Tensor], Tensor]]:
     """The training set; what is tested, "test" and perhaps "validation"; and how images are normalised."""
     data = config.data
     if data.name == "imagenet":

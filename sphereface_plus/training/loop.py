@@ -6,24 +6,49 @@ validation of step s describe the weights after s updates; a checkpoint of step 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
+from torch.optim import Optimizer
 
 from sphereface_plus.training.pace import Pace
 
 
 class Learner(Protocol):
-    """Owns modules and optimizers, and makes one update with a batch."""
+    """Owns modules and optimizers, and makes one update with a batch: all that a run asks of what learns."""
 
-    def update(self, batch: Any, step: int) -> Mapping[str, float | Tensor]:
-        """One update; returns what may be logged. Tensors are read at log steps only."""
+    @property
+    def optimizers(self) -> Sequence[Optimizer]:
+        """All that it updates with; state_dict holds what they have learnt of the gradients."""
         ...
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def update(self, batch: Any, step: int) -> Mapping[str, float | Tensor]:
+        """One update with a batch in its parts; returns what may be logged, of which tensors are read at log
+        steps only.
 
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+        Raises NonFiniteError, in every process, before it would change the weights.
+        """
+        ...
+
+    def is_healthy(self, part: Any) -> bool:
+        """Whether the models give finite numbers of one part of a batch. Changes nothing.
+
+        The main process asks, alone, before a checkpoint: an update that broke a model is seen by the next
+        one only, and after a checkpoint there may be none.
+        """
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a run goes on from: tensors and plain data, under other names than state.payload_of has.
+
+        All processes call it together: each may hold a share.
+        """
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes a checkpoint's payload, of which state_dict was a part."""
+        ...
 
 
 def train(

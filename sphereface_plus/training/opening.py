@@ -4,48 +4,37 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sphereface_plus.data.trained_on import same_name
+from torch import nn
+
 from sphereface_plus.training import tasks
 from sphereface_plus.training.run_parts import Run
-from sphereface_plus.training.validation import PairsValidation
 from sphereface_plus.words import counted
 
 
 def opening(run: Run) -> list[str]:
     """What it trains on, and what it trains, each in a line."""
-    train, learner = run.config.train, run.learner
-    task = tasks.of(run.config)
-    things = f"{counted(len(run.data), task.thing)} of {counted(len(run.data.classes), task.group)}"
-    data = f"data: {things}, {run.data.path}"
+    train, task = run.config.train, tasks.of(run.config)
+    data = f"data: {task.counted(len(run.data), run.data.classes)}, {run.data.path}"
     data += f"; {run.data.left_out}" if run.data.left_out else ""
-    notes = [f"note: {run.data.path}: {note}" for note in run.data.notes] + _trained_on(run)
-    total = sum(parameter.numel() for parameter in learner.network.module.parameters())
-    learnt = sum(p.numel() for p in learner.network.module.parameters() if p.requires_grad)
-    parameters = f"{total:,} parameters" + ("" if learnt == total else f", of which {learnt:,} learn")
-    head = sum(parameter.numel() for parameter in learner.loss.parameters())
-    if head:
-        parameters += f", and {head:,} of the {task.loss(run.config)} loss"
     return [
         data,
-        *notes,
-        f"network: {run.config.network.name}, {parameters}; {counted(train.steps, 'step')} of "
+        *(f"note: {run.data.path}: {note}" for note in run.data.notes),
+        *(f"note: {note}" for note in run.notes),
+        f"network: {run.trains}; {counted(train.steps, 'step')} of "
         f"{counted(train.batch_size, task.thing)}, on {run.processes.describe()}, in {train.precision}",
     ]
 
 
-def _trained_on(run: Run) -> list[str]:
-    """A note where the pairs to validate on are of people who are trained on, by their names."""
-    if not isinstance(run.validation, PairsValidation):
-        return []
-    names = {same_name(name) for name in run.data.classes}
-    common = [person for person in run.validation.people if same_name(person) in names]
-    common = [person for person in common if not person.isdecimal()]  # a number means nothing in another set
-    if not common:
-        return []
-    return [
-        f"note: {len(common):,} of {counted(len(run.validation.people), 'person')} in validation.pairs are "
-        "trained on, by their names: the validation accuracy is not a test; data.exclude leaves people out"
-    ]
+def parameters_in_words(network: nn.Module, loss: nn.Module, name: str) -> str:
+    """`1,584,720 parameters, and 96 of the a_softmax loss`: how many there are, and how many of them learn.
+
+    name: of the loss.
+    """
+    total = sum(parameter.numel() for parameter in network.parameters())
+    learnt = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    words = f"{total:,} parameters" + ("" if learnt == total else f", of which {learnt:,} learn")
+    head = sum(parameter.numel() for parameter in loss.parameters())
+    return words + (f", and {head:,} of the {name} loss" if head else "")
 
 
 class Forecast:

@@ -16,7 +16,7 @@ class Reporter:
 
     def __init__(self, run: Run) -> None:
         self._log = RunLog(run.folder.log, run.folder.tensorboard, first_step=run.first_step)
-        self._chance = ChanceLevel(len(run.data.classes))
+        self._chance = None if run.data.classes is None else ChanceLevel(len(run.data.classes))
         train = run.config.train
         self._forecast = Forecast(run.first_step, train.steps, train.batch_size)
         self._console = open_console(first_step=run.first_step, last_step=run.config.train.steps)
@@ -32,7 +32,7 @@ class Reporter:
         """The named numbers of a step: an update's, or a validation's."""
         self._log.write(step, scalars)
         self._console.show(step, scalars)
-        if "cross_entropy_without_margin" in scalars:
+        if self._chance is not None and "cross_entropy_without_margin" in scalars:
             warning = self._chance.warning(step, scalars["cross_entropy_without_margin"])
             if warning is not None:
                 self._console.say(warning)

@@ -15,13 +15,11 @@ from typing import Any
 
 from sphereface_plus import checkpoint
 from sphereface_plus.config import RunConfig
-from sphereface_plus.data.formats.embeddings import EmbeddingsError
 from sphereface_plus.files import write_text
 from sphereface_plus.processes import Processes, start
 from sphereface_plus.training import loop, tasks
 from sphereface_plus.training.beforehand import check_files
-from sphereface_plus.training.classifier import Batch
-from sphereface_plus.training.failures import NonFiniteError, explained
+from sphereface_plus.training.failures import BrokenModelError, NonFiniteError, explained
 from sphereface_plus.training.folder import DivergedError, RunError, RunFolder, place_of
 from sphereface_plus.training.opening import opening
 from sphereface_plus.training.pace import Pace
@@ -99,12 +97,13 @@ def _train(config: RunConfig, folder: RunFolder, processes: Processes, resume: b
 def build(config: RunConfig, folder: RunFolder, processes: Processes, point: dict[str, Any] | None) -> Run:
     """The parts of a run, where they stand at the resume point if there is one."""
     check_files(config)
-    run = tasks.of(config).build(config, folder, processes, point)
+    task = tasks.of(config)
+    run = task.build(config, folder, processes, point)
     sampler(run, 0)  # a batch that the processes cannot share is refused before anything is written
     if processes.is_main and config.train.batch_size > len(run.data):
         print(
             f"note: train.batch_size {config.train.batch_size} is more than the "
-            f"{counted(len(run.data), 'image')} of "
+            f"{counted(len(run.data), task.thing)} of "
             f"{run.data.path}: a batch holds some of them more than once",
             file=sys.stderr,
         )
@@ -143,7 +142,7 @@ def fit(run: Run) -> Outcome:
         raise DivergedError(f"{error}; {keep_failure(run, error.step)}") from None
 
 
-def batches_in_parts(run: Run) -> Generator[Batch, None, None]:
+def batches_in_parts(run: Run) -> Generator[list[Any], None, None]:
     """Batches from the run's first step on, each in its parts."""
     parts = run.data.batches(sampler(run, run.first_step))
     while batch := list(islice(parts, run.config.train.accumulate)):
@@ -155,8 +154,8 @@ def validate(run: Run, step: int) -> dict[str, float]:
     scalars, broken = {}, False
     if run.validation is not None:  # the main process, which the others wait for below
         try:
-            scalars = run.validation(run.learner.embed)
-        except EmbeddingsError:
+            scalars = run.validation()
+        except BrokenModelError:
             if step == run.first_step:  # what the run starts from is broken
                 raise
             broken = True

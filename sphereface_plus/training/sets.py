@@ -31,15 +31,19 @@ NAMED = 5
 
 
 class TrainingSet(Protocol):
-    """What a run is trained on: images, each of one class (of one identity, for faces)."""
+    """What a run is trained on: images, of one class each (one identity, for faces) or of none."""
 
     path: str
-    classes: list[str]
-    """Their names, in the order of the labels."""
+    """Where it lies, for messages."""
     left_out: str
     """Which classes are not trained on, and why, in a part of a sentence; empty where all are."""
     notes: Sequence[str]
     """What is odd about the set, a sentence each."""
+
+    @property
+    def classes(self) -> list[str] | None:
+        """Their names, in the order of the labels; None where the images have no labels."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -51,15 +55,16 @@ class TrainingSet(Protocol):
         """A hash over what the image files hold; empty where it is in the fingerprint or not looked at."""
         ...
 
-    def describe(self, index: int) -> tuple[str, int]:
+    def describe(self, index: int) -> tuple[str, int | None]:
         """What a person finds an image by, and its label."""
         ...
 
-    def batch(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        """The images uint8 (B, H, W, C) of (index, position), augmented, and their labels (B,)."""
+    def batch(self, items: list[tuple[int, int]]) -> Any:
+        """One part of a batch, as the learner takes it, of (index, position). For a classifier: the images
+        uint8 (B, H, W, C), augmented, and their labels (B,)."""
         ...
 
-    def batches(self, sampler: BatchSampler) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, sampler: BatchSampler) -> Iterator[Any]:
         """`batch` of each of the sampler's lists, without end."""
         ...
 

@@ -20,12 +20,7 @@ from sphereface_plus.training.folder import (
     differences,
 )
 from sphereface_plus.training.run_parts import Run
-from sphereface_plus.words import counted
-
-HOW_TO_TRY = (
-    "after a divergence --resume takes these changed, as by --set optimizer.learning_rate=..., from the "
-    "newest checkpoint on; or start a new run with --out"
-)
+from sphereface_plus.words import plural
 
 
 def sampler(run: Run, step: int) -> BatchSampler:
@@ -46,9 +41,9 @@ def sampler(run: Run, step: int) -> BatchSampler:
 def save(run: Run, step: int) -> None:
     """last.pt, and a checkpoint of its own at every train.checkpoint_every.
 
-    Raises DivergedError where the last update broke the network: what was saved before stays the last one.
+    Raises DivergedError where the last update broke a model: what was saved before stays the last one.
     """
-    broken = run.processes.is_main and step > 0 and not embeds(run, step - 1)
+    broken = run.processes.is_main and step > 0 and not run.learner.is_healthy(part(run, step - 1))
     if run.processes.any(broken):
         raise diverged(run, step)
     payload = payload_of(run, step)
@@ -60,29 +55,29 @@ def save(run: Run, step: int) -> None:
 
 
 def diverged(run: Run, step: int) -> DivergedError:
-    """What to tell the user of an update that broke the network; saves the state after it."""
+    """What to tell the user of an update that broke a model; saves the state after it."""
+    task = tasks.of(run.config)
     payload = payload_of(run, step)
     if run.processes.is_main:
         checkpoint.save(run.folder.failure / "state.pt", payload)
     return DivergedError(
-        f"{run.folder.path}: step {step - 1}: the update made the embeddings infinite, the run has "
-        f"diverged; the state after it is in {run.folder.failure}, not among the checkpoints. Try a "
-        f"lower optimizer.learning_rate or an optimizer.clip_norm; {HOW_TO_TRY}"
+        f"{run.folder.path}: step {step - 1}: the update made the {task.output} infinite, the run has "
+        f"diverged; the state after it is in {run.folder.failure}, not among the checkpoints. Try "
+        f"{' or '.join(task.gentler[:2])}; {_how_to_try(task)}"
     )
 
 
-def embeds(run: Run, step: int) -> bool:
-    """Whether the network gives finite embeddings of batch `step`: a bad update is seen by the next one only,
-    and after a checkpoint there may be none."""
-    images, _ = run.data.batch(next(iter(sampler(run, step))))
-    embeddings = run.learner.embed(run.learner.network.prepare(images.to(run.processes.device)))
-    return bool(torch.isfinite(embeddings).all())
+def part(run: Run, step: int) -> Any:
+    """The first part of batch `step`, as the learner takes it."""
+    return run.data.batch(next(iter(sampler(run, step))))
 
 
 def payload_of(run: Run, step: int) -> dict[str, Any]:
     """A checkpoint's payload: how the weights were made, how to feed them, how to go on.
 
     All processes make it together, and the main one writes it: a learner may hold a share of it in each.
+    Its names are those of the first task, faces, for every task: `identities` are the set's classes, None
+    where it has none, and `num_crops` is its length.
     """
     random = {"cpu": torch.get_rng_state()}
     if run.processes.device.type == "cuda":
@@ -116,20 +111,20 @@ def restore(run: Run, point: dict[str, Any]) -> None:
     Says so on stderr where other processes go on than began: the sums of gradients round differently.
     """
     task = tasks.of(run.config)
+    classes = run.data.classes
     then = (point["identities"], point["crops_fingerprint"])
-    if then != (run.data.classes, run.data.fingerprint()):
-        before = counted(point["num_crops"], task.thing)
+    if then != (classes, run.data.fingerprint()):
+        now = f"{len(run.data):,}" + ("" if classes is None else f" of {len(classes):,}")
         raise RunError(
-            f"{run.data.path}: the training set has changed since the run began: then {before} of "
-            f"{counted(len(point['identities']), task.group)}, "
-            f"now {len(run.data):,} of {len(run.data.classes):,}, or others of the same number; "
-            "put it back, or start a new run with --out"
+            f"{run.data.path}: the training set has changed since the run began: then "
+            f"{task.counted(point['num_crops'], point['identities'])}, now {now}, or others of the same "
+            "number; put it back, or start a new run with --out"
         )
     # A checkpoint of an older version does not say.
     if point.get("crops_content", run.data.content()) != run.data.content():
         raise RunError(
-            f"{run.data.path}: some crops are not the files that they were when the run began, though names "
-            "and lengths are the same; put those back, or start a new run with --out"
+            f"{run.data.path}: some {plural(task.thing)} are not the files that they were when the run "
+            "began, though names and lengths are the same; put those back, or start a new run with --out"
         )
     if point["processes"] != run.processes.describe() and run.processes.is_main:
         print(
@@ -159,10 +154,11 @@ def keep_failure(run: Run, step: int) -> str:
     """Saves the batch that failed and the state before it; returns what to tell the user."""
     items = [item for part in islice(sampler(run, step), run.config.train.accumulate) for item in part]
     paths, labels = zip(*(run.data.describe(index) for index, _ in items), strict=True)
+    labelled = run.data.classes is not None
     batch = {
         "step": step,
         "paths": paths,
-        "labels": labels,
+        **({"labels": labels} if labelled else {}),
         "positions": [position for _, position in items],
     }
     run.folder.failure.mkdir(exist_ok=True)
@@ -172,7 +168,17 @@ def keep_failure(run: Run, step: int) -> str:
     payload = payload_of(run, step)
     if run.processes.is_main:
         checkpoint.save(run.folder.failure / "state.pt", payload)
+    task = tasks.of(run.config)
+    *others, last = task.gentler
     return (
-        f"its batch (paths, labels) and the state before it are in {run.folder.failure}; try a lower "
-        f"optimizer.learning_rate, an optimizer.clip_norm, {tasks.of(run.config).gentler}; {HOW_TO_TRY}"
+        f"its batch ({'paths, labels' if labelled else 'paths'}) and the state before it are in "
+        f"{run.folder.failure}; try {', '.join(others)} or {last}; {_how_to_try(task)}"
+    )
+
+
+def _how_to_try(task: tasks.Task) -> str:
+    setting = task.gentler[0].split()[-1]
+    return (
+        f"after a divergence --resume takes these changed, as by --set {setting}=..., from the newest "
+        "checkpoint on; or start a new run with --out"
     )

@@ -1,17 +1,20 @@
 """The tasks: what differs between a training on faces and one on images, each in one entry of a table.
 
-A new task is its settings in config/, an entry here, and its lines in commands/describe.py. Nothing here
-imports torch: a run is refused, and its settings are listed, before that.
+A new task is its settings in config/, its parts in a file beside this one, and an entry here. Whatever needs
+torch is in those parts (run_parts.py) and is imported inside a function: a run is refused, and its settings
+are listed, before that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sphereface_plus.config import FaceConfig, ImageConfig, RunConfig
 from sphereface_plus.training.folder import RunFolder
+from sphereface_plus.words import counted
 
 if TYPE_CHECKING:
     from sphereface_plus.processes import Processes
@@ -24,6 +27,7 @@ EITHER = "file or folder"
 # No update that was made, or will be made, depends on these.
 MAY_CHANGE = frozenset({"train.steps", "data.workers"})
 GENTLER = frozenset({"optimizer.learning_rate", "optimizer.warmup_steps", "optimizer.clip_norm"})
+SGD = ("a lower optimizer.learning_rate", "an optimizer.clip_norm")
 
 
 @dataclass(frozen=True)
@@ -35,24 +39,31 @@ class Task:
     thing: str
     """What is trained on, in the singular, as words.counted takes it."""
     group: str
-    """What those are told apart by: one class of the classifier."""
+    """What those are told apart by: one class of the classifier. Not said where a set has no classes."""
     build: Callable[[Any, RunFolder, Processes, dict[str, Any] | None], Run]
     """The parts of a run; the last argument is the checkpoint that it goes on from, if it does."""
     places: Callable[[Any], Iterator[Place]]
     """What has to be on the disk before a run begins."""
     start: Callable[[Any], str | None] | None
     """The model that a fine-tuning starts from; None where the task knows no fine-tuning."""
-    loss: Callable[[Any], str]
-    """The name of the loss."""
-    mhe_weights: Callable[[Any], str]
-    """The weights of the energies, in words."""
+    provenance: Callable[[dict[str, Any], Any], dict[str, str]]
+    """What `show` says of a training beside its recipe, of payload and config: name -> words."""
+    model_lines: Callable[[Path, dict[str, Any], Any], Iterable[str]]
+    """What `show` says of the model in a checkpoint, of file, payload and config. A payload is not trusted:
+    raises CheckpointError for tensors that are not what they should be (weights.check_tensors)."""
+    output: str
+    """What of a broken model is not finite."""
     may_change: frozenset[str]
     """Settings that may differ when a run goes on."""
     after_divergence: frozenset[str]
-    """Those that may differ besides when it has diverged, and would diverge again: what its message
-    advises."""
-    gentler: str
-    """What that message advises beside the optimizer's settings."""
+    """Those that may differ besides when it has diverged, and would diverge again."""
+    gentler: tuple[str, ...]
+    """What the message of a divergence advises: words that end in one of these settings. Where the update
+    itself broke the model, the first two."""
+
+    def counted(self, things: int, classes: Sized | None) -> str:
+        """`30 crops of 6 identities`, `30 crops` where there are no classes."""
+        return counted(things, self.thing) + (f" of {counted(len(classes), self.group)}" if classes else "")
 
 
 def of(config: RunConfig) -> Task:
@@ -80,6 +91,20 @@ def _face_places(config: FaceConfig) -> Iterator[Place]:
         yield "validation.images", config.validation.images, EITHER
 
 
+def _face_provenance(payload: dict[str, Any], config: FaceConfig) -> dict[str, str]:
+    crops = TASKS["face"].counted(payload["num_crops"], payload["identities"])
+    return {
+        "data": f"{config.data.path}: {crops}",
+        "loss": f"{config.loss.kind}, MHE weight {config.mhe.weight:g}",
+    }
+
+
+def _face_lines(file: Path, payload: dict[str, Any], config: FaceConfig) -> Iterable[str]:
+    from sphereface_plus.training import model_lines
+
+    return model_lines.of_faces(file, payload, config)
+
+
 def _build_image(
     config: ImageConfig, folder: RunFolder, processes: Processes, point: dict[str, Any] | None
 ) -> Run:
@@ -93,6 +118,20 @@ def _image_places(config: ImageConfig) -> Iterator[Place]:
     yield "data.path", config.data.path, images
 
 
+def _image_provenance(payload: dict[str, Any], config: ImageConfig) -> dict[str, str]:
+    images = TASKS["image"].counted(payload["num_crops"], payload["identities"])
+    return {
+        "data": f"{config.data.path}: {images}",
+        "loss": f"softmax, MHE weights {config.mhe.hidden.weight:g}, {config.mhe.output.weight:g}",
+    }
+
+
+def _image_lines(file: Path, payload: dict[str, Any], config: ImageConfig) -> Iterable[str]:
+    from sphereface_plus.training import model_lines
+
+    return model_lines.of_images(file, payload, config)
+
+
 TASKS = {
     "face": Task(
         title="Face recognition",
@@ -101,11 +140,12 @@ TASKS = {
         build=_build_face,
         places=_face_places,
         start=lambda config: config.init_from,
-        loss=lambda config: config.loss.kind,
-        mhe_weights=lambda config: f"MHE weight {config.mhe.weight:g}",
+        provenance=_face_provenance,
+        model_lines=_face_lines,
+        output="embeddings",
         may_change=MAY_CHANGE,
         after_divergence=GENTLER | {"mhe.weight", "loss.lambda_min"},
-        gentler="a smaller mhe.weight or a larger loss.lambda_min",
+        gentler=(*SGD, "a smaller mhe.weight", "a larger loss.lambda_min"),
     ),
     "image": Task(
         title="Image classification",
@@ -114,11 +154,13 @@ TASKS = {
         build=_build_image,
         places=_image_places,
         start=None,
-        loss=lambda config: "softmax",
-        mhe_weights=lambda config: f"MHE weights {config.mhe.hidden.weight:g}, {config.mhe.output.weight:g}",
+        provenance=_image_provenance,
+        model_lines=_image_lines,
+        output="embeddings",
         may_change=MAY_CHANGE | {"data.path"},  # state.restore refuses other images than it began with
         after_divergence=GENTLER | {"mhe.hidden.weight", "mhe.output.weight"},
-        gentler="a longer optimizer.warmup_steps or a smaller mhe.hidden.weight",
+        gentler=(*SGD, "a longer optimizer.warmup_steps", "a smaller mhe.hidden.weight"),
     ),
 }
-"""By the name that a recipe's `task` gives it; config.TASKS holds their settings by the same names."""
+"""By the name that a recipe's `task` gives it; config.TASKS holds their settings by the same names: a recipe
+is validated in config/, which may not import this."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -11,11 +11,14 @@ from sphereface_plus.config import InputSpec, ValidationConfig
 from sphereface_plus.data.crops import check_crops, read_crop
 from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.formats.bins import read_bin
+from sphereface_plus.data.formats.embeddings import EmbeddingsError
 from sphereface_plus.data.formats.packs import CropSource, PackedCrop
 from sphereface_plus.data.formats.pairs import Pairs, PairsError, read_pairs
-from sphereface_plus.data.trained_on import person_of
+from sphereface_plus.data.trained_on import person_of, same_name
 from sphereface_plus.embedding import Embedder, embed_files
 from sphereface_plus.kfold import FoldsError, cosine_scores, folds_of, kfold_accuracy
+from sphereface_plus.training.failures import BrokenModelError
+from sphereface_plus.words import counted
 
 
 class PairsValidation:
@@ -40,14 +43,33 @@ class PairsValidation:
         self.people = {person for key in pairs.photos if (person := person_of(key))}
 
     def __call__(self, network: Callable[[Tensor], Tensor]) -> dict[str, float]:
-        """Named scalars of a network: normalised crops (B, 3, H, W) -> embeddings (B, D)."""
+        """Named scalars of a network: normalised crops (B, 3, H, W) -> embeddings (B, D).
+
+        Raises BrokenModelError for embeddings that are not finite.
+        """
         embedder = Embedder(
             "checkpoint", self._spec, "in training", network, self._device, "the network in training"
         )
-        embeddings = embed_files(embedder, self._paths)
+        try:
+            embeddings = embed_files(embedder, self._paths)
+        except EmbeddingsError as error:
+            raise BrokenModelError(str(error)) from None
         scores = cosine_scores(embeddings[self._first], embeddings[self._second])
         result = kfold_accuracy(scores, self._genuine, self._fold)
         return {"validation/accuracy": result.mean, "validation/accuracy_std": result.std}
+
+
+def trained_on(people: set[str], identities: Sequence[str]) -> list[str]:
+    """A note where the pairs to validate on are of people who are trained on, by their names."""
+    names = {same_name(name) for name in identities}
+    common = [person for person in people if same_name(person) in names]
+    common = [person for person in common if not person.isdecimal()]  # a number means nothing in another set
+    if not common:
+        return []
+    return [
+        f"{len(common):,} of {counted(len(people), 'person')} in validation.pairs are "
+        "trained on, by their names: the validation accuracy is not a test; data.exclude leaves people out"
+    ]
 
 
 def _of_list(config: ValidationConfig, spec: InputSpec) -> tuple[Pairs, Mapping[str, CropSource]]:

@@ -51,7 +51,7 @@ def test_a_second_process_in_the_same_folder_is_refused(tiny, tmp_path):
 def test_a_batch_larger_than_the_set_is_said(tiny, tmp_path, make_crops, capsys):
     folder = make_crops("crops", identities=3)
     train(tiny(**{"data.path": str(folder)}), tmp_path / "run")
-    assert "train.batch_size 8 is more than the 6 images of" in capsys.readouterr().err
+    assert "train.batch_size 8 is more than the 6 crops of" in capsys.readouterr().err
 
 
 def test_a_batch_that_the_processes_cannot_share_leaves_no_folder(tiny, tmp_path, monkeypatch):

@@ -1,0 +1,81 @@
+"""What `sphereface-plus show` says of the model in a checkpoint, of each task."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sphereface_plus import weights
+from sphereface_plus.config import FaceConfig, ImageConfig, MHEConfig, NetworkConfig, to_dict
+from sphereface_plus.mhe import EnergyTerm, MHERegularizer, classifier_energy, smallest_angle
+from sphereface_plus.networks import build_image_network, build_network
+
+
+def of_faces(file: Path, payload: dict[str, Any], config: FaceConfig) -> Iterator[str]:
+    """Of a training on faces. Raises CheckpointError."""
+    weights.check_tensors(file, network=payload["network"], loss=payload["loss"])
+    yield from network_lines(file, payload["network"], config.network)
+    if "prototypes" in payload["loss"]:  # triplet loss has none
+        yield ""
+        yield from prototype_lines(payload["loss"]["prototypes"], config.mhe)
+
+
+def network_lines(file: Path, state: dict[str, Tensor], config: NetworkConfig) -> Iterator[str]:
+    """The layers of a network of faces, and what crops it takes. Raises CheckpointError."""
+    timm = config.name.startswith("timm:")
+    network = weights.built(file, lambda: build_network(config), state, needs_memory=timm)
+    yield from layer_lines(network, config.name)
+    yield from ("", "input spec")
+    yield from (f"  {name:<10} {value}" for name, value in to_dict(config.input).items())
+
+
+@torch.inference_mode()
+def of_images(file: Path, payload: dict[str, Any], config: ImageConfig) -> Iterator[str]:
+    """Of an image classification, with the energy of each layer. Raises CheckpointError."""
+    weights.check_tensors(file, network=payload["network"], loss=payload["loss"])
+    network = weights.built(
+        file,
+        lambda: build_image_network(config.network, in_channels=config.data.channels),
+        payload["network"],
+    )
+    yield from layer_lines(network, config.network.name)
+    prototypes = payload["loss"]["prototypes"]  # (C, D)
+    classifier = nn.Linear(*reversed(prototypes.shape), bias=False)
+    classifier.weight.copy_(prototypes)
+    model = nn.ModuleDict({"network": network, "classifier": classifier})
+    energies = MHERegularizer(model, hidden=EnergyTerm(), output=EnergyTerm()).layer_energies()
+    yield from ("", "energy, power 2, euclidean")
+    yield from (f"  {name.removeprefix('network.'):<24} {energy:.6f}" for name, energy in energies.items())
+
+
+def layer_lines(network: nn.Module, name: str) -> Iterator[str]:
+    """Number of parameters, and each layer that has some."""
+    yield f"network {name}: {sum(p.numel() for p in network.parameters()):,} parameters"
+    for name, module in network.named_modules():
+        own = list(module.parameters(recurse=False))
+        if own:
+            shape = " x ".join(str(size) for size in own[0].shape)
+            yield f"  {name:<24} {type(module).__name__:<8} {shape:<20} {sum(p.numel() for p in own):>12,}"
+
+
+@torch.inference_mode()
+def prototype_lines(prototypes: Tensor, mhe: MHEConfig) -> Iterator[str]:
+    """The energy and the smallest angle of prototypes (C, D)."""
+    identities, size = prototypes.shape
+    # Eq. (8) with every label once is the mean over all ordered pairs, and it streams.
+    energy = classifier_energy(
+        prototypes,
+        torch.arange(identities),
+        power=mhe.power,
+        distance=mhe.distance,
+        chunk_size=mhe.chunk_size,
+    )
+    angle = math.degrees(float(smallest_angle(prototypes)))
+    yield f"prototypes {identities} x {size}"
+    yield f"  energy          {float(energy):.6f}  (power {mhe.power:g}, {mhe.distance})"
+    yield f"  smallest angle  {angle:.2f} degrees"
