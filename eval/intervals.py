@@ -16,6 +16,8 @@ from .people import People
 RESAMPLES = 10_000
 FEW_PEOPLE = 20
 """Below so many people, intervals are still too narrow (tests/benchmarks/few_people.py)."""
+FULLY_DEPENDENT = 2
+"""Subjects that subject_interval adds: with 1 it is too narrow where people differ much."""
 
 
 def accuracy_interval(
@@ -68,12 +70,92 @@ def few_people_factor(people: People, level: float = 0.95) -> float:
     1 where nobody is in two pairs. Intervals here depend on z^2 over the number of pairs alone, so that to
     divide by this is to take t in place of z.
     """
-    from scipy.special import ndtri, stdtrit
-
     if not _someone_is_in_two_pairs(people):
         return 1.0
+    return _student_factor(people.count - 1, level)
+
+
+def subject_interval(value: np.ndarray, subject: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval of the share of searches (or pairs) that are true, where those of a subject depend.
+
+    value (Q,) bool; subject (Q,): whose each is. The number of trials is that whose variance would be the
+    ratio estimate's by subjects. Where few subjects have both kinds to show, that estimate is of few, and too
+    low most of the time; it is drawn to the variance of subjects that are all true or all false each, as if
+    FULLY_DEPENDENT subjects more had been seen to be. Quantiles are Student's, with the effective number of
+    subjects less one (Carter, Schnepel and Steigerwald, Rev. Econ. Stat. 2017). Coverage:
+    tests/benchmarks/subject_coverage.py.
+    """
+    mean, variance, subjects = _ratio_estimate(np.asarray(value, dtype=np.float64), subject)
+    one, (count, mixed) = mean * (1 - mean), _seen(value, subject)
+    if one == 0:
+        trials = subjects
+    else:
+        full = one / subjects
+        variance += (
+            FULLY_DEPENDENT / (mixed + FULLY_DEPENDENT) * (1 - mixed / count) * max(0, full - variance)
+        )
+        trials = one / (max(variance, one / len(value)) if count > 1 else full)
+    return wilson(mean, trials / _student_factor(subjects - 1, level), level)
+
+
+def _ratio_estimate(value: np.ndarray, subject: np.ndarray) -> tuple[float, float, float]:
+    """Mean of value (Q,), its variance by subjects, and their effective number 1 / sum of w^2, w being their
+    shares in Q.
+
+    A subject's part in the mean's error, w (its mean - the mean), has for subjects that vary alike the
+    expected square w^2 (1 - 2 w + sum of w^2) times that variance, which is put right here.
+    """
+    _, which, sizes = np.unique(subject, return_inverse=True, return_counts=True)
+    weight = sizes / len(value)
+    mean, squares = float(value.mean()), float(np.sum(weight**2))
+    parts = np.bincount(which, value - mean) / len(value)
+    shrunk = 1 - 2 * weight + squares
+    variance = np.sum(np.divide(parts**2, shrunk, out=np.zeros_like(parts), where=shrunk > 1e-12))
+    return mean, float(variance), 1 / squares
+
+
+def _seen(value: np.ndarray, subject: np.ndarray) -> tuple[int, int]:
+    """How many subjects there are, and how many at most show each of the two kinds, true and false."""
+    _, which = np.unique(subject, return_inverse=True)
+    value = np.asarray(value, dtype=bool)
+    return int(which.max()) + 1, min(len(np.unique(which[value])), len(np.unique(which[~value])))
+
+
+@dataclass(frozen=True)
+class SubjectDifference:
+    """The share of searches (or pairs) that `other` has right minus that of `base`, the same searches."""
+
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+    """Two-sided, by Student's t: that subjects differ at random in which of the two is better."""
+
+
+def difference_by_subject(
+    base: np.ndarray, other: np.ndarray, subject: np.ndarray, level: float = 0.95
+) -> SubjectDifference:
+    """Two models on the same searches: base and other (Q,) bool, whether each is right; subject (Q,)."""
+    from scipy.special import ndtri, stdtr
+
+    gain = other.astype(np.float64) - base.astype(np.float64)
+    difference, variance, subjects = _ratio_estimate(gain, subject)
+    if not gain.any():
+        return SubjectDifference(0.0, (0.0, 0.0), 1.0)
+    if subjects < 1 + 1e-9:  # of one subject nothing can be told about others
+        return SubjectDifference(difference, (-1.0, 1.0), 1.0)
+    error, freedom = math.sqrt(variance), max(1.0, subjects - 1)
+    half = float(ndtri((1 + level) / 2)) * math.sqrt(_student_factor(freedom, level)) * error
+    p_value = float(2 * stdtr(freedom, -abs(difference) / error)) if error > 0 else 0.0
+    interval = max(-1.0, difference - half), min(1.0, difference + half)
+    return SubjectDifference(difference, interval, 1.0 if difference == 0 else p_value)
+
+
+def _student_factor(freedom: float, level: float) -> float:
+    """(t / z)^2: quantiles of Student's t with so many degrees of freedom, at least 1, and the normal's."""
+    from scipy.special import ndtri, stdtrit
+
     tail = (1 + level) / 2
-    return float(stdtrit(max(1, people.count - 1), tail) / ndtri(tail)) ** 2
+    return float(stdtrit(max(1.0, freedom), tail) / ndtri(tail)) ** 2
 
 
 def _someone_is_in_two_pairs(people: People) -> bool:

@@ -58,6 +58,24 @@ class Reordered:
 
 
 @dataclass(frozen=True)
+class Joined:
+    """The rows of one gallery and then those of another."""
+
+    first: Rows
+    second: Rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.first.shape[0] + self.second.shape[0], *self.second.shape[1:]
+
+    def __getitem__(self, rows: slice, /) -> np.ndarray:
+        border = self.first.shape[0]
+        before = self.first[slice(min(rows.start, border), min(rows.stop, border))]
+        after = self.second[slice(max(rows.start - border, 0), max(rows.stop - border, 0))]
+        return after if not len(before) else before if not len(after) else np.concatenate([before, after])
+
+
+@dataclass(frozen=True)
 class Tile:
     """The scores of some probes with some rows of the gallery."""
 
@@ -80,8 +98,10 @@ class Tally(Protocol):
     """What takes numbers out of tiles. Tiles of the same probes are given one after the other, others at
     once from several threads."""
 
-    sizes: Sequence[int]
-    """After so many rows of the gallery `reached` is called; no tile crosses such a border."""
+    @property
+    def sizes(self) -> Sequence[int]:
+        """After so many rows of the gallery `reached` is called; no tile crosses such a border."""
+        ...
 
     def start(self, num_probes: int) -> None: ...
 

@@ -62,6 +62,8 @@ ARROWS = {
     "environment errors files kfold model_files outputs pages path_checks plot_style words",
     "eval.search": "eval.errors processes",
     "eval.tallies": "eval.search processes",
+    "eval.enrolled": "eval.errors eval.search eval.tallies processes",
+    "eval.identification": "eval.intervals eval.statistics eval.tallies",
 }
 OURS = ("sphereface_plus", "data_prep", "eval")
 

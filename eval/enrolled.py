@@ -1,0 +1,114 @@
+"""Templates of enrolled people, and the search of probes among them and distractors.
+
+Shapes: P probes, E enrolled templates, N distractors, D numbers in an embedding, S sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from .errors import SearchError
+from .search import Joined, Rows, scan, scores_of_pairs, unit_rows
+from .tallies import Best, MateCounts
+
+if TYPE_CHECKING:
+    from sphereface_plus.processes import Processes
+
+TemplateKind = Literal["mean", "best", "image"]
+
+
+def templates(
+    embeddings: np.ndarray, people: np.ndarray, kind: TemplateKind, quality: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (E, D) and people (E,) that are enrolled, of embeddings (M, D) of people (M,).
+
+    `mean`: one a person, the mean of its unit embeddings. `best`: one a person, the embedding of the highest
+    quality (M,), of equal ones the first; where none is given, the longest one, as networks give longer
+    embeddings to clearer faces. `image`: all. Raises SearchError, where lengths tell no quality.
+    """
+    if kind == "image":
+        return embeddings, people
+    names, person = np.unique(people, return_inverse=True)
+    if kind == "mean":
+        sums = np.zeros((len(names), embeddings.shape[1]))
+        np.add.at(sums, person, unit_rows(embeddings).astype(np.float64))
+        return sums, names  # a direction: the length does not matter
+    if quality is None:
+        quality = _lengths(embeddings)
+    order = np.lexsort((-quality, person))
+    first = order[np.searchsorted(person[order], np.arange(len(names)))]
+    return embeddings[first], names
+
+
+def _lengths(embeddings: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(embeddings.astype(np.float64), axis=1)
+    if len(lengths) > 1 and np.ptp(lengths) <= 1e-4 * lengths.max():
+        raise SearchError(
+            "the embeddings have one length, which tells no best face of a person; take mean or image, or "
+            "the embeddings as the network gives them"
+        )
+    return lengths
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What came of searching each probe among the enrolled and the distractors."""
+
+    mate: np.ndarray
+    """(P,): the row of the enrolled person's best template, -1 where the probe's person is not enrolled."""
+    mate_score: np.ndarray
+    """(P,); -inf likewise."""
+    above: np.ndarray
+    """(P, S): others that score as high or higher, among the enrolled and the first `sizes` distractors."""
+    others: np.ndarray
+    """(P, count): the best rows of other people; distractor n is row E + n."""
+    other_scores: np.ndarray
+    """(P, count) descending. The first is the highest score of the search without a mate."""
+
+
+def identify(
+    probes: np.ndarray,
+    probe_people: np.ndarray,
+    enrolled: np.ndarray,
+    enrolled_people: np.ndarray,
+    distractors: Rows,
+    sizes: Sequence[int],
+    *,
+    count: int = 1,
+    processes: Processes | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Searched:
+    """Searches probes (P, D) among enrolled templates (E, D) and distractors (N, D), in one pass.
+
+    People are numbers from 0, distractors nobody. sizes: numbers of distractors to count at, 0 among them.
+    """
+    of_person = np.argsort(enrolled_people, kind="stable")
+    first, end = (
+        np.searchsorted(enrolled_people[of_person], probe_people, side=side) for side in ("left", "right")
+    )
+    number = end - first
+    probe = np.repeat(np.arange(len(probes)), number)
+    mate = of_person[np.arange(len(probe)) - np.repeat(np.cumsum(number) - number, number) + first[probe]]
+    score = scores_of_pairs(probes, probe, enrolled, mate)
+    by_score = np.lexsort((mate, -score, probe))
+    probe, mate, score = probe[by_score], mate[by_score], score[by_score]
+    mated, best_of = np.unique(probe, return_index=True)
+    tally, best = MateCounts(mated, score[best_of], [len(enrolled) + size for size in sizes]), Best(count)
+    scan(
+        probes,
+        Joined(enrolled, distractors),
+        [tally, best],
+        probe_people=probe_people,
+        gallery_people=np.append(enrolled_people, np.full(distractors.shape[0], -1)),
+        processes=processes,
+        progress=progress,
+    )
+    rows, scores = np.full(len(probes), -1), np.full(len(probes), -np.inf)
+    rows[mated], scores[mated] = mate[best_of], score[best_of]
+    above = np.zeros((len(probes), len(sizes)), dtype=np.int64)
+    above[mated] = tally.counts
+    return Searched(rows, scores, above, best.rows, best.scores)

@@ -1,0 +1,145 @@
+"""Identification, pure: who is found among how many, and at which threshold nobody is (closed and open set).
+
+Shapes: Q searches, P probes; M searches with a mate, U without. Terms are those of ISO/IEC 19795-1 and NIST's
+FRTE 1:N. Scores are those of search.py, higher for what is more alike; at a threshold T everything of score T
+and more is returned. Ties are lost: see tallies.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .intervals import subject_interval
+from .statistics import Resolution, Roc, resolution
+from .tallies import GRID, Impostors
+
+FPIRS = (1e-1, 1e-2, 1e-3)
+
+
+def leave_one_out(people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """MegaFace's searches, probe (Q,) and mate (Q,): each image, with each other one of its person as mate.
+
+    people (P,): numbers of people. A person of one image is in none.
+    """
+    order = np.argsort(people, kind="stable")
+    _, begin, count = np.unique(people[order], return_index=True, return_counts=True)
+    probes, mates = [], []
+    for first, number in zip(begin, count, strict=True):
+        own = order[first : first + number]
+        probe, mate = np.divmod(np.arange(number * number), number)
+        probes.append(own[probe[probe != mate]])
+        mates.append(own[mate[probe != mate]])
+    probe, mate = np.concatenate(probes), np.concatenate(mates)
+    by_probe = np.lexsort((mate, probe))
+    return probe[by_probe], mate[by_probe]
+
+
+def cmc(counts: np.ndarray, ranks: Sequence[int]) -> np.ndarray:
+    """Cumulative match characteristic: the share of searches whose mate is among the best k, for each k of
+    ranks. counts (Q,): how many score as high as the mate or higher."""
+    return np.searchsorted(np.sort(counts), np.asarray(ranks)) / len(counts)
+
+
+@dataclass(frozen=True)
+class OpenSetPoint:
+    """What a threshold does that returns somebody in at most the share `fpir` of searches without a mate."""
+
+    fpir: float
+    """The target."""
+    threshold: float
+    """The lowest that keeps to it."""
+    threshold_interval: tuple[float, float]
+    """Woodruff's: the thresholds at the ends of the FPIR's interval by subject."""
+    false_positives: int
+    """Searches without mate in which somebody is returned."""
+    fnir: float
+    fnir_interval: tuple[float, float]
+    """By subject, the threshold kept."""
+    resolution: Resolution
+    """Whether there are enough searches without mate to see such an FPIR at all."""
+
+
+def open_set_point(
+    mate_score: np.ndarray,
+    above: np.ndarray,
+    people: np.ndarray,
+    highest: np.ndarray,
+    highest_people: np.ndarray,
+    fpir: float,
+    rank: int | None = None,
+) -> OpenSetPoint:
+    """FNIR(N, R, T) at FPIR(N, T) = fpir.
+
+    mate_score, above, people (M,): of the searches with a mate, its score, how many others score as high or
+    higher, and whose they are; highest, highest_people (U,): of those without, the highest score of each.
+    FPIR counts searches, not pairs. rank: R; None for candidate lists of any length.
+    """
+    highest_first = -np.sort(-highest)
+    threshold = _threshold(highest_first, fpir)
+    missed = _missed(mate_score, above, threshold, rank)
+    false = highest >= threshold
+    low, high = subject_interval(false, highest_people)
+    return OpenSetPoint(
+        fpir=fpir,
+        threshold=threshold,
+        threshold_interval=(_threshold(highest_first, high), _threshold(highest_first, low)),
+        false_positives=int(false.sum()),
+        fnir=float(missed.mean()),
+        fnir_interval=subject_interval(missed, people),
+        resolution=resolution(fpir, len(highest)),
+    )
+
+
+@dataclass(frozen=True)
+class Det:
+    """Detection error trade-off, from the strictest threshold to the most lenient; (T,) each."""
+
+    threshold: np.ndarray
+    fpir: np.ndarray
+    fnir: np.ndarray
+
+
+def det(mate_score: np.ndarray, above: np.ndarray, highest: np.ndarray, rank: int | None = None) -> Det:
+    """FNIR against FPIR at every number of false positives that a threshold can have."""
+    distinct = np.unique(highest)[::-1]
+    threshold = np.append(np.nextafter(distinct, np.inf), -np.inf)
+    found = np.sort(mate_score if rank is None else mate_score[above < rank])
+    return Det(
+        threshold=threshold,
+        fpir=(len(highest) - np.searchsorted(np.sort(highest), threshold)) / len(highest),
+        fnir=1 - (len(found) - np.searchsorted(found, threshold)) / len(mate_score),
+    )
+
+
+def roc_of(genuine: np.ndarray, impostors: Impostors) -> Roc:
+    """The ROC of genuine scores (Q,) and of the impostors' of a search.
+
+    Exact at every score that is as high as the lowest of `impostors.highest`; below that at the thresholds
+    k / GRID, where an impostor counts by its float32 product.
+    """
+    highest, genuine = impostors.highest[::-1], np.sort(genuine)
+    floor = highest[0]
+    above = np.unique(np.append(highest, genuine[genuine >= floor]))[::-1]
+    grid = np.arange(GRID, -GRID - 1, -1) / GRID
+    below = grid[grid < floor]
+    accepted = np.append(
+        len(highest) - np.searchsorted(highest, above), impostors.at_or_above_grid[::-1][grid < floor]
+    )
+    threshold = np.concatenate([[np.inf], above, below])
+    far = np.append(0.0, np.maximum.accumulate(accepted) / impostors.count)
+    tar = (len(genuine) - np.searchsorted(genuine, threshold)) / len(genuine)
+    return Roc(threshold, far, tar)
+
+
+def _threshold(highest_first: np.ndarray, share: float) -> float:
+    """The lowest threshold that at most this share of the scores, given in descending order, reaches."""
+    allowed = int(np.floor(share * len(highest_first) * (1 + 1e-12)))  # .07 * 100 is 7, and a little more
+    return float(np.nextafter(highest_first[allowed], np.inf)) if allowed < len(highest_first) else -np.inf
+
+
+def _missed(mate_score: np.ndarray, above: np.ndarray, threshold: float, rank: int | None) -> np.ndarray:
+    missed = mate_score < threshold
+    return missed if rank is None else missed | (above >= rank)
