@@ -1,4 +1,4 @@
-"""python -m eval {lfw, verify, compare, seeds}: the command line of the measurements."""
+"""python -m eval {lfw, verify, megaface, compare, seeds}: the command line of the measurements."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import click
 
 from sphereface_plus.commands.ending import Commands
 
+from .megaface_command import megaface
+
 # The names, here as well, so that --help does not wait for numpy and torch; a test compares them.
 PROTOCOLS = ("sphereface", "cosine", "clcarwin", "insightface")
 
 
 @click.group(
     cls=Commands,
-    keeping=("lfw", "verify"),
+    keeping=("lfw", "verify", "megaface"),
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110},
 )
 def main() -> None:
@@ -272,6 +274,8 @@ def seeds(groups: tuple[str, ...], against: str) -> None:
 
     click.echo(table(groups, against))
 
+
+main.add_command(megaface)
 
 if __name__ == "__main__":
     main(prog_name="python -m eval")

@@ -46,6 +46,10 @@ DRAWN_PAIRS = 2
 DRAWN_DISTRACTORS = 3
 """Looks of the people to search among, and their photo. Place: likewise."""
 
+# A measurement (eval)
+DISTRACTOR_ORDER = 5
+"""The order of a set of distractors. Place: set (eval/megaface.py)."""
+
 
 def key(seed: int, stream: int, *place: int) -> np.random.SeedSequence:
     """What NumPy's generators start from at this place of a stream."""

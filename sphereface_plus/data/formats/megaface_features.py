@@ -7,7 +7,7 @@ OpenCV's matrices: type 5 is float32, 6 float64. A feature of D numbers has D ro
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,27 +54,29 @@ def write_feature(file: str | Path, embedding: np.ndarray) -> None:
     write_bytes(file, _HEADER.pack(len(numbers), 1, numbers.itemsize, 5) + numbers.tobytes())
 
 
-def feature_suffix(folder: str | Path, path: str) -> str:
+def feature_suffix(folder: str | Path, paths: Iterable[str]) -> str:
     """What follows an image's path in the name of its feature file, such as `_mine.bin`.
 
-    Raises MegaFaceError where there is no such file, or several.
+    It is that of the first image with a feature. Raises MegaFaceError where none has one, or one has several.
     """
-    image = Path(folder) / path
-    begin = image.name
-    found = [
-        file.name[len(begin) :]
-        for file in (image.parent.iterdir() if image.parent.is_dir() else ())
-        if file.name.startswith(begin) and file.suffix == ".bin"
-    ]
-    if not found:
-        raise MegaFaceError(
-            f"{folder}: holds no feature {path}_<name>.bin; is it the folder that the list starts from?"
-        )
-    if len(found) > 1:
-        raise MegaFaceError(
-            f"{folder}: holds features of several models, {', '.join(sorted(found))}; say which with --suffix"
-        )
-    return found[0]
+    for path in paths:
+        image = Path(folder) / path
+        found = [
+            file.name[len(image.name) :]
+            for file in (image.parent.iterdir() if image.parent.is_dir() else ())
+            if file.name.startswith(image.name) and file.suffix == ".bin"
+        ]
+        if len(found) > 1:
+            raise MegaFaceError(
+                f"{folder}: holds features of several models, {', '.join(sorted(found))}; say which by "
+                "--suffix"
+            )
+        if found:
+            return found[0]
+    raise MegaFaceError(
+        f"{folder}: holds no feature <image>_<name>.bin of the list's images; is it the folder that their "
+        "paths start from?"
+    )
 
 
 def read_features(folder: str | Path, paths: Sequence[str], suffix: str) -> Iterator[np.ndarray]:

@@ -1,0 +1,236 @@
+"""MegaFace's challenge 1: photos of known people, each searched for among up to a million strangers.
+
+Each probe is searched with each other photo of its person as the mate, which is put among the distractors
+(Kemelmacher-Shlizerman et al. 2016, arXiv:1512.00596); rank k is reached where fewer than k distractors score
+as high as the mate or higher. Verification counts the pairs of two probes of one person as genuine, and those
+of a probe and a distractor as impostors.
+
+Shapes: P probes, N distractors, D numbers in an embedding, Q searches, S sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sphereface_plus.data.formats.keys import photo_key
+from sphereface_plus.data.formats.megaface_lists import MegaFaceError, NoiseList, TemplateList
+from sphereface_plus.data.streams import DISTRACTOR_ORDER, generator
+
+from .identification import cmc, leave_one_out, roc_of
+from .intervals import subject_interval
+from .search import Reordered, scan, scores_of_pairs
+from .statistics import cosine_to_l2, tar_at_far
+from .tallies import Best, Impostors, MateCounts
+
+RANKS = (1, 5, 10, 20, 50, 100, 1000)
+FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
+MOST_IMPOSTORS = 400_000
+"""The highest scores of impostors that are kept: exact thresholds up to FAR 1e-4 of 3.5e9 pairs."""
+CURVE_POINTS = 300
+"""Of a curve that a report keeps."""
+
+
+@dataclass(frozen=True)
+class DistractorSet:
+    """One of the sets that a search is repeated with; the first rows are its smaller sizes."""
+
+    number: int
+    order: np.ndarray
+    """(M,) int: rows of the distractors."""
+    sizes: list[int]
+    """As the lists are called, rising."""
+    ends: list[int]
+    """(S,) how many of `order` each has: fewer where images are missing or left out."""
+
+    def without(self, left_out: np.ndarray) -> DistractorSet:
+        """left_out (N,) bool. The same set with fewer distractors."""
+        kept = ~left_out[self.order]
+        before = np.append(0, np.cumsum(kept))
+        return DistractorSet(
+            self.number, self.order[kept], self.sizes, [int(before[end]) for end in self.ends]
+        )
+
+
+def sets_of_lists(
+    lists: Mapping[int, Mapping[int, TemplateList]], row_of: Mapping[str, int]
+) -> list[DistractorSet]:
+    """The sets of a kit's lists, set -> size -> list. row_of: photo key -> row; what it lacks is left out.
+
+    Raises MegaFaceError where a list does not hold all images of the smaller one of its set.
+    """
+    return [_set_of(number, sizes, row_of) for number, sizes in lists.items()]
+
+
+def _set_of(number: int, sizes: Mapping[int, TemplateList], row_of: Mapping[str, int]) -> DistractorSet:
+    order: dict[str, int] = {}
+    ends, seen = [], 0
+    for of_size in sizes.values():
+        keys = [photo_key(path) for path in of_size.paths]
+        if len(set(keys).difference(order)) + seen != len(keys):
+            raise MegaFaceError(
+                f"{of_size.file}: does not hold all images of the smaller list of its set; measure "
+                "such sizes one by one, each list alone in a folder"
+            )
+        order |= dict.fromkeys(keys, 0)
+        seen = len(keys)
+        ends.append(sum(key in row_of for key in order))
+    rows = np.array([row_of[key] for key in order if key in row_of], dtype=np.int64)
+    return DistractorSet(number, rows, list(sizes), ends)
+
+
+def drawn_sets(num_distractors: int, num_sets: int, seed: int) -> list[DistractorSet]:
+    """Sets of random order, of 10, 100, ... and all distractors."""
+    sizes = [10**power for power in range(1, 10) if 10**power < num_distractors] + [num_distractors]
+    return [
+        DistractorSet(
+            number, generator(seed, DISTRACTOR_ORDER, number).permutation(num_distractors), sizes, sizes
+        )
+        for number in range(1, num_sets + 1)
+    ]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a measurement found, beside its numbers, for the pictures."""
+
+    numbers: dict[str, Any]
+    """Plain data."""
+    probe: np.ndarray
+    """(Q,) of the searches."""
+    mate: np.ndarray
+    """(Q,)."""
+    mate_score: np.ndarray
+    """(Q,)."""
+    above: np.ndarray
+    """(Q,) distractors of the first set's largest size that score as high or higher."""
+    order: np.ndarray
+    """(M,) the first set's distractors."""
+    nearest: np.ndarray
+    """(P, k) places in `order` of the distractors that score highest with each probe."""
+    nearest_score: np.ndarray
+    """(P, k)."""
+
+    def distractor(self, probe: int, place: int = 0) -> int:
+        """The row of the distractor that is nearest to a probe, or the second nearest, ..."""
+        return int(self.order[self.nearest[probe, place]])
+
+
+def measure(
+    probes: np.ndarray,
+    people: np.ndarray,
+    distractors: np.ndarray,
+    sets: Sequence[DistractorSet],
+    *,
+    count: int = 3,
+    progress: Callable[[int, int], None] | None = None,
+) -> Found:
+    """probes (P, D) of people (P,), numbers; distractors (N, D). count: nearest distractors of each probe.
+
+    Raises SearchError for embeddings that cannot be searched, MegaFaceError where no person has two photos.
+    """
+    probe, mate = leave_one_out(people)
+    if not len(probe):
+        raise MegaFaceError("no person has two probes, so that nobody has a mate to be found")
+    score = scores_of_pairs(probes, probe, probes, mate)
+    total, done = sum(len(one.order) for one in sets), 0
+    best, impostors = Best(count), Impostors(MOST_IMPOSTORS)
+    counts: list[np.ndarray] = []  # (Q, S) each
+    for one in sets:
+        tally = MateCounts(probe, score, one.ends)
+        first = [best, impostors] if one is sets[0] else []
+
+        def report(rows: int, _: int, done: int = done) -> None:
+            if progress is not None:
+                progress(done + rows, total)
+
+        order = one.order if len(one.order) else np.zeros(0, dtype=np.int64)
+        scan(probes, Reordered(distractors, order), [tally, *first], progress=report)
+        counts.append(tally.counts)
+        done += len(one.order)
+    owner = people[probe]
+    numbers = {
+        "probes": len(probes),
+        "people": len(np.unique(people)),
+        "searches": len(probe),
+        "sizes": [_of_size(sets, counts, owner, column) for column in range(len(sets[0].sizes))],
+        "cmc": _cmc(counts[0][:, -1]),
+        "verification": _verification(score[probe < mate], impostors),
+    }
+    return Found(numbers, probe, mate, score, counts[0][:, -1], sets[0].order, best.rows, best.scores)
+
+
+def _of_size(
+    sets: Sequence[DistractorSet], counts: Sequence[np.ndarray], owner: np.ndarray, column: int
+) -> dict[str, Any]:
+    """Rank-k at one number of distractors: the mean over sets, its spread, and the first set's interval."""
+    rates = np.array([cmc(of_set[:, column], RANKS) for of_set in counts])  # (sets, ranks)
+    found = counts[0][:, column] < 1
+    return {
+        "size": sets[0].sizes[column],
+        "distractors": [one.ends[column] for one in sets],
+        "rank_1_interval": list(subject_interval(found, owner)),
+        "ranks": [
+            {
+                "rank": rank,
+                "rate": float(of_rank.mean()),
+                "deviation": float(of_rank.std(ddof=1)) if len(sets) > 1 else None,
+                "per_set": of_rank.tolist(),
+            }
+            for rank, of_rank in zip(RANKS, rates.T, strict=True)
+        ],
+    }
+
+
+def _cmc(above: np.ndarray) -> dict[str, list]:
+    """The curve at the ranks where it rises, of all searches at the first set's largest size."""
+    ranks = np.unique(above) + 1
+    ranks = np.unique(np.append(1, _thinned(ranks)))
+    return {"rank": ranks.tolist(), "rate": cmc(above, ranks.tolist()).tolist()}
+
+
+def _verification(genuine: np.ndarray, impostors: Impostors) -> dict[str, Any]:
+    curve, count = roc_of(genuine, impostors), impostors.count
+    points = [tar_at_far(curve, far, count) for far in FARS]
+    shown = _thinned(np.flatnonzero(np.append(True, np.diff(curve.far) > 0) | (curve.far == 0)))
+    return {
+        "genuine": len(genuine),
+        "impostor": count,
+        "tar_at_far": [
+            {
+                "far": point.far,
+                "tar": point.tar,
+                "false_accepts": point.false_accepts,
+                "threshold_cosine": point.threshold,
+                "threshold_l2": None if point.threshold is None else cosine_to_l2(point.threshold),
+                "resolution": point.resolution,
+            }
+            for point in points
+        ],
+        "roc": {"far": curve.far[shown].tolist(), "tar": curve.tar[shown].tolist()},
+    }
+
+
+def _thinned(values: np.ndarray) -> np.ndarray:
+    """At most CURVE_POINTS of rising values, evenly by the logarithm of place, first and last included."""
+    if len(values) <= CURVE_POINTS:
+        return values
+    places = np.unique(np.geomspace(1, len(values), CURVE_POINTS).round().astype(np.int64)) - 1
+    return values[places]
+
+
+def noise_among(keys: Sequence[str], noise: NoiseList | None) -> tuple[np.ndarray, dict[str, Any] | None]:
+    """Which photos (n,) bool are noise, and a record of the list: its hash, its length, what it matched."""
+    if noise is None:
+        return np.zeros(len(keys), dtype=bool), None
+    names = [noise.noise_of(key) for key in keys]
+    matched = {name for name in names if name is not None}
+    return np.array([name is not None for name in names], dtype=bool), {
+        "file": str(noise.file),
+        "sha256": noise.sha256,
+        "entries": len(noise.names),
+        "matched": len(matched),
+    }

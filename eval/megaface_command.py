@@ -1,0 +1,159 @@
+"""The command `python -m eval megaface`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+FILE = click.Path(path_type=Path)
+FEW = 0.1
+"""Share of a noise list's names; where fewer are found, names may be of another kind."""
+
+# torch and what needs it are imported inside the command: --help and a wrong option answer at once.
+
+
+@click.command()
+@click.option(
+    "--model",
+    metavar="MODEL",
+    help="Run folder, checkpoint, weight file, ONNX file, or the word pixels. Without it PROBES and "
+    "DISTRACTORS hold features in the kit's files.",
+)
+@click.option("--probes", required=True, type=FILE, help="FaceScrub: crops, photos or features.")
+@click.option("--distractors", required=True, type=FILE, help="MegaFace: crops, photos or features.")
+@click.option(
+    "--lists",
+    type=FILE,
+    help="The kit's folder templatelists: which images are probes, and which the distractors of each size "
+    "and set.  [default: all images, whose people are their folders, in random orders]",
+)
+@click.option(
+    "--probe-list", type=FILE, help="List of the probes.  [default: LISTS/facescrub_features_list.json]"
+)
+@click.option("--probe-noise", type=FILE, help="Probes known to be wrong, such as facescrub_noises.txt.")
+@click.option(
+    "--distractor-noise", type=FILE, help="Distractors known to be wrong, such as megaface_noises.txt."
+)
+@click.option(
+    "--suffix", help="What follows an image's name in the names of its features, such as _mine.bin."
+)
+@click.option(
+    "--sets", type=click.IntRange(min=1), default=3, help="Random orders, where there are no lists."
+)
+@click.option(
+    "--flip",
+    type=click.Choice(["none", "sum", "concat"]),
+    default="concat",
+    help="How the mirrored crop's embedding joins: not, added, or appended.",
+)
+@click.option(
+    "--input", "input_file", type=FILE, help="Input spec (YAML) of pixels, or of an ONNX file without one."
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes that align photos.")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the network runs."
+)
+@click.option("--write-features", type=FILE, help="Folder to write all features to, in the kit's files.")
+@click.option("--out", required=True, type=FILE, help="Folder of the report.")
+def megaface(
+    model: str | None,
+    probes: Path,
+    distractors: Path,
+    lists: Path | None,
+    probe_list: Path | None,
+    probe_noise: Path | None,
+    distractor_noise: Path | None,
+    suffix: str | None,
+    sets: int,
+    flip: str,
+    input_file: Path | None,
+    workers: int | None,
+    device: str,
+    write_features: Path | None,
+    out: Path,
+) -> None:
+    """Identify among distractors, as MegaFace's challenge 1 does.
+
+    Rank-k for 10 to 1,000,000 distractors, and verification down to FAR 1e-6; with noise lists raw and
+    cleaned in one run. Embeddings are kept in OUT: the same command again continues one that was stopped.
+
+    \b
+    python -m eval megaface --model runs/mine --probes crops/facescrub --distractors crops/megaface \\
+        --lists devkit/templatelists --probe-noise facescrub_noises.txt \\
+        --distractor-noise megaface_noises.txt --out reports/megaface
+    """
+    from sphereface_plus.model_files import check_model
+    from sphereface_plus.path_checks import check_folder, check_source
+
+    check_folder(out)
+    check_source(probes, "folder of probes")
+    check_source(distractors, "folder of distractors")
+    for file in (lists, probe_list, probe_noise, distractor_noise, input_file):
+        if file is not None:
+            check_source(file, "file or folder")
+    if model not in (None, "pixels"):
+        check_model(model, onnx=True)
+
+    from .megaface_run import Asked, run
+    from .model import ModelAsked
+
+    report = run(
+        Asked(
+            None if model is None else ModelAsked(model, input_file, None, workers, device),
+            probes,
+            distractors,
+            lists,
+            probe_list,
+            probe_noise,
+            distractor_noise,
+            suffix,
+            sets,
+            flip,
+            out,
+            command=shlex.join(["python", "-m", "eval", *sys.argv[1:]]),
+            write_features=write_features,
+        )
+    )
+    for line in lines(report):
+        click.echo(line)
+    click.echo(f"report: {out / 'report.json'}")
+
+
+def lines(report: dict) -> list[str]:
+    """What the terminal says of a report."""
+    said = []
+    for side in ("probes", "distractors"):
+        about = report[side]
+        if about["missing"]:
+            said.append(f"note: {about['missing']:,} {side} of the lists have no image and are left out")
+        noise = about["noise"]
+        if noise is not None:
+            few = noise["matched"] < FEW * noise["entries"]
+            said.append(
+                f"{'warning' if few else 'note'}: {noise['matched']:,} of the {noise['entries']:,} names in "
+                f"{Path(noise['file']).name} are {side} here, which the cleaned numbers leave out"
+                + ("; if you expected more, are the images named as in the list?" if few else "")
+            )
+    if report["same_image"]:
+        said.append(
+            f"warning: {len(report['same_image']):,} probes have a distractor that is the same image "
+            f"({', '.join(report['same_image'][0])}); they cannot be found"
+        )
+    for kind, numbers in report["results"].items():
+        said.append(f"{kind}: {numbers['probes']:,} probes of {numbers['people']:,} people")
+        for size in numbers["sizes"]:
+            rank_1, (low, high) = size["ranks"][0], size["rank_1_interval"]
+            spread = "" if rank_1["deviation"] is None else f", sd over sets {100 * rank_1['deviation']:.2f}"
+            said.append(
+                f"  rank-1 among {size['size']:>9,}: {100 * rank_1['rate']:6.2f} % (95 % by person "
+                f"{100 * low:.2f} to {100 * high:.2f}{spread})"
+            )
+        for point in numbers["verification"]["tar_at_far"]:
+            marked = {"resolved": "", "coarse": " (coarse)", "unresolved": " (not resolved by so few pairs)"}
+            said.append(
+                f"  TAR at FAR {point['far']:.0e}: {100 * point['tar']:6.2f} %{marked[point['resolution']]}"
+            )
+    return said

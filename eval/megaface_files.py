@@ -1,0 +1,168 @@
+"""MegaFace's probes and distractors: which images they are, by lists or by folders, and their embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sphereface_plus.commands.progress import show_progress
+from sphereface_plus.data.formats.keys import photo_key
+from sphereface_plus.data.formats.megaface_features import feature_suffix, read_features
+from sphereface_plus.data.formats.megaface_lists import (
+    MegaFaceError,
+    TemplateList,
+    distractor_lists,
+    read_template_list,
+)
+
+from .model import ModelAsked, embed_photos
+from .photos import find_images
+
+PROBE_LIST = "facescrub_features_list.json"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for."""
+
+    model: ModelAsked | None
+    """None: the kit's features."""
+    probes: Path
+    """Crops, photos or features, relative to which the list's paths are."""
+    distractors: Path
+    lists: Path | None
+    """The kit's folder templatelists; None: all images of both folders, in random orders."""
+    probe_list: Path | None
+    probe_noise: Path | None
+    distractor_noise: Path | None
+    suffix: str | None
+    """Of the features' files."""
+    sets: int
+    """Random orders, without lists."""
+    flip: Any
+    out: Path
+    command: str
+    write_features: Path | None = None
+
+
+def probe_list(asked: Asked) -> tuple[list[str], list[str]]:
+    """Paths and people of the probes."""
+    if asked.lists is None and asked.probe_list is None:
+        paths = paths_in(asked, asked.probes)
+        people = [photo_key(path).rpartition("/")[0] for path in paths]
+        if not all(people):
+            raise MegaFaceError(
+                f"{asked.probes}: whose {paths[people.index('')]} is cannot be known; put the probes of each "
+                "person in a folder, or name their list by --probe-list"
+            )
+        return paths, people
+    file = asked.probe_list or (asked.lists or Path()) / PROBE_LIST
+    if not file.is_file():
+        raise MegaFaceError(f"{file}: there is no such list of probes; name it by --probe-list")
+    probes = read_template_list(file)
+    if probes.people is None:
+        raise MegaFaceError(f"{file}: does not say whose the probes are, in its field id")
+    return probes.paths, probes.people
+
+
+def distractors_of_lists(asked: Asked) -> dict[int, dict[int, TemplateList]] | None:
+    if asked.lists is None:
+        return None
+    found = distractor_lists(asked.lists)
+    return {
+        number: {size: read_template_list(file) for size, file in sizes.items()}
+        for number, sizes in found.items()
+    }
+
+
+def paths_in(asked: Asked, folder: Path) -> list[str]:
+    """All images of a folder that has no list, or all images that it has features of."""
+    if asked.model is not None:
+        return sorted(find_images(folder).files)
+    suffix = asked.suffix
+    if suffix is None:
+        raise MegaFaceError(
+            f"{folder}: which of its files are the features is told by --suffix, such as _mine.bin"
+        )
+    found = [path.relative_to(folder).as_posix()[: -len(suffix)] for path in folder.rglob(f"*{suffix}")]
+    if not found:
+        raise MegaFaceError(f"{folder}: holds no feature *{suffix}")
+    return sorted(found)
+
+
+@dataclass(frozen=True)
+class Side:
+    """Probes or distractors, embedded."""
+
+    paths: list[str]
+    rows: np.ndarray
+    """(n, D)."""
+    model: dict[str, Any]
+    preparation: dict[str, Any]
+    missing: list[str]
+    runs_on: str = "cpu"
+
+    @property
+    def keys(self) -> list[str]:
+        return [photo_key(path) for path in self.paths]
+
+
+def embedded(asked: Asked, folder: Path, paths: Sequence[str], what: str, *, may_lack: bool) -> Side:
+    """may_lack: paths without an image are left out and counted, instead of refused."""
+    if asked.model is None:
+        return _of_features(asked, folder, paths, what, may_lack=may_lack)
+    keys = [photo_key(path) for path in paths]
+    missing: list[str] = []
+    if may_lack:
+        files = find_images(folder).files
+        missing = [key for key in keys if key not in files]
+        paths = [path for path, key in zip(paths, keys, strict=True) if key in files]
+        keys = [key for key in keys if key in files]
+        if not keys:
+            raise MegaFaceError(f"{folder}: holds none of the {len(missing):,} images of the lists")
+    out = asked.out / what
+    found = embed_photos(asked.model, keys, folder, asked.flip, out)
+    return Side(list(paths), found.rows, found.model, found.preparation, missing, found.runs_on)
+
+
+def _of_features(asked: Asked, folder: Path, paths: Sequence[str], what: str, *, may_lack: bool) -> Side:
+    suffix = asked.suffix or feature_suffix(folder, paths)
+    missing: list[str] = []
+    if may_lack:
+        missing = [path for path in paths if not (folder / f"{path}{suffix}").is_file()]
+        lacking = set(missing)
+        paths = [path for path in paths if path not in lacking]
+    rows = None
+    with show_progress(f"features of {what}") as progress:
+        for number, feature in enumerate(read_features(folder, paths, suffix)):
+            if rows is None:
+                rows = np.empty((len(paths), len(feature)), dtype=np.float32)
+            rows[number] = feature
+            progress(number + 1, len(paths), 0)
+    if rows is None:
+        raise MegaFaceError(f"{folder}: holds no feature of the {len(missing):,} images of the lists")
+    model = {
+        "name": suffix,
+        "label": suffix.strip("_").removesuffix(".bin"),
+        "kind": "features",
+        "sha256": None,
+    }
+    words = {
+        "words": "Features in the files of MegaFace's kit.",
+        "methods": {},
+        "not_detected": [],
+        "settings": {},
+    }
+    return Side(list(paths), rows, model, words, missing)
+
+
+def all_paths(lists: Mapping[int, Mapping[int, TemplateList]]) -> list[str]:
+    """Of all lists, each once."""
+    paths = {
+        photo_key(path): path for sizes in lists.values() for one in sizes.values() for path in one.paths
+    }
+    return list(paths.values())

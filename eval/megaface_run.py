@@ -1,0 +1,182 @@
+"""MegaFace from files to a report: lists, embeddings, noise, the measures, and the kit's own result files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sphereface_plus.commands.progress import show_progress
+from sphereface_plus.data.formats.megaface_features import write_feature
+from sphereface_plus.data.formats.megaface_lists import TemplateList, read_noise_list
+from sphereface_plus.environment import record
+from sphereface_plus.files import write_text
+from sphereface_plus.model_files import contents
+from sphereface_plus.outputs import claimed
+
+from .megaface import DistractorSet, Found, drawn_sets, measure, noise_among, sets_of_lists
+from .megaface_files import Asked, Side, all_paths, distractors_of_lists, embedded, paths_in, probe_list
+
+SAME_IMAGE = 1 - 1e-5
+"""Cosine from which a probe and a distractor are taken for one image."""
+
+
+def run(asked: Asked) -> dict[str, Any]:
+    """Measures, writes OUT/report.json and OUT/kit/, and returns the report.
+
+    Raises UserError (its subclasses) with a sentence for anything that cannot be used.
+    """
+    with _claimed(asked):
+        probes = probe_list(asked)
+        lists = distractors_of_lists(asked)
+        report = _measured(asked, probes, lists)
+        write_text(asked.out / "report.json", json.dumps(report, indent=1) + "\n")
+        return report
+
+
+def _claimed(asked: Asked):
+    model = None if asked.model is None else asked.model.name
+    file = None if model in (None, "pixels") else Path(model)
+    return claimed(
+        asked.out,
+        "python -m eval megaface",
+        within=("kit",),
+        contents=contents(model=file, probe_noise=asked.probe_noise, distractor_noise=asked.distractor_noise),
+        model=file or model or "features",
+        probes=asked.probes,
+        distractors=asked.distractors,
+        lists=asked.lists,
+        probe_list=asked.probe_list,
+        suffix=asked.suffix,
+        sets=asked.sets,
+        flip=asked.flip,
+    )
+
+
+def _measured(
+    asked: Asked, probe_list: tuple[list[str], list[str]], lists: dict[int, dict[int, TemplateList]] | None
+) -> dict[str, Any]:
+    probes = embedded(asked, asked.probes, probe_list[0], "probes", may_lack=False)
+    names, people = np.unique(np.array(probe_list[1]), return_inverse=True)
+    paths = paths_in(asked, asked.distractors) if lists is None else all_paths(lists)
+    distractors = embedded(asked, asked.distractors, paths, "distractors", may_lack=lists is not None)
+    row_of = {key: row for row, key in enumerate(distractors.keys)}
+    sets = drawn_sets(len(row_of), asked.sets, 0) if lists is None else sets_of_lists(lists, row_of)
+    probe_noise, of_probes = noise_among(probes.keys, _noise(asked.probe_noise))
+    distractor_noise, of_distractors = noise_among(distractors.keys, _noise(asked.distractor_noise))
+    raw = _searched(probes, people, distractors, sets, "raw")
+    results = {"raw": raw.numbers}
+    if probe_noise.any() or distractor_noise.any():
+        kept = np.flatnonzero(~probe_noise)
+        clean_sets = [one.without(distractor_noise) for one in sets]
+        clean = _searched(probes, people, distractors, clean_sets, "cleaned", kept)
+        results["cleaned"] = clean.numbers
+    if asked.write_features is not None:
+        _write_features(asked.write_features, probes, distractors)
+    report = {
+        "title": "MegaFace, challenge 1",
+        "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "command": asked.command,
+        "model": probes.model,
+        "flip": asked.flip if asked.model is not None else "as in the features",
+        "rule": "A distractor of exactly the mate's score counts as above it.",
+        "probes": _about(probes, of_probes, int(probe_noise.sum())) | {"people": len(names)},
+        "distractors": _about(distractors, of_distractors, int(distractor_noise.sum())),
+        "sets": "the lists'" if lists is not None else "random orders of all distractors, seed 0",
+        "same_image": _same_images(probes, distractors, raw),
+        "hardest": _hardest(probes, distractors, raw),
+        "results": results,
+        "environment": record(gpu=probes.runs_on == "cuda"),
+    }
+    _write_kit_files(asked, report)
+    return report
+
+
+def _noise(file: Path | None):
+    return None if file is None else read_noise_list(file)
+
+
+def _searched(
+    probes: Side,
+    people: np.ndarray,
+    distractors: Side,
+    sets: Sequence[DistractorSet],
+    what: str,
+    kept: np.ndarray | None = None,
+) -> Found:
+    kept = np.arange(len(people)) if kept is None else kept
+    with show_progress(f"distractors searched, {what}") as progress:
+        return measure(
+            probes.rows[kept],
+            people[kept],
+            distractors.rows,
+            sets,
+            progress=lambda done, total: progress(done, total, 0),
+        )
+
+
+def _about(side: Side, noise: dict[str, Any] | None, noisy: int) -> dict[str, Any]:
+    return {
+        "images": len(side.paths),
+        "missing": len(side.missing),
+        "missing_first": side.missing[:20],
+        "preparation": side.preparation,
+        "noise": None if noise is None else noise | {"left_out": noisy},
+    }
+
+
+def _same_images(probes: Side, distractors: Side, found: Found) -> list[list[str]]:
+    """Probes with a distractor that must be the same image: nobody can tell the two apart."""
+    rows = np.flatnonzero(found.nearest_score[:, 0] >= SAME_IMAGE)
+    return [[probes.keys[row], distractors.keys[found.distractor(int(row))]] for row in rows]
+
+
+def _hardest(probes: Side, distractors: Side, found: Found, count: int = 24) -> list[dict[str, Any]]:
+    """The searches in which most distractors are above the mate, one a probe, with the nearest of them."""
+    hardest, seen = [], set()
+    for search in np.argsort(-found.above, kind="stable"):
+        probe = int(found.probe[search])
+        if len(hardest) == count or found.above[search] == 0:
+            break
+        if probe in seen:
+            continue
+        seen.add(probe)
+        hardest.append(
+            {
+                "probe": probes.keys[probe],
+                "mate": probes.keys[int(found.mate[search])],
+                "score": float(found.mate_score[search]),
+                "above": int(found.above[search]),
+                "nearest": [
+                    {"photo": distractors.keys[found.distractor(probe, place)], "score": float(score)}
+                    for place, score in enumerate(found.nearest_score[probe])
+                    if np.isfinite(score)
+                ],
+            }
+        )
+    return hardest
+
+
+def _write_features(folder: Path, probes: Side, distractors: Side) -> None:
+    for name, side in (("probes", probes), ("distractors", distractors)):
+        with show_progress(f"features of {name} written") as progress:
+            for number, (path, row) in enumerate(zip(side.paths, side.rows, strict=True)):
+                write_feature(folder / name / f"{path}_{probes.model['label']}.bin", row)
+                progress(number + 1, len(side.paths), 0)
+
+
+def _write_kit_files(asked: Asked, report: Mapping[str, Any]) -> None:
+    """`cmc_facescrub_megaface_<model>_<size>_1.json`, as scripts around the kit read them."""
+    for kind, numbers in report["results"].items():
+        size = numbers["sizes"][-1]["size"]
+        curve, roc = numbers["cmc"], numbers["verification"]["roc"]
+        content = {
+            "cmc": [[rank - 1 for rank in curve["rank"]], curve["rate"]],
+            "roc": [roc["far"], roc["tar"]],
+        }
+        name = f"cmc_facescrub_megaface_{report['model']['label']}_{size}_1.json"
+        write_text(asked.out / "kit" / kind / name, json.dumps(content) + "\n")

@@ -1,0 +1,124 @@
+"""MegaFace's challenge 1 against double loops over all pairs, and what its sets are."""
+
+import math
+
+import numpy as np
+import pytest
+
+from eval.megaface import RANKS, DistractorSet, drawn_sets, measure, noise_among, sets_of_lists
+from eval.search import scores_of_pairs
+from sphereface_plus.data.formats.megaface_lists import MegaFaceError, NoiseList, TemplateList
+
+
+@pytest.fixture(scope="module")
+def faces():
+    """Probes (14, 8) of five people, one of them with a single photo, and distractors (300, 8)."""
+    rng = np.random.default_rng(0)
+    people = np.repeat(np.arange(5), [4, 2, 5, 2, 1])
+    centres = rng.standard_normal((5, 8))
+    probes = centres[people] + 0.7 * rng.standard_normal((14, 8))
+    return probes.astype(np.float32), people, rng.standard_normal((300, 8)).astype(np.float32)
+
+
+def score(a, b):
+    return float(scores_of_pairs(a[None], np.array([0]), b[None], np.array([0]))[0])
+
+
+def literal_ranks(probes, people, distractors):
+    """Of each probe and each other photo of its person: 1 + the distractors that score as high or higher."""
+    return [
+        1 + sum(score(probe, other) >= score(probe, probes[j]) for other in distractors)
+        for i, probe in enumerate(probes)
+        for j in range(len(probes))
+        if i != j and people[i] == people[j]
+    ]
+
+
+def test_rank_k_is_that_of_a_double_loop_at_each_number_of_distractors_and_in_each_set(faces):
+    probes, people, distractors = faces
+    sets = drawn_sets(len(distractors), 2, seed=3)
+    numbers = measure(probes, people, distractors, sets).numbers
+    assert (numbers["probes"], numbers["people"], numbers["searches"]) == (14, 5, 36)
+    assert [of_size["size"] for of_size in numbers["sizes"]] == [10, 100, 300]
+    for of_size in numbers["sizes"]:
+        ranks = [literal_ranks(probes, people, distractors[one.order[: of_size["size"]]]) for one in sets]
+        for rank, found in zip(RANKS, of_size["ranks"], strict=True):
+            expected = [np.mean(np.array(of_set) <= rank) for of_set in ranks]
+            assert found["per_set"] == pytest.approx(expected)
+            assert found["rate"] == pytest.approx(np.mean(expected))
+            assert found["deviation"] == pytest.approx(np.std(expected, ddof=1))
+        low, high = of_size["rank_1_interval"]
+        assert 0 <= low <= of_size["ranks"][0]["per_set"][0] <= high <= 1
+    whole = literal_ranks(probes, people, distractors)
+    curve = numbers["cmc"]
+    assert curve["rate"] == pytest.approx([np.mean(np.array(whole) <= rank) for rank in curve["rank"]])
+    assert curve["rank"][0] == 1
+    assert curve["rate"][-1] == 1
+
+
+def test_verification_counts_pairs_of_a_probe_and_a_distractor_as_impostors(faces):
+    probes, people, distractors = faces
+    verification = measure(probes, people, distractors, drawn_sets(300, 1, seed=0)).numbers["verification"]
+    genuine = [score(probes[i], probes[j]) for i in range(14) for j in range(i) if people[i] == people[j]]
+    impostor = np.sort([score(probe, other) for probe in probes for other in distractors])[::-1]
+    assert (verification["genuine"], verification["impostor"]) == (18, 4200)
+    for point in verification["tar_at_far"]:
+        allowed = math.floor(point["far"] * 4200)
+        threshold = impostor[allowed]  # this one is not accepted any more
+        assert point["tar"] == pytest.approx(np.mean(np.array(genuine) > threshold))
+        assert point["resolution"] == {0.01: "resolved", 1e-3: "coarse"}.get(point["far"], "unresolved")
+
+
+def test_a_copy_of_the_mate_among_the_distractors_is_above_it(faces):
+    probes, people, distractors = faces
+    before = measure(probes, people, distractors, drawn_sets(300, 1, 0))
+    after = measure(probes, people, np.concatenate([distractors, probes[1:2]]), drawn_sets(301, 1, 0))
+    copied = before.mate == 1
+    np.testing.assert_array_equal(after.above[copied], before.above[copied] + 1)
+    assert after.distractor(1) == 300
+    assert after.nearest_score[1, 0] == pytest.approx(1, abs=1e-6)
+
+
+def test_without_is_a_measurement_of_the_others(faces):
+    probes, people, distractors = faces
+    noise = np.zeros(300, dtype=bool)
+    noise[[0, 5, 17, 200]] = True
+    whole = DistractorSet(1, np.arange(300), [10, 100, 300], [10, 100, 300])
+    clean = whole.without(noise)
+    assert clean.ends == [8, 97, 296]
+    found = measure(probes, people, distractors, [clean]).numbers
+    others = np.delete(distractors, [0, 5, 17, 200], axis=0)
+    assert found["sizes"][2]["ranks"][0]["rate"] == np.mean(
+        np.array(literal_ranks(probes, people, others)) <= 1
+    )
+    assert found["sizes"][1]["ranks"][0]["rate"] == np.mean(
+        np.array(literal_ranks(probes, people, others[:97])) <= 1
+    )
+
+
+def test_sets_follow_the_kits_lists_and_what_has_no_image_is_left_out(tmp_path):
+    def listed(*names):
+        return TemplateList(tmp_path / "list", [f"{name}.jpg" for name in names], None)
+
+    row_of = {"a": 0, "b": 1, "c": 2, "e": 3}
+    lists = {1: {2: listed("c", "a"), 4: listed("a", "b", "c", "d")}, 2: {2: listed("e", "d")}}
+    first, second = sets_of_lists(lists, row_of)
+    assert (first.order.tolist(), first.sizes, first.ends) == ([2, 0, 1], [2, 4], [2, 3])
+    assert (second.order.tolist(), second.sizes, second.ends) == ([3], [2], [1])
+    with pytest.raises(MegaFaceError, match="does not hold all images of the smaller list of its set"):
+        sets_of_lists({1: {2: listed("a", "b"), 3: listed("b", "c", "e")}}, row_of)
+
+
+def test_people_with_one_photo_each_have_nobody_to_find(faces):
+    probes, _, distractors = faces
+    with pytest.raises(MegaFaceError, match="no person has two probes"):
+        measure(probes, np.arange(14), distractors, drawn_sets(300, 1, 0))
+
+
+def test_noise_is_counted_by_the_lists_names(tmp_path):
+    noise = NoiseList(tmp_path / "noise.txt", "0" * 64, frozenset({"a_1", "b_1", "c_1"}))
+    mask, about = noise_among(["a/a_1", "a/a_2", "x/a_1", "b/b_1"], noise)
+    assert mask.tolist() == [True, False, True, True]
+    assert about is not None
+    assert (about["entries"], about["matched"]) == (3, 2)
+    assert noise_among(["a/a_1"], None)[1] is None

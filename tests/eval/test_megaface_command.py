@@ -1,0 +1,161 @@
+"""`python -m eval megaface` on a small kit: lists, features, noise, and every refusal in a sentence."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from eval.__main__ import main
+from sphereface_plus.data.formats.megaface_features import read_feature, write_feature
+
+PEOPLE = {"Ann": 4, "Bob": 3, "Cy": 2}
+NUM_DISTRACTORS = 120
+
+
+@pytest.fixture(scope="module")
+def whole_kit(tmp_path_factory):
+    """Features, lists and noise lists. Bob's photo 2 is of a stranger, who is a distractor."""
+    root, rng = tmp_path_factory.mktemp("kit"), np.random.default_rng(0)
+    lists = root / "lists"
+    lists.mkdir()
+    paths, people = [], []
+    for person, count in PEOPLE.items():
+        centre = 3 * rng.standard_normal(16)
+        for number in range(count):
+            path = f"{person}/{person}_{number}.png"
+            paths.append(path)
+            people.append(person)
+            write_feature(root / "probes" / f"{path}_m.bin", centre + 0.3 * rng.standard_normal(16))
+    strangers = [f"{n % 7:03d}/{n}@N00/{n}_0.jpg" for n in range(NUM_DISTRACTORS)]
+    for path in strangers:
+        write_feature(root / "distractors" / f"{path}_m.bin", rng.standard_normal(16))
+    stranger = rng.standard_normal(16)
+    write_feature(root / "probes/Bob/Bob_2.png_m.bin", stranger)
+    write_feature(root / f"distractors/{strangers[3]}_m.bin", stranger + 1e-3 * rng.standard_normal(16))
+    (lists / "facescrub_features_list.json").write_text(json.dumps({"path": paths, "id": people}))
+    for size in (10, 100):
+        for number, order in ((1, strangers), (2, strangers[::-1])):
+            name = f"megaface_features_list.json_{size}_{number}"
+            (lists / name).write_text(json.dumps({"path": order[:size]}))
+    (root / "probe_noise.txt").write_text("#\nBob_2.png\nZoe_1.png\n")
+    (root / "distractor_noise.txt").write_text(f"#\n{strangers[3]}\n")
+    return root
+
+
+@pytest.fixture
+def kit(whole_kit, tmp_path):
+    shutil.copytree(whole_kit, tmp_path / "kit")
+    return tmp_path / "kit"
+
+
+def called(kit, *more, out="out"):
+    arguments = ["megaface", "--probes", kit / "probes", "--distractors", kit / "distractors"]
+    arguments += ["--lists", kit / "lists"] if (kit / "lists").is_dir() else []
+    arguments += ["--out", kit / out, *more]
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def report_of(kit, out="out"):
+    return json.loads((kit / out / "report.json").read_text())
+
+
+def test_raw_and_cleaned_numbers_come_from_one_run(kit):
+    noise = ("--probe-noise", kit / "probe_noise.txt", "--distractor-noise", kit / "distractor_noise.txt")
+    result = called(kit, *noise)
+    assert result.exit_code == 0, result.output
+    assert "note: 1 of the 2 names in probe_noise.txt are probes here" in result.output
+    assert "raw: 9 probes of 3 people" in result.output
+    assert "cleaned: 8 probes of 3 people" in result.output
+    report = report_of(kit)
+    raw, cleaned = report["results"]["raw"], report["results"]["cleaned"]
+    assert [size["size"] for size in raw["sizes"]] == [10, 100]
+    # Of Bob's six searches the four with the stranger's photo fail: 20 searches in all, 16 of them found.
+    assert raw["searches"] == 12 + 6 + 2
+    assert raw["sizes"][1]["ranks"][0]["rate"] == pytest.approx(16 / 20)
+    assert cleaned["searches"] == 12 + 2 + 2
+    assert cleaned["sizes"][1]["ranks"][0]["rate"] == 1
+    assert cleaned["sizes"][1]["distractors"] == [99, 100]
+    assert len(report["probes"]["noise"]["sha256"]) == 64
+    hardest = report["hardest"][0]
+    assert "Bob_2" in hardest["probe"] + hardest["mate"]
+    kept = json.loads((kit / "out/kit/raw/cmc_facescrub_megaface_m_100_1.json").read_text())
+    assert kept["cmc"][0][0] == 0
+    assert kept["cmc"][1][0] == pytest.approx(16 / 20)
+
+
+def test_a_distractor_that_is_a_probes_image_is_noticed(kit):
+    shutil.copy(kit / "probes/Ann/Ann_1.png_m.bin", kit / "distractors/003/3@N00/3_0.jpg_m.bin")
+    result = called(kit)
+    assert "1 probes have a distractor that is the same image (Ann/Ann_1, 003/3@N00/3_0)" in result.output
+    assert report_of(kit)["same_image"] == [["Ann/Ann_1", "003/3@N00/3_0"]]
+
+
+def test_a_distractor_without_an_image_is_left_out_and_counted(kit):
+    (kit / "distractors/000/0@N00/0_0.jpg_m.bin").unlink()
+    result = called(kit)
+    assert result.exit_code == 0, result.output
+    assert "note: 1 distractors of the lists have no image and are left out" in result.output
+    assert report_of(kit)["results"]["raw"]["sizes"][0]["distractors"] == [9, 10]
+
+
+def test_without_lists_folders_are_people_and_distractors_come_in_random_orders(kit):
+    shutil.rmtree(kit / "lists")
+    result = called(kit, "--suffix", "_m.bin", "--sets", "2")
+    assert result.exit_code == 0, result.output
+    sizes = report_of(kit)["results"]["raw"]["sizes"]
+    assert [size["size"] for size in sizes] == [10, 100, 120]
+    assert len(sizes[0]["ranks"][0]["per_set"]) == 2
+    assert sizes[2]["ranks"][0]["per_set"] == [pytest.approx(16 / 20)] * 2
+
+
+def test_written_features_give_the_same_numbers(kit):
+    assert called(kit, "--write-features", kit / "again").exit_code == 0
+    name = "probes/Ann/Ann_0.png_m.bin"
+    np.testing.assert_array_equal(read_feature(kit / "again" / name), read_feature(kit / name))
+    first = report_of(kit)
+    for name in ("probes", "distractors"):
+        shutil.rmtree(kit / name)
+        (kit / "again" / name).rename(kit / name)
+    assert called(kit, out="second").exit_code == 0
+    assert report_of(kit, "second")["results"] == first["results"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda kit: (kit / "lists/facescrub_features_list.json").unlink(),
+            "there is no such list of probes",
+        ),
+        (
+            lambda kit: (kit / "probes/Ann/Ann_0.png_m.bin").unlink(),
+            "probes/Ann/Ann_0.png_m.bin: cannot be read",
+        ),
+        (
+            lambda kit: write_feature(kit / "probes/Cy/Cy_1.png_m.bin", np.ones(15)),
+            "has 15 numbers, those before it 16",
+        ),
+        (
+            lambda kit: write_feature(kit / "probes/Cy/Cy_1.png_m.bin", np.full(16, np.nan)),
+            "counted from 0, is not finite",
+        ),
+        (lambda kit: shutil.rmtree(kit / "distractors/000"), None),
+        (
+            lambda kit: [shutil.rmtree(folder) for folder in (kit / "distractors").iterdir()],
+            "holds no feature",
+        ),
+        (lambda kit: (kit / "lists/megaface_features_list.json_10_1").write_text("{}"), "field path"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence(kit, change, message):
+    change(kit)
+    result = called(kit)
+    if message is None:
+        assert result.exit_code == 0, result.output
+        return
+    assert result.exit_code == 1
+    assert message in result.output
+    assert result.output.count("\n") <= 2
+    assert not (kit / "out/report.json").exists()
