@@ -5,12 +5,16 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sphereface_plus.commands.ending import Commands
 
 from .megaface_command import megaface
+
+if TYPE_CHECKING:
+    from sphereface_plus.commands.model_argument import Precision
 
 # The names, here as well, so that --help does not wait for numpy and torch; a test compares them.
 PROTOCOLS = ("sphereface", "cosine", "clcarwin", "insightface")
@@ -24,8 +28,8 @@ PROTOCOLS = ("sphereface", "cosine", "clcarwin", "insightface")
 def main() -> None:
     """Measure face verification: a model in, a report out.
 
-    MODEL is a run folder, a checkpoint, a weight file (.safetensors), an ONNX file, an .npz of embeddings, or
-    the word pixels (a baseline: the cosine of grey values).
+    MODEL is a run folder, a checkpoint, a weight file (.safetensors), an ONNX file, embeddings (a store's
+    folder or an .npz), or the word pixels (a baseline: the cosine of grey values).
     """
 
 
@@ -35,7 +39,8 @@ def _model_options(protocol: str):
             "--model",
             required=True,
             metavar="MODEL",
-            help="Run folder, checkpoint, weight file, ONNX file, .npz of embeddings, or the word pixels.",
+            help="Run folder, checkpoint, weight file, ONNX file, embeddings (store or .npz), or the word "
+            "pixels.",
         ),
         click.option(
             "--protocol",
@@ -65,6 +70,12 @@ def _model_options(protocol: str):
             type=click.Choice(["auto", "cpu", "cuda"]),
             default="auto",
             help="Where the network runs; auto takes CUDA where there is one.",
+        ),
+        click.option(
+            "--precision",
+            type=click.Choice(["fp32", "auto"]),
+            default="fp32",
+            help="What the network runs in; auto: bf16 or fp16 where the device is fast in it.",
         ),
         click.option("--no-thumbnails", is_flag=True, help="No faces on OUT/report.html."),
         click.option("--public-names", is_flag=True, help="Names of people and photos in OUT/public."),
@@ -150,6 +161,7 @@ def _verify(
     crops: Path | None,
     workers: int | None,
     device: str,
+    precision: Precision,
     protocol: str,
     no_thumbnails: bool,
     public_names: bool,
@@ -174,7 +186,7 @@ def _verify(
 
     asked = Verification(
         title,
-        ModelAsked(model, input_file, crops, workers, device),
+        ModelAsked(model, input_file, crops, workers, device, precision),
         pairs_file,
         images,
         out,

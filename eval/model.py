@@ -5,27 +5,29 @@ Each photo is embedded once, and stored, so that an interrupted run goes on.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sphereface_plus.data.formats.embeddings import EmbeddingsError, read_embeddings, write_embeddings
-from sphereface_plus.model_files import sha256
+from sphereface_plus.data.crops import fingerprint as crops_fingerprint
+from sphereface_plus.data.formats.embedding_store import Embeddings, is_store, open_embeddings, store_key
+from sphereface_plus.data.formats.embeddings import EmbeddingsError
+from sphereface_plus.model_files import resolve, sha256
 
 from .errors import PhotosError
 from .photos import Images, crops_for, find_images, fingerprint, first_three
 
 if TYPE_CHECKING:
+    from sphereface_plus.commands.model_argument import Precision
     from sphereface_plus.data.formats.packs import CropSource
     from sphereface_plus.data.trained_on import TrainedOn
     from sphereface_plus.embedding import Embedder, Flip
 
-SAVE_EVERY_S = 30.0
+STORE = "embeddings"
+"""The folder within a report's that keeps the embeddings."""
 NOT_PREPARED = {
     "words": "Embeddings came from a file.",
     "methods": {},
@@ -39,7 +41,8 @@ class ModelAsked:
     """MODEL, and how it is to be used."""
 
     name: str
-    """A run folder, a checkpoint, a weight file, an ONNX file, an .npz of embeddings, or the word pixels."""
+    """A run folder, a checkpoint, a weight file, an ONNX file, embeddings (a store's folder or an .npz), or
+    the word pixels."""
     input_file: Path | None = None
     """The input spec of pixels, or of an ONNX file with none beside it."""
     crops: Path | None = None
@@ -47,6 +50,7 @@ class ModelAsked:
     workers: int | None = None
     """Processes that align photos; the number of cores if not given."""
     device: str = "auto"
+    precision: Precision = "fp32"
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,10 @@ def embed_photos(
 ) -> Embedded:
     """The embeddings of the photos of these keys.
 
-    images: crops or photos; an .npz needs none. out: keeps embeddings.npz, and crops of photos.
+    images: crops or photos; embeddings need none. out: keeps the embeddings, and crops of photos.
     Raises PhotosError, EmbeddingsError, and what the model and the crops are refused for.
     """
-    if asked.name.endswith(".npz"):
+    if asked.name.endswith(".npz") or is_store(asked.name):
         of_bin = images if images is not None and images.suffix == ".bin" and images.is_file() else None
         rows, record = stored_embeddings(Path(asked.name), keys, flip, of_bin)
         return Embedded(rows, record, NOT_PREPARED, find_images(images).files if images else None)
@@ -84,10 +88,10 @@ def embed_photos(
         raise PhotosError(
             "photos or crops are needed unless the model is an .npz of embeddings; name their folder"
         )
-    embedder = open_model(asked.name, asked.input_file, asked.device)
+    embedder = open_model(asked.name, asked.input_file, asked.device, asked.precision)
     crops = asked.crops or out / "crops"
     found, preparation = crops_for(keys, images, embedder.input, crops=crops, workers=asked.workers)
-    rows = computed_embeddings(embedder, found, keys, flip, out / "embeddings.npz")
+    rows = computed_embeddings(embedder, found, keys, flip, out / STORE)
     record = model_record(embedder, asked.name, flip)
     return Embedded(rows, record, preparation, found.files, embedder.trained_on, embedder.runs_on)
 
@@ -95,29 +99,29 @@ def embed_photos(
 def stored_embeddings(
     path: Path, keys: Sequence[str], flip: Flip, bin_file: Path | None = None
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Embeddings (N, D) of the keys from an .npz, and the model's record. Raises EmbeddingsError.
+    """Embeddings (N, D) of the keys from a store or an .npz, and the model's record. Raises EmbeddingsError.
 
     flip: the protocol's; a file that states another one is refused, a file that states none is taken at its
     word.
     bin_file: the .bin that the keys are of. They are numbers, the same in each .bin, so that only the
     fingerprint of its crops tells whose embeddings these are; again a file that states none is believed.
     """
-    found, embeddings, meta = read_embeddings(path)
-    row_of = {key: row for row, key in enumerate(found)}
-    missing = [key for key in keys if key not in row_of]
+    stored = open_embeddings(path, check=True)
+    meta, row_of = stored.meta, {key: row for row, key in enumerate(stored.keys)}
+    names = keys if stored.index is None else [store_key(key) for key in keys]
+    missing = [key for key, name in zip(keys, names, strict=True) if name not in row_of]
     if missing:
         raise EmbeddingsError(
             f"{path}: has no embedding of {len(missing):,} of the {len(keys):,} photos of the pairs "
             f"({first_three(missing)}); embed the crops of them all, or give the pairs that it was made for"
         )
-    stated = meta.get("flip")
+    stated, ours = meta.get("flip"), "fingerprint" in meta
     if stated not in (None, flip):
         raise EmbeddingsError(
             f"{path}: holds embeddings of flip fusion {stated}, the protocol needs {flip}; "
             f"make them again with --flip {flip} or choose another protocol"
         )
-    crops = meta.get("crops")
-    if bin_file is not None and crops not in (None, fingerprint(find_images(bin_file))):
+    if bin_file is not None and _of_others(stored, find_images(bin_file)):
         raise EmbeddingsError(
             f"{path}: its embeddings are of other crops than those of {bin_file}; give the model itself, or "
             "the .bin that they were made from"
@@ -126,50 +130,40 @@ def stored_embeddings(
         "name": str(path),
         "label": path.stem,
         "kind": "embeddings",
-        "sha256": sha256(path),
+        "sha256": sha256(resolve(path)),
         "flip": stated or f"as in the file, which does not state it; the protocol asks for {flip}",
+        "precision": meta.get("precision", "fp32" if ours else None),
         "input": meta.get("input"),
-        "provenance": {"from model": meta["fingerprint"]} if "fingerprint" in meta else {},
+        "provenance": {"from model": meta["fingerprint"]} if ours else {},
     }
-    return embeddings[[row_of[key] for key in keys]], record
+    return stored.rows[[row_of[name] for name in names]], record
+
+
+def _of_others(stored: Embeddings, images: Images) -> bool:
+    """Whether embeddings are certainly of other crops than these."""
+    if stored.index is None:
+        return stored.meta.get("crops") not in (None, fingerprint(images))
+    for block in stored.index.blocks:
+        keys = stored.keys[block.start : block.start + block.count]
+        if not all(key in images.files for key in keys):
+            return True
+        if crops_fingerprint(keys, [images.files[key] for key in keys]) != block.crops:
+            return True
+    return False
 
 
 def computed_embeddings(
     embedder: Embedder, images: Images, keys: Sequence[str], flip: Flip, store: Path
 ) -> np.ndarray:
-    """Embeddings (N, D) of the keys' crops; `store` keeps what is done, and is taken up if it fits.
+    """Embeddings (N, D) of the keys' crops; the folder `store` keeps what is done, and is taken up where it
+    fits.
 
     Raises EmbeddingsError where the model gives numbers that are not finite, CropsError and SpecError for
     crops that do not serve.
     """
-    from sphereface_plus.commands.model_argument import embed_in_chunks
+    from sphereface_plus.commands.embed_into import embed_into
 
-    meta = {**embedder.meta(flip), "crops": fingerprint(images)}
-    done, rows = _taken_up(store, meta)
-    known = set(done)
-    left = [key for key in keys if key not in known]
-    next_keys, saved_at = iter(left), time.monotonic()
-    try:
-        crops, already = [images.files[key] for key in left], len(keys) - len(left)
-        for part in embed_in_chunks(embedder, crops, flip, done=already):
-            rows.append(part)
-            done.extend(islice(next_keys, len(part)))
-            if time.monotonic() - saved_at > SAVE_EVERY_S:
-                write_embeddings(store, done, np.concatenate(rows), meta)
-                saved_at = time.monotonic()
-    finally:  # also when interrupted: the next run takes it up
-        if left and rows:
-            write_embeddings(store, done, np.concatenate(rows), meta)
-    row_of = {key: row for row, key in enumerate(done)}
-    return np.concatenate(rows)[[row_of[key] for key in keys]]
-
-
-def _taken_up(store: Path, meta: dict[str, Any]) -> tuple[list[str], list[np.ndarray]]:
-    """Keys and embeddings of an earlier run, if it was of the same model, fusion and crops."""
-    if not store.is_file():
-        return [], []
-    try:
-        keys, embeddings, stored = read_embeddings(store)
-    except EmbeddingsError:  # cut short by what interrupted that run
-        return [], []
-    return (keys, [embeddings]) if stored == meta else ([], [])
+    embed_into(store, embedder, keys, [images.files[key] for key in keys], flip, replace=True)
+    stored = open_embeddings(store)
+    row_of = {key: row for row, key in enumerate(stored.keys)}
+    return stored.rows[[row_of[store_key(key)] for key in keys]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 from data_prep.layouts import LFW_FOLDERS
 from sphereface_plus.config import InputSpec
 from sphereface_plus.data.crops import check_crops, read_crop
+from sphereface_plus.data.crops import fingerprint as crops_fingerprint
 from sphereface_plus.data.formats.bins import read_bin
 from sphereface_plus.data.formats.keys import IMAGE_SUFFIXES, photo_key
 from sphereface_plus.data.formats.manifest import MANIFEST
@@ -149,15 +149,8 @@ def crops_for(
 
 def fingerprint(images: Images) -> str:
     """Hash of which files these are, to tell whether stored embeddings still belong to them."""
-    digest = hashlib.sha256()
-    for key, source in sorted(images.files.items()):
-        if isinstance(source, PackedCrop):  # the packed file's own time would change with its place
-            state = f"{source.num_bytes}"
-        else:
-            status = Path(source).stat()
-            state = f"{status.st_size}\t{status.st_mtime_ns}"
-        digest.update(f"{key}\t{state}\n".encode())
-    return digest.hexdigest()
+    keys = sorted(images.files)
+    return crops_fingerprint(keys, [images.files[key] for key in keys])
 
 
 def _align(images: Images, keys: Sequence[str], template: str, crops: Path, workers: int | None) -> Images:

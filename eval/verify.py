@@ -38,7 +38,7 @@ class Verification:
     pairs_file: Path
     """A list of pairs, or a .bin, which holds their crops too."""
     images: Path | None
-    """Crops or photos of the pairs; for an .npz only thumbnails need them."""
+    """Crops or photos of the pairs; for embeddings only thumbnails need them."""
     out: Path
     protocol: str
     command: str
@@ -48,7 +48,7 @@ class Verification:
 
 
 def verify(asked: Verification) -> Path:
-    """Measures a model, writes OUT/{report.json,report.html,embeddings.npz} and OUT/public/{report.json,
+    """Measures a model, writes OUT/{report.json,report.html,embeddings} and OUT/public/{report.json,
     report.html}, which may be published (public.py), and returns the page's path.
 
     Raises UserError (its subclasses) with a sentence for anything that cannot be used.

@@ -21,13 +21,14 @@ from torch import Tensor, nn
 
 from sphereface_plus import weights
 from sphereface_plus.config import InputSpec, NetworkConfig, OnnxInputSpec, load_input_spec, to_dict
-from sphereface_plus.data.crops import SpecError, check_crops, check_input, normalise, read_crop
+from sphereface_plus.data.crops import SpecError, check_crops, check_input, normalise, read_ahead
 from sphereface_plus.data.formats.embeddings import EmbeddingsError, read_embeddings, write_embeddings
 from sphereface_plus.data.formats.keys import IMAGE_SUFFIXES, photo_key
 from sphereface_plus.data.formats.packs import CropSource
 from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.errors import UserError
 from sphereface_plus.model_files import CheckpointError, resolve
+from sphereface_plus.precision import DTYPES
 
 __all__ = [
     "Embedder",
@@ -64,6 +65,8 @@ class Embedder:
     """None where the model does not say it."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Recipe, seed, step, license and the like, as far as the model says them (weights.provenance)."""
+    precision: str = "fp32"
+    """Or bf16 or fp16, in which a checkpoint's or a weight file's network runs under autocast."""
 
     @classmethod
     def load(cls, path: str | Path, *, input: InputSpec | None = None, device: str = "auto") -> Embedder:
@@ -100,7 +103,8 @@ class Embedder:
         Raises SpecError for crops of another size.
         """
         batch = normalise(torch.from_numpy(np.ascontiguousarray(crops)).to(self.device), self.input)
-        with torch.inference_mode():
+        short = torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32")
+        with torch.inference_mode(), short:
             embeddings = self.network(batch).float().cpu().numpy()
             if flip == "none":
                 return embeddings
@@ -156,13 +160,14 @@ class Embedder:
         )
 
     def meta(self, flip: Flip) -> dict[str, Any]:
-        """What a file of embeddings says about them."""
-        return {
+        """What a file of embeddings says about them; the precision where it is not fp32."""
+        said = {
             "kind": self.kind,
             "fingerprint": self.fingerprint,
             "input": to_dict(self.input),
             "flip": flip,
         }
+        return said if self.precision == "fp32" else {**said, "precision": self.precision}
 
 
 def fuse(embeddings: np.ndarray, mirrored: np.ndarray, flip: Flip) -> np.ndarray:
@@ -189,26 +194,19 @@ def embed_files(
     Raises CropsError for a crop that cannot be read, SpecError for one of another size, EmbeddingsError where
     the model gives numbers that are not finite.
     """
-    parts = []
-    for start in range(0, len(paths), batch_size):
-        crops = []
-        for path in paths[start : start + batch_size]:
-            crop = read_crop(path)
-            try:
-                check_crops(None, crop.shape[:2], embedder.input)
-            except SpecError as error:
-                raise SpecError(f"{path}: {error}") from None
-            crops.append(crop)
+    parts, done = [], 0
+    for crops in read_ahead(paths, batch_size, embedder.input):
         embeddings = embedder.embed(np.stack(crops), flip)
         finite = np.isfinite(embeddings).all(axis=1)
         if not finite.all():
             raise EmbeddingsError(
-                f"{embedder.name}: its embedding of {paths[start + int(np.argmin(finite))]} is not finite; "
+                f"{embedder.name}: its embedding of {paths[done + int(np.argmin(finite))]} is not finite; "
                 "the model is broken, or its input spec is another's"
             )
         parts.append(embeddings)
+        done += len(crops)
         if progress is not None:
-            progress(start + len(crops))
+            progress(done)
     return np.concatenate(parts)
 
 

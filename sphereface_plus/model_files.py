@@ -15,6 +15,8 @@ MODEL = "model.safetensors"
 """The file's name in a folder in the layout of the Hugging Face Hub (hub.py)."""
 LAST = Path("checkpoints") / "last.pt"
 """In a run folder."""
+STORE = "embeddings.json"
+"""In a folder of embeddings (data/formats/embedding_store.py)."""
 
 Kind = Literal[
     "checkpoint", "weights", "onnx", "embeddings", "pt2", "torchscript", "torch1", "caffe", "zip", "other"
@@ -40,9 +42,11 @@ def resolve_run(path: str | Path) -> Path:
 
 
 def resolve(path: str | Path) -> Path:
-    """The file of a run folder or of a folder of the Hub, or the file itself. Raises CheckpointError."""
+    """The file of a run folder, of a folder of the Hub or of embeddings, or the file itself. Raises
+    CheckpointError."""
     path = Path(path)
-    return path / MODEL if (path / MODEL).is_file() else resolve_run(path)
+    known = next((path / name for name in (MODEL, STORE) if (path / name).is_file()), None)
+    return known or resolve_run(path)
 
 
 def contents(*, model: str | Path | None, **files: Path | None) -> dict[str, str]:
@@ -94,7 +98,7 @@ def check_model(path: str | Path, *, onnx: bool = False, embeddings: bool = Fals
 _WORDS: dict[Kind, str] = {
     "onnx": "is an ONNX file, which `sphereface-plus embed`, `python -m eval` and the doctor take as a "
     f"model; here {_ITS_SOURCE}",
-    "embeddings": "holds embeddings (.npz), which `python -m eval` takes as --model; here the model itself "
+    "embeddings": "holds embeddings, which `python -m eval` takes as --model; here the model itself "
     "is needed, the one that made them",
     "pt2": "is a program of torch.export (.pt2), for torch.export.load in other programs; here "
     f"{_ITS_SOURCE}",
@@ -118,7 +122,7 @@ _OTHER = frozenset(
 _NOT_CONVERTED: dict[Kind, str] = {
     "onnx": "is an ONNX file: `sphereface-plus embed`, `python -m eval` and the doctor take it as it is, "
     "with an input spec",
-    "embeddings": "holds embeddings (.npz), which `python -m eval` takes as --model as they are",
+    "embeddings": "holds embeddings, which `python -m eval` takes as --model as they are",
     "pt2": "is a program of torch.export (.pt2)",
     "torchscript": "is a TorchScript program, which is not run here; save the state_dict() of its network",
     "zip": "is an archive, but not one of torch's; unpack it first",
@@ -134,11 +138,14 @@ def check_foreign(path: str | Path) -> None:
 
 
 def kind_of(file: Path) -> Kind:
-    """What a file is, by its name for ONNX, Caffe and safetensors, else by its first bytes and, of an
-    archive, the names in it; anything else is taken for a checkpoint, and refused when it is read."""
+    """What a file is, by its name for ONNX, Caffe, safetensors and an index of embeddings, else by its first
+    bytes and, of an archive, the names in it; anything else is taken for a checkpoint, and refused when it is
+    read."""
     by_name: dict[str, Kind] = {".onnx": "onnx", ".caffemodel": "caffe", ".safetensors": "weights"}
     if file.suffix in by_name:
         return by_name[file.suffix]
+    if file.name == STORE:
+        return "embeddings"
     with file.open("rb") as opened:
         begins = opened.read(len(_OLD_TORCH))
     if begins == _OLD_TORCH:

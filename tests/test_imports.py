@@ -21,6 +21,7 @@ ARROWS = {
     "outputs": "files path_checks",
     "pages": "words",
     "processes": "errors words",
+    "precision": "processes",
     "kfold": "errors",
     "model_files": "errors",
     # The rooms.
@@ -35,22 +36,24 @@ ARROWS = {
     "losses.head": "losses.output",  # a head knows no margin's rule
     "losses.dense_head": "losses.angle losses.head losses.output",
     "onnx_import": "config data errors model_files",
-    "embedding": "config data errors model_files networks onnx_import weights",
+    "embedding": "config data errors model_files networks onnx_import precision weights",
     "hub": "config embedding errors files model_files weights words",
     "pretrained": "checkpoint config data errors files model_files networks weights words",
     "export": "config embedding errors files hub model_files onnx_import path_checks weights words",
     "training": "checkpoint config data embedding errors files kfold losses mhe model_files networks "
-    "processes weights words",
+    "precision processes weights words",
     "sphere": "commands.progress errors files mhe outputs plot_style words",
-    "reproduce": "checkpoint config data environment files networks outputs path_checks plot_style processes "
-    "training words",
+    "reproduce": "checkpoint config data environment files networks outputs path_checks plot_style precision "
+    "processes training words",
     # The commands: each on what it starts.
     "commands.progress": "",
     "commands.ending": "errors",
-    "commands.model_argument": "commands.progress config data embedding",
+    "commands.model_argument": "commands.progress config data embedding precision processes",
+    "commands.embed_into": "commands.progress data embedding processes",
     "commands.convert": "outputs path_checks pretrained",
     "commands.describe": "checkpoint config errors model_files training weights",
-    "commands.embed": "commands.model_argument data embedding model_files outputs path_checks words",
+    "commands.embed": "commands.embed_into commands.model_argument data embedding model_files outputs "
+    "path_checks processes words",
     "commands.export": "export model_files outputs",
     "commands.settings_help": "config training",
     "commands.training": "config training words",
@@ -58,8 +61,8 @@ ARROWS = {
     "data_prep": "commands.ending commands.model_argument commands.progress data embedding errors files "
     "model_files outputs pages path_checks words",
     # eval prepares raw photos with data_prep; the k-fold accuracy is the library's: training uses it too.
-    "eval": "data_prep commands.ending commands.model_argument commands.progress config data embedding "
-    "environment errors files kfold model_files outputs pages path_checks plot_style words",
+    "eval": "data_prep commands.embed_into commands.ending commands.model_argument commands.progress config "
+    "data embedding environment errors files kfold model_files outputs pages path_checks plot_style words",
     "eval.search": "eval.errors processes",
     "eval.tallies": "eval.search processes",
     "eval.enrolled": "eval.errors eval.search eval.tallies processes",

@@ -109,11 +109,11 @@ def file_findings(looks: Sequence[Look], size: tuple[int, int]) -> list[Finding]
 
 def unit_embeddings(embedder: Embedder, crops: FaceCrops, usable: Sequence[int]) -> np.ndarray:
     """Unit embeddings float32 (N, D); rows of zeros where not usable."""
-    from sphereface_plus.commands.model_argument import embed_in_chunks
+    from sphereface_plus.commands.model_argument import embed_crops
     from sphereface_plus.data.crops import check_crops
 
     check_crops(crops.template, crops.size, embedder.input)
-    rows = np.concatenate(list(embed_in_chunks(embedder, [crops.paths[index] for index in usable])))
+    rows = embed_crops(embedder, [crops.paths[index] for index in usable])
     embeddings = np.zeros((len(crops.paths), rows.shape[1]), dtype=np.float32)
     embeddings[list(usable)] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     return embeddings

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,20 +13,33 @@ from sphereface_plus.commands.progress import show_progress
 from sphereface_plus.config import load_input_spec, to_dict
 from sphereface_plus.data.formats.packs import CropSource
 from sphereface_plus.embedding import Embedder, Flip, embed_files
+from sphereface_plus.precision import fastest, that_all_have
+from sphereface_plus.processes import Processes
 
-CHUNK = 64
-"""Crops in one go."""
+Precision = Literal["fp32", "auto"]
 
 
-def open_model(model: str | Path, input_file: Path | None = None, device: str = "auto") -> Embedder:
+def open_model(
+    model: str | Path,
+    input_file: Path | None = None,
+    device: str = "auto",
+    precision: Precision = "fp32",
+    processes: Processes | None = None,
+) -> Embedder:
     """A run folder, a checkpoint, a weight file, a folder of the Hub, an ONNX file, or the word pixels.
 
     input_file: the input spec of pixels, or of an ONNX file with none beside it.
     device: auto (CUDA where there is one), cpu or cuda.
+    precision: auto takes what is fast on the device, and in all processes; ONNX files and pixels stay as
+    they are.
     Raises what Embedder.load raises, and ConfigError for a spec that cannot be read.
     """
     spec = load_input_spec(input_file) if input_file is not None else None
-    return Embedder.load(model, input=spec, device=device)
+    embedder = Embedder.load(model, input=spec, device=device)
+    if precision == "fp32" or embedder.kind not in ("checkpoint", "weights"):
+        return embedder
+    fast = fastest(embedder.device).precision
+    return replace(embedder, precision=that_all_have(fast, processes) if processes is not None else fast)
 
 
 def model_record(embedder: Embedder, model: str, flip: Flip) -> dict[str, Any]:
@@ -37,27 +51,15 @@ def model_record(embedder: Embedder, model: str, flip: Flip) -> dict[str, Any]:
         "kind": embedder.kind,
         "sha256": embedder.fingerprint,
         "flip": flip,
+        "precision": embedder.precision,
         "input": to_dict(embedder.input),
         "provenance": dict(embedder.provenance),
     }
 
 
-def embed_in_chunks(
-    embedder: Embedder,
-    crops: Sequence[CropSource],
-    flip: Flip = "none",
-    *,
-    done: int = 0,
-    batch_size: int = CHUNK,
-) -> Iterator[np.ndarray]:
-    """The crops' embeddings (n, D) in their order, n up to batch_size at a time, with a progress bar.
-
-    done: how many more are embedded already, for the bar. Raises what embed_files raises.
-    """
-    total = done + len(crops)
+def embed_crops(embedder: Embedder, crops: Sequence[CropSource], flip: Flip = "none") -> np.ndarray:
+    """The crops' embeddings (N, D) in their order, in memory, with a progress bar. Raises what embed_files
+    raises."""
     with show_progress("crops embedded") as progress:
-        progress(done, total, 0)
-        for start in range(0, len(crops), batch_size):
-            chunk = crops[start : start + batch_size]
-            yield embed_files(embedder, chunk, flip=flip, batch_size=batch_size)
-            progress(done + start + len(chunk), total, 0)
+        progress(0, len(crops))
+        return embed_files(embedder, crops, flip=flip, progress=lambda done: progress(done, len(crops)))

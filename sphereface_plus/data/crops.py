@@ -7,6 +7,10 @@ bytes.
 
 from __future__ import annotations
 
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +50,50 @@ def crop_bytes(source: CropSource) -> bytes:
         raise CropsError(f"{source}: the crop cannot be read ({error.strerror})") from None
     except UserError as error:  # a pack's, which names file and offset
         raise CropsError(str(error)) from None
+
+
+def read_ahead(
+    paths: Sequence[CropSource], batch_size: int, expected: InputSpec
+) -> Iterator[list[np.ndarray]]:
+    """The crops, batch by batch; while the caller works on one, threads read the next.
+
+    Raises CropsError for a crop that cannot be read, SpecError for one that is not of the expected size.
+    """
+
+    def read(path: CropSource) -> np.ndarray:
+        crop = read_crop(path)
+        try:
+            check_crops(None, crop.shape[:2], expected)
+        except SpecError as error:
+            raise SpecError(f"{path}: {error}") from None
+        return crop
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        batch: list[Future[np.ndarray]] = []
+        for start in range(0, len(paths), batch_size):
+            following = [pool.submit(read, path) for path in paths[start : start + batch_size]]
+            if batch:
+                yield [crop.result() for crop in batch]
+            batch = following
+        if batch:
+            yield [crop.result() for crop in batch]
+
+
+def fingerprint(keys: Iterable[str], crops: Iterable[CropSource]) -> str:
+    """sha256 of which files these are, by photo keys, lengths and times of change; of packed ones by keys
+    and lengths, as the packed file's own time would change with its place. Raises CropsError."""
+    digest = hashlib.sha256()
+    for key, source in zip(keys, crops, strict=True):
+        if isinstance(source, PackedCrop):
+            state = f"{source.num_bytes}"
+        else:
+            try:
+                status = Path(source).stat()
+            except OSError as error:
+                raise CropsError(f"{source}: the crop cannot be read ({error.strerror})") from None
+            state = f"{status.st_size}\t{status.st_mtime_ns}"
+        digest.update(f"{key}\t{state}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
 
 def normalise(crops: Tensor, spec: InputSpec) -> Tensor:

@@ -24,11 +24,12 @@ from sphereface_plus.config import ImageConfig, to_dict
 from sphereface_plus.data import imagenet
 from sphereface_plus.data.image_sets import NAMES, open_images
 from sphereface_plus.files import write_text
+from sphereface_plus.precision import fastest
 from sphereface_plus.processes import takes_cuda
 from sphereface_plus.reproduce.spec import Job
 from sphereface_plus.training.folder import DivergedError, RunError, RunFolder
 from sphereface_plus.training.logs import read_log
-from sphereface_plus.training.precision import fastest, with_precision
+from sphereface_plus.training.precision import with_precision
 
 
 def check_data(configs: Sequence[ImageConfig]) -> dict[str, str]:

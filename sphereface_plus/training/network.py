@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from sphereface_plus.precision import DTYPES
 from sphereface_plus.processes import Processes
 from sphereface_plus.training import compiled_code
-from sphereface_plus.training.precision import DTYPES
 
 
 class TrainedNetwork:

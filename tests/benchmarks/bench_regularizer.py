@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from sphereface_plus.mhe import EnergyTerm, MHERegularizer, neurons_of
 from sphereface_plus.networks import cnn9
-from sphereface_plus.training.precision import fastest
+from sphereface_plus.precision import fastest
 
 BATCH, CLASSES, REPETITIONS = 128, 100, 7
 PRECISIONS = tuple(dict.fromkeys(["fp32", fastest(torch.device("cpu")).precision]))

@@ -26,11 +26,11 @@ from sphereface_plus.losses import ASoftmaxLoss
 from sphereface_plus.losses.loss import Loss
 from sphereface_plus.networks.prelu import ChannelPReLU
 from sphereface_plus.networks.sphereface import STAGE_UNITS, STAGE_WIDTHS, SphereFace
+from sphereface_plus.precision import DTYPES, fastest
 from sphereface_plus.processes import Processes
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.energies import PrototypeEnergy
 from sphereface_plus.training.network import TrainedNetwork
-from sphereface_plus.training.precision import DTYPES, fastest
 from sphereface_plus.training.sgd import ScheduledSGD
 
 CPU = torch.device("cpu")

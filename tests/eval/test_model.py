@@ -12,7 +12,8 @@ import torch
 from eval import model
 from eval.photos import Images
 from sphereface_plus.config import InputSpec
-from sphereface_plus.data.formats.embeddings import EmbeddingsError, read_embeddings, write_embeddings
+from sphereface_plus.data.formats.embedding_store import BLOCK, ROWS, open_embeddings
+from sphereface_plus.data.formats.embeddings import EmbeddingsError, write_embeddings
 from sphereface_plus.embedding import Embedder
 
 SPEC = InputSpec(height=8, width=6)
@@ -20,9 +21,9 @@ SPEC = InputSpec(height=8, width=6)
 
 @pytest.fixture
 def crops(tmp_path) -> Images:
-    """200 crops of 8 x 6 pixels."""
+    """More crops than a block holds, of 8 x 6 pixels."""
     generator, files = np.random.default_rng(0), {}
-    for number in range(200):
+    for number in range(BLOCK + 40):
         path = tmp_path / f"{number:03d}.png"
         cv2.imwrite(str(path), generator.integers(0, 256, (8, 6, 3), dtype=np.uint8))
         files[path.stem] = path
@@ -50,40 +51,46 @@ def counting():
 def test_embeddings_come_in_the_order_asked_for_and_are_stored(crops, counting, tmp_path):
     embedder, seen = counting()
     keys = ["007", "003", "150"]
-    result = model.computed_embeddings(embedder, crops, keys, "none", tmp_path / "e.npz")
+    result = model.computed_embeddings(embedder, crops, keys, "none", tmp_path / "e")
     assert sum(seen) == 3
-    stored, rows, meta = read_embeddings(tmp_path / "e.npz")
-    assert stored == keys
-    np.testing.assert_array_equal(rows, result)
-    assert (meta["flip"], meta["fingerprint"]) == ("none", "model")
-    reverse = model.computed_embeddings(embedder, crops, keys[::-1], "none", tmp_path / "other.npz")
+    stored = open_embeddings(tmp_path / "e")
+    assert stored.keys == keys
+    np.testing.assert_array_equal(stored.rows, result)
+    assert (stored.meta["flip"], stored.meta["fingerprint"]) == ("none", "model")
+    reverse = model.computed_embeddings(embedder, crops, keys[::-1], "none", tmp_path / "e")
+    assert sum(seen) == 3
     np.testing.assert_array_equal(reverse, result[::-1])
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(crops, counting, tmp_path):
-    keys, store = list(crops.files), tmp_path / "e.npz"
-    stopped, seen = counting(limit=128)
+    keys, store = list(crops.files), tmp_path / "e"
+    stopped, seen = counting(limit=BLOCK)
     with pytest.raises(KeyboardInterrupt):
         model.computed_embeddings(stopped, crops, keys, "none", store)
-    assert sum(seen) == 128
+    assert sum(seen) == BLOCK
     again, seen = counting()
     result = model.computed_embeddings(again, crops, keys, "none", store)
-    assert sum(seen) == 72
-    whole = model.computed_embeddings(counting()[0], crops, keys, "none", tmp_path / "whole.npz")
+    assert sum(seen) == 40
+    whole = model.computed_embeddings(counting()[0], crops, keys, "none", tmp_path / "whole")
     np.testing.assert_array_equal(result, whole)
 
 
-@pytest.mark.parametrize("change", ["model", "flip", "crop", "damage"])
-def test_stored_embeddings_of_anything_else_are_made_again(change, crops, counting, tmp_path):
-    keys, store = list(crops.files), tmp_path / "e.npz"
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [("model", BLOCK + 40), ("flip", 2 * (BLOCK + 40)), ("crop", BLOCK), ("damage", 40), ("keys", 7)],
+)
+def test_stored_embeddings_of_anything_else_are_made_again(change, expected, crops, counting, tmp_path):
+    keys, store = list(crops.files), tmp_path / "e"
     model.computed_embeddings(counting()[0], crops, keys, "none", store)
     if change == "crop":
         cv2.imwrite(str(crops.files["000"]), np.zeros((8, 6, 3), np.uint8))
     if change == "damage":
-        store.write_bytes(store.read_bytes()[:1000])
+        (store / ROWS).write_bytes((store / ROWS).read_bytes()[:-1000])
+    if change == "keys":
+        keys = keys[:7]
     embedder, seen = counting(fingerprint="other" if change == "model" else "model")
     model.computed_embeddings(embedder, crops, keys, "sum" if change == "flip" else "none", store)
-    assert sum(seen) == (400 if change == "flip" else 200)
+    assert sum(seen) == expected
 
 
 def test_an_embedding_that_is_not_finite_names_the_model_and_its_crop(crops, tmp_path):
@@ -94,7 +101,7 @@ def test_an_embedding_that_is_not_finite_names_the_model_and_its_crop(crops, tmp
 
     broken = Embedder("onnx", SPEC, "model", network, torch.device("cpu"), "some.onnx")
     with pytest.raises(EmbeddingsError, match=r"^some\.onnx: its embedding of \S*/002\.png is not finite"):
-        model.computed_embeddings(broken, crops, list(crops.files), "none", tmp_path / "e.npz")
+        model.computed_embeddings(broken, crops, list(crops.files), "none", tmp_path / "e")
 
 
 def test_a_file_of_embeddings_says_which_model_it_came_from(tmp_path):

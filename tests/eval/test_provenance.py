@@ -116,7 +116,8 @@ def test_a_models_file_is_hashed_once(kind, run, crop_pairs, run_eval, tmp_path,
         run_eval(
             "verify", "--model", model, "--images", images, "--pairs", pairs, "--out", tmp_path / "first"
         )
-        model = file = tmp_path / "first" / "embeddings.npz"
+        model = tmp_path / "first" / "embeddings"
+        file = model / "embeddings.json"
     copy = file.with_name(f"copy{file.suffix}")  # the file itself was hashed when it was made
     copy.write_bytes(file.read_bytes())
     copy.replace(file)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -87,7 +89,7 @@ def test_a_fold_of_one_kind_is_refused_by_name(crop_pairs, run_eval, tmp_path):
 def test_embeddings_of_one_bin_serve_its_copies_and_no_other_bin(crop_pairs, crop_bin, run_eval, tmp_path):
     images, pairs = crop_pairs
     run_eval("verify", "--model", "pixels", "--pairs", crop_bin, "--out", tmp_path / "a")
-    stored = ("verify", "--model", tmp_path / "a" / "embeddings.npz", "--out", tmp_path / "b")
+    stored = ("verify", "--model", tmp_path / "a" / "embeddings", "--out", tmp_path / "b")
     copy = tmp_path / "copy.bin"
     copy.write_bytes(crop_bin.read_bytes())
     run_eval(*stored, "--pairs", copy)
@@ -99,7 +101,7 @@ def test_embeddings_of_one_bin_serve_its_copies_and_no_other_bin(crop_pairs, cro
     make_bin(images, pairs, tmp_path / "other.bin")
     stored = (*stored[:-1], tmp_path / "c")
     output = run_eval(*stored, "--pairs", tmp_path / "other.bin", code=1).output
-    assert "embeddings.npz: its embeddings are of other crops than those of" in output
+    assert "embeddings: its embeddings are of other crops than those of" in output
 
 
 def test_crops_of_a_bin_are_not_aligned_and_not_named_twice(crop_pairs, crop_bin, run_eval, tmp_path):
@@ -122,7 +124,7 @@ def test_crops_of_a_bin_are_not_aligned_and_not_named_twice(crop_pairs, crop_bin
 def test_embeddings_of_a_report_measure_the_same_again(crop_pairs, run_eval, tmp_path):
     images, pairs = crop_pairs
     run_eval("verify", "--model", "pixels", "--images", images, "--pairs", pairs, "--out", tmp_path / "a")
-    stored = tmp_path / "a" / "embeddings.npz"
+    stored = tmp_path / "a" / "embeddings"
     run_eval("verify", "--model", stored, "--pairs", pairs, "--out", tmp_path / "b")
     first, second = (reports.read(tmp_path / name) for name in "ab")
     assert first["results"] == second["results"]
@@ -207,7 +209,7 @@ def test_raw_photos_are_aligned_first_and_once(shared_data, repository, run_eval
     assert preparation["settings"]["template"] == "arcface_112x112"
     assert preparation["settings"]["fallback"] == "centre"
     assert str(shared_data) not in str(preparation)
-    (tmp_path / "first" / "embeddings.npz").unlink()
+    shutil.rmtree(tmp_path / "first" / "embeddings")
     crops = {path: path.stat().st_mtime_ns for path in (tmp_path / "crops").rglob("*.png")}
     run_eval(*arguments, "--out", tmp_path / "second")
     assert crops == {path: path.stat().st_mtime_ns for path in (tmp_path / "crops").rglob("*.png")}

@@ -4,12 +4,12 @@ import pytest
 import torch
 import yaml
 
-from sphereface_plus import checkpoint
+from sphereface_plus import checkpoint, precision
 from sphereface_plus.config import ConfigError
+from sphereface_plus.precision import Choice, cpu_has_bf16, fastest, slowdown
 from sphereface_plus.processes import Processes
-from sphereface_plus.training import precision
 from sphereface_plus.training.folder import RunError
-from sphereface_plus.training.precision import Choice, cpu_has_bf16, fastest, settle, slowdown
+from sphereface_plus.training.precision import settle
 from sphereface_plus.training.run import train
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
@@ -145,4 +145,4 @@ def test_processes_on_different_hardware_agree_on_what_all_are_fast_in(mine, oth
     processes = Several(1, 2, CPU)
     object.__setattr__(processes, "others", others)
     object.__setattr__(processes, "calls", 0)
-    assert precision._that_all_have(mine, processes) == expected
+    assert precision.that_all_have(mine, processes) == expected

@@ -22,6 +22,7 @@ from __future__ import annotations
 import errno
 import re
 import stat
+import threading
 import warnings
 from io import BytesIO
 from pathlib import Path
@@ -36,6 +37,8 @@ MAX_PHOTO = 150_000_000
 """Pixels of the largest photo: cameras reach 100 million, but a small file can claim billions."""
 MAX_BYTES = 2**30
 """Of the largest file that is read as an image: 150 million pixels without compression have less."""
+_ONE_AT_A_TIME = threading.Lock()
+"""Warnings are switched off for the whole process, and threads would switch them on for one another."""
 _RADIANCE_SIZE = re.compile(rb"-Y\s*\+?(\d{1,10})\s*\+X\s*\+?(\d{1,10})")
 
 
@@ -61,7 +64,7 @@ def decode_any(data: bytes, max_pixels: int = MAX_PHOTO) -> np.ndarray:
     Raises TooLargeError; UnidentifiedImageError for what is not an image; of damaged bytes what the decoder
     does, MemoryError where memory is short.
     """
-    with warnings.catch_warnings():
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
         # Pillow warns of odd metadata, and of its own, lower size limit: neither changes the pixels.
         warnings.simplefilter("ignore")
         try:

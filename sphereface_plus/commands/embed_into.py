@@ -1,0 +1,72 @@
+"""Crops into a store of embeddings: by one process or those of a torchrun, and going on after any stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+from sphereface_plus.commands.progress import show_progress
+from sphereface_plus.data.crops import fingerprint
+from sphereface_plus.data.formats.embedding_store import read_index, store_key
+from sphereface_plus.data.formats.embedding_store_writing import finish, prepare, write_block
+from sphereface_plus.data.formats.packs import CropSource
+from sphereface_plus.embedding import Embedder, Flip, embed_files
+from sphereface_plus.processes import Processes
+
+
+def embed_into(
+    store: Path,
+    embedder: Embedder,
+    keys: Sequence[str],
+    crops: Sequence[CropSource],
+    flip: Flip = "none",
+    *,
+    batch_size: int = 64,
+    processes: Processes | None = None,
+    add: bool = False,
+    replace: bool = False,
+) -> None:
+    """Embeds crops, which are called by their photo keys, into the store in a folder, with a progress bar.
+
+    What is there already stays; whatever stops it, the same call goes on, to the same bytes. With several
+    processes each takes blocks in turn, and all call this together.
+    batch_size: crops in one go. add, replace: as of embedding_store_writing.prepare.
+    Raises what embed_files and prepare raise, and WriteError.
+    """
+    keys = [store_key(key) for key in keys]
+    crop_of = dict(zip(keys, crops, strict=True))
+    rank, world = (processes.rank, processes.world_size) if processes is not None else (0, 1)
+
+    def crops_hash(of: Sequence[str]) -> str:
+        return fingerprint(of, [crop_of[key] for key in of])
+
+    if rank == 0:
+        prepare(store, keys, embedder.meta(flip), crops_hash, add=add, replace=replace)
+    if processes is not None:
+        processes.wait_for_all()
+    index = read_index(store)
+    missing = index.missing()
+    mine = missing[rank::world]
+    done = len(index.keys) - sum(count for _, count in missing)
+    total = done + sum(count for _, count in mine)  # the bar is that of this process's share
+    with show_progress("crops embedded") if rank == 0 else nullcontext(lambda *_: None) as progress:
+        progress(done, total)
+        for start, count in mine:
+            names = index.keys[start : start + count]
+            before = crops_hash(names)  # a crop that changes while it is read is seen the next time
+            rows = embed_files(
+                embedder,
+                [crop_of[name] for name in names],
+                flip=flip,
+                batch_size=batch_size,
+                progress=lambda now, done=done: progress(done + now, total),
+            )
+            write_block(store, index, start, rows, before, process=rank)
+            done += count
+    if processes is not None:
+        processes.wait_for_all()
+    if missing and rank == 0:
+        finish(store)
+    if processes is not None:
+        processes.wait_for_all()
