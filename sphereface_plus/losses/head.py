@@ -69,7 +69,8 @@ class Head(Protocol):
     ) -> WithoutMargin:
         """Who is right by the logits scale `each` + bias, and their softmax cross-entropy.
 
-        each: what becomes of every product, the target's among them.
+        Called once the loss is there, perhaps under the caller's autocast: a head that makes the products
+        again leaves it. each: what becomes of every product, the target's among them.
         """
         ...
 

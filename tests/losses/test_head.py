@@ -73,6 +73,33 @@ def test_losses_call_all_that_the_contract_has_and_nothing_else():
     assert contract == {name for name in vars(DenseHead) if not name.startswith("_")}
 
 
+@pytest.mark.parametrize("settings", WITH_A_HEAD, ids=name_of)
+def test_a_rule_takes_any_columns_and_is_differentiated_by_them_alone(settings):
+    """So that a head may ask for a chunk of classes at a time, and again in its backward."""
+    rules = []
+
+    class Watched(DenseHead):
+        def cross_entropy(self, target=None, *, others=None, scale=None):
+            rules.append(others)
+            return super().cross_entropy(target, others=others, scale=scale)
+
+        def binary_cross_entropy(self, target, *, others, **settings):
+            rules.append(others)
+            return super().binary_cross_entropy(target, others=others, **settings)
+
+    loss = make_with(Watched, settings)
+    x = torch.randn(12, D, requires_grad=True)
+    loss(x, torch.arange(12) % C, 0)
+    for rule in [rule for rule in rules if rule is not None]:
+        products = (2 * torch.rand(12, 3) - 1).requires_grad_()
+        changed = rule(products)
+        assert torch.equal(rule(products[:, 1:2]), changed[:, 1:2])
+        leaves = [products, x, *loss.parameters()]
+        by_products, *by_others = torch.autograd.grad(changed.sum(), leaves, allow_unused=True)
+        assert by_products.any()
+        assert by_others == [None] * len(by_others)
+
+
 def test_triplet_has_no_head_to_replace():
     loss = make({"kind": "triplet"}, ChunkedHead)
     assert not hasattr(loss, "head")
