@@ -17,6 +17,7 @@ from sphereface_plus.words import counted
 from .draw_command import draw
 from .layouts import LAYOUTS
 from .options import CROPS, FILE, FOLDER, option
+from .pairs_command import pairs
 from .settings import CHOICES, Cropping
 
 # align.py is imported inside of its command: torch takes seconds, and --help should not.
@@ -34,6 +35,7 @@ def main() -> None:
 
 
 main.add_command(draw)
+main.add_command(pairs)
 
 
 def choice(name: str, help: str) -> Callable[..., Any]:

@@ -121,6 +121,8 @@ class DataConfig(Strict):
     """Identities with fewer crops are left out."""
     exclude: tuple[str, ...] = ()
     """Identities that are left out where the set holds them, such as those of a test set."""
+    exclude_file: str | None = None
+    """A text with an identity a line, who are left out too; `python -m data_prep pairs` writes one."""
     images_per_identity: int | None = Field(default=None, ge=2)
     """K: each batch holds train.batch_size / K identities with K crops each, for losses of pairs; without it
     crops are drawn one by one."""

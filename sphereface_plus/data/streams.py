@@ -7,7 +7,7 @@ not in their number of places.
 The ids 2 and 3 are given twice, to faces and to images, which no run trains on together. A drawn set repeats
 the ids of a training. Person 5 of a set drawn with seed 0 comes from the same numbers as the order of epoch 5
 of a training with seed 0. One draws looks from them and the other a permutation; the ids stay as they are,
-so that sets and trainings stay what they were.
+so that sets and trainings stay what they were. A pairs list repeats them, too.
 
 Initial weights come from torch's own generator, and the energies draw by keys of their own
 (mhe/objective.py, mhe/minibatch.py).
@@ -49,6 +49,12 @@ DRAWN_DISTRACTORS = 3
 # A measurement (eval)
 DISTRACTOR_ORDER = 5
 """The order of a set of distractors. Place: set (eval/megaface.py)."""
+
+# A pairs list of somebody's own photos (data_prep/pair_choice.py)
+VERIFIED_PEOPLE = 0
+"""Who is verified, and in which fold. No place."""
+PAIRED_PHOTOS = 1
+"""In which order their photos are paired. Place: fold."""
 
 
 def key(seed: int, stream: int, *place: int) -> np.random.SeedSequence:

@@ -15,6 +15,7 @@ from sphereface_plus.config import FaceConfig, ImageConfig
 from sphereface_plus.data.batches import BatchSampler, loader
 from sphereface_plus.data.crops import CropsError, SpecError, check_crops
 from sphereface_plus.data.faces import CropDataset, FaceCrops
+from sphereface_plus.data.formats.names import read_names
 from sphereface_plus.data.imagenet import ImageNet
 from sphereface_plus.data.images import (
     Augmentation,
@@ -25,6 +26,7 @@ from sphereface_plus.data.images import (
 )
 from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.training.signals import left_to_main
+from sphereface_plus.words import counted
 
 NAMED = 5
 """Identities that are left out and named; log and message would drown in more."""
@@ -159,7 +161,15 @@ class Photographs(ImageNet):
 def open_crops(config: FaceConfig) -> FaceCrops:
     """The training set. Raises CropsError or SpecError if this network cannot be trained with it."""
     data = config.data
-    crops = FaceCrops.open(data.path, root=data.root, min_images=data.min_images, exclude=data.exclude)
+    names = read_names(data.exclude_file) if data.exclude_file is not None else []
+    exclude = (*data.exclude, *names)
+    crops = FaceCrops.open(data.path, root=data.root, min_images=data.min_images, exclude=exclude)
+    if names and not any(crops.left_out.get(name) == "excluded" for name in names):
+        raise CropsError(
+            f"data.exclude_file {data.exclude_file}: none of its {counted(len(names), 'name')}, of which the "
+            f"first is {names[0][:100]!r}, is an identity of {data.path}; give the file that belongs to "
+            "these crops, with a name a line"
+        )
     check_crops(crops.template, crops.size, config.network.input, origin=data.path)
     if len(crops.identities) < 2:
         advice = "give the folder that holds a folder for each person, or a list file of `path label` lines"

@@ -86,6 +86,7 @@ def _face_places(config: FaceConfig) -> Iterator[Place]:
     )
     yield "data.path", config.data.path, crops
     yield "data.root", config.data.root, EITHER
+    yield "data.exclude_file", config.data.exclude_file, "file of names"
     if config.validation is not None:
         yield "validation.pairs", config.validation.pairs, EITHER
         yield "validation.images", config.validation.images, EITHER

@@ -19,6 +19,9 @@ KNOWN = [
     ("DRAWN_TEST", (3,), [594961, 516785, 214468]),
     ("DRAWN_TEST", (3, 1), [656595, 534822, 672152]),
     ("DRAWN_PAIRS", (), [281321, 277970, 152857]),
+    ("DRAWN_DISTRACTORS", (3,), [23875, 691619, 461058]),
+    ("VERIFIED_PEOPLE", (), [944904, 625095, 684179]),
+    ("PAIRED_PHOTOS", (3,), [594961, 516785, 214468]),
 ]
 TOGETHER = {
     "a training on faces": ["EPOCH_ORDER", "CROP_AUGMENTATION", "IDENTITY_ORDER", "CROPS_OF_IDENTITY"],
@@ -28,7 +31,8 @@ TOGETHER = {
         "CHOICE_OF_IMAGES",
         "PHOTOGRAPH_AUGMENTATION",
     ],
-    "a drawn set": ["DRAWN_TRAINING", "DRAWN_TEST", "DRAWN_PAIRS"],
+    "a drawn set": ["DRAWN_TRAINING", "DRAWN_TEST", "DRAWN_PAIRS", "DRAWN_DISTRACTORS"],
+    "a pairs list of one's own photos": ["VERIFIED_PEOPLE", "PAIRED_PHOTOS"],
 }
 
 
