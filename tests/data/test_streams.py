@@ -20,6 +20,7 @@ KNOWN = [
     ("DRAWN_TEST", (3, 1), [656595, 534822, 672152]),
     ("DRAWN_PAIRS", (), [281321, 277970, 152857]),
     ("DRAWN_DISTRACTORS", (3,), [23875, 691619, 461058]),
+    ("DISTRACTOR_ORDER", (3,), [640170, 422555, 498650]),
     ("VERIFIED_PEOPLE", (), [944904, 625095, 684179]),
     ("PAIRED_PHOTOS", (3,), [594961, 516785, 214468]),
 ]
@@ -32,6 +33,7 @@ TOGETHER = {
         "PHOTOGRAPH_AUGMENTATION",
     ],
     "a drawn set": ["DRAWN_TRAINING", "DRAWN_TEST", "DRAWN_PAIRS", "DRAWN_DISTRACTORS"],
+    "a measurement": ["DISTRACTOR_ORDER"],
     "a pairs list of one's own photos": ["VERIFIED_PEOPLE", "PAIRED_PHOTOS"],
 }
 
