@@ -1,4 +1,4 @@
-"""python -m eval {lfw, verify, megaface, compare, seeds}: the command line of the measurements."""
+"""python -m eval {lfw, verify, megaface, paper, compare, seeds}: the command line of the measurements."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from sphereface_plus.commands.ending import Commands
 
 from .megaface_command import megaface
+from .paper_command import paper
 
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
@@ -22,7 +23,7 @@ PROTOCOLS = ("sphereface", "cosine", "clcarwin", "insightface")
 
 @click.group(
     cls=Commands,
-    keeping=("lfw", "verify", "megaface"),
+    keeping=("lfw", "verify", "megaface", "paper"),
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110},
 )
 def main() -> None:
@@ -288,6 +289,7 @@ def seeds(groups: tuple[str, ...], against: str) -> None:
 
 
 main.add_command(megaface)
+main.add_command(paper)
 
 if __name__ == "__main__":
     main(prog_name="python -m eval")

@@ -30,6 +30,8 @@ RANKS = (1, 5, 10, 20, 50, 100, 1000)
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 MOST_IMPOSTORS = 400_000
 """The highest scores of impostors that are kept: exact thresholds up to FAR 1e-4 of 3.5e9 pairs."""
+ROC_SIZE = 10_000
+"""Distractors of the smaller ROC of Figure 10, beside that of all."""
 CURVE_POINTS = 300
 """Of a curve that a report keeps."""
 
@@ -137,11 +139,11 @@ def measure(
         raise MegaFaceError("no person has two probes, so that nobody has a mate to be found")
     score = scores_of_pairs(probes, probe, probes, mate)
     total, done = sum(len(one.order) for one in sets), 0
-    best, impostors = Best(count), Impostors(MOST_IMPOSTORS)
+    best, curve_sizes, of_sizes = Best(count), *_impostors(probes, distractors, sets[0])
     counts: list[np.ndarray] = []  # (Q, S) each
     for one in sets:
         tally = MateCounts(probe, score, one.ends)
-        first = [best, impostors] if one is sets[0] else []
+        first = [best, of_sizes[-1]] if one is sets[0] else []
 
         def report(rows: int, _: int, done: int = done) -> None:
             if progress is not None:
@@ -158,9 +160,25 @@ def measure(
         "searches": len(probe),
         "sizes": [_of_size(sets, counts, owner, column) for column in range(len(sets[0].sizes))],
         "cmc": _cmc(counts[0][:, -1]),
-        "verification": _verification(score[probe < mate], impostors),
+        "verification": [
+            _verification(score[probe < mate], size, seen)
+            for size, seen in zip(curve_sizes, of_sizes, strict=True)
+        ],
     }
     return Found(numbers, probe, mate, score, counts[0][:, -1], sets[0].order, best.rows, best.scores)
+
+
+def _impostors(
+    probes: np.ndarray, distractors: np.ndarray, first: DistractorSet
+) -> tuple[list[int], list[Impostors]]:
+    """The sizes whose ROC is kept, and their impostors: of a smaller one, counted, of all, to be counted."""
+    whole = Impostors(MOST_IMPOSTORS)
+    if ROC_SIZE not in first.sizes[:-1]:
+        return [first.sizes[-1]], [whole]
+    smaller = Impostors(MOST_IMPOSTORS)
+    rows = first.order[: first.ends[first.sizes.index(ROC_SIZE)]]
+    scan(probes, Reordered(distractors, rows), [smaller])
+    return [ROC_SIZE, first.sizes[-1]], [smaller, whole]
 
 
 def _of_size(
@@ -192,11 +210,12 @@ def _cmc(above: np.ndarray) -> dict[str, list]:
     return {"rank": ranks.tolist(), "rate": cmc(above, ranks.tolist()).tolist()}
 
 
-def _verification(genuine: np.ndarray, impostors: Impostors) -> dict[str, Any]:
+def _verification(genuine: np.ndarray, size: int, impostors: Impostors) -> dict[str, Any]:
     curve, count = roc_of(genuine, impostors), impostors.count
     points = [tar_at_far(curve, far, count) for far in FARS]
     shown = _thinned(np.flatnonzero(np.append(True, np.diff(curve.far) > 0) | (curve.far == 0)))
     return {
+        "size": size,
         "genuine": len(genuine),
         "impostor": count,
         "tar_at_far": [

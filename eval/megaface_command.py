@@ -151,7 +151,7 @@ def lines(report: dict) -> list[str]:
                 f"  rank-1 among {size['size']:>9,}: {100 * rank_1['rate']:6.2f} % (95 % by person "
                 f"{100 * low:.2f} to {100 * high:.2f}{spread})"
             )
-        for point in numbers["verification"]["tar_at_far"]:
+        for point in numbers["verification"][-1]["tar_at_far"]:
             marked = {"resolved": "", "coarse": " (coarse)", "unresolved": " (not resolved by so few pairs)"}
             said.append(
                 f"  TAR at FAR {point['far']:.0e}: {100 * point['tar']:6.2f} %{marked[point['resolution']]}"

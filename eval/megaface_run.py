@@ -173,7 +173,7 @@ def _write_kit_files(asked: Asked, report: Mapping[str, Any]) -> None:
     """`cmc_facescrub_megaface_<model>_<size>_1.json`, as scripts around the kit read them."""
     for kind, numbers in report["results"].items():
         size = numbers["sizes"][-1]["size"]
-        curve, roc = numbers["cmc"], numbers["verification"]["roc"]
+        curve, roc = numbers["cmc"], numbers["verification"][-1]["roc"]
         content = {
             "cmc": [[rank - 1 for rank in curve["rank"]], curve["rate"]],
             "roc": [roc["far"], roc["tar"]],

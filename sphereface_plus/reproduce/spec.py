@@ -75,6 +75,10 @@ ELSEWHERE = {
         f"figure0{number}": f"figure0{number}: needs no training: sphereface-plus sphere figure {number}"
         for number in (1, 2, 5, 6)
     },
+    **{
+        name: f"{name}: measures face models that you have: python -m eval paper {name} --models DIR"
+        for name in ("table08", "table09", "table10", "table17", "table18", "figure09", "figure10")
+    },
 }
 """What the paper has as figures and other commands or files draw."""
 

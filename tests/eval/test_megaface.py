@@ -58,7 +58,9 @@ def test_rank_k_is_that_of_a_double_loop_at_each_number_of_distractors_and_in_ea
 
 def test_verification_counts_pairs_of_a_probe_and_a_distractor_as_impostors(faces):
     probes, people, distractors = faces
-    verification = measure(probes, people, distractors, drawn_sets(300, 1, seed=0)).numbers["verification"]
+    verification = measure(probes, people, distractors, drawn_sets(300, 1, seed=0)).numbers["verification"][
+        -1
+    ]
     genuine = [score(probes[i], probes[j]) for i in range(14) for j in range(i) if people[i] == people[j]]
     impostor = np.sort([score(probe, other) for probe in probes for other in distractors])[::-1]
     assert (verification["genuine"], verification["impostor"]) == (18, 4200)
@@ -67,6 +69,16 @@ def test_verification_counts_pairs_of_a_probe_and_a_distractor_as_impostors(face
         threshold = impostor[allowed]  # this one is not accepted any more
         assert point["tar"] == pytest.approx(np.mean(np.array(genuine) > threshold))
         assert point["resolution"] == {0.01: "resolved", 1e-3: "coarse"}.get(point["far"], "unresolved")
+
+
+def test_a_second_roc_is_that_of_fewer_distractors(faces, monkeypatch):
+    probes, people, distractors = faces
+    monkeypatch.setattr("eval.megaface.ROC_SIZE", 100)
+    (one,) = drawn_sets(300, 1, 0)
+    smaller, whole = measure(probes, people, distractors, [one]).numbers["verification"]
+    assert (smaller["size"], whole["size"]) == (100, 300)
+    first = DistractorSet(1, one.order[:100], [100], [100])
+    assert measure(probes, people, distractors, [first]).numbers["verification"] == [smaller]
 
 
 def test_a_copy_of_the_mate_among_the_distractors_is_above_it(faces):

@@ -1,0 +1,145 @@
+"""`python -m eval paper`: the paper's face tables are whole, and are filled from a folder of models."""
+
+import re
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from eval.__main__ import main
+from eval.paper_tables import Cell, FaceTable, cells, load_table, markdown, models_of, share_of
+from sphereface_plus import weights
+from sphereface_plus.config import ConfigError, InputSpec, NetworkConfig
+from sphereface_plus.config.recipes import recipes_folder
+from sphereface_plus.networks import build_network
+from sphereface_plus.reproduce.spec import load_table as load_trained_table
+from sphereface_plus.weights import Origin, WeightsInfo
+
+NAMES = sorted(path.stem for path in (recipes_folder() / "paper" / "faces").glob("*.yaml"))
+SMALL = FaceTable(
+    title="Two losses",
+    measures={"LFW": "lfw_accuracy", "MegaFace": "megaface_rank_1"},
+    rows={"m = 1": {"SF": "a", "SF+": "b"}, "m = 2": {"SF": "c", "SF+": "d"}},
+    paper={"LFW": {"m = 1": {"SF": 96.35, "SF+": 97.15}}},
+    notes="A note.",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_table_says_its_command_and_names_its_models(name):
+    table, path = load_table(name)
+    head = path.read_text().splitlines()[1]
+    assert head.startswith(f"# Command:  python -m eval paper {name} --models DIR")
+    assert ("lfw_accuracy" in table.measures.values()) == ("--lfw LFW" in head)
+    assert all(re.fullmatch(r"\w+", model) for row in table.rows.values() for model in row.values())
+
+
+def test_the_papers_numbers_are_there():
+    assert NAMES == ["figure09", "figure10", "table08", "table09", "table10", "table17", "table18"]
+    assert load_table("table08")[0].paper["MegaFace"]["m = 4"] == {"SphereFace": 70.68, "SphereFace+": 71.30}
+    assert load_table("table09")[0].paper["LFW"]["m = 4"] == {"SphereFace": 99.42, "SphereFace+": 99.47}
+    assert load_table("table10")[0].paper["MegaFace"]["CosineFace"] == {"accuracy": 75.10}
+    with pytest.raises(ConfigError, match="table01: is not a table of face models; there are figure09"):
+        load_table("table01")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reproduce_says_where_these_tables_are_made(name):
+    with pytest.raises(ConfigError, match=f"{name}: measures face models .* python -m eval paper {name}"):
+        load_trained_table(name)
+
+
+def test_models_are_found_by_name_and_seed(tmp_path):
+    for name in ("a.onnx", "b_seed1.pt", "b_seed0.pt", "b_seed10.pt", "c"):
+        (tmp_path / name).touch()
+    found = models_of(SMALL, tmp_path)
+    assert {name: [path.name for path in paths] for name, paths in found.items()} == {
+        "a": ["a.onnx"],
+        "b": ["b_seed0.pt", "b_seed1.pt", "b_seed10.pt"],
+        "c": ["c"],
+        "d": [],
+    }
+    (tmp_path / "a_seed0.pt").touch()
+    with pytest.raises(ConfigError, match=r"holds a\.onnx and a_seed0\.pt; keep one, or name all by seeds"):
+        models_of(SMALL, tmp_path)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ConfigError, match=r"holds none of the 4 models of the table \(a, b, c, \.\.\.\)"):
+        models_of(SMALL, tmp_path / "none")
+
+
+def test_cells_hold_means_and_spreads_over_seeds_beside_the_papers(tmp_path):
+    models = {"a": [tmp_path / "a"], "b": [tmp_path / "b0", tmp_path / "b1"], "c": [], "d": [tmp_path / "d"]}
+    shares = {"a": (0.9, None), "b0": (0.9, None), "b1": (0.92, None), "d": (0.5, 0.75)}
+
+    def measured(path, measure):
+        return None if measure == "lfw_accuracy" and path.name == "d" else shares[path.name]
+
+    text = markdown(SMALL, cells(SMALL, models, measured))
+    lines = text.splitlines()
+    assert lines[2] == "| | LFW, SF | LFW, SF+ | MegaFace, SF | MegaFace, SF+ |"
+    assert lines[4] == "| m = 1 | 90.00 (96.35) | 91.00 ± 1.41 [2] (97.15) | 90.00 | 91.00 ± 1.41 [2] |"
+    assert lines[5] == "| m = 2 | - | - | - | 50.00 / 75.00 |"
+    assert "Behind the slash: without the images of the noise lists." in text
+    assert text.endswith("A note.\n")
+    assert cells(SMALL, models, measured)["MegaFace", "m = 2", "SF+"] == Cell([50.0], [75.0])
+
+
+def test_a_measure_is_read_from_its_report():
+    def numbers(rank_1, tar):
+        return {
+            "sizes": [{"ranks": [{"rate": 1.0}]}, {"ranks": [{"rate": rank_1}]}],
+            "verification": [{"tar_at_far": []}, {"tar_at_far": [{"far": 1e-6, "tar": tar}]}],
+        }
+
+    report = {"results": {"raw": numbers(0.7, 0.8), "cleaned": numbers(0.9, 0.95)}}
+    assert share_of(report, "megaface_rank_1") == (0.7, 0.9)
+    assert share_of(report, "megaface_tar") == (0.8, 0.95)
+    assert share_of({"results": {"raw": numbers(0.7, 0.8)}}, "megaface_tar") == (0.8, None)
+    assert share_of({"results": {"accuracy": 0.99}}, "lfw_accuracy") == (0.99, None)
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """Crops of three people and of ten strangers, and two models."""
+    root, rng = tmp_path_factory.mktemp("paper"), np.random.default_rng(0)
+    for person in range(3):
+        base = rng.integers(0, 256, (48, 32, 3))
+        for number in range(3):
+            path = root / "probes" / f"p{person}" / f"p{person}_{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), np.clip(base + rng.integers(-20, 20, base.shape), 0, 255).astype(np.uint8))
+    (root / "strangers").mkdir()
+    for number in range(12):
+        image = rng.integers(0, 256, (48, 32, 3), dtype=np.uint8)
+        cv2.imwrite(str(root / "strangers" / f"{number}.png"), image)
+    spec = InputSpec(template="small_48x32", height=48, width=32)
+    config = NetworkConfig(name="sphereface4", embedding_size=8, input=spec)
+    info = WeightsInfo(network=config, origin=Origin(format="caffe", file="x", sha256="0" * 64))
+    for name in ("sphereface20_m4", "sphereface_plus20_m4"):
+        weights.save(root / "models" / f"{name}.safetensors", info, build_network(config).state_dict())
+    return root
+
+
+@pytest.mark.parametrize("name", ["table08", "figure09", "figure10"])
+def test_a_folder_of_models_becomes_a_table_and_its_plot(faces, tmp_path, name):
+    arguments = ["paper", name, "--models", faces / "models", "--probes", faces / "probes"]
+    arguments += ["--distractors", faces / "strangers", "--out", tmp_path / "out"]
+    for _ in range(2):  # the second time everything is there
+        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        assert result.exit_code == 0, result.output
+    assert "does not hold sphereface20_m1, " in result.output
+    row = next(line for line in (tmp_path / "out/table.md").read_text().splitlines() if "m = 4" in line)
+    cells_of_row = row.split(" | ")
+    if name == "table08":
+        assert cells_of_row[1:3] == ["- (99.26)", "- (99.32)"]
+        assert re.fullmatch(r"[0-9.]+ \(70\.68\)", cells_of_row[3])
+    plots = {"table08": [], "figure09": ["rank_by_distractors.png"], "figure10": ["roc.png"]}[name]
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == plots
+
+
+def test_probes_need_distractors(faces, tmp_path):
+    arguments = ["paper", "table08", "--models", faces / "models", "--probes", faces / "probes"]
+    result = CliRunner().invoke(main, [str(a) for a in (*arguments, "--out", tmp_path / "out")])
+    assert result.exit_code == 2
+    assert "--probes and --distractors go together" in result.output
