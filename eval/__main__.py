@@ -11,8 +11,8 @@ import click
 
 from sphereface_plus.commands.ending import Commands
 
-from .megaface_command import megaface
-from .paper_command import paper
+from .megaface.command import megaface
+from .paper.command import paper
 
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision

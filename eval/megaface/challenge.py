@@ -20,11 +20,11 @@ from sphereface_plus.data.formats.keys import photo_key
 from sphereface_plus.data.formats.megaface_lists import MegaFaceError, NoiseList, TemplateList
 from sphereface_plus.data.streams import DISTRACTOR_ORDER, generator
 
-from .identification import cmc, leave_one_out, roc_of
-from .intervals import subject_interval
-from .search import Reordered, scan, scores_of_pairs
-from .statistics import cosine_to_l2, tar_at_far
-from .tallies import Best, Impostors, MateCounts
+from ..identification import cmc, leave_one_out, roc_of
+from ..intervals import subject_interval
+from ..search import Reordered, scan, scores_of_pairs
+from ..statistics import cosine_to_l2, tar_at_far
+from ..tallies import Best, Impostors, MateCounts
 
 RANKS = (1, 5, 10, 20, 50, 100, 1000)
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)

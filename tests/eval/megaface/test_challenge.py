@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from eval.megaface import RANKS, DistractorSet, drawn_sets, measure, noise_among, sets_of_lists
+from eval.megaface.challenge import RANKS, DistractorSet, drawn_sets, measure, noise_among, sets_of_lists
 from eval.search import scores_of_pairs
 from sphereface_plus.data.formats.megaface_lists import MegaFaceError, NoiseList, TemplateList
 
@@ -73,7 +73,7 @@ def test_verification_counts_pairs_of_a_probe_and_a_distractor_as_impostors(face
 
 def test_a_second_roc_is_that_of_fewer_distractors(faces, monkeypatch):
     probes, people, distractors = faces
-    monkeypatch.setattr("eval.megaface.ROC_SIZE", 100)
+    monkeypatch.setattr("eval.megaface.challenge.ROC_SIZE", 100)
     (one,) = drawn_sets(300, 1, 0)
     smaller, whole = measure(probes, people, distractors, [one]).numbers["verification"]
     assert (smaller["size"], whole["size"]) == (100, 300)

@@ -19,8 +19,8 @@ from sphereface_plus.data.formats.megaface_lists import (
     read_template_list,
 )
 
-from .model import ModelAsked, embed_photos
-from .photos import find_images
+from ..model import ModelAsked, embed_photos
+from ..photos import find_images
 
 PROBE_LIST = "facescrub_features_list.json"
 

@@ -97,8 +97,8 @@ def megaface(
     if model not in (None, "pixels"):
         check_model(model, onnx=True)
 
-    from .megaface_run import Asked, run
-    from .model import ModelAsked
+    from ..model import ModelAsked
+    from .run import Asked, run
 
     report = run(
         Asked(

@@ -9,7 +9,7 @@ from typing import Any
 from sphereface_plus.files import write_figure
 from sphereface_plus.plot_style import FAINT, new_figure, open_frame
 
-from .plots import MODELS
+from ..plots import MODELS
 
 Results = Mapping[str, Mapping[str, Any]]
 """Label -> the results of a report of `eval megaface`."""

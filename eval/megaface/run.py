@@ -18,8 +18,8 @@ from sphereface_plus.files import write_text
 from sphereface_plus.model_files import contents
 from sphereface_plus.outputs import claimed
 
-from .megaface import DistractorSet, Found, drawn_sets, measure, noise_among, sets_of_lists
-from .megaface_files import Asked, Side, all_paths, distractors_of_lists, embedded, paths_in, probe_list
+from .challenge import DistractorSet, Found, drawn_sets, measure, noise_among, sets_of_lists
+from .sides import Asked, Side, all_paths, distractors_of_lists, embedded, paths_in, probe_list
 
 SAME_IMAGE = 1 - 1e-5
 """Cosine from which a probe and a distractor are taken for one image."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from .paper_tables import FaceTable, Measure
+    from .tables import FaceTable, Measure
 
 FILE = click.Path(path_type=Path)
 
@@ -57,7 +57,7 @@ def paper(
     from sphereface_plus.outputs import claimed
     from sphereface_plus.path_checks import check_folder, check_source
 
-    from . import paper_tables as tables
+    from . import tables
 
     description, _ = tables.load_table(table)
     check_folder(out)
@@ -102,7 +102,7 @@ class Measuring:
     reports: dict[tuple[Path, str], dict[str, Any]] = field(default_factory=dict)
 
     def __call__(self, model: Path, measure: Measure) -> tuple[float, float | None] | None:
-        from .paper_tables import share_of
+        from .tables import share_of
 
         report = self.report(model, "lfw" if measure == "lfw_accuracy" else "megaface")
         return None if report is None else share_of(report, measure)
@@ -116,7 +116,7 @@ class Measuring:
         return self.reports[model, kind]
 
     def _asked(self, model: Path):
-        from .model import ModelAsked
+        from ..model import ModelAsked
 
         needs_spec = (
             self.input_file is not None and model.suffix == ".onnx" and not Path(f"{model}.yaml").is_file()
@@ -124,9 +124,9 @@ class Measuring:
         return ModelAsked(str(model), self.input_file if needs_spec else None, device=self.device)
 
     def _verified(self, model: Path) -> dict[str, Any]:
-        from .lfw import pairs_of
-        from .report import read
-        from .verify import Verification, verify
+        from ..lfw import pairs_of
+        from ..report import read
+        from ..verify import Verification, verify
 
         pairs, title = pairs_of(self.lfw, 2, None)
         out = self.out / model.name / "lfw"
@@ -134,8 +134,8 @@ class Measuring:
         return dict(read(out))
 
     def _identified(self, model: Path) -> dict[str, Any]:
-        from .megaface_files import Asked
-        from .megaface_run import run
+        from ..megaface.run import run
+        from ..megaface.sides import Asked
 
         assert self.probes is not None
         assert self.distractors is not None
@@ -165,7 +165,7 @@ def _drawn(table: FaceTable, models: dict[str, list[Path]], measuring: Measuring
     """The table's plot of every model that was measured, its first seed."""
     if table.plot == "none":
         return []
-    from .paper_plots import rank_by_distractors, roc_by_distractors
+    from .plots import rank_by_distractors, roc_by_distractors
 
     curves = {
         f"{column}, {row}": report["results"]

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from eval.__main__ import main
-from eval.paper_tables import Cell, FaceTable, cells, load_table, markdown, models_of, share_of
+from eval.paper.tables import Cell, FaceTable, cells, load_table, markdown, models_of, share_of
 from sphereface_plus import weights
 from sphereface_plus.config import ConfigError, InputSpec, NetworkConfig
 from sphereface_plus.config.recipes import recipes_folder

@@ -1,0 +1,1 @@
+"""The paper's tables and figures of face models, measured of a folder of models."""
