@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,7 +28,7 @@ CHUNK_ROWS, SLAB_ROWS = (
     4096,
     448,
 )  # a tile of 7 MiB: large enough for the product, small enough for the caches
-SCORED_AT_ONCE = 2**17  # numbers of float64 in cache
+NUMBERS_AT_ONCE = 2**16  # of float64, in cache
 UNIT_ROUNDOFF = 2.0**-24  # of float32
 
 
@@ -146,20 +147,18 @@ def scan(
     of_probes = None if probe_people is None or gallery_people is None else _Grouped(probe_people)
     for tally in tallies:
         tally.start(len(units))
-    slabs = np.array_split(np.arange(len(units)), threads * -(-len(units) // (threads * SLAB_ROWS)))
-    slabs = [slice(slab[0], slab[-1] + 1) for slab in slabs if len(slab)]
+    slabs = _stretches(len(units), threads * -(-len(units) // (threads * SLAB_ROWS)))
     sizes = sorted({size for tally in tallies for size in tally.sizes})
     rank, world_size = (0, 1) if processes is None else (processes.rank, processes.world_size)
     # Several threads each multiply a tile of their own, so that the tallies' work is shared as well.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
         for number, chunk in enumerate(_chunks(num_rows, sizes)):
             if number % world_size == rank:
-                rows = gallery[chunk]
-                parts = np.array_split(np.arange(chunk.start, chunk.stop), threads)
-                parts = [slice(part[0], part[-1] + 1) for part in parts if len(part)]
-                rows = np.concatenate(
-                    list(pool.map(lambda part, rows=rows, at=chunk.start: _part(rows, part, at), parts))
+                rows = np.empty((chunk.stop - chunk.start, gallery.shape[1]), dtype=np.float32)
+                fill = partial(
+                    _fill_with_units, rows, gallery[chunk], what="gallery embedding", first=chunk.start
                 )
+                list(pool.map(fill, _stretches(len(rows), threads)))
                 own = None
                 if of_probes is not None and gallery_people is not None:
                     own = of_probes.pairs_with(gallery_people[chunk])
@@ -192,20 +191,35 @@ def unit_rows(embeddings: np.ndarray, what: str = "embedding", first: int = 0) -
 
     what, first: what an embedding is called in an error, and the number of the first. Raises SearchError.
     """
-    wide = np.asarray(embeddings, dtype=np.float64)
-    squared = (wide * wide).sum(axis=1)
-    bad = np.flatnonzero(~(np.isfinite(squared) & (squared > 0)))
-    if len(bad):
-        kind = "has length 0" if squared[bad[0]] == 0 else "is not finite"
-        more = f" ({len(bad) - 1:,} more of these {len(wide):,} are like it)" if len(bad) > 1 else ""
-        raise SearchError(
-            f"{what} {first + int(bad[0]):,}, counted from 0, {kind}{more}; embed it again or leave it out"
-        )
-    return (wide / np.sqrt(squared)[:, None]).astype(np.float32)
+    units = np.empty(embeddings.shape, dtype=np.float32)
+    _fill_with_units(units, embeddings, slice(0, len(units)), what, first)
+    return units
 
 
-def _part(rows: np.ndarray, part: slice, first: int) -> np.ndarray:
-    return unit_rows(rows[part.start - first : part.stop - first], "gallery embedding", part.start)
+def _fill_with_units(
+    units: np.ndarray, embeddings: np.ndarray, part: slice, what: str, first: int = 0
+) -> None:
+    step = max(1, NUMBERS_AT_ONCE // embeddings.shape[1])
+    for start in range(part.start, part.stop, step):
+        stop = min(start + step, part.stop)
+        with np.errstate(over="ignore"):  # of numbers beyond float32's range, which become inf
+            rows = np.asarray(embeddings[start:stop], dtype=np.float32)
+        wide = rows.astype(np.float64)
+        wide *= wide
+        squared = wide.sum(axis=1)
+        bad = np.flatnonzero(~(np.isfinite(squared) & (squared > 0)))
+        if len(bad):
+            number, kind = first + start + int(bad[0]), "is not finite"
+            if squared[bad[0]] == 0:
+                kind = "has length 0"
+            raise SearchError(f"{what} {number:,}, counted from 0, {kind}; embed it again or leave it out")
+        np.divide(rows, np.sqrt(squared).astype(np.float32)[:, None], out=units[start:stop])
+
+
+def _stretches(count: int, number: int) -> list[slice]:
+    """0 .. count cut into so many stretches, or one each where there are fewer."""
+    ends = [count * part // number for part in range(number + 1)]
+    return [slice(start, stop) for start, stop in pairwise(ends) if start < stop]
 
 
 def _chunks(num_rows: int, borders: Sequence[int]) -> Iterator[slice]:
@@ -223,10 +237,11 @@ def _tile(
     if own is not None:
         inside = (own[0] >= slab.start) & (own[0] < slab.stop)
         scores[own[0][inside] - slab.start, own[1][inside]] = -np.inf
-    # |error| <= g |x| |y|, g = D u / (1 - D u), in whatever order the products are summed (Higham, Accuracy
-    # and Stability of Numerical Algorithms, section 3.1); the last factor is for lengths that are nearly 1
-    roundoffs = units.shape[1] * UNIT_ROUNDOFF
-    margin = roundoffs / (1 - roundoffs) * 1.001 + 2 * UNIT_ROUNDOFF
+    # Of rounding errors that add up like random ones, a product's exceeds l sqrt(D) u |x| |y| with a chance
+    # below 2 exp(-l^2 / 2), 3e-14 for l = 8 (Higham and Mary, SIAM J. Sci. Comput. 2019); it never exceeds
+    # about D u. The last term is for lengths that are nearly 1, and for scores kept in float32.
+    dimensions = units.shape[1]
+    margin = UNIT_ROUNDOFF * (1.01 * min(dimensions, 8 * dimensions**0.5) + 4)
     return Tile(slab.start, first_row, probes, rows, scores, margin)
 
 
@@ -234,7 +249,7 @@ def _row_products(
     left: np.ndarray, left_rows: np.ndarray, right: np.ndarray, right_rows: np.ndarray
 ) -> np.ndarray:
     """Inner products (Q,) float64 of unit rows. Each is a sum along one row, whose order is the same."""
-    step = max(1, SCORED_AT_ONCE // left.shape[1])
+    step = max(1, NUMBERS_AT_ONCE // left.shape[1])
     scores = np.empty(len(left_rows))
     for start in range(0, len(left_rows), step):
         stretch = slice(start, start + step)

@@ -22,6 +22,9 @@ GRID = 2**16
 """Cells of a score on either side of 0, each as wide as float32's error for embeddings of 256 dimensions."""
 
 
+ROWS_AT_ONCE = 32  # of scores that are compared with mates: in cache
+
+
 class MateCounts:
     """How many rows of the gallery score as high as a mate or higher, among the first `sizes` rows."""
 
@@ -45,32 +48,20 @@ class MateCounts:
         self.begin = np.searchsorted(self.probe, np.arange(num_probes + 1))
 
     def take(self, tile: Tile) -> None:
-        """Each probe's scores are sorted, which costs less than comparing them with its mates' one by one."""
-        probes = np.arange(tile.first_probe, tile.first_probe + len(tile.probes))
-        begin, end = self.begin[probes], self.begin[probes + 1]
-        lowest = np.full(len(probes), np.inf)
-        lowest[begin < end] = self.score[begin[begin < end]]
-        concerned = np.flatnonzero(tile.scores.max(axis=1) >= lowest - tile.margin)
-        if not len(concerned):
-            return
-        ascending = np.sort(tile.scores[concerned], axis=1)
-        pairs = slice(begin[concerned[0]], end[concerned[-1]])
-        low = np.nextafter((self.score[pairs] - tile.margin).astype(np.float32), np.float32(-np.inf))
-        high = np.nextafter((self.score[pairs] + tile.margin).astype(np.float32), np.float32(np.inf))
-        doubtful, near = [], []  # pair and probe in the tile; rows in the tile
-        for place, row in enumerate(concerned):
-            own = slice(begin[row] - pairs.start, end[row] - pairs.start)
-            first = ascending[place].searchsorted(low[own])
-            sure = ascending[place].searchsorted(high[own], side="right")
-            self.so_far[begin[row] : end[row]] += len(tile.rows) - sure
-            for pair in np.flatnonzero(first < sure) + own.start:
-                doubtful.append((pairs.start + pair, row))
-                scores = tile.scores[row]
-                near.append(np.flatnonzero((scores >= low[pair]) & (scores <= high[pair])))
-        if doubtful:
-            pair, row = np.repeat(np.array(doubtful), [len(rows) for rows in near], axis=0).T
-            exact = tile.exact(row, np.concatenate(near))
-            np.add.at(self.so_far, pair, exact >= self.score[pair])
+        pairs = slice(*self.begin[[tile.first_probe, tile.first_probe + len(tile.probes)]])
+        place, score = self.probe[pairs] - tile.first_probe, self.score[pairs]
+        low = np.nextafter((score - tile.margin).astype(np.float32), np.float32(-np.inf))
+        high = np.nextafter((score + tile.margin).astype(np.float32), np.float32(np.inf))
+        concerned = np.flatnonzero(tile.scores.max(axis=1)[place] >= low)
+        for start in range(0, len(concerned), ROWS_AT_ONCE):
+            pair = concerned[start : start + ROWS_AT_ONCE]
+            scores = tile.scores[place[pair]]
+            above = scores >= low[pair, None]
+            counts = np.array([np.count_nonzero(line) for line in above])
+            above &= scores <= high[pair, None]  # what no float32 product can decide
+            which, row = np.divmod(np.flatnonzero(above), scores.shape[1])
+            below = tile.exact(place[pair[which]], row) < score[pair[which]]
+            self.so_far[pairs.start + pair] += counts - np.bincount(which, below, len(pair)).astype(np.int64)
 
     def reached(self, size: int) -> None:
         for column, of_column in enumerate(self.sizes):
@@ -110,20 +101,23 @@ class Best:
             best = np.partition(scores, -self.count, axis=1)[:, -self.count]
             above = scores >= np.maximum(floor, best - 2 * tile.margin)[:, None]
         place, row = np.nonzero(above & (scores > -np.inf))
-        self._merge(
+        self._add(
             tile.first_probe + concerned[place], tile.exact(concerned[place], row), tile.first_row + row
         )
 
-    def _merge(self, probe: np.ndarray, score: np.ndarray, row: np.ndarray) -> None:
-        touched = np.unique(probe)
-        probe = np.concatenate([np.repeat(touched, self.count), probe])
-        score = np.concatenate([self.scores[touched].ravel(), score])
-        row = np.concatenate([self.rows[touched].ravel(), row])
-        order = np.lexsort((row, -score, probe))
-        probe, score, row = probe[order], score[order], row[order]
-        begin = np.searchsorted(probe, touched)
-        chosen = begin[:, None] + np.arange(self.count)
-        self.scores[touched], self.rows[touched] = score[chosen], row[chosen]
+    def _add(self, probe: np.ndarray, score: np.ndarray, row: np.ndarray) -> None:
+        """Puts what was found (F,), ascending by probe and row, behind what each probe has, and sorts it."""
+        touched, first, found = np.unique(probe, return_index=True, return_counts=True)
+        column = np.arange(len(probe)) - np.repeat(first, found)
+        line = np.repeat(np.arange(len(touched)), found)
+        scores = np.full((len(touched), self.count + found.max()), -np.inf)
+        rows = np.full(scores.shape, -1)
+        scores[:, : self.count], rows[:, : self.count] = self.scores[touched], self.rows[touched]
+        scores[line, self.count + column], rows[line, self.count + column] = score, row
+        # Stable: of equal scores those come first that came first, as the gallery is shown in order.
+        order = np.argsort(-scores, axis=1, kind="stable")[:, : self.count]
+        self.scores[touched] = np.take_along_axis(scores, order, axis=1)
+        self.rows[touched] = np.take_along_axis(rows, order, axis=1)
 
     def reached(self, size: int) -> None: ...
 
@@ -134,9 +128,10 @@ class Best:
 
         scores, rows = (gathered(torch.from_numpy(own)).numpy() for own in (self.scores, self.rows))
         probe = np.repeat(np.tile(np.arange(len(self.scores)), processes.world_size), self.count)
+        order = np.lexsort((rows.ravel(), probe))
+        order = order[rows.ravel()[order] >= 0]
         self.scores, self.rows = np.full_like(self.scores, -np.inf), np.full_like(self.rows, -1)
-        found = rows.ravel() >= 0
-        self._merge(probe[found], scores.ravel()[found], rows.ravel()[found])
+        self._add(probe[order], scores.ravel()[order], rows.ravel()[order])
 
 
 class Impostors:
@@ -171,10 +166,10 @@ class Impostors:
                 self._forget()
 
     def _count(self, tile: Tile) -> None:
-        cell = np.multiply(tile.scores, GRID, dtype=np.float32)  # exact: GRID is a power of 2
-        np.floor(cell, out=cell)
-        np.clip(cell, -GRID - 1, GRID, out=cell)
-        counts = np.bincount(cell.astype(np.int64).ravel() + (GRID + 1), minlength=2 * GRID + 2)
+        cell = tile.scores * np.float32(GRID)
+        cell += np.float32(GRID + 2)  # rounds to 1/64 of a cell, or less
+        np.maximum(cell, 0, out=cell)  # what is left out: in cell 0
+        counts = np.bincount(cell.astype(np.intp).ravel(), minlength=2 * GRID + 4)
         before = self.on_grid.get(tile.first_probe)
         self.on_grid[tile.first_probe] = counts if before is None else before + counts
 
@@ -199,8 +194,9 @@ class Impostors:
 
         Pairs that were left out are not among them. A product may differ from its score by a tile's margin.
         """
-        counts = sum(self.on_grid.values(), np.zeros(2 * GRID + 2, dtype=np.int64))
-        return np.cumsum(counts[:0:-1])[::-1]
+        counts = sum(self.on_grid.values(), np.zeros(2 * GRID + 4, dtype=np.int64))
+        upwards = np.cumsum(counts[:0:-1])[::-1]  # cell 1 is what rounding took below -1
+        return np.append(upwards[0], upwards[2 : 2 * GRID + 2])
 
     @property
     def count(self) -> int:
@@ -216,5 +212,5 @@ class Impostors:
         own[: len(self.highest)] = self.highest
         everybodys = gathered(torch.from_numpy(own)).numpy()
         self.kept = [everybodys[everybodys > -np.inf]]
-        counts = sum(self.on_grid.values(), np.zeros(2 * GRID + 2, dtype=np.int64))
+        counts = sum(self.on_grid.values(), np.zeros(2 * GRID + 4, dtype=np.int64))
         self.on_grid = {0: processes.total(torch.from_numpy(counts)).numpy()}

@@ -1,0 +1,142 @@
+"""The search of a large gallery against the bare matrix product and faiss-cpu's IndexFlatIP.
+
+    python tests/benchmarks/bench_search.py [--rows 100000] [--dimensions 512 1024]
+
+3,530 images of 80 people, each searched with each other one of its person as mate (153,000 searches), among
+`rows` distractors in a memory-mapped file. People are planted, and one image in 20 is another person's, as in
+real sets, so that some mates lie among the distractors. A repetition times, one after the other: numpy's
+product of the same chunks with all threads, nothing done with it; each tally of eval/tallies.py; faiss with
+k = 1 and k = 100, where faiss-cpu is installed. faiss gets unit rows in memory, ours normalises them as it
+goes. Memory is the growth of the process's own pages (not those of mapped files), with all four tallies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+from eval.identification import leave_one_out
+from eval.search import CHUNK_ROWS, scan, scores_of_pairs, unit_rows
+from eval.tallies import Best, Impostors, MateCounts
+
+PROBES, PEOPLE, REPETITIONS = 3530, 80, 3
+MEBIBYTE = 2**20
+
+
+def probes_of(dimensions: int) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings (P, D) whose cosine is .5 within a person, and their people (P,)."""
+    generator = np.random.default_rng(0)
+    people = np.arange(PROBES) % PEOPLE
+    shown = np.where(generator.random(PROBES) < 0.05, generator.integers(0, PEOPLE, PROBES), people)
+    directions = generator.normal(size=(PEOPLE, dimensions))
+    return (directions[shown] + generator.normal(size=(PROBES, dimensions))).astype(np.float32), people
+
+
+def tallies(probes: np.ndarray, people: np.ndarray, rows: int) -> dict[str, Callable[[], list]]:
+    probe, mate = leave_one_out(people)
+    score = scores_of_pairs(probes, probe, probes, mate)
+    sizes = [size for size in (10, 100, 1000, 10_000, 100_000) if size < rows] + [rows]
+    return {
+        "ranks of all mates": lambda: [MateCounts(probe, score, sizes)],
+        "the best row": lambda: [Best()],
+        "the 100 best rows": lambda: [Best(100)],
+        "impostors' scores": lambda: [Impostors(max(10_000, PROBES * rows // 100_000))],
+    }
+
+
+def product(units: np.ndarray, gallery: np.ndarray) -> None:
+    for start in range(0, len(gallery), CHUNK_ROWS):
+        units @ gallery[start : start + CHUNK_ROWS].T
+
+
+def own_memory(name: str) -> float:
+    """MiB at the peak that belong to the process alone; not those of mapped files."""
+    fields = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+    return int(fields[name].split()[0]) / 1024
+
+
+def extra_memory(file: str, dimensions: int, rows: int) -> float:
+    probes, people = probes_of(dimensions)
+    shown = [tally for make in tallies(probes, people, rows).values() for tally in make()]
+    gallery = np.load(file, mmap_mode="r")
+    scan(probes, gallery[:10], shown)  # loads what is loaded lazily
+    before, most = own_memory("RssAnon"), 0.0
+
+    def look(done: int, total: int) -> None:
+        nonlocal most
+        most = max(most, own_memory("RssAnon"))
+
+    scan(probes, gallery, shown, progress=look)
+    return most - before
+
+
+def measure(rows: int, dimensions: int, file: Path) -> None:
+    probes, people = probes_of(dimensions)
+    units, threads = unit_rows(probes), torch.get_num_threads()
+    stored = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=(rows, dimensions))
+    generator = np.random.default_rng(1)
+    for start in range(0, rows, CHUNK_ROWS):
+        stop = min(start + CHUNK_ROWS, rows)
+        stored[start:stop] = generator.standard_normal((stop - start, dimensions), dtype=np.float32)
+    stored.flush()
+    gallery = np.load(file, mmap_mode="r")
+    ways: dict[str, Callable[[], object]] = {"bare product": lambda: product(units, gallery)}
+    for name, make in tallies(probes, people, rows).items():
+        ways[name] = lambda make=make: scan(probes, gallery, make())
+    if importlib.util.find_spec("faiss") is None:
+        print("faiss-cpu is not installed here: no comparison with it")
+    else:
+        import faiss  # pyright: ignore[reportMissingImports]
+
+        faiss.omp_set_num_threads(threads)
+        index = faiss.IndexFlatIP(dimensions)
+        index.add(unit_rows(gallery))
+        ways["faiss, k = 1"] = lambda: index.search(units, 1)
+        ways["faiss, k = 100"] = lambda: index.search(units, 100)
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(REPETITIONS):
+        for name, way in ways.items():
+            with threadpool_limits(threads, "blas"):
+                start = time.perf_counter()
+                way()
+                seconds[name].append(time.perf_counter() - start)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        memory = pool.apply(extra_memory, (str(file), dimensions, rows))
+
+    flops = 2 * PROBES * rows * dimensions
+    print(
+        f"{PROBES:,} probes x {rows:,} rows x {dimensions}, {threads} threads, {REPETITIONS} repetitions; "
+        f"all four tallies at once take {memory:.0f} MiB beside the mapped gallery"
+    )
+    print(f"{'':22}{'median':>9}{'min':>9}{'max':>9}{'GFLOP/s':>9}   rate of the bare product's, %")
+    for name, times in seconds.items():
+        shares = [100 * bare / own for bare, own in zip(seconds["bare product"], times, strict=True)]
+        print(
+            f"{name:22}{statistics.median(times):8.2f}s{min(times):8.2f}s{max(times):8.2f}s"
+            f"{flops / statistics.median(times) / 1e9:9.0f}   {statistics.median(shares):.0f} "
+            f"({min(shares):.0f} .. {max(shares):.0f})"
+        )
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    arguments.add_argument("--rows", type=int, default=100_000)
+    arguments.add_argument("--dimensions", type=int, nargs="+", default=[512, 1024])
+    options = arguments.parse_args()
+    for dimensions in options.dimensions:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(options.rows, dimensions, Path(folder) / "gallery.npy")
+
+
+if __name__ == "__main__":
+    main()
