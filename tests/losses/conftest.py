@@ -35,6 +35,21 @@ def angles():
 
 
 @pytest.fixture
+def assert_same():
+    """assert_same(loss, parent, x, labels): with the loss's prototypes, both have one value and one gradient."""
+
+    def same(loss, parent, x, labels):
+        parent.prototypes = loss.prototypes
+        x.requires_grad_()
+        values = [module(x, labels, 0).loss for module in (loss, parent)]
+        torch.testing.assert_close(*values)
+        ours, theirs = (torch.autograd.grad(value, (x, loss.prototypes)) for value in values)
+        torch.testing.assert_close(ours, theirs)
+
+    return same
+
+
+@pytest.fixture
 def cross_entropy():
     """cross_entropy(logits, labels) -> the mean of nested lists, by math.exp and math.log."""
 

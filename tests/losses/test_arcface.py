@@ -33,15 +33,10 @@ def test_the_gradient_is_the_derivative(batch):
 
 
 @pytest.mark.parametrize("gradient", ["exact", "detached"])
-def test_without_margin_it_is_the_normalised_softmax_in_value_and_gradient(batch, gradient):
+def test_without_margin_it_is_the_normalised_softmax_in_value_and_gradient(batch, assert_same, gradient):
     loss, (x, labels) = make(scale=16.0, margin_radians=0.0, gradient=gradient), batch()
     parent = AMSoftmaxLoss(7, 5, scale=16.0, margin_cosine=0.0).double()
-    parent.prototypes = loss.prototypes
-    x.requires_grad_()
-    values = [module(x, labels, 0).loss for module in (loss, parent)]
-    torch.testing.assert_close(*values)
-    theirs, ours = (torch.autograd.grad(value, (x, loss.prototypes)) for value in values)
-    torch.testing.assert_close(theirs, ours)
+    assert_same(loss, parent, x, labels)
 
 
 def test_detached_has_the_same_value_and_the_gradient_of_a_constant_margin(batch, seen):

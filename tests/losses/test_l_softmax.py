@@ -33,15 +33,10 @@ def test_the_loss_equals_its_formula_entry_by_entry(batch, angles, cross_entropy
     assert output.terms["lambda"].item() == pytest.approx(lambda_)
 
 
-def test_margin_1_is_softmax_in_value_and_gradient(batch):
+def test_margin_1_is_softmax_in_value_and_gradient(batch, assert_same):
     loss, (x, labels) = make(margin=1, lambda_base=0.0), batch()
     parent = SoftmaxLoss(7, 5).double()
-    parent.prototypes = loss.prototypes
-    x.requires_grad_()
-    values = [module(x, labels, 0).loss for module in (loss, parent)]
-    torch.testing.assert_close(*values)
-    ours, theirs = (torch.autograd.grad(value, (x, loss.prototypes)) for value in values)
-    torch.testing.assert_close(ours, theirs)
+    assert_same(loss, parent, x, labels)
 
 
 def test_the_gradient_is_the_derivative(batch):

@@ -53,15 +53,12 @@ def test_the_loss_equals_its_formula_entry_by_entry(
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("gradient", ["detached", "exact"])
-def test_without_margin_it_is_the_normalised_softmax_in_value_and_gradient(batch, version, gradient):
+def test_without_margin_it_is_the_normalised_softmax_in_value_and_gradient(
+    batch, assert_same, version, gradient
+):
     loss, (x, labels) = make(version=version, margin=1.0, gradient=gradient, loss_weight=30.0), batch()
     parent = AMSoftmaxLoss(7, 5, scale=30.0, margin_cosine=0.0).double()
-    parent.prototypes = loss.prototypes
-    x.requires_grad_()
-    values = [module(x, labels, 0).loss for module in (loss, parent)]
-    torch.testing.assert_close(*values)
-    ours, theirs = (torch.autograd.grad(value, (x, loss.prototypes)) for value in values)
-    torch.testing.assert_close(ours, theirs)
+    assert_same(loss, parent, x, labels)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
