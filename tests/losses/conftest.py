@@ -36,7 +36,7 @@ def angles():
 
 @pytest.fixture
 def assert_same():
-    """assert_same(loss, parent, x, labels): with the loss's prototypes, both have one value and one gradient."""
+    """assert_same(loss, parent, x, labels): both have one value and gradient, with the loss's prototypes."""
 
     def same(loss, parent, x, labels):
         parent.prototypes = loss.prototypes
