@@ -8,7 +8,7 @@ import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO, cast
 
 import click
 
@@ -21,7 +21,8 @@ class Commands(click.Group):
     A UserError, an OSError and short memory are one line, `error: ...`, and exit code 1, or the error's own.
     Ctrl-C and SIGTERM are one line and the code that shells use for them. Click itself answers usage errors,
     and ends silently where the reader of the output has left, as `| head` does. Every other exception,
-    a ValueError too, is a bug of ours and keeps its traceback.
+    a ValueError too, is a bug of ours and keeps its traceback. Standard output that cannot be written, as on
+    a full disk, is one line that says so.
 
     keeping: names of the commands that keep what is done when they are stopped; None: the message
         does not mention it.
@@ -31,9 +32,21 @@ class Commands(click.Group):
         super().__init__(*arguments, **options)
         self.keeping = keeping
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def main(self, *arguments: Any, **options: Any) -> Any:
         if isinstance(sys.stdout, TextIOWrapper):  # shows a file name that is not UTF-8 with \udcff in it
             sys.stdout.reconfigure(errors="backslashreplace")
+        try:
+            with _standard_output_named():
+                return super().main(*arguments, **options)
+        except OutputError as error:
+            # Else Python tries to write the rest at its end, and complains in its own words.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+            click.echo(f"error: {error}", err=True)
+            sys.exit(1)
+
+    def invoke(self, ctx: click.Context) -> Any:
         with _sigterm_as_ctrl_c():
             try:
                 return super().invoke(ctx)
@@ -41,7 +54,7 @@ class Commands(click.Group):
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a batch system repeats it
                 number = stop.args[0] if stop.args else signal.SIGINT
                 _end(ctx, self._stopped(ctx.invoked_subcommand), 128 + number)
-            except BrokenPipeError:
+            except (BrokenPipeError, OutputError):
                 raise
             except UserError as error:
                 _end(ctx, f"error: {error}", error.exit_code)
@@ -58,6 +71,55 @@ class Commands(click.Group):
             return "stopped"
         goes_on = "continues where it stopped" if command in self.keeping else "starts from the beginning"
         return f"stopped: the same command {goes_on}"
+
+
+class OutputError(OSError):
+    """Standard output that cannot be written."""
+
+
+class _Named:
+    """A stream that says which one it is where it cannot be written."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with self._naming():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        with self._naming():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:  # its reader has left: click ends silently
+            raise
+        except OSError as error:
+            raise OutputError(f"standard output: cannot be written ({error.strerror})") from None
+
+
+@contextmanager
+def _standard_output_named() -> Iterator[None]:
+    """Raises OutputError where what is printed inside cannot be written, by the end of the block."""
+    before = sys.stdout
+    if before is None:  # closed
+        yield
+        return
+    named = sys.stdout = cast(TextIO, _Named(before))
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    finally:
+        if sys.stdout is named:  # not where click has silenced it
+            sys.stdout = before
 
 
 def _end(ctx: click.Context, sentence: str, code: int = 1) -> NoReturn:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -123,6 +124,23 @@ def test_a_reader_that_has_left_ends_it_without_a_word(repository, module):
     os.close(write)
     assert ended.stderr == ""
     assert ended.returncode != 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["sphereface_plus settings", "eval --help", "data_prep align --help"])
+def test_output_that_cannot_be_written_is_one_line(repository, command, unbuffered):
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", *command.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            cwd=repository,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            text=True,
+        )
+    assert ended.stderr == "error: standard output: cannot be written (No space left on device)\n"
+    assert ended.returncode == 1
 
 
 def test_usage_errors_are_click_s(end_with):
