@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from time import monotonic
 from typing import Protocol
 
 SECONDS_BETWEEN_PLAIN_LINES = 10.0
+WATCHED = {
+    "loss": "loss {:.3f}",
+    "accuracy_without_margin": "accuracy {:.1%}",
+    "images_per_second": "{:.0f} images/s",
+    "data_wait_share": "data wait {:.0%}",
+    "validation/accuracy": "validation accuracy {:.2%}",
+}
+"""The few numbers of a log line that a person watches, by name, and how they are written."""
 
 
 class Console(Protocol):
@@ -28,18 +37,19 @@ class Console(Protocol):
     def close(self) -> None: ...
 
 
-def open_console(*, first_step: int, last_step: int) -> Console:
-    """A live line if stderr is a terminal, else plain lines."""
+def open_console(*, first_step: int, last_step: int, watched: Mapping[str, str] = WATCHED) -> Console:
+    """A live line if stderr is a terminal, else plain lines. watched: as WATCHED has it."""
     if sys.stderr.isatty():
-        return LiveLine(first_step, last_step)
-    return PlainLines(first_step, last_step)
+        return LiveLine(first_step, last_step, watched)
+    return PlainLines(first_step, last_step, watched)
 
 
 class PlainLines:
     """One line at most every ten seconds, and one for each validation."""
 
-    def __init__(self, first_step: int, last_step: int) -> None:
+    def __init__(self, first_step: int, last_step: int, watched: Mapping[str, str] = WATCHED) -> None:
         self._first, self._last, self._updates = first_step, last_step, first_step
+        self._watched = watched
         self._start = monotonic()
         self._due = self._start
 
@@ -50,7 +60,7 @@ class PlainLines:
         now = monotonic()
         if not is_validation(scalars) and now < self._due:
             return
-        line = f"step {step}/{self._last}  {summary(scalars)}"
+        line = f"step {step}/{self._last}  {summary(scalars, self._watched)}"
         if not is_validation(scalars):
             self._due = now + SECONDS_BETWEEN_PLAIN_LINES
             made = self._updates - self._first
@@ -67,7 +77,7 @@ class PlainLines:
 class LiveLine:
     """A progress line that moves with each step and carries the last log line's numbers."""
 
-    def __init__(self, first_step: int, last_step: int) -> None:
+    def __init__(self, first_step: int, last_step: int, watched: Mapping[str, str] = WATCHED) -> None:
         from rich.console import Console as RichConsole
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -80,6 +90,7 @@ class LiveLine:
             console=RichConsole(stderr=True, highlight=False),
             speed_estimate_period=300,
         )
+        self._watched = watched
         self._task = self._progress.add_task("train", total=last_step, completed=first_step, numbers="")
         self._progress.start()
 
@@ -88,9 +99,9 @@ class LiveLine:
 
     def show(self, step: int, scalars: dict[str, float]) -> None:
         if is_validation(scalars):
-            self.say(f"step {step}  {summary(scalars)}")
+            self.say(f"step {step}  {summary(scalars, self._watched)}")
         else:
-            self._progress.update(self._task, numbers=summary(scalars))
+            self._progress.update(self._task, numbers=summary(scalars, self._watched))
 
     def say(self, message: str) -> None:
         self._progress.console.print(message, markup=False, soft_wrap=True)
@@ -103,13 +114,6 @@ def is_validation(scalars: dict[str, float]) -> bool:
     return any(name.startswith("validation/") for name in scalars)
 
 
-def summary(scalars: dict[str, float]) -> str:
-    """The few numbers of a log line that a person watches."""
-    wanted = {
-        "loss": "loss {:.3f}",
-        "accuracy_without_margin": "accuracy {:.1%}",
-        "images_per_second": "{:.0f} images/s",
-        "data_wait_share": "data wait {:.0%}",
-        "validation/accuracy": "validation accuracy {:.2%}",
-    }
-    return "  ".join(text.format(scalars[name]) for name, text in wanted.items() if name in scalars)
+def summary(scalars: dict[str, float], watched: Mapping[str, str] = WATCHED) -> str:
+    """The numbers of a log line that a person watches."""
+    return "  ".join(text.format(scalars[name]) for name, text in watched.items() if name in scalars)

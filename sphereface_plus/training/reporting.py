@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from time import monotonic
 
-from sphereface_plus.training.console import open_console
+from sphereface_plus.training import tasks
+from sphereface_plus.training.console import WATCHED, open_console
 from sphereface_plus.training.failures import ChanceLevel
 from sphereface_plus.training.logs import RunLog
 from sphereface_plus.training.opening import Forecast
@@ -19,7 +20,11 @@ class Reporter:
         self._chance = None if run.data.classes is None else ChanceLevel(len(run.data.classes))
         train = run.config.train
         self._forecast = Forecast(run.first_step, train.steps, train.batch_size)
-        self._console = open_console(first_step=run.first_step, last_step=run.config.train.steps)
+        self._console = open_console(
+            first_step=run.first_step,
+            last_step=train.steps,
+            watched={**tasks.of(run.config).watched, **WATCHED},
+        )
 
     def step(self, updates: int) -> None:
         """So many updates were made."""

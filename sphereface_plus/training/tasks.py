@@ -7,8 +7,8 @@ are listed, before that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sized
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,8 @@ class Task:
     gentler: tuple[str, ...]
     """What the message of a divergence advises: words that end in one of these settings. Where the update
     itself broke the model, the first two."""
+    watched: Mapping[str, str] = field(default_factory=dict)
+    """Numbers of its log that a person watches beside console.WATCHED, by name, and how they are written."""
 
     def counted(self, things: int, classes: Sized | None) -> str:
         """`30 crops of 6 identities`, `30 crops` where there are no classes."""

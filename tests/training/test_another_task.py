@@ -86,6 +86,7 @@ def test_it_trains_logs_and_keeps_checkpoints(call, tmp_path):
     assert "data: 30 points, the ring\n" in said
     assert "network: a generator and a discriminator; 10 steps of 8 points, on 1 x cpu " in said
     lines = read_log(tmp_path / "run" / "log.jsonl")
+    assert f"step 0/10  D {lines[1]['discriminator_loss']:.3f}  " in said
     assert ["generator_loss" in line for line in lines if "discriminator_loss" in line] == [False, True] * 5
     assert [line["step"] for line in lines if "validation/score" in line] == [0, 4, 8, 10]
     # No best.pt: nothing is chosen by a number that is no accuracy.

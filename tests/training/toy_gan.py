@@ -201,6 +201,7 @@ TASK = tasks.Task(
     may_change=frozenset({"train.steps"}),
     after_divergence=frozenset({*RATES, "n_dis"}),
     gentler=("a lower generator.learning_rate", "a lower discriminator.learning_rate", "a smaller n_dis"),
+    watched={"discriminator_loss": "D {:.3f}", "generator_loss": "G {:.3f}"},
 )
 
 
