@@ -61,7 +61,7 @@ def test_a_config_cannot_be_changed_after_loading(recipe):
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("mhe.wieght=1", r"mhe\.wieght: is not a setting; did you mean weight\?"),
+        ("mhe.wieght=1", r"mhe\.wieght: is not a setting; did you mean mhe\.weight\?"),
         ("zzzzz=1", r"zzzzz: is not a setting$"),
         ("train.steps=1.5", r"train\.steps: .* got 1\.5"),
         ("train.steps='10'", r"train\.steps: .* got '10'"),
@@ -97,7 +97,10 @@ def test_a_config_cannot_be_changed_after_loading(recipe):
         ("seed", r"--set seed: expected key=value"),
         ("name.a=1", r"--set name\.a=1: name is a value, not a group"),
         ("name=[", r"--set name=\[: '\[' is not a value"),
-        ("name=!!binary aGVsbG8=", r"a value is not text, number, list or group"),
+        (
+            "name=!!binary aGVsbG8=",
+            r"--set name=!!binary aGVsbG8=: a value is not text, number, list or group",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name(recipe, override, sentence):

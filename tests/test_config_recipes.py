@@ -42,6 +42,11 @@ def test_a_recipe_is_found_by_name_where_no_such_file_is(monkeypatch, tmp_path):
         ("cnn9", "did you mean cifar/cnn9?"),
         ("table01", "is a table of the paper: sphereface-plus reproduce table01"),
         ("mnist/xxxxxx", "there is no such recipe; mnist has cnn6"),
+        (
+            "face/mhe20",
+            "there is no such recipe; the nearest of the 29 in face are magface20_casia, "
+            "am_softmax_mhe20_casia, sphereface20_casia",
+        ),
     ],
 )
 def test_a_recipe_is_suggested_by_the_last_part_of_its_name(monkeypatch, tmp_path, name, says):

@@ -129,7 +129,7 @@ def test_resume_of_a_finished_run_says_so(monkeypatch, capsys, recipe, trained):
         (["train", "no.yaml"], "error: no.yaml: cannot be read (No such file or directory)\n"),
         (
             ["train", "{recipe}", "--set", "mhe.weigth=1"],
-            "error: {recipe}: mhe.weigth: is not a setting; did you mean weight?\n",
+            "error: --set mhe.weigth=1: mhe.weigth: is not a setting; did you mean mhe.weight?\n",
         ),
         (["train", "{recipe}", "--set", "data.path=nowhere"], "error: data.path nowhere: there is no "),
         (
@@ -147,6 +147,10 @@ def test_resume_of_a_finished_run_says_so(monkeypatch, capsys, recipe, trained):
             "error: {recipes}/cifar/cnn9.yaml: is of images; fine-tuning is for recipes of faces",
         ),
         (["finetune", "{recipe}"], "error: {recipe}: a fine-tuning needs --init-from"),
+        (
+            ["finetune", "{recipe}", "--reset-head"],  # which is not told as a --set
+            "error: {recipe}: reset_head has no effect without init_from",
+        ),
         (["show", "nowhere"], "error: nowhere: "),
         (["embed", "nowhere.pt", "{crops}", "out.npz"], "error: nowhere.pt: "),
         (["export", "nowhere.pt", "out.onnx"], "error: nowhere.pt: "),

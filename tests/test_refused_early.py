@@ -23,7 +23,7 @@ print(json.dumps(ended))
 REFUSED = {
     "sphereface_plus train no.yaml": "no.yaml: cannot be read",
     "sphereface_plus train lfw": "did you mean face/lfw?",
-    "sphereface_plus train face/lfw --set mhe.weigth=1": "mhe.weigth: is not a setting; did you mean weight?",
+    "sphereface_plus train face/lfw --set mhe.weigth=1": "is not a setting; did you mean mhe.weight?",
     "sphereface_plus train face/lfw --set train.steps=many": "train.steps: ",
     "sphereface_plus train face/lfw --set train.device=mps": "train.device: mps, Apple's GPU, is not",
     "sphereface_plus train face/lfw --set data.path=nowhere": "data.path nowhere: there is no such folder",

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,16 +79,21 @@ def finetune(
     \b
     sphereface-plus finetune configs/face/sphereface_plus20_casia.yaml --init-from runs/sphereface20_casia
     """
-    if init_from is not None:
-        overrides = (*overrides, f"init_from={json.dumps(str(init_from))}")
-    if reset_head:
-        overrides = (*overrides, "reset_head=true")
-    _train(recipe, overrides, out, resume, needs_start=True)
+    options = [f"init_from={json.dumps(str(init_from))}"] if init_from is not None else []
+    options += ["reset_head=true"] if reset_head else []
+    _train(recipe, overrides, out, resume, options, needs_start=True)
 
 
 def _train(
-    recipe: Path, overrides: tuple[str, ...], out: Path | None, resume: bool, *, needs_start: bool = False
+    recipe: Path,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    resume: bool,
+    options: Sequence[str] = (),
+    *,
+    needs_start: bool = False,
 ) -> None:
+    """options: settings that other options than --set give, which win."""
     from sphereface_plus import config as configuration
     from sphereface_plus.config.recipes import find_recipe
     from sphereface_plus.training import beforehand, tasks
@@ -100,7 +105,7 @@ def _train(
         raise configuration.ConfigError(
             f"{recipe}: is of {plural(task.thing)}; fine-tuning is for recipes of faces"
         )
-    config = configuration.load(recipe, overrides)
+    config = configuration.load(recipe, [*overrides, *options], typed=overrides)
     if needs_start and task.start is not None and task.start(config) is None:
         raise configuration.ConfigError(
             f"{recipe}: a fine-tuning needs --init-from, or init_from in the recipe"

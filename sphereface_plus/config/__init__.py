@@ -7,7 +7,8 @@ settings it has: those of a face-recognition run, of an image classification, ..
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import copy
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,17 @@ from sphereface_plus.config.image import (
     TermConfig,
 )
 from sphereface_plus.config.losses import AMSoftmaxConfig, ASoftmaxConfig, LossConfig, SoftmaxConfig
-from sphereface_plus.config.strict import ConfigError, Strict, apply, parse_value, read, to_dict, validate
+from sphereface_plus.config.overrides import to_blame
+from sphereface_plus.config.strict import (
+    ConfigError,
+    Strict,
+    apply,
+    checked,
+    parse_value,
+    read,
+    to_dict,
+    validate,
+)
 
 __all__ = [
     "AMSoftmaxConfig",
@@ -75,26 +86,48 @@ def task_of(path: str | Path) -> str:
     return _task_of(tree, str(path)) if isinstance(tree, dict) else "face"
 
 
-def load(path: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
+def load(path: str | Path, overrides: Sequence[str] = (), typed: Collection[str] | None = None) -> RunConfig:
     """The validated config of a recipe.
 
     overrides: strings `a.b=value`, applied in order. Changing a `kind` drops the old kind's settings.
+    typed: those of them that a person has given by --set, all if not said.
     Raises ConfigError, with one line a mistake, for a file that cannot be read and for every unknown key,
-    wrong type and contradiction.
+    wrong type and contradiction. A line begins with the overrides that the mistake comes from, or the file.
     """
     tree = read(Path(path))
     if tree is None:
         raise ConfigError(f"{path}: is empty; a recipe is lines of `setting: value`, see configs/")
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: is not a recipe, lines of `setting: value`, but a {type(tree).__name__}")
-    task = tree.get("task", "face")
-    for override in overrides:
-        apply(tree, override)
-    if tree.get("task", "face") != task:
-        raise ConfigError(
-            f"{path}: is a recipe of task {task}, --set cannot make it another; take one of configs/"
-        )
-    return from_dict(tree, origin=str(path))
+    task = _task_of(tree, str(path))
+    typed = overrides if typed is None else [override for override in overrides if override in typed]
+
+    def checked_with(some: Collection[str]) -> RunConfig | list[str]:
+        changed = copy.deepcopy(tree)
+        for override in overrides:
+            if override in some or override not in typed:
+                apply(changed, override)
+        if changed.get("task", "face") != task:
+            raise ConfigError(
+                f"{path}: is a recipe of task {task}, --set cannot make it another; take one of configs/"
+            )
+        return checked(TASKS[task], changed)
+
+    def mistakes_with(some: Collection[str]) -> list[str]:
+        try:
+            found = checked_with(some)
+        except ConfigError:  # of an override that needs one that is left out
+            return []
+        return found if isinstance(found, list) else []
+
+    found = checked_with(typed)
+    if not isinstance(found, list):
+        return found
+    lines = []
+    for mistake in found:
+        blamed = to_blame(mistake, typed, mistakes_with)
+        lines.append(f"{' '.join(f'--set {override}' for override in blamed) or path}: {mistake}")
+    raise ConfigError("\n".join(lines))
 
 
 def from_dict(tree: dict[str, Any], *, origin: str = "config") -> RunConfig:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from sphereface_plus.config.strict import ConfigError
 
+MOST_NAMED = 8
+"""Recipes of a folder that a message lists."""
+
 
 def recipes_folder() -> Path:
     """The folder of recipes: the one that was installed, or the checkout's. Raises ConfigError."""
@@ -27,10 +30,10 @@ def find_recipe(path: Path) -> Path:
     """
     if path.exists() or path.is_absolute():
         return path
-    name = str(path).removeprefix("configs/").removesuffix(".yaml")
-    found = recipes_folder() / f"{name}.yaml"
-    if found.is_file():
+    found = installed_recipe(path)
+    if found is not None:
         return found
+    name = _name(path)
     known = [
         file.relative_to(recipes_folder()).with_suffix("")
         for file in sorted(recipes_folder().rglob("*.yaml"))
@@ -46,7 +49,23 @@ def find_recipe(path: Path) -> Path:
             (recipe for recipe in known if recipe.name in close), key=lambda r: close.index(r.name)
         )
         raise ConfigError(f"{path}: there is no such recipe; did you mean {' or '.join(map(str, meant))}?")
-    beside = ", ".join(recipe.name for recipe in known if recipe.parent == Path(name).parent)
+    beside = [recipe.name for recipe in known if recipe.parent == Path(name).parent]
+    if len(beside) > MOST_NAMED:
+        nearest = difflib.get_close_matches(last, beside, n=3, cutoff=0.0)
+        raise ConfigError(
+            f"{path}: there is no such recipe; the nearest of the {len(beside)} in {Path(name).parent} are "
+            f"{', '.join(nearest)}"
+        )
     if beside:
-        raise ConfigError(f"{path}: there is no such recipe; {Path(name).parent} has {beside}")
+        raise ConfigError(f"{path}: there is no such recipe; {Path(name).parent} has {', '.join(beside)}")
     return path
+
+
+def installed_recipe(path: str | Path) -> Path | None:
+    """The file of the recipe that is installed under this name, or None."""
+    file = recipes_folder() / f"{_name(path)}.yaml"
+    return file if file.is_file() else None
+
+
+def _name(path: str | Path) -> str:
+    return str(path).removeprefix("configs/").removesuffix(".yaml")

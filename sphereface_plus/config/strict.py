@@ -5,7 +5,6 @@ A recipe is read once, changed by `--set key=value`, validated, and from then on
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any, ClassVar, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from sphereface_plus.config.nearest import nearest
 from sphereface_plus.errors import UserError
 
 
@@ -97,14 +97,21 @@ def apply(tree: dict[str, Any], override: str) -> None:
 
 def validate(model: type[M], tree: Any, origin: str) -> M:
     """Plain data as settings. Raises ConfigError with a line a mistake."""
+    found = checked(model, tree)
+    if isinstance(found, list):
+        raise ConfigError("\n".join(f"{origin}: {mistake}" for mistake in found))
+    return found
+
+
+def checked(model: type[M], tree: Any) -> M | list[str]:
+    """Plain data as settings, or else what is wrong with it, a sentence a mistake."""
     try:
         # Through JSON: strict mode then takes YAML's lists for tuples, and still no string for a number.
         return model.model_validate_json(_json(tree))
     except (TypeError, _NoTree) as error:  # !!set or !!binary
-        raise ConfigError(f"{origin}: a value is not text, number, list or group ({error})") from None
+        return [f"a value is not text, number, list or group ({error})"]
     except ValidationError as error:
-        lines = [f"{origin}: {_sentence(mistake, model)}" for mistake in error.errors()]
-        raise ConfigError("\n".join(lines)) from None
+        return [_sentence(mistake, model) for mistake in error.errors()]
 
 
 class _NoTree(Exception):
@@ -139,23 +146,24 @@ _WORDS = {
 
 def _sentence(mistake: Any, model: type[Strict]) -> str:
     tags = _tags(model)
-    place = [part for part in mistake["loc"] if part not in tags]
-    key = ".".join(map(str, place)) or "recipe"
+    place = [str(part) for part in mistake["loc"] if part not in tags]
+    key = ".".join(place) or "recipe"
     if mistake["type"] == "value_error":  # a contradiction; its message names the keys
         return mistake["msg"].removeprefix("Value error, ")
     if mistake["type"] == "missing":
-        if isinstance(place[-1], int):
-            return f"{'.'.join(map(str, place[:-1]))}: has {place[-1]} values, more are needed"
+        group, _, last = key.rpartition(".")
+        if isinstance(mistake["loc"][-1], int):
+            return f"{group}: has {last} values, more are needed"
         return f"{key}: is required and not given"
     if mistake["type"] == "extra_forbidden":
         kind = next((part for part in mistake["loc"] if part in tags), None)
+        group = key.rpartition(".")[0]
         # Of a kind of loss only its own; elsewhere all, as the same name may be a setting in another place.
-        known = (_every_setting(model) if kind is None else _settings_of(kind, model)) - {place[-1]}
-        near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.75)
-        no_setting = f"{key}: is not a setting" + ("" if kind is None else f" of {kind}")
-        if near:
-            return f"{no_setting}; did you mean {near[0]}?"
-        return no_setting + ("" if kind is None else f", which has {', '.join(sorted(known))}")
+        own = [] if kind is None else sorted(_settings_of(kind, model))
+        near = nearest(key, list(_names(model)) if kind is None else [f"{group}.{name}" for name in own])
+        sentence = f"{key}: is not a setting"
+        sentence += "" if kind is None else f" of {kind}, which has {', '.join(own)}"
+        return sentence + (f"; did you mean {near}?" if near else "")
     if mistake["type"].startswith("union_tag"):
         kinds = mistake["ctx"].get("expected_tags", ", ".join(sorted(tags))).replace("'", "")
         return f"{key}.kind: must be one of {kinds}, got {mistake['input'].get('kind')!r}"
@@ -164,6 +172,8 @@ def _sentence(mistake: Any, model: type[Strict]) -> str:
     words = mistake["msg"]
     for theirs, ours in _WORDS.items():
         words = words.replace(theirs, ours)
+    if mistake["input"] is None:  # `key=`, or `key:` without a value
+        return f"{key}: is empty, {words}"
     return f"{key}: {words}, got {mistake['input']!r:.300}"
 
 
@@ -176,8 +186,13 @@ def _groups(model: type[Strict]) -> Iterator[type[Strict]]:
                 yield from _groups(part)
 
 
-def _every_setting(model: type[Strict]) -> set[str]:
-    return {name for group in _groups(model) for name in group.model_fields}
+def _names(model: type[Strict], prefix: str = "") -> Iterator[str]:
+    """The full names of all settings and groups."""
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, Strict):
+                yield from _names(part, f"{prefix}{name}.")
 
 
 def _settings_of(kind: str, model: type[Strict]) -> set[str]:

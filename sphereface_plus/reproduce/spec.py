@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,7 @@ from pydantic import Field, model_validator
 
 from sphereface_plus import config
 from sphereface_plus.config import ConfigError, ImageConfig
-from sphereface_plus.config.recipes import recipes_folder
+from sphereface_plus.config.recipes import installed_recipe, recipes_folder
 from sphereface_plus.config.strict import Strict, read, validate
 from sphereface_plus.reproduce import MOST_SEEDS
 
@@ -97,9 +99,20 @@ def load_table(name: str) -> tuple[Table, Path]:
     """A table by its name (table01, figure03) or file. Raises ConfigError."""
     path = Path(name) if name.endswith(".yaml") else recipes_folder() / "paper" / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in (recipes_folder() / "paper").glob("*.yaml")))
-        raise ConfigError(ELSEWHERE.get(name, f"{name}: is not a table or figure; there are {known}"))
+        raise ConfigError(ELSEWHERE.get(name) or _no_table(name))
     return validate(Table, read(path), str(path)), path
+
+
+def _no_table(name: str) -> str:
+    known = sorted(file.stem for file in (recipes_folder() / "paper").glob("*.yaml"))
+    if installed_recipe(name) is not None:
+        return f"{name}: is a recipe, not a table or figure: sphereface-plus train {name}"
+    written = re.sub(r"\d+$", lambda number: number[0].zfill(2), Path(name).stem)  # table1 is table01
+    same_number = [table for table in (*known, *ELSEWHERE) if table[-2:] == written[-2:]]
+    near = difflib.get_close_matches(written, same_number, n=1)
+    return f"{name}: is not a table or figure; " + (
+        f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    )
 
 
 def jobs_of(table: Table, budget: Budget, seeds: int) -> list[Job]:
@@ -120,7 +133,7 @@ def config_of(job: Job, recipe: Path, data: dict[str, str], overrides: Sequence[
 
     data: set -> where it lies. overrides: `a.b=value`, which win over the table's settings.
     """
-    tree = config.load(recipe, [*job.settings, *overrides, f"seed={job.seed}"])
+    tree = config.load(recipe, [*job.settings, *overrides, f"seed={job.seed}"], typed=overrides)
     if not isinstance(tree, ImageConfig):
         raise ConfigError(f"{recipe}: a table's recipe must be of task image")
     if tree.data.name not in data:

@@ -1,5 +1,6 @@
 """Every table and figure of configs/paper loads, and each of its runs is a valid config."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,22 @@ def test_an_unknown_table_is_refused_with_those_there_are():
         ConfigError, match=r"table99: is not a table or figure; there are figure03, figure04, table"
     ):
         load_table("table99")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("table1", "is not a table or figure; did you mean table01?"),
+        ("tabel05", "is not a table or figure; did you mean table05?"),
+        ("fig4", "is not a table or figure; did you mean figure04?"),
+        ("figure8", "is not a table or figure; did you mean figure08?"),
+        ("nope", "is not a table or figure; there are figure03, figure04, table01, "),
+        ("cifar/cnn9", "is a recipe, not a table or figure: sphereface-plus train cifar/cnn9"),
+    ],
+)
+def test_the_nearest_table_is_named(name, says):
+    with pytest.raises(ConfigError, match=f"^{name}: {re.escape(says)}"):
+        load_table(name)
 
 
 def test_a_data_set_without_a_place_is_named():
