@@ -17,7 +17,7 @@ from sphereface_plus import checkpoint
 from sphereface_plus.config import RunConfig
 from sphereface_plus.files import write_text
 from sphereface_plus.processes import Processes, start
-from sphereface_plus.training import loop, tasks
+from sphereface_plus.training import loop, room, tasks
 from sphereface_plus.training.beforehand import check_files
 from sphereface_plus.training.failures import BrokenModelError, NonFiniteError, explained
 from sphereface_plus.training.folder import DivergedError, RunError, RunFolder, place_of
@@ -75,6 +75,7 @@ def _train(config: RunConfig, folder: RunFolder, processes: Processes, resume: b
     if point.step == last_step and point.is_last:
         return Outcome(folder.path, last_step, last_step, was_finished=True)
     run = build(config, folder, processes, point.payload)
+    too_much = room.check(run)
     processes.wait_for_all()
     if processes.is_main:
         if point.file is not None or point.damaged:
@@ -84,8 +85,9 @@ def _train(config: RunConfig, folder: RunFolder, processes: Processes, resume: b
     if processes.is_main:
         for line in opening(run):
             print(line, file=sys.stderr)
-        if of_precision is not None:
-            print(of_precision, file=sys.stderr)
+        for line in (of_precision, too_much):
+            if line is not None:
+                print(line, file=sys.stderr)
         folder.write_config(config)
         if gentler:  # after the config: a kill between the two must not make the next call another run
             folder.put_failure_aside(run.first_step)
