@@ -1,4 +1,4 @@
-"""python -m eval {lfw, verify, megaface, paper, compare, seeds}: the command line of the measurements."""
+"""python -m eval {lfw, verify, identify, megaface, paper, compare, seeds}: the command line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from sphereface_plus.commands.ending import Commands
 
+from .identify.command import identify
 from .megaface.command import megaface
 from .paper.command import paper
 
@@ -23,11 +24,11 @@ PROTOCOLS = ("sphereface", "cosine", "clcarwin", "insightface")
 
 @click.group(
     cls=Commands,
-    keeping=("lfw", "verify", "megaface", "paper"),
+    keeping=("lfw", "verify", "identify", "megaface", "paper"),
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110},
 )
 def main() -> None:
-    """Measure face verification: a model in, a report out.
+    """Measure face verification and identification: a model in, a report out.
 
     MODEL is a run folder, a checkpoint, a weight file (.safetensors), an ONNX file, embeddings (a store's
     folder or an .npz), or the word pixels (a baseline: the cosine of grey values).
@@ -288,6 +289,7 @@ def seeds(groups: tuple[str, ...], against: str) -> None:
     click.echo(table(groups, against))
 
 
+main.add_command(identify)
 main.add_command(megaface)
 main.add_command(paper)
 

@@ -78,6 +78,7 @@ def identify(
     distractors: Rows,
     sizes: Sequence[int],
     *,
+    own: np.ndarray | None = None,
     count: int = 1,
     processes: Processes | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -85,6 +86,7 @@ def identify(
     """Searches probes (P, D) among enrolled templates (E, D) and distractors (N, D), in one pass.
 
     People are numbers from 0, distractors nobody. sizes: numbers of distractors to count at, 0 among them.
+    own: (P,) which of the enrolled is the probe's own image, which is not its mate, or -1; None if none is.
     """
     of_person = np.argsort(enrolled_people, kind="stable")
     first, end = (
@@ -93,6 +95,8 @@ def identify(
     number = end - first
     probe = np.repeat(np.arange(len(probes)), number)
     mate = of_person[np.arange(len(probe)) - np.repeat(np.cumsum(number) - number, number) + first[probe]]
+    if own is not None:
+        probe, mate = probe[mate != own[probe]], mate[mate != own[probe]]
     score = scores_of_pairs(probes, probe, enrolled, mate)
     by_score = np.lexsort((mate, -score, probe))
     probe, mate, score = probe[by_score], mate[by_score], score[by_score]

@@ -71,7 +71,7 @@ class Embedded:
 
 
 def embed_photos(
-    asked: ModelAsked, keys: Sequence[str], images: Path | None, flip: Flip, out: Path
+    asked: ModelAsked, keys: Sequence[str], images: Path | Images | None, flip: Flip, out: Path
 ) -> Embedded:
     """The embeddings of the photos of these keys.
 
@@ -79,9 +79,11 @@ def embed_photos(
     Raises PhotosError, EmbeddingsError, and what the model and the crops are refused for.
     """
     if asked.name.endswith(".npz") or is_store(asked.name):
-        of_bin = images if images is not None and images.suffix == ".bin" and images.is_file() else None
+        place = images.folder if isinstance(images, Images) else images
+        of_bin = place if place is not None and place.suffix == ".bin" and place.is_file() else None
         rows, record = stored_embeddings(Path(asked.name), keys, flip, of_bin)
-        return Embedded(rows, record, NOT_PREPARED, find_images(images).files if images else None)
+        found = find_images(images) if isinstance(images, Path) else images
+        return Embedded(rows, record, NOT_PREPARED, found.files if found is not None else None)
     from sphereface_plus.commands.model_argument import model_record, open_model
 
     if images is None:
@@ -107,9 +109,9 @@ def stored_embeddings(
     fingerprint of its crops tells whose embeddings these are; again a file that states none is believed.
     """
     stored = open_embeddings(path, check=True)
-    meta, row_of = stored.meta, {key: row for row, key in enumerate(stored.keys)}
+    meta, known = stored.meta, set(stored.keys)
     names = keys if stored.index is None else [store_key(key) for key in keys]
-    missing = [key for key, name in zip(keys, names, strict=True) if name not in row_of]
+    missing = [key for key, name in zip(keys, names, strict=True) if name not in known]
     if missing:
         raise EmbeddingsError(
             f"{path}: has no embedding of {len(missing):,} of the {len(keys):,} photos of the pairs "
@@ -136,7 +138,15 @@ def stored_embeddings(
         "input": meta.get("input"),
         "provenance": {"from model": meta["fingerprint"]} if ours else {},
     }
-    return stored.rows[[row_of[name] for name in names]], record
+    return _rows_of(stored, names), record
+
+
+def _rows_of(stored: Embeddings, names: Sequence[str]) -> np.ndarray:
+    """Those of these keys; all of them in their order stay memory-mapped."""
+    if list(names) == stored.keys:
+        return stored.rows
+    row_of = {key: row for row, key in enumerate(stored.keys)}
+    return stored.rows[[row_of[name] for name in names]]
 
 
 def _of_others(stored: Embeddings, images: Images) -> bool:
@@ -164,6 +174,4 @@ def computed_embeddings(
     from sphereface_plus.commands.embed_into import embed_into
 
     embed_into(store, embedder, keys, [images.files[key] for key in keys], flip, replace=True)
-    stored = open_embeddings(store)
-    row_of = {key: row for row, key in enumerate(stored.keys)}
-    return stored.rows[[row_of[store_key(key)] for key in keys]]
+    return _rows_of(open_embeddings(store), [store_key(key) for key in keys])

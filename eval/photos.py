@@ -123,20 +123,26 @@ def _of_folder(folder: Path) -> Images:
 
 
 def crops_for(
-    keys: Sequence[str], place: Path, spec: InputSpec, *, crops: Path, workers: int | None = None
+    keys: Sequence[str],
+    place: Path | Images,
+    spec: InputSpec,
+    *,
+    crops: Path,
+    workers: int | None = None,
 ) -> tuple[Images, dict[str, Any]]:
     """Crops of the keys that fit a network's input spec, and what the report says about them.
 
-    place: crops in any form that find_images takes, or a folder of photos, which are aligned into `crops`; an
-    interrupted alignment goes on where it stopped. A face that is not detected is looked for with lower
-    thresholds, then taken at the photo's centre: a protocol's pairs are fixed, so no photo may drop out.
+    place: crops in any form that find_images takes, or a folder of photos, which are aligned into `crops`; or
+    what was found there. An interrupted alignment goes on where it stopped. A face that is not detected is
+    looked for with lower thresholds, then taken at the photo's centre: what is measured is fixed, so no photo
+    may drop out.
     Raises PhotosError, and SpecError for crops of another template or size.
     """
     from data_prep.images import read_photo
 
-    images = find_images(place).only(keys)
+    images = (place if isinstance(place, Images) else find_images(place)).only(keys)
     first = images.files[keys[0]]
-    of_folder = place.is_dir()
+    of_folder = images.folder.is_dir()
     size = (read_crop(first) if isinstance(first, PackedCrop) or not of_folder else read_photo(first)).shape[
         :2
     ]

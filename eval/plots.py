@@ -26,7 +26,7 @@ MODELS = ("#5f6b76", "#1f5f8b", "#d1662b", "#3a8f6d", "#8a5a9e", "#b59a2f", "#b0
 
 def roc_plot(name: str, curves: Sequence[tuple[str, Roc]], num_impostors: int, description: str) -> str:
     """TAR over FAR, logarithmic, from the smallest FAR above 0 that the number of impostor pairs can show."""
-    figure, axes = _figure()
+    figure, axes = framed_figure()
     floor = 1.0
     for index, (label, curve) in enumerate(curves):
         seen = curve.far >= 1 / num_impostors
@@ -36,7 +36,7 @@ def roc_plot(name: str, curves: Sequence[tuple[str, Roc]], num_impostors: int, d
         floor = min(floor, float(tar[0]))
         dashes = "--" if index >= len(MODELS) else "-"
         color = MODELS[index % len(MODELS)] if len(curves) > 1 else GENUINE
-        axes.plot(far, tar, dashes, color=color, label=_plain(label), drawstyle="steps-post", linewidth=1.6)
+        axes.plot(far, tar, dashes, color=color, label=plain(label), drawstyle="steps-post", linewidth=1.6)
     axes.set_xscale("log")
     axes.set_xlim(1 / num_impostors, 1)
     bottom = max(0.0, np.floor(floor * 20 - 1) / 20)
@@ -46,14 +46,14 @@ def roc_plot(name: str, curves: Sequence[tuple[str, Roc]], num_impostors: int, d
     axes.grid(True, color=FAINT, linewidth=0.6)
     if len(curves) > 1:
         axes.legend(loc="lower right", frameon=False)
-    return _svg(figure, name, description)
+    return as_svg(figure, name, description)
 
 
 def score_histograms(
     name: str, scores: np.ndarray, genuine: np.ndarray, threshold: float, description: str
 ) -> str:
     """Distribution of the genuine and of the impostor pairs' scores, with the mean threshold between them."""
-    figure, axes = _figure()
+    figure, axes = framed_figure()
     edges = np.linspace(scores.min(), scores.max() + 1e-9, 61)
     for kind, color, label in ((~genuine, IMPOSTOR, "impostor"), (genuine, GENUINE, "genuine")):
         share = np.histogram(scores[kind], edges)[0] / kind.sum()
@@ -65,26 +65,26 @@ def score_histograms(
     axes.set_xlabel("score (cosine)")
     axes.set_ylabel("share of the kind's pairs in each of 60 bins")
     axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
-    return _svg(figure, name, description)
+    return as_svg(figure, name, description)
 
 
 def interval_plot(
     name: str, rows: Sequence[tuple[str, float, tuple[float, float]]], label: str, description: str
 ) -> str:
     """One line a row: a value with its interval."""
-    figure, axes = _figure(height=0.9 + 0.42 * len(rows))
+    figure, axes = framed_figure(height=0.9 + 0.42 * len(rows))
     for index, (_, value, (low, high)) in enumerate(rows):
         color = MODELS[index % len(MODELS)]
         axes.plot([low, high], [index, index], color=color, linewidth=2.2, solid_capstyle="round")
         axes.plot([value], [index], "o", color=color, markersize=7)
-    axes.set_yticks(range(len(rows)), [_plain(row[0]) for row in rows])
+    axes.set_yticks(range(len(rows)), [plain(row[0]) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel(label)
     axes.grid(True, axis="x", color=FAINT, linewidth=0.6)
-    return _svg(figure, name, description)
+    return as_svg(figure, name, description)
 
 
-def _plain(label: str) -> str:
+def plain(label: str) -> str:
     """A label as it is: matplotlib takes $ for mathematics, and leaves out of a legend what begins with _.
 
     Of a long one the end, which tells paths apart: a label must not take the plot's place.
@@ -93,7 +93,8 @@ def _plain(label: str) -> str:
     return ("\u200b" if label.startswith("_") else "") + label.replace("$", r"\$")
 
 
-def _figure(height: float = 3.9) -> tuple[object, Axes]:
+def framed_figure(height: float = 3.9) -> tuple[object, Axes]:
+    """A figure and its axes, as all plots of a page have them."""
     figure = new_figure(5.6, height)
     axes = figure.add_subplot()
     open_frame(axes)
@@ -104,7 +105,7 @@ def _figure(height: float = 3.9) -> tuple[object, Axes]:
     return figure, axes
 
 
-def _svg(figure: object, name: str, description: str) -> str:
+def as_svg(figure: object, name: str, description: str) -> str:
     """The figure as one <svg>, deterministic, with what it shows in words for those who do not see it."""
     from matplotlib import rc_context
 

@@ -20,7 +20,7 @@ def public(report: Mapping[str, Any], *, names: bool) -> dict[str, Any]:
     model, pairs = report["model"], report["pairs"]
     shown = {
         **report,
-        "command": _without_folders(report["command"]),
+        "command": without_folders(report["command"]),
         "model": {**model, "name": Path(model["name"]).name},
         "pairs": {**pairs, "file": Path(pairs["file"]).name},
     }
@@ -82,7 +82,7 @@ def _people(names: Sequence[str], number_of: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _without_folders(command: str) -> str:
+def without_folders(command: str) -> str:
     """`--model runs/mine/best.pt` as `--model best.pt`, and `--model=runs/mine/best.pt` likewise."""
     return shlex.join(map(_last_part, shlex.split(command)))
 

@@ -225,7 +225,7 @@ def _worst(report: Mapping[str, Any], images: Mapping[str, CropSource] | None) -
     for kind, indices in (("genuine", order[genuine[order]]), ("impostor", order[~genuine[order]][::-1])):
         entries = [
             {
-                "photos": [{"name": _name(key), "thumbnail": _thumbnail(key, images)} for key in keys],
+                "photos": [{"name": photo_name(key), "thumbnail": thumbnail(key, images)} for key in keys],
                 "score": scores[index],
                 "correct": bool(pairs["correct"][index]),
             }
@@ -236,13 +236,13 @@ def _worst(report: Mapping[str, Any], images: Mapping[str, CropSource] | None) -
     return groups
 
 
-def _name(key: str) -> str:
+def photo_name(key: str) -> str:
     """LFW's `Name/Name_0001` without the folder, which says it twice; any other key whole."""
     folder, _, name = key.rpartition("/")
     return name if name.startswith(f"{folder}_") else key
 
 
-def _thumbnail(key: str, images: Mapping[str, CropSource] | None) -> str | None:
+def thumbnail(key: str, images: Mapping[str, CropSource] | None) -> str | None:
     """A JPEG of 112 pixels' height as a data URI; None where the image is not available."""
     from sphereface_plus.data.crops import read_crop
 

@@ -30,10 +30,36 @@ def compare_with_training(
     """
     if trained_on is None or not trained_on.identities:
         return {"known": False, "warning": False, "words": UNKNOWN}
-    keys = pairs.photos
+    found, touched = _compared(names_of(pairs), trained_on, files)
+    both = zip(pairs.first, pairs.second, strict=True)
+    number = sum(first in touched or second in touched for first, second in both)
+    return _with_words(found | {"pairs": len(pairs), "pairs_touched": number}, "pair")
+
+
+def compare_searches(
+    person_of: Mapping[str, str | None],
+    trained_on: TrainedOn | None,
+    files: Mapping[str, CropSource] | None,
+) -> dict[str, Any]:
+    """The same for photos that are searched for, or among: person_of: photo key -> its person's name."""
+    if trained_on is None or not trained_on.identities:
+        return {"known": False, "warning": False, "words": UNKNOWN}
+    found, touched = _compared(person_of, trained_on, files)
+    return _with_words(found | {"photos_touched": len(touched)}, "photo")
+
+
+def _with_words(found: dict[str, Any], what: str) -> dict[str, Any]:
+    found = found | {"warning": found[f"{what}s_touched"] > 0}
+    return found | {"words": _words(found, what)}
+
+
+def _compared(
+    person_of: Mapping[str, str | None], trained_on: TrainedOn, files: Mapping[str, CropSource] | None
+) -> tuple[dict[str, Any], set[str]]:
+    """What is known, and the keys of the photos that are of the training."""
+    keys = list(person_of)
     own = _own_crops(keys, trained_on, files)
     known = {same_name(name) for name in trained_on.identities}
-    person_of = names_of(pairs)
     shown = {person_of[keys[index]] for index in np.flatnonzero(own)} if own is not None else set()
     people = sorted({person for person in person_of.values() if person})
     common = {
@@ -42,10 +68,6 @@ def compare_with_training(
         if same_name(person) in known and (not same_name(person).isdecimal() or person in shown)
     }
     is_own = dict(zip(keys, own.tolist(), strict=True)) if own is not None else {}
-    touched = sum(
-        any(person_of[key] in common or is_own.get(key, False) for key in pair)
-        for pair in zip(pairs.first, pairs.second, strict=True)
-    )
     found = {
         "known": True,
         "complete": trained_on.complete,
@@ -54,12 +76,9 @@ def compare_with_training(
         "people_in_training": sorted(common),
         "photos": len(keys),
         "crops_in_training": None if own is None else int(own.sum()),
-        "pairs": len(pairs),
-        "pairs_touched": touched,
-        "warning": touched > 0,
         "doubts": _doubts(trained_on, people, sum(person is None for person in person_of.values())),
     }
-    return {**found, "words": _words(found)}
+    return found, {key for key in keys if person_of[key] in common or is_own.get(key, False)}
 
 
 def _own_crops(
@@ -87,7 +106,7 @@ def _doubts(trained_on: TrainedOn, people: Sequence[str], num_nameless: int) -> 
     return doubts
 
 
-def _words(found: Mapping[str, Any]) -> str:
+def _words(found: Mapping[str, Any], what: str) -> str:
     common, crops = len(found["people_in_training"]), found["crops_in_training"]
     if not found["warning"]:
         if found["doubts"]:
@@ -110,9 +129,10 @@ def _words(found: Mapping[str, Any]) -> str:
         parts.append(f"{common:,} of {counted(found['people'], 'person')} trained on, by their names")
     if crops:
         parts.append(f"{crops:,} of {counted(found['photos'], 'crop')} from the training itself")
-    pairs = f"{found['pairs_touched']:,} of {counted(found['pairs'], 'pair')}"
+    touched = f"{found[f'{what}s_touched']:,} of {counted(found[f'{what}s'], what)}"
+    number = "accuracy" if what == "pair" else "report"
     return (
-        f"{pairs} hold what the model was trained on: {' and '.join(parts)}. The accuracy says how well the "
-        "training set was learned, not how well other people will be told apart; measure on people that were "
-        "not trained on (data.exclude leaves people out of a training)."
+        f"{touched} hold what the model was trained on: {' and '.join(parts)}. The {number} says how well "
+        "the training set was learned, not how well other people will be told apart; measure on people that "
+        "were not trained on (data.exclude leaves people out of a training)."
     )

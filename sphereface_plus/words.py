@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-PLURALS = {"identity": "identities", "person": "people", "class": "classes", "bias": "biases"}
+PLURALS = {
+    "identity": "identities",
+    "person": "people",
+    "class": "classes",
+    "bias": "biases",
+    "search": "searches",
+}
 
 
 def plural(thing: str) -> str:

@@ -48,7 +48,8 @@ DRAWN_DISTRACTORS = 3
 
 # A measurement (eval)
 DISTRACTOR_ORDER = 5
-"""The order of a set of distractors. Place: set (eval/megaface/challenge.py)."""
+"""The order of a set of distractors. Place: set (eval/megaface/challenge.py), or number of the order
+(eval/identify/numbers.py)."""
 
 # A pairs list of somebody's own photos (data_prep/pair_choice.py)
 VERIFIED_PEOPLE = 0

@@ -1,0 +1,1 @@
+"""Identification on any photos: who is found among how many."""

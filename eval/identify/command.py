@@ -1,0 +1,170 @@
+"""The command `python -m eval identify`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from sphereface_plus.commands.model_argument import Precision
+
+# torch and what needs it are imported inside the command: --help and a wrong option answer at once.
+
+
+@click.command()
+@click.option(
+    "--model",
+    metavar="MODEL",
+    help="Run folder, checkpoint, weight file, ONNX file, embeddings (store or .npz), or the word pixels. "
+    "Not needed where gallery, probes and distractors are embeddings.",
+)
+@click.option(
+    "--gallery",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Who can be found: a folder person/photo of photos or crops, a manifest, a list `path person`, a "
+    ".rec, a .tar, or embeddings (store or .npz) with the keys person/photo. Without --probes each of its "
+    "photos is searched for among the others.",
+)
+@click.option(
+    "--probes",
+    type=click.Path(path_type=Path),
+    help="Who is searched for, in the same forms. People that are not in the gallery are searches without a "
+    "mate: they say how often somebody unknown is taken for somebody known.",
+)
+@click.option(
+    "--distractors",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="More entries of the gallery, of people who are none of the probes, in the same forms; their names "
+    "are not needed. May be given several times.",
+)
+@click.option(
+    "--template",
+    type=click.Choice(["mean", "best", "image"]),
+    help="What is enrolled. mean: one a person, the mean of its unit embeddings. best: one a person, its "
+    "longest embedding. image: every photo.  [default: mean; image without --probes]",
+)
+@click.option(
+    "--flip",
+    type=click.Choice(["none", "sum", "concat"]),
+    default="none",
+    help="How the mirrored crop's embedding joins.",
+)
+@click.option(
+    "--groups",
+    type=click.Path(path_type=Path),
+    help="CSV with a header `identity,group,...`: error rates of each group of people, too.",
+)
+@click.option(
+    "--orders",
+    type=click.IntRange(min=1),
+    default=5,
+    help="Random orders of the distractors, for rank-1 by their number.",
+)
+@click.option(
+    "--input",
+    "input_file",
+    type=click.Path(path_type=Path),
+    help="Input spec (YAML, as in configs/input) of pixels, or of an ONNX file with none beside it.",
+)
+@click.option(
+    "--crops",
+    type=click.Path(path_type=Path),
+    help="Folder to align photos into; models of one template can share it.  [default: OUT]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes that align photos.  [default: the number of cores]",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    help="Where the network runs; auto takes CUDA where there is one.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "auto"]),
+    default="fp32",
+    help="What the network runs in; auto: bf16 or fp16 where the device is fast in it.",
+)
+@click.option("--no-thumbnails", is_flag=True, help="No faces on OUT/report.html.")
+@click.option("--public-names", is_flag=True, help="Names of people and photos in OUT/public.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the report. OUT/public gets one without faces, names and paths, to publish.",
+)
+def identify(
+    model: str | None,
+    gallery: Path,
+    probes: Path | None,
+    distractors: tuple[Path, ...],
+    template: Any,
+    flip: Any,
+    groups: Path | None,
+    orders: int,
+    input_file: Path | None,
+    crops: Path | None,
+    workers: int | None,
+    device: str,
+    precision: Precision,
+    no_thumbnails: bool,
+    public_names: bool,
+    out: Path,
+) -> None:
+    """Measure identification: who is found among how many.
+
+    Closed set: rank-k, CMC, rank-1 by the number of distractors. Open set: how often somebody unknown is
+    taken for somebody known (FPIR), and somebody known is not found at that threshold (FNIR). The same
+    command again continues one that was stopped.
+
+    \b
+    python -m eval identify --model runs/mine --gallery known --probes new --distractors others --out OUT
+    """
+    from sphereface_plus.model_files import check_model
+    from sphereface_plus.path_checks import check_folder, check_source
+
+    # What is not there is refused before torch is imported.
+    check_folder(out)
+    for place, what in ((gallery, "gallery"), (probes, "probes"), (groups, "CSV of groups")):
+        if place is not None:
+            check_source(place, what)
+    for place in distractors:
+        check_source(place, "distractors")
+    if model is not None and model != "pixels":
+        check_model(model, onnx=True, embeddings=True)
+
+    from ..model import ModelAsked
+    from ..public import PUBLIC
+    from . import run as identification
+    from .words import table
+
+    asked = identification.Identification(
+        ModelAsked(model or "", input_file, crops, workers, device, precision),
+        gallery,
+        probes,
+        distractors,
+        out,
+        template or ("image" if probes is None else "mean"),
+        flip,
+        orders,
+        groups,
+        command=shlex.join(["python", "-m", "eval", *sys.argv[1:]]),
+        thumbnails=not no_thumbnails,
+        public_names=public_names,
+    )
+    report, page = identification.run(asked)
+    for note in report["notes"]:
+        click.echo(f"note: {note['words']}", err=True)
+    click.echo(table(report))
+    click.echo(f"report: {page}")
+    hidden = "faces and paths" if public_names else "faces, names and paths"
+    click.echo(f"to publish, without {hidden}: {page.parent / PUBLIC}")

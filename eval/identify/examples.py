@@ -1,0 +1,138 @@
+"""Searches to look at: the hardest probes, unknown people of high scores, distractors like a mate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..search import scores_of_pairs
+
+if TYPE_CHECKING:
+    from .run import Measured
+
+NUM_EXAMPLES = 8
+NUM_ABOVE = 3
+"""Of those that rank above a mate."""
+
+Example = dict[str, Any]
+"""`photos`: plain data, each with `set` (its role), `key`, `person`, `is` (what it is here), and `score`."""
+
+
+def hardest(measured: Measured) -> list[Example]:
+    """Probes whose mate is not first, those first where it lags behind most: the probe, its mate, and who is
+    ranked above."""
+    searches, searched = measured.searches, measured.searched
+    missed = np.flatnonzero(searches.mated & (searches.above > 0))
+    lag = searches.highest[missed] - searches.mate_score[missed]
+    examples = []
+    for search in missed[np.argsort(-lag, kind="stable")][:NUM_EXAMPLES]:
+        mate_score = searches.mate_score[search]
+        others = [
+            _entry(measured, search, int(row), "above", float(score))
+            for row, score in zip(
+                searched.others[search, :NUM_ABOVE], searched.other_scores[search, :NUM_ABOVE], strict=True
+            )
+            if score >= mate_score
+        ]
+        mate = _entry(measured, search, int(searched.mate[search]), "mate", float(mate_score))
+        examples.append(
+            {
+                "photos": [_probe(measured, search), mate, *others],
+                "rank": int(searches.above[search]) + 1,
+            }
+        )
+    return examples
+
+
+def unknown(measured: Measured) -> list[Example]:
+    """Searches without a mate that score highest, and with whom: false positives first."""
+    searches, searched = measured.searches, measured.searched
+    rest = np.flatnonzero(~searches.mated & np.isfinite(searches.highest))
+    order = rest[np.argsort(-searches.highest[rest], kind="stable")][:NUM_EXAMPLES]
+    return [
+        {
+            "photos": [
+                _probe(measured, search),
+                _entry(
+                    measured,
+                    search,
+                    int(searched.others[search, 0]),
+                    "above",
+                    float(searches.highest[search]),
+                ),
+            ]
+        }
+        for search in order
+    ]
+
+
+def twins(measured: Measured) -> list[Example]:
+    """Distractors that score highest with a mate, of those among the best of a search: each once."""
+    searched, searches = measured.searched, measured.searches
+    num_enrolled = len(measured.enrolled)
+    of_mated = searched.others[searches.mated]
+    search, column = np.nonzero(of_mated >= num_enrolled)
+    if not len(search):
+        return []
+    mates = searched.mate[searches.mated][search]
+    distractors = of_mated[search, column] - num_enrolled
+    pairs = np.unique(np.stack([mates, distractors], axis=1), axis=0)
+    needed, place = np.unique(pairs[:, 1], return_inverse=True)
+    rows = measured.joined.rows[measured.joined.order[needed]]
+    scores = scores_of_pairs(measured.enrolled, pairs[:, 0], rows, place)
+    examples, shown = [], set()
+    for index in np.argsort(-scores, kind="stable"):
+        mate, distractor = (int(number) for number in pairs[index])
+        if distractor in shown:
+            continue
+        shown.add(distractor)
+        score = float(scores[index])
+        entry = _of_distractor(measured, distractor, "distractor", score)
+        like = rows[place[index]]
+        examples.append({"photos": [_enrolled_photo(measured, mate, like, "mate", None), entry]})
+        if len(examples) == NUM_EXAMPLES:
+            break
+    return examples
+
+
+def _probe(measured: Measured, search: int) -> dict[str, Any]:
+    row = measured.probe_rows[search]
+    photos = measured.probes.photos
+    return _photo(photos.role, photos.keys[row], photos.people[row], "probe", None)
+
+
+def _entry(measured: Measured, search: int, row: int, what: str, score: float) -> dict[str, Any]:
+    """A row of the enrolled templates and then distractors, as the search saw it."""
+    if row >= len(measured.enrolled):
+        return _of_distractor(measured, row - len(measured.enrolled), what, score)
+    like = measured.probes.rows[measured.probe_rows[search]]
+    own = int(measured.probe_rows[search]) if measured.probes is measured.gallery else None
+    return _enrolled_photo(measured, row, like, what, score, own)
+
+
+def _of_distractor(measured: Measured, number: int, what: str, score: float) -> dict[str, Any]:
+    place, row = measured.distractor_rows[number]
+    photos = measured.distractors[place].photos
+    return _photo(photos.role, photos.keys[row], photos.people[row], what, score)
+
+
+def _enrolled_photo(
+    measured: Measured, row: int, like: np.ndarray, what: str, score: float | None, own: int | None = None
+) -> dict[str, Any]:
+    """Of the photos that a template is of the one that is most like an embedding (D,), but not the image
+    itself, `own`."""
+    gallery, person = measured.gallery, measured.names[measured.enrolled_people[row]]
+    rows = np.array(
+        [
+            place
+            for place in np.flatnonzero(gallery.kept).tolist()
+            if gallery.photos.people[place] == person and place != own
+        ]
+    )
+    scores = scores_of_pairs(like[None], np.zeros(len(rows), int), gallery.rows[rows], np.arange(len(rows)))
+    return _photo("gallery", gallery.photos.keys[rows[np.argmax(scores)]], person, what, score)
+
+
+def _photo(role: str, key: str, person: str, what: str, score: float | None) -> dict[str, Any]:
+    return {"set": role, "key": key, "person": person, "is": what, "score": score}

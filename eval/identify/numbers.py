@@ -1,0 +1,216 @@
+"""The numbers of an identification report, from searches: plain data.
+
+Shapes: Q searches, M of them with a mate, S sizes, N distractors. What the numbers are is defined in
+identification.py; here they are put together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sphereface_plus.data.streams import DISTRACTOR_ORDER, generator
+
+from ..enrolled import Searched, identify
+from ..identification import FPIRS, OpenSetPoint, cmc, det, open_set_point
+from ..intervals import subject_interval
+from ..search import Reordered
+from ..statistics import cosine_to_l2
+
+RANKS = (1, 2, 5, 10, 20, 50, 100)
+DEEPEST = 100
+"""Of the CMC's ranks."""
+DET_POINTS = 400
+RANK = 1
+"""Of FNIR: the mate must come first."""
+
+
+@dataclass(frozen=True)
+class Searches:
+    """Q searches among all enrolled and all distractors."""
+
+    people: np.ndarray
+    """(Q,) numbers of people."""
+    mate_score: np.ndarray
+    """(Q,); -inf for a search without a mate."""
+    above: np.ndarray
+    """(Q,): others that score as high as the mate or higher."""
+    highest: np.ndarray
+    """(Q,): the highest score of other people."""
+
+    @property
+    def mated(self) -> np.ndarray:
+        """(Q,) bool."""
+        return np.isfinite(self.mate_score)
+
+    def only(self, which: np.ndarray) -> Searches:
+        """Those that are true in `which` (Q,)."""
+        return Searches(self.people[which], self.mate_score[which], self.above[which], self.highest[which])
+
+
+def sizes_of(num_distractors: int) -> list[int]:
+    """0, 10, 100, ... and all."""
+    powers = (10**power for power in range(1, 12))
+    return [
+        0,
+        *(size for size in powers if size < num_distractors),
+        *[num_distractors][: num_distractors > 0],
+    ]
+
+
+def closed_set(searches: Searches, entries: int) -> dict[str, Any]:
+    """Rank-k and CMC of the searches with a mate, among so many entries of other people and of the mate."""
+    mated = searches.only(searches.mated)
+    ranks = [rank for rank in RANKS if rank <= max(1, entries)]
+    deepest = np.arange(1, min(DEEPEST, max(1, entries)) + 1)
+    return {
+        "ranks": [
+            {
+                "rank": rank,
+                "share": float(np.mean(mated.above < rank)),
+                "interval": subject_interval(mated.above < rank, mated.people),
+            }
+            for rank in ranks
+        ],
+        "cmc": {"rank": deepest.tolist(), "share": cmc(mated.above, deepest.tolist()).tolist()},
+        "not_first": int(np.sum(mated.above > 0)),
+    }
+
+
+def by_distractors(
+    probes: np.ndarray,
+    probe_people: np.ndarray,
+    enrolled: np.ndarray,
+    enrolled_people: np.ndarray,
+    distractors: Reordered,
+    searched: Searched,
+    own: np.ndarray | None,
+    *,
+    orders: int,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Rank-1 with the first 0, 10, 100, ... and all of the distractors, in several random orders.
+
+    searched: the search among all distractors, counted at 0 and N of them: a probe that no distractor scores
+    above needs no search more. own: as in `identify`. seed: of the orders.
+    """
+    sizes = sizes_of(distractors.shape[0])
+    mated = np.flatnonzero(searched.mate >= 0)
+    before, after = searched.above[mated, 0], searched.above[mated, -1]
+    moved = mated[after > before]
+    first = np.empty((orders, len(mated), len(sizes)), dtype=bool)
+    first[:] = (before == 0)[None, :, None]
+    if len(moved):
+        for order in range(orders):
+            shuffled = generator(seed, DISTRACTOR_ORDER, order).permutation(len(distractors.order))
+            found = identify(
+                probes[moved],
+                probe_people[moved],
+                enrolled,
+                enrolled_people,
+                Reordered(distractors.rows, distractors.order[shuffled]),
+                sizes,
+                own=None if own is None else own[moved],
+            )
+            first[order, after > before] = found.above == 0
+            if progress is not None:
+                progress(order + 1, orders)
+    return [
+        {
+            "distractors": size,
+            "mean": float(shares.mean()),
+            "std": float(shares.std()),
+            "lowest": float(shares.min()),
+            "highest": float(shares.max()),
+            "orders": 1 if size in (0, distractors.shape[0]) else orders,
+            "interval": subject_interval(first[0, :, column], probe_people[mated]),
+        }
+        for column, size in enumerate(sizes)
+        for shares in [first[:, :, column].mean(axis=1)]
+    ]
+
+
+def open_set(searches: Searches) -> dict[str, Any]:
+    """FNIR at FPIR, DET, thresholds. Without a search that has no mate, those with one are searched without
+    their person, and `nonmated_are` says so."""
+    mated, rest = searches.only(searches.mated), searches.only(~searches.mated)
+    given = len(rest.people) > 0
+    nonmated = rest if given else mated
+    curve = det(mated.mate_score, mated.above, nonmated.highest, RANK)
+    kept = np.unique(np.linspace(0, len(curve.fpir) - 1, DET_POINTS).round().astype(int))
+    if len(curve.fpir) > DET_POINTS:  # the strict end is where a step is seen
+        kept = np.unique(np.geomspace(1, len(curve.fpir), DET_POINTS).round().astype(int) - 1)
+    return {
+        "rank": RANK,
+        "nonmated": len(nonmated.people),
+        "nonmated_people": len(np.unique(nonmated.people)),
+        "nonmated_are": "given" if given else "mated",
+        "points": [
+            point_record(
+                open_set_point(
+                    mated.mate_score,
+                    mated.above,
+                    mated.people,
+                    nonmated.highest,
+                    nonmated.people,
+                    fpir,
+                    RANK,
+                )
+            )
+            for fpir in FPIRS
+        ],
+        "det": {"fpir": curve.fpir[kept].tolist(), "fnir": curve.fnir[kept].tolist()},
+    }
+
+
+def point_record(point: OpenSetPoint) -> dict[str, Any]:
+    """An operating point as plain data, its threshold in cosine and L2."""
+    low, high = (_finite(edge) for edge in point.threshold_interval)
+    threshold = _finite(point.threshold)
+    return {
+        "fpir": point.fpir,
+        "false_positives": point.false_positives,
+        "fnir": point.fnir,
+        "fnir_interval": point.fnir_interval,
+        "threshold_cosine": threshold,
+        "threshold_cosine_interval": (low, high),
+        "threshold_l2": cosine_to_l2(threshold),
+        "threshold_l2_interval": (cosine_to_l2(high), cosine_to_l2(low)),
+        "resolution": point.resolution,
+    }
+
+
+def _finite(threshold: float) -> float:
+    """A threshold that every score reaches is the lowest cosine."""
+    return max(-1.0, threshold)
+
+
+def reference(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The operating point that groups are compared at, and photos judged by: FPIR 1e-2 where it is resolved
+    at all, else 1e-1."""
+    return next(
+        (point for point in points if point["fpir"] == 1e-2 and point["resolution"] != "unresolved"),
+        points[0],
+    )
+
+
+def per_identity(searches: Searches, names: Sequence[str]) -> list[dict[str, Any]]:
+    """A row a person with a mate, those found least often first. names: of people, by their numbers."""
+    mated = searches.only(searches.mated)
+    rows = []
+    for person in np.unique(mated.people):
+        own = mated.only(mated.people == person)
+        rows.append(
+            {
+                "person": names[person],
+                "searches": len(own.people),
+                "first": int(np.sum(own.above == 0)),
+                "lowest_mate_score": float(own.mate_score.min()),
+                "highest_other_score": float(own.highest.max()),
+            }
+        )
+    return sorted(rows, key=lambda row: (row["first"] / row["searches"], row["lowest_mate_score"]))

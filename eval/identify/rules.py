@@ -1,0 +1,181 @@
+"""Which photos are searched, and among which: the rules, applied and counted.
+
+A probe whose image is in the gallery, too, would find itself: it is left out.
+A distractor must be nobody who is searched for: left out is who has a name of the gallery's or the
+probes', and an image that is one of theirs, byte by byte.
+Without probes each photo of the gallery is searched for among the others (leave-one-out); of a person's
+photos that are equal, byte by byte, the first stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sphereface_plus.data.formats.embeddings import EmbeddingsError
+from sphereface_plus.data.trained_on import same_name
+from sphereface_plus.words import counted
+
+from ..errors import PhotosError
+from ..model import Embedded
+from ..photos import first_three
+from .copies import copies_in
+from .named_photos import NamedPhotos
+
+NUM_EXAMPLES = 3
+
+
+@dataclass
+class PhotoSet:
+    """Photos, their embeddings, and which of them stay."""
+
+    photos: NamedPhotos
+    embedded: Embedded
+    kept: np.ndarray = field(init=False)
+    """(N,) bool."""
+
+    def __post_init__(self) -> None:
+        self.kept = np.ones(len(self.photos.keys), dtype=bool)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """(N, D)."""
+        return self.embedded.rows
+
+    def crops(self) -> Sequence[Any] | None:
+        """Of all photos, in their order; None where they are not available."""
+        files = self.embedded.files
+        if files is None or any(key not in files for key in self.photos.keys):
+            return None
+        return [files[key] for key in self.photos.keys]
+
+
+Note = dict[str, Any]
+"""`words` with the count at their end, `count`, `role`, and `examples`, photo keys or names of people."""
+
+
+def check_rows(sets: Sequence[PhotoSet]) -> None:
+    """Raises EmbeddingsError for embeddings of two dimensions, or of none (zeros), naming the photos."""
+    first = sets[0]
+    for other in sets[1:]:
+        if other.rows.shape[1] != first.rows.shape[1]:
+            raise EmbeddingsError(
+                f"{first.photos.place} has embeddings of {first.rows.shape[1]} numbers, {other.photos.place} "
+                f"of {other.rows.shape[1]}; embed both with one model and the same flip"
+            )
+    for each in sets:
+        squared = np.einsum("nd,nd->n", each.rows, each.rows, dtype=np.float64)
+        wrong = np.flatnonzero(~(np.isfinite(squared) & (squared > 0)))
+        if len(wrong):
+            raise EmbeddingsError(
+                f"{each.photos.place}: {len(wrong):,} of {counted(len(squared), 'embedding')} have no "
+                f"direction, they are zero or not finite ({first_three(_keys(each, wrong))}); make them "
+                "again, or take these photos away"
+            )
+
+
+def apply_rules(gallery: PhotoSet, probes: PhotoSet | None, distractors: Sequence[PhotoSet]) -> list[Note]:
+    """Takes out what the rules above say, and returns what was found, in words.
+
+    Raises PhotosError where nothing is left.
+    """
+    searched = [gallery] if probes is None else [gallery, probes]
+    notes: list[Note] = []
+    if probes is None:
+        notes += _copies_of_a_person(gallery)
+    else:
+        found = _copies(gallery, probes)
+        probes.kept[list(found)] = False
+        words = "Probes left out, as their image is in the gallery, byte by byte, and would find itself"
+        notes += _note("probes", words, _keys(probes, found))
+        if not probes.kept.any():
+            raise PhotosError(f"{probes.photos.place}: all its images are in the gallery, too; give others")
+        notes += _odd_names(gallery, probes)
+    notes += _two_people(gallery)
+    people = {same_name(name): name for each in searched for name in each.photos.people}
+    for each in distractors:
+        notes += _overlap(each, people, searched)
+        if not each.kept.any():
+            raise PhotosError(
+                f"{each.photos.place}: all its people or images are those of the gallery or the probes; "
+                "give distractors who are not"
+            )
+    return notes
+
+
+def _overlap(distractors: PhotoSet, people: dict[str, str], searched: Sequence[PhotoSet]) -> list[Note]:
+    role, names = distractors.photos.role, distractors.photos.people
+    named = np.array([bool(name) and not same_name(name).isdecimal() for name in names])
+    same = named & np.array([same_name(name) in people for name in names])
+    distractors.kept[same] = False
+    words = "Distractors left out, as they have the name of somebody in the gallery or the probes"
+    notes = _note(role, words, [names[row] for row in np.flatnonzero(same)])
+    copies = sorted({row for each in searched for row in _copies(each, distractors) if distractors.kept[row]})
+    distractors.kept[copies] = False
+    words = "Distractors left out, as their image is one of the gallery or the probes, byte by byte"
+    notes += _note(role, words, _keys(distractors, copies))
+    if unsure := int(np.sum(~named)):
+        words = "Distractors whose names cannot show that they are others: they have none, or a number"
+        notes += [{"role": role, "words": f"{words}: {unsure:,}.", "count": unsure, "examples": []}]
+    return notes
+
+
+def _copies_of_a_person(gallery: PhotoSet) -> list[Note]:
+    again = []
+    for row, others in _copies(gallery, gallery).items():
+        if any(
+            other < row and gallery.photos.people[other] == gallery.photos.people[row] for other in others
+        ):
+            again.append(row)
+    gallery.kept[again] = False
+    words = "Photos left out, as they are copies of another of the same person, byte by byte"
+    return _note("gallery", words, _keys(gallery, again))
+
+
+def _two_people(gallery: PhotoSet) -> list[Note]:
+    people = gallery.photos.people
+    found = [
+        row
+        for row, others in _copies(gallery, gallery).items()
+        if any(people[other] != people[row] for other in others)
+    ]
+    words = "Photos of the gallery whose image is another person's, too: whose it is, is not certain"
+    return _note("gallery", words, _keys(gallery, found))
+
+
+def _odd_names(gallery: PhotoSet, probes: PhotoSet) -> list[Note]:
+    there = {same_name(name): name for name in gallery.photos.people}
+    exact = set(gallery.photos.people)
+    odd = sorted({name for name in probes.photos.people if name not in exact and same_name(name) in there})
+    words = "People of the probes whose name is in the gallery written otherwise, and who count as others"
+    notes = _note("probes", words, odd)
+    same = sorted(set(gallery.photos.keys) & set(_keys(probes, np.flatnonzero(probes.kept))))
+    words = "Photos with one name in the gallery and the probes, whose images differ"
+    return notes + _note("probes", words, same)
+
+
+def _note(role: str, words: str, examples: Sequence[str]) -> list[Note]:
+    if not examples:
+        return []
+    return [
+        {
+            "role": role,
+            "words": f"{words}: {len(examples):,}.",
+            "count": len(examples),
+            "examples": list(dict.fromkeys(examples))[:NUM_EXAMPLES],
+        }
+    ]
+
+
+def _copies(among: PhotoSet, images: PhotoSet) -> dict[int, list[int]]:
+    ours, theirs = among.crops(), images.crops()
+    if ours is None or theirs is None:
+        return copies_in(among.rows, images.rows)
+    return copies_in(ours, theirs)
+
+
+def _keys(photos: PhotoSet, rows: Any) -> list[str]:
+    return [photos.photos.keys[row] for row in rows]

@@ -1,0 +1,65 @@
+"""An identification's key figures in a few lines, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sphereface_plus.words import counted
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """What the command prints."""
+    results, opened = report["results"], report["results"]["open_set"]
+    searched, people = counted(results["mated"], "search"), counted(results["mated_people"], "person")
+    enrolled = (
+        f"{counted(results['enrolled'], 'template')} of {counted(results['enrolled_people'], 'person')}"
+    )
+    lines = [
+        f"{searched} with a mate, of {people}, among {enrolled} and "
+        f"{counted(results['distractors'], 'distractor')}"
+    ]
+    for rank in results["ranks"][:4]:
+        low, high = rank["interval"]
+        lines.append(f"rank-{rank['rank']:<3} {_percent(rank['share'])} (95 %: {_range(low, high)})")
+    for row in results["by_distractors"]:
+        if 0 < row["distractors"] < results["distractors"]:
+            lines.append(
+                f"rank-1 with {row['distractors']:,} of the distractors: {_percent(row['mean'])} "
+                f"(standard deviation of {row['orders']} orders {100 * row['std']:.2f})"
+            )
+    lines.append(nonmated_words(opened))
+    for point in opened["points"]:
+        low, high = point["fnir_interval"]
+        mark = "" if point["resolution"] == "resolved" else f", {RESOLUTIONS[point['resolution']]}"
+        lines.append(
+            f"FNIR {_percent(point['fnir'])} (95 %: {_range(low, high)}) at FPIR {point['fpir']:g}{mark}: "
+            f"unknown below a cosine of {point['threshold_cosine']:.4f}, an L2 distance above "
+            f"{point['threshold_l2']:.4f}"
+        )
+    return "\n".join(lines)
+
+
+RESOLUTIONS = {
+    "coarse": "which so few searches show coarsely",
+    "unresolved": "which so few searches cannot show",
+}
+
+
+def nonmated_words(opened: Mapping[str, Any]) -> str:
+    """Which searches stand for unknown people."""
+    of = f"of {counted(opened['nonmated_people'], 'person')}"
+    if opened["nonmated_are"] == "given":
+        return f"{counted(opened['nonmated'], 'search')} without a mate, {of}"
+    return (
+        f"no probe is without a mate: the {counted(opened['nonmated'], 'search')} with one stand for unknown "
+        f"people, {of}, searched without their own person"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def _range(low: float, high: float) -> str:
+    return f"{100 * low:.2f} to {100 * high:.2f}"

@@ -1,0 +1,299 @@
+"""`python -m eval identify`: planted answers, the rules, messages, and going on after a stop."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from eval import model as embedding
+from sphereface_plus.data.formats.embeddings import write_embeddings
+
+NUMBERS = 16
+
+
+def unit(place: int, towards: int | None = None, share: float = 0.0) -> np.ndarray:
+    """A direction along one axis, leaning towards another."""
+    vector = np.zeros(NUMBERS, np.float32)
+    vector[place] = 1 - share
+    if towards is not None:
+        vector[towards] = share
+    return vector
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A function that writes embeddings: name of the file, and photo key -> embedding."""
+
+    def write(name: str, photos: dict[str, np.ndarray], **meta):
+        path = tmp_path / f"{name}.npz"
+        write_embeddings(path, list(photos), np.stack(list(photos.values())), meta)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def planted(store):
+    """Three people; Ann's second probe looks like Ben, Cat's like a distractor; two unknown people."""
+    gallery = store("gallery", {"Ann/1": unit(0), "Ben/1": unit(1), "Cat/1": unit(2)})
+    probes = store(
+        "probes",
+        {
+            "Ann/2": unit(0, 9, 0.1),
+            "Ann/3": unit(1, 0, 0.4),
+            "Ben/2": unit(1, 9, 0.2),
+            "Cat/2": unit(2, 7, 0.55),
+            "Dan/1": unit(9, 0, 0.3),
+            "Eve/1": unit(9, 1, 0.1),
+        },
+    )
+    distractors = store("others", {f"p{number}/1": unit(number) for number in range(5, 9)})
+    return "--gallery", gallery, "--probes", probes, "--distractors", distractors
+
+
+def read(out) -> dict:
+    return json.loads((out / "report.json").read_text())
+
+
+def cosine(first, second) -> float:
+    return float(first @ second / np.linalg.norm(first) / np.linalg.norm(second))
+
+
+def test_planted_ranks_scores_and_thresholds_come_out(planted, run_eval, tmp_path):
+    run_eval("identify", *planted, "--out", tmp_path / "out")
+    report = read(tmp_path / "out")
+    results, searches = report["results"], report["per_search"]
+    assert searches["probe"] == ["Ann/2", "Ann/3", "Ben/2", "Cat/2", "Dan/1", "Eve/1"]
+    assert searches["above"] == [0, 1, 0, 1, None, None]
+    assert searches["other"][1:4:2] == ["Ben", "p7/1"]
+    assert searches["other_is_distractor"][1:4:2] == [0, 1]
+    assert searches["mate_score"][:2] == pytest.approx(
+        [cosine(unit(0, 9, 0.1), unit(0)), cosine(unit(1, 0, 0.4), unit(0))], abs=1e-6
+    )
+    assert [(rank["rank"], rank["share"]) for rank in results["ranks"]] == [(1, 0.5), (2, 1.0), (5, 1.0)]
+    at = {row["distractors"]: row["mean"] for row in results["by_distractors"]}
+    assert at == {0: 0.75, 4: 0.5}
+    assert (results["mated"], results["nonmated"], results["distractors"]) == (4, 2, 4)
+    strict = results["open_set"]["points"][-1]
+    assert strict["resolution"] == "unresolved"
+    highest = cosine(unit(9, 0, 0.3), unit(0))  # Dan with Ann
+    assert strict["threshold_cosine"] == pytest.approx(highest, abs=1e-6)
+    assert strict["threshold_cosine"] > searches["other_score"][4]
+    assert strict["threshold_l2"] == pytest.approx(np.sqrt(2 - 2 * highest), abs=1e-5)
+    assert (strict["false_positives"], strict["fnir"]) == (0, 0.5)
+
+
+def test_the_terminal_has_the_key_figures(planted, run_eval, tmp_path):
+    output = run_eval("identify", *planted, "--out", tmp_path / "out").output
+    assert "4 searches with a mate, of 3 people, among 3 templates of 3 people and 4 distractors" in output
+    assert "rank-1   50.00 % (95 %: " in output
+    assert "2 searches without a mate, of 2 people" in output
+    assert "at FPIR 0.001, which so few searches cannot show: unknown below a cosine of 0.39" in output
+    assert f"report: {tmp_path / 'out' / 'report.html'}" in output
+
+
+def test_without_probes_each_photo_is_searched_for_among_the_others(store, run_eval, tmp_path):
+    photos = {"Ann/1": unit(0), "Ann/2": unit(0, 9, 0.1), "Ben/1": unit(1), "Ben/2": unit(0, 1, 0.3)}
+    gallery = store("all", photos | {"Cat/1": unit(5, 0, 0.2)})
+    run_eval("identify", "--gallery", gallery, "--out", tmp_path / "out")
+    report = read(tmp_path / "out")
+    assert report["leave_one_out"]
+    assert report["template"]["kind"] == "image"
+    assert report["per_search"]["above"] == [0, 0, 0, 2, None]
+    assert report["results"]["by_distractors"][-1]["distractors"] == 0
+    error = "without --probes each photo is searched for among the others, so that each is enrolled"
+    assert (
+        error
+        in run_eval(
+            "identify", "--gallery", gallery, "--template", "mean", "--out", tmp_path / "b", code=1
+        ).output
+    )
+
+
+def test_if_nobody_is_unknown_searches_without_their_person_stand_for_it(store, run_eval, tmp_path):
+    gallery = store("gallery", {"Ann/1": unit(0), "Ben/1": unit(1)})
+    probes = store("probes", {"Ann/2": unit(0, 1, 0.1), "Ben/2": unit(1, 0, 0.2)})
+    output = run_eval("identify", "--gallery", gallery, "--probes", probes, "--out", tmp_path / "out").output
+    opened = read(tmp_path / "out")["results"]["open_set"]
+    assert (opened["nonmated_are"], opened["nonmated"]) == ("mated", 2)
+    expected = "no probe is without a mate: the 2 searches with one stand for unknown people, of 2 people"
+    assert expected in output
+
+
+def test_what_overlaps_is_left_out_counted_and_named(store, run_eval, tmp_path):
+    gallery = store("gallery", {"Ann/1": unit(0), "Ben/1": unit(1)})
+    probes = store("probes", {"Ann/2": unit(0), "Ben/2": unit(1, 0, 0.2), "ben/3": unit(3)})
+    others = store(
+        "others",
+        {"ann/9": unit(5), "Dora/1": unit(1, 0, 0.2), "7/1": unit(6), "Eli/1": unit(7), "x": unit(8)},
+    )
+    arguments = "--gallery", gallery, "--probes", probes, "--distractors", others
+    output = run_eval("identify", *arguments, "--out", tmp_path / "out").output
+    report = read(tmp_path / "out")
+    assert [(each["role"], each["photos"], each["kept"]) for each in report["sets"]] == [
+        ("gallery", 2, 2),
+        ("probes", 3, 2),
+        ("distractors", 5, 3),
+    ]
+    assert [note["examples"] for note in report["notes"]] == [["Ann/2"], ["ben"], ["ann"], ["Dora/1"], []]
+    for words in (
+        "note: Probes left out, as their image is in the gallery, byte by byte, and would find itself: 1.",
+        "note: People of the probes whose name is in the gallery written otherwise, and who count as others: "
+        "1.",
+        "note: Distractors left out, as they have the name of somebody in the gallery or the probes: 1.",
+        "note: Distractors left out, as their image is one of the gallery or the probes, byte by byte: 1.",
+        "note: Distractors whose names cannot show that they are others: they have none, or a number: 2.",
+    ):
+        assert words in output
+
+
+def test_copies_of_a_photo_are_no_mates_of_it(store, run_eval, tmp_path):
+    photos = {
+        "Ann/1": unit(0),
+        "Ann/2": unit(0),
+        "Ann/3": unit(0, 3, 0.1),
+        "Ben/1": unit(1),
+        "Cat/1": unit(1),
+    }
+    run_eval("identify", "--gallery", store("all", photos), "--out", tmp_path / "out")
+    report = read(tmp_path / "out")
+    assert report["per_search"]["probe"] == ["Ann/1", "Ann/3", "Ben/1", "Cat/1"]
+    assert [(note["words"].split(",")[0], note["count"]) for note in report["notes"]] == [
+        ("Photos left out", 1),
+        ("Photos of the gallery whose image is another person's", 2),
+    ]
+
+
+def test_templates_are_named_and_differ(store, run_eval, tmp_path):
+    photos = {"Ann/1": unit(0), "Ann/2": 3 * unit(1), "Ben/1": unit(2)}
+    gallery, probes = (
+        store("gallery", photos),
+        store("probes", {"Ann/3": unit(0, 1, 0.5), "Ben/2": unit(2, 3, 0.1)}),
+    )
+    scores = {}
+    for kind in ("mean", "best", "image"):
+        run_eval(
+            *("identify", "--gallery", gallery, "--probes", probes),
+            *("--template", kind, "--out", tmp_path / kind),
+        )
+        report = read(tmp_path / kind)
+        scores[kind] = report["per_search"]["mate_score"][0]
+        assert report["template"]["kind"] == kind
+    assert scores == pytest.approx({"mean": 1.0, "best": np.sqrt(0.5), "image": np.sqrt(0.5)}, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("gallery", "probes", "message"),
+    [
+        ({"Ann/1": unit(0)}, {"Ann/2": np.ones(3, np.float32)}, "has embeddings of 16 numbers, "),
+        ({"Ann/1": 0 * unit(0)}, {"Ann/2": unit(0)}, "1 of 1 embedding have no direction, they are zero or"),
+        ({"Ann/1": unit(0)}, {"Ben/2": unit(1)}, "holds nobody of "),
+        ({"Ann/1": unit(0)}, {"Ann/2": unit(0)}, "all its images are in the gallery, too; give others"),
+        (
+            {"1": unit(0)},
+            {"Ann/2": unit(0)},
+            "1 key of 1 do not say whose they are (1); keys must be person/",
+        ),
+    ],
+)
+def test_embeddings_that_do_not_go_together_are_refused(gallery, probes, message, store, run_eval, tmp_path):
+    arguments = "--gallery", store("gallery", gallery), "--probes", store("probes", probes)
+    assert message in run_eval("identify", *arguments, "--out", tmp_path / "out", code=1).output
+
+
+def test_a_mixed_flip_is_refused(store, run_eval, tmp_path):
+    gallery = store("gallery", {"Ann/1": unit(0)}, flip="sum")
+    probes = store("probes", {"Ann/2": unit(0)}, flip="none")
+    arguments = "--gallery", gallery, "--probes", probes, "--out", tmp_path / "out"
+    message = "gallery.npz: holds embeddings of flip fusion sum"
+    assert message in run_eval("identify", *arguments, code=1).output
+
+
+@pytest.fixture
+def people(tmp_path):
+    """Crops of six people, three each, in identity/image folders."""
+    generator = np.random.default_rng(0)
+    for person in range(6):
+        face = generator.integers(0, 256, (14, 12, 3))
+        for number in range(3):
+            noisy = np.clip(face + generator.normal(0, 40, face.shape), 0, 255).astype(np.uint8)
+            path = tmp_path / ("probes" if number else "gallery") / f"p{person}" / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), cv2.resize(noisy, (96, 112)))
+    return "--gallery", tmp_path / "gallery", "--probes", tmp_path / "probes"
+
+
+def test_crops_of_folders_lists_and_tars_give_the_same(people, run_eval, tmp_path):
+    run_eval("identify", "--model", "pixels", *people, "--out", tmp_path / "a")
+    lines = [
+        f"probes/{path.parent.name}/{path.name} {path.parent.name}"
+        for path in sorted((tmp_path / "probes").rglob("*.png"))
+    ]
+    (tmp_path / "probes.txt").write_text("\n".join(lines) + "\n")
+    run_eval(
+        *("identify", "--model", "pixels", "--gallery", tmp_path / "gallery"),
+        *("--probes", tmp_path / "probes.txt", "--out", tmp_path / "b"),
+    )
+    first, second = (read(tmp_path / name)["per_search"] for name in "ab")
+    assert first["mate_score"] == second["mate_score"]
+    assert first["person"] == second["person"]
+    (tmp_path / "probes" / "p1" / "2.png").unlink()
+    message = run_eval(
+        *("identify", "--model", "pixels", "--gallery", tmp_path / "gallery"),
+        *("--probes", tmp_path / "probes.txt", "--out", tmp_path / "c"),
+        code=1,
+    ).output
+    assert (
+        "names 1 image of 12 that cannot be found (probes/p1/2.png); put them back, or take them" in message
+    )
+
+
+def test_a_stopped_measurement_goes_on(people, run_eval, tmp_path, monkeypatch):
+    arguments = "identify", "--model", "pixels", *people, "--out", tmp_path / "out"
+    whole, calls = embedding.embed_photos, []
+
+    def stop_at_the_second(*given):
+        calls.append(given)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return whole(*given)
+
+    monkeypatch.setattr("eval.identify.run.embed_photos", stop_at_the_second)
+    assert "the same command continues where it stopped" in run_eval(*arguments, code=130).output
+    monkeypatch.undo()
+    run_eval(*arguments)
+    assert read(tmp_path / "out")["results"]["mated"] == 12
+
+
+def test_a_list_of_photos_needs_a_model(people, run_eval, tmp_path):
+    output = run_eval("identify", *people, "--out", tmp_path / "out", code=1).output
+    assert "holds no embeddings, so that a --model is needed for them" in output
+
+
+def test_what_is_published_names_nobody(planted, run_eval, tmp_path):
+    run_eval("identify", *planted, "--out", tmp_path / "out")
+    public = (tmp_path / "out" / "public" / "report.json").read_text()
+    page = (tmp_path / "out" / "public" / "report.html").read_text()
+    for name in ("Ann", "Ben", "Cat", "Dan", "p7", str(tmp_path)):
+        assert name not in public
+        assert name not in page
+    report = json.loads(public)
+    assert report["per_search"]["probe"][:3] == ["0001/0001", "0001/0002", "0002/0001"]
+    assert report["results"] | {"per_identity": []} == read(tmp_path / "out")["results"] | {
+        "per_identity": []
+    }
+
+
+def test_the_page_shows_the_faces_it_speaks_of(people, run_eval, tmp_path):
+    arguments = "identify", "--model", "pixels", *people
+    run_eval(*arguments, "--distractors", tmp_path / "probes" / "p1", "--out", tmp_path / "c", code=1)
+    run_eval(*arguments, "--out", tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    shown = sum(
+        len(example["photos"]) for kind in read(tmp_path / "out")["examples"].values() for example in kind
+    )
+    assert page.count("data:image/jpeg") == shown
+    assert "data:image/jpeg" not in (tmp_path / "out" / "public" / "report.html").read_text()
