@@ -162,8 +162,8 @@ def test_every_setting_has_a_sentence():
             elif name not in ("kind", "loss", "validation") and not field.description:
                 yield f"{model.__name__}.{name}"
 
-    models = [config.FaceConfig, config.SoftmaxConfig, config.ASoftmaxConfig, config.AMSoftmaxConfig]
-    models += [config.ValidationConfig, config.ImageConfig]
+    models = [*config.TASKS.values(), config.SoftmaxConfig, config.ASoftmaxConfig, config.AMSoftmaxConfig]
+    models.append(config.ValidationConfig)
     assert [missing for model in models for missing in undocumented(model)] == []
 
 

@@ -6,8 +6,10 @@ lies there twice while it is written.
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from rich.filesize import decimal
@@ -22,31 +24,36 @@ from sphereface_plus.words import counted
 
 def check(run: Run) -> str | None:
     """What to tell the user where the checkpoints of the whole run will not fit; None where they will, and
-    where the system does not say what is free. All processes call it together; the main one gets an answer.
+    where the system does not say what is free. All processes call it together; the main one, which writes
+    them, gets an answer.
 
-    Raises RunError where not even the first ones fit.
+    Raises RunError, in every process, where not even the first ones fit.
     """
     payload = payload_of(run, run.first_step)
-    if not run.processes.is_main:
-        return None
     size = size_of(payload) + sum(size_to_come(optimizer) for optimizer in run.learner.optimizers)
-    try:
-        free = shutil.disk_usage(run.folder.path).free
-    except OSError:
-        return None
     first, most = numbers(run)
-    if size * first > free:
+    free = free_at(run.folder.path) if run.processes.is_main else math.inf
+    if run.processes.any(size * first > free):
+        left = "less" if math.isinf(free) else decimal(int(free))
         raise RunError(
             f"{run.folder.path}: {counted(first, 'checkpoint')} of about {decimal(size)} must fit at first, "
-            f"and {decimal(free)} are free there; make room, or name a folder on another disk with --out"
+            f"and {left} is free there; make room, or name a folder on another disk with --out"
         )
     if size * most > free:
         return (
             f"warning: {run.folder.path}: up to {most:,} checkpoints of about {decimal(size)} each will take "
-            f"{decimal(size * most)}, and {decimal(free)} are free there; make room, or raise "
+            f"{decimal(size * most)}, and {decimal(int(free))} is free there; make room, or raise "
             "train.checkpoint_every"
         )
     return None
+
+
+def free_at(path: Path) -> float:
+    """Bytes that are free at a path; infinitely many where the system does not say."""
+    try:
+        return shutil.disk_usage(path).free
+    except OSError:
+        return math.inf
 
 
 def numbers(run: Run) -> tuple[int, int]:

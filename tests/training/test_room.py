@@ -43,9 +43,7 @@ def test_an_optimizer_s_means_are_counted_before_its_first_step():
 
 def test_a_run_whose_first_checkpoints_do_not_fit_does_not_begin(tiny, tmp_path, free):
     free(20 * MB)  # one takes 12.7 MB; at step 3 there are two
-    message = (
-        r"run: 2 checkpoints of about 12\.7 MB must fit at first, and 20\.0 MB are free there; make room"
-    )
+    message = r"run: 2 checkpoints of about 12\.7 MB must fit at first, and 20\.0 MB is free there; make room"
     with pytest.raises(RunError, match=message):
         train(tiny(), tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -57,7 +55,7 @@ def test_a_run_whose_checkpoints_will_not_all_fit_says_so_and_begins(tiny, tmp_p
     said = capsys.readouterr().err
     assert (
         f"warning: {tmp_path / 'run'}: up to 4 checkpoints of about 12.7 MB each will take 50.7 MB, and 50.0 "
-        "MB are free there; make room, or raise train.checkpoint_every\n"
+        "MB is free there; make room, or raise train.checkpoint_every\n"
     ) in said
 
 
