@@ -17,7 +17,7 @@ RESAMPLES = 10_000
 FEW_PEOPLE = 20
 """Below so many people, intervals are still too narrow (tests/benchmarks/few_people.py)."""
 FULLY_DEPENDENT = 2
-"""Subjects that subject_interval adds: with 1 it is too narrow where people differ much."""
+"""Subjects that interval_of_counts adds; with 1, intervals are too narrow where people differ much."""
 
 
 def accuracy_interval(
@@ -78,47 +78,47 @@ def few_people_factor(people: People, level: float = 0.95) -> float:
 def subject_interval(value: np.ndarray, subject: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """Wilson's interval of the share of searches (or pairs) that are true, where those of a subject depend.
 
-    value (Q,) bool; subject (Q,): whose each is. The number of trials is that whose variance would be the
-    ratio estimate's by subjects. Where few subjects have both kinds to show, that estimate is of few, and too
-    low most of the time; it is drawn to the variance of subjects that are all true or all false each, as if
-    FULLY_DEPENDENT subjects more had been seen to be. Quantiles are Student's, with the effective number of
-    subjects less one (Carter, Schnepel and Steigerwald, Rev. Econ. Stat. 2017). Coverage:
-    tests/benchmarks/subject_coverage.py.
+    value (Q,) bool; subject (Q,): whose each is.
     """
-    mean, variance, subjects = _ratio_estimate(np.asarray(value, dtype=np.float64), subject)
-    one, (count, mixed) = mean * (1 - mean), _seen(value, subject)
+    _, which, searches = np.unique(subject, return_inverse=True, return_counts=True)
+    return interval_of_counts(np.bincount(which, value), searches, level)
+
+
+def interval_of_counts(true: np.ndarray, searches: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """The same from how many searches each subject has, and how many of them are true, (subjects,) each.
+
+    The number of trials is that whose variance would be the ratio estimate's by subjects. Where few subjects
+    show both kinds, that estimate is of few, and mostly too low; it is drawn to the variance of subjects that
+    are all true or all false each, as if FULLY_DEPENDENT more had been seen to be. Quantiles are Student's,
+    with the effective number of subjects less one (Carter, Schnepel and Steigerwald, Rev. Econ. Stat. 2017).
+    How often it covers: tests/benchmarks/subject_coverage.py.
+    """
+    mean, variance, subjects = _ratio_estimate(true, searches)
+    one = mean * (1 - mean)
     if one == 0:
         trials = subjects
     else:
-        full = one / subjects
-        variance += (
-            FULLY_DEPENDENT / (mixed + FULLY_DEPENDENT) * (1 - mixed / count) * max(0, full - variance)
-        )
-        trials = one / (max(variance, one / len(value)) if count > 1 else full)
+        count, mixed = len(searches), min(np.count_nonzero(true), np.count_nonzero(true < searches))
+        drawn = FULLY_DEPENDENT / (mixed + FULLY_DEPENDENT) * (1 - mixed / count) if count > 1 else 1.0
+        variance += drawn * max(0.0, one / subjects - variance)
+        trials = one / max(variance, one / float(np.sum(searches)))
     return wilson(mean, trials / _student_factor(subjects - 1, level), level)
 
 
-def _ratio_estimate(value: np.ndarray, subject: np.ndarray) -> tuple[float, float, float]:
-    """Mean of value (Q,), its variance by subjects, and their effective number 1 / sum of w^2, w being their
-    shares in Q.
+def _ratio_estimate(total: np.ndarray, searches: np.ndarray) -> tuple[float, float, float]:
+    """The mean over searches, its variance by subjects, and their effective number 1 / sum of w^2, w being
+    their shares of the searches; total and searches (subjects,).
 
     A subject's part in the mean's error, w (its mean - the mean), has for subjects that vary alike the
     expected square w^2 (1 - 2 w + sum of w^2) times that variance, which is put right here.
     """
-    _, which, sizes = np.unique(subject, return_inverse=True, return_counts=True)
-    weight = sizes / len(value)
-    mean, squares = float(value.mean()), float(np.sum(weight**2))
-    parts = np.bincount(which, value - mean) / len(value)
+    everything = float(np.sum(searches))
+    weight, mean = searches / everything, float(np.sum(total)) / everything
+    squares = float(np.sum(weight**2))
+    parts = (total - searches * mean) / everything
     shrunk = 1 - 2 * weight + squares
     variance = np.sum(np.divide(parts**2, shrunk, out=np.zeros_like(parts), where=shrunk > 1e-12))
     return mean, float(variance), 1 / squares
-
-
-def _seen(value: np.ndarray, subject: np.ndarray) -> tuple[int, int]:
-    """How many subjects there are, and how many at most show each of the two kinds, true and false."""
-    _, which = np.unique(subject, return_inverse=True)
-    value = np.asarray(value, dtype=bool)
-    return int(which.max()) + 1, min(len(np.unique(which[value])), len(np.unique(which[~value])))
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,8 @@ def difference_by_subject(
     from scipy.special import ndtri, stdtr
 
     gain = other.astype(np.float64) - base.astype(np.float64)
-    difference, variance, subjects = _ratio_estimate(gain, subject)
+    _, which, searches = np.unique(subject, return_inverse=True, return_counts=True)
+    difference, variance, subjects = _ratio_estimate(np.bincount(which, gain), searches)
     if not gain.any():
         return SubjectDifference(0.0, (0.0, 0.0), 1.0)
     if subjects < 1 + 1e-9:  # of one subject nothing can be told about others

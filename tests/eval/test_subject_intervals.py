@@ -48,21 +48,31 @@ def unequal_subjects(generator: np.random.Generator, number: int) -> np.ndarray:
     return images * (images - 1) // 10
 
 
+def test_the_interval_of_counts_is_that_of_the_searches():
+    generator = np.random.default_rng(7)
+    searches = generator.integers(1, 9, 50)
+    true = generator.binomial(searches, 0.8)
+    subject = np.repeat(np.arange(50), searches)
+    value = np.concatenate([np.arange(n) < k for n, k in zip(searches, true, strict=True)])
+    order = generator.permutation(len(value))
+    expected = v.interval_of_counts(true, searches)
+    assert v.subject_interval(value[order], 3 * subject[order]) == pytest.approx(expected, abs=1e-14)
+
+
 @pytest.mark.parametrize("share", [0.5, 0.1, 0.01])
 @pytest.mark.parametrize("correlation", [0.02, 0.1, 0.4])
 def test_the_interval_covers_what_it_promises_where_subjects_have_unequal_numbers(share, correlation):
     generator = np.random.default_rng([round(100 * share), round(100 * correlation)])
-    covered, as_if_independent, draws = 0, 0, 400
+    covered, as_if_independent, draws = 0, 0, 2000
     for _ in range(draws):
         searches = unequal_subjects(generator, 80)
         chance = generator.beta(share * (1 / correlation - 1), (1 - share) * (1 / correlation - 1), 80)
-        subject = np.repeat(np.arange(80), searches)
-        value = generator.random(len(subject)) < chance[subject]
-        low, high = v.subject_interval(value, subject)
+        true = generator.binomial(searches, chance)
+        low, high = v.interval_of_counts(true, searches)
         covered += low <= share <= high
-        low, high = v.wilson(value.mean(), len(value))
+        low, high = v.wilson(true.sum() / searches.sum(), searches.sum())
         as_if_independent += low <= share <= high
-    assert covered / draws >= 0.91
+    assert covered / draws >= 0.92
     assert as_if_independent / draws < 0.6
 
 
