@@ -1,4 +1,4 @@
-"""python -m eval {lfw, verify, identify, megaface, paper, compare, seeds}: the command line."""
+"""python -m eval {lfw, verify, identify, megaface, paper, embed, same, compare, seeds}."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import click
 
 from sphereface_plus.commands.ending import Commands
 
+from .embed_command import embed
 from .identify.command import identify
 from .megaface.command import megaface
 from .paper.command import paper
+from .same_command import same
 
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
@@ -24,7 +26,7 @@ PROTOCOLS = ("sphereface", "cosine", "clcarwin", "insightface")
 
 @click.group(
     cls=Commands,
-    keeping=("lfw", "verify", "identify", "megaface", "paper"),
+    keeping=("lfw", "verify", "identify", "megaface", "paper", "embed"),
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110},
 )
 def main() -> None:
@@ -183,6 +185,7 @@ def _verify(
     from .model import ModelAsked
     from .public import PUBLIC
     from .report import read
+    from .training_photos import about_training
     from .verify import Verification
     from .verify import verify as run
 
@@ -200,8 +203,8 @@ def _verify(
     page = run(asked)
     report = read(out)
     numbers = report["results"]
-    if report["training"]["warning"]:
-        click.echo(f"warning: {report['training']['words']}", err=True)
+    if words := about_training(report):
+        click.echo(words, err=True)
     for note in report["pairs"]["notes"]:
         click.echo(f"note: {note['words']}", err=True)
     if numbers["auc"] < 0.5:
@@ -289,9 +292,8 @@ def seeds(groups: tuple[str, ...], against: str) -> None:
     click.echo(table(groups, against))
 
 
-main.add_command(identify)
-main.add_command(megaface)
-main.add_command(paper)
+for command in (identify, megaface, paper, embed, same):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main(prog_name="python -m eval")

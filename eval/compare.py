@@ -82,6 +82,7 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
                 "auc": numbers["auc"],
                 "tar_at_far": numbers["tar_at_far"],
                 "against_first": None if report is base else _difference(correct[0], right, fold, people),
+                "is_first": report is not base and _is_copy(report, base),
             }
         )
     protocols = sorted({model["protocol"] for model in models})
@@ -93,6 +94,13 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
         "protocols": protocols,
         "models": models,
     }
+
+
+def _is_copy(report: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
+    """Whether it is the base again: one model, one protocol, and the same scores to the last bit."""
+    same_model = report["model"]["sha256"] == base["model"]["sha256"]
+    same_protocol = report["protocol"]["name"] == base["protocol"]["name"]
+    return same_model and same_protocol and report["per_pair"]["score"] == base["per_pair"]["score"]
 
 
 def _fars(report: Mapping[str, Any]) -> list[float]:
@@ -113,6 +121,7 @@ def _difference(base: np.ndarray, other: np.ndarray, fold: np.ndarray, people: P
 
 def table(comparison: Mapping[str, Any]) -> str:
     """The comparison as a Markdown table, which reads well in a terminal too."""
+    again = [model["report"] for model in comparison["models"] if model["is_first"]]
     rows = [["model", "protocol", "accuracy %", "95 % interval", "EER %", "difference", "95 % interval", "p"]]
     few = []
     for model in comparison["models"]:
@@ -138,7 +147,9 @@ def table(comparison: Mapping[str, Any]) -> str:
                     "against the first are few; believe p, not the interval."
                 )
         rows.append(row + [""] * (8 - len(row)))
-    return "\n".join([markdown(rows), *few])
+    first = comparison["models"][0]["report"]
+    copies = [f"{name}: is {first} again, or a copy: the same model with the same scores." for name in again]
+    return "\n".join([markdown(rows), *few, *copies])
 
 
 def write(comparison: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], out: Path) -> Path:

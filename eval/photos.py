@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data_prep.layouts import LFW_FOLDERS
 from sphereface_plus.config import InputSpec
@@ -22,6 +22,9 @@ from sphereface_plus.outputs import UNFINISHED
 from sphereface_plus.words import counted
 
 from .errors import PhotosError
+
+if TYPE_CHECKING:
+    from data_prep.settings import Fallback
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ def crops_for(
     *,
     crops: Path,
     workers: int | None = None,
+    fallback: Fallback = "centre",
 ) -> tuple[Images, dict[str, Any]]:
     """Crops of the keys that fit a network's input spec, and what the report says about them.
 
@@ -136,6 +140,7 @@ def crops_for(
     what was found there. An interrupted alignment goes on where it stopped. A face that is not detected is
     looked for with lower thresholds, then taken at the photo's centre: what is measured is fixed, so no photo
     may drop out.
+    fallback: another way with such faces; with any but centre, the crops returned may be fewer than the keys.
     Raises PhotosError, and SpecError for crops of another template or size.
     """
     from data_prep.images import read_photo
@@ -143,11 +148,12 @@ def crops_for(
     images = (place if isinstance(place, Images) else find_images(place)).only(keys)
     first = images.files[keys[0]]
     of_folder = images.folder.is_dir()
-    size = (read_crop(first) if isinstance(first, PackedCrop) or not of_folder else read_photo(first)).shape[
-        :2
-    ]
+    if of_folder and not isinstance(first, PackedCrop):  # HEIC needs a plugin, which crops do not
+        size = read_photo(first).shape[:2]
+    else:
+        size = read_crop(first).shape[:2]
     if images.template is None and size != (spec.height, spec.width) and of_folder:
-        images = _align(images, keys, spec.template, crops, workers)
+        images = _align(images, keys, spec.template, crops, workers, fallback)
         size = (spec.height, spec.width)
     check_crops(images.template, size, spec)
     return images, _record(images)
@@ -159,7 +165,14 @@ def fingerprint(images: Images) -> str:
     return crops_fingerprint(keys, [images.files[key] for key in keys])
 
 
-def _align(images: Images, keys: Sequence[str], template: str, crops: Path, workers: int | None) -> Images:
+def _align(
+    images: Images,
+    keys: Sequence[str],
+    template: str,
+    crops: Path,
+    workers: int | None,
+    fallback: Fallback,
+) -> Images:
     from data_prep.align import align_folder
     from sphereface_plus.commands.progress import show_progress
 
@@ -169,11 +182,12 @@ def _align(images: Images, keys: Sequence[str], template: str, crops: Path, work
             crops,
             selection=keys,
             template=template,
-            fallback="centre",
+            fallback=fallback,
             workers=workers,
             progress=progress,
         )
-    return find_images(crops).only(keys)
+    found = find_images(crops)
+    return found.only(keys if fallback == "centre" else [key for key in keys if key in found.files])
 
 
 def _record(images: Images) -> dict[str, Any]:

@@ -45,6 +45,8 @@ class Protocol:
     flip: Flip
     evaluate: Evaluate
     words: str
+    centred: bool = False
+    """Whether the mean of a fold's embeddings is subtracted, which a single pair does not have."""
     stretches: bool = False
     """Whether a .bin is cut into ten stretches of its order, whatever kinds of pairs they hold."""
 
@@ -105,6 +107,7 @@ _PROTOCOLS = (
         "other folds rightly; where these do not lie side by side, the mean may decide a few pairs fewer. A "
         "genuine pair must score above it, an impostor pair below. Scores and "
         "thresholds belong to the centred embeddings.",
+        centred=True,
     ),
     Protocol(
         "cosine",

@@ -91,6 +91,37 @@ class ComparedReport(Report):
     per_pair: _PerPair
 
 
+class _ThresholdModel(_Model):
+    label: str
+    kind: str
+    sha256: str
+    flip: str
+    input: dict[str, Any] | None
+
+
+class _Threshold(_Point):
+    false_accepts: int = Field(ge=0)
+    threshold_cosine: float | None
+
+
+class _ThresholdResults(_Results):
+    thresholds_cosine: list[float] = Field(min_length=1)
+    tar_at_far: list[_Threshold]
+
+
+class _Preparation(_Part):
+    settings: dict[str, Any]
+
+
+class ThresholdReport(Report):
+    """What deciding about other photos needs."""
+
+    pairs: _ComparedPairs
+    model: _ThresholdModel
+    results: _ThresholdResults
+    preparation: _Preparation
+
+
 def problem(report: Any, shape: type[Report]) -> str | None:
     """What the report lacks, as the end of a sentence; None where it holds all. report: JSON's data."""
     try:

@@ -81,6 +81,18 @@ def _compared(
     return found, {key for key in keys if person_of[key] in common or is_own.get(key, False)}
 
 
+def about_training(report: Mapping[str, Any]) -> str | None:
+    """What the terminal says of a report's part `training`: bad news, or that it is not known.
+
+    Raw pixels were not trained.
+    """
+    training = report["training"]
+    if training["warning"]:
+        return f"warning: {training['words']}"
+    sure = training["known"] and training["complete"] and not training["doubts"]
+    return None if sure or report["model"]["kind"] == "pixels" else f"note: {training['words']}"
+
+
 def _own_crops(
     keys: Sequence[str], trained_on: TrainedOn, files: Mapping[str, CropSource] | None
 ) -> np.ndarray | None:

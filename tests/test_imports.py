@@ -49,11 +49,11 @@ ARROWS = {
     "commands.progress": "",
     "commands.ending": "errors",
     "commands.model_argument": "commands.progress config data embedding precision processes",
-    "commands.embed_into": "commands.progress data embedding processes",
+    "commands.embed_into": "commands.progress data embedding outputs path_checks processes words",
     "commands.convert": "outputs path_checks pretrained",
     "commands.describe": "checkpoint config errors model_files training weights",
-    "commands.embed": "commands.embed_into commands.model_argument data embedding model_files outputs "
-    "path_checks processes words",
+    "commands.embed": "commands.embed_into commands.model_argument data embedding model_files path_checks "
+    "processes",
     "commands.export": "export model_files outputs",
     "commands.settings_help": "config training",
     "commands.training": "config training words",

@@ -2,17 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from sphereface_plus.commands.progress import show_progress
 from sphereface_plus.data.crops import fingerprint
-from sphereface_plus.data.formats.embedding_store import read_index, store_key
+from sphereface_plus.data.formats.embedding_store import open_embeddings, read_index, store_key
 from sphereface_plus.data.formats.embedding_store_writing import finish, prepare, write_block
+from sphereface_plus.data.formats.embeddings import write_embeddings
 from sphereface_plus.data.formats.packs import CropSource
 from sphereface_plus.embedding import Embedder, Flip, embed_files
+from sphereface_plus.outputs import claimed, locked
+from sphereface_plus.path_checks import PlaceError, check_file, check_folder
 from sphereface_plus.processes import Processes
+from sphereface_plus.words import counted
+
+
+def check_out(out: Path, *, add: bool) -> None:
+    """Raises PlaceError where no embeddings can be written to OUT, an .npz or the folder of a store."""
+    if not _is_file(out):
+        check_folder(out)
+        return
+    check_file(out, ".npz")
+    if add:
+        raise PlaceError(f"{out}: an .npz is written whole; --add is for a folder")
+
+
+def embed_to(
+    out: Path,
+    command: str,
+    embedder: Embedder,
+    keys: Sequence[str],
+    crops: Sequence[CropSource],
+    flip: Flip,
+    *,
+    of: Mapping[str, Any],
+    contents: Mapping[str, str],
+    batch_size: int = 64,
+    processes: Processes | None = None,
+    add: bool = False,
+) -> str:
+    """What embed_into does, for a place that a command is given: a store in the folder OUT, or OUT.npz.
+
+    command, of, contents: as of outputs.claimed, for an .npz; a store says itself what it is of.
+    Returns what the command says at its end. Raises PlaceError as well.
+    """
+    is_file = _is_file(out)
+    is_main = processes is None or processes.is_main
+    store = out.with_name(f".{out.name}.unfinished") if is_file else out
+    claim = claimed(out, command, file=True, contents=contents, **of) if is_file else locked(out)
+    with claim if is_main else nullcontext():
+        options = {"batch_size": batch_size, "processes": processes, "add": add, "replace": is_file}
+        embed_into(store, embedder, keys, crops, flip, **options)
+        if is_main and is_file:
+            stored = open_embeddings(store)
+            row_of = {key: row for row, key in enumerate(stored.keys)}
+            rows = stored.rows[[row_of[store_key(key)] for key in keys]]
+            write_embeddings(out, keys, rows, stored.meta)
+            shutil.rmtree(store)
+    count, numbers = open_embeddings(out).rows.shape
+    in_short = "" if embedder.precision == "fp32" else f", in {embedder.precision}"
+    return f"{out}: {counted(count, 'embedding')} of {counted(numbers, 'number')}{in_short}"
+
+
+def _is_file(out: Path) -> bool:
+    return bool(out.suffix) and not out.is_dir()
 
 
 def embed_into(

@@ -68,18 +68,27 @@ def run_eval():
     return run
 
 
-@pytest.fixture
-def crop_pairs(tmp_path):
+@pytest.fixture(scope="session")
+def make_crop_pairs():
     """Twelve people of two crops each, a person's crops alike; a list of 12 + 12 pairs of them."""
-    generator = np.random.default_rng(0)
-    for person in range(12):
-        face = generator.integers(0, 256, (14, 12, 3))
-        for number in range(2):
-            noisy = np.clip(face + generator.normal(0, 60, face.shape), 0, 255).astype(np.uint8)
-            path = tmp_path / "crops" / f"p{person}" / f"{number}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(path), cv2.resize(noisy, (96, 112)))
-    pairs = tmp_path / "pairs.txt"
-    lines = [f"p{p}/0.png p{p}/1.png 1\np{p}/0.png p{(p + 1) % 12}/1.png 0" for p in range(12)]
-    pairs.write_text("\n".join(lines) + "\n")
-    return tmp_path / "crops", pairs
+
+    def make(folder: Path) -> tuple[Path, Path]:
+        generator = np.random.default_rng(0)
+        for person in range(12):
+            face = generator.integers(0, 256, (14, 12, 3))
+            for number in range(2):
+                noisy = np.clip(face + generator.normal(0, 60, face.shape), 0, 255).astype(np.uint8)
+                path = folder / "crops" / f"p{person}" / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(path), cv2.resize(noisy, (96, 112)))
+        pairs = folder / "pairs.txt"
+        lines = [f"p{p}/0.png p{p}/1.png 1\np{p}/0.png p{(p + 1) % 12}/1.png 0" for p in range(12)]
+        pairs.write_text("\n".join(lines) + "\n")
+        return folder / "crops", pairs
+
+    return make
+
+
+@pytest.fixture
+def crop_pairs(make_crop_pairs, tmp_path):
+    return make_crop_pairs(tmp_path)

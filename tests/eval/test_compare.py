@@ -7,6 +7,7 @@ import html
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -258,3 +259,16 @@ def test_pages_suit_a_dark_and_a_narrow_window(three, run_eval, tmp_path):
         text = page.read_text()
         for part in ("prefers-color-scheme: dark", "max-width: 560px", "position: sticky"):
             assert part in text
+
+
+def test_a_report_that_is_compared_with_itself_is_said_to_be_itself(three, run_eval, tmp_path):
+    poor, good, again = three
+    copied = tmp_path / "copied"
+    shutil.copytree(good, copied)
+    output = run_eval("compare", good, good, copied, again, poor, "--out", tmp_path / "c").output
+    words = "again, or a copy: the same model with the same scores."
+    assert f"{good}: is {good} {words}\n{copied}: is {good} {words}\n" in output
+    assert output.count(words) == 3  # `again` was made of the same embeddings
+    models = json.loads((tmp_path / "c" / "compare.json").read_text())["models"]
+    assert [model["is_first"] for model in models] == [False, True, True, True, False]
+    assert (tmp_path / "c" / "compare.html").read_text().count("the first report again, or a copy") == 3

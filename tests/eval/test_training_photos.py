@@ -11,7 +11,7 @@ import torch
 
 from data_prep.packing import pack
 from eval import report as reports
-from eval.training_photos import UNKNOWN, compare_with_training
+from eval.training_photos import UNKNOWN, about_training, compare_with_training
 from sphereface_plus import checkpoint, hub
 from sphereface_plus.config import from_dict, to_dict
 from sphereface_plus.data.faces import FaceCrops
@@ -206,3 +206,27 @@ def test_a_weight_file_tells_it_only_with_the_names_of_its_head(trained, run_eva
         hub.save_weights(trained / "mine.pt", file, head=head)
         found, output = measure(trained, file, tmp_path / f"out_{head}", run_eval)
         assert found["known"] == found["warning"] == head == (f"warning: {found['words']}" in output)
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "begins"),
+    [
+        (None, "note: The model does not say what it was trained on: whether these people were"),
+        (TrainedOn(("dan", "17"), NONE, complete=True), "note: Whether these people were trained on"),
+        (
+            TrainedOn(("dan",), NONE, complete=False),
+            "note: None of the 3 people is among the 1",
+        ),
+        (
+            TrainedOn(("ann lee",), NONE, complete=True),
+            "warning: 1 of 2 pairs hold what the model",
+        ),
+        (TrainedOn(("dan",), NONE, complete=True), None),
+    ],
+)
+def test_the_terminal_hears_what_is_bad_or_not_known(trained_on, begins):
+    training = compare_with_training(PAIRS, trained_on, None)
+    said = about_training({"training": training, "model": {"kind": "onnx"}})
+    assert said is None if begins is None else str(said).startswith(begins)
+    pixels = about_training({"training": training, "model": {"kind": "pixels"}})
+    assert pixels == (said if training["warning"] else None)  # nobody trained them

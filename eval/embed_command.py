@@ -1,0 +1,116 @@
+"""The command `python -m eval embed`: what `sphereface-plus embed` does, from raw photos too.
+
+It is here as the library does not know data_prep, which aligns photos.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from data_prep.settings import Fallback
+    from sphereface_plus.commands.model_argument import Precision
+    from sphereface_plus.embedding import Flip
+
+FILE = click.Path(path_type=Path)
+
+# torch and what needs it are imported inside the command: --help and a wrong option answer at once.
+
+
+@click.command()
+@click.argument("model")
+@click.argument("images", type=FILE)
+@click.argument("out", type=FILE)
+@click.option(
+    "--flip",
+    type=click.Choice(["none", "sum", "concat"]),
+    default="none",
+    help="How the mirrored crop's embedding joins: not, added, or appended.",
+)
+@click.option("--input", "input_file", type=FILE, help="Input spec (YAML) of pixels, or of an ONNX file.")
+@click.option("--crops", type=FILE, help="Folder to align photos into.  [default: OUT with _crops behind it]")
+@click.option(
+    "--fallback",
+    type=click.Choice(["none", "relaxed", "centre"]),
+    default="centre",
+    help="Where no face is found. none: the photo is left out. relaxed: look again with lower thresholds. "
+    "centre: the same, then take the place where faces usually are, as lfw and verify do.",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes that align photos.")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the network runs."
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "auto"]),
+    default="fp32",
+    help="What the network runs in; auto: bf16 or fp16 where the device is fast in it.",
+)
+@click.option(
+    "--add", is_flag=True, help="Add to the folder OUT, which holds other photos of the same model."
+)
+def embed(
+    model: str,
+    images: Path,
+    out: Path,
+    flip: Flip,
+    input_file: Path | None,
+    crops: Path | None,
+    fallback: Fallback,
+    workers: int | None,
+    device: str,
+    precision: Precision,
+    add: bool,
+) -> None:
+    """Write the embeddings of photos or crops to OUT, an .npz or a folder.
+
+    Photos are aligned first, as in `lfw` and `verify`; images of the model's crop size are taken for crops.
+    Every image below the folder IMAGES counts. The same command again goes on where it was stopped.
+
+    \b
+    python -m eval embed runs/mine photos/mine mine
+    """
+    from sphereface_plus.model_files import check_model, contents
+    from sphereface_plus.path_checks import check_source
+
+    check_source(images, "folder of photos or crops")
+    if model != "pixels":
+        check_model(model, onnx=True)
+
+    from sphereface_plus.commands.embed_into import check_out, embed_to
+    from sphereface_plus.commands.model_argument import open_model
+
+    from .errors import PhotosError
+    from .photos import crops_for, find_images
+
+    check_out(out, add=add)
+    embedder = open_model(model, input_file, device, precision)
+    photos = find_images(images)
+    keys = list(photos.files)
+    if not keys:
+        raise PhotosError(f"{images}: holds no image; name a folder of photos or crops")
+    crops = crops or out.with_name(f"{out.stem}_crops")
+    found, preparation = crops_for(
+        keys, photos, embedder.input, crops=crops, workers=workers, fallback=fallback
+    )
+    file = None if model == "pixels" else Path(model)
+    of = {"model": file or model, "images": images, "flip": flip, "input": input_file, "fallback": fallback}
+    said = embed_to(
+        out,
+        "python -m eval embed",
+        embedder,
+        list(found.files),
+        list(found.files.values()),
+        flip,
+        of={**of, "precision": precision},
+        contents=contents(model=file, input=input_file),
+        add=add,
+    )
+    click.echo(preparation["words"])
+    left_out = len(keys) - len(found.files)
+    if left_out:
+        click.echo(f"{left_out:,} of {len(keys):,} photos have no crop; {crops / 'report.json'} says why")
+    click.echo(said)
