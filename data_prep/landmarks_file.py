@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from sphereface_plus.data.formats.kinds import refusal
 from sphereface_plus.files import read_text
 
 from .errors import PrepError
@@ -17,6 +18,9 @@ def read_landmarks(path: Path) -> dict[str, np.ndarray]:
     A line is a path, a tab and ten numbers, x and y of the five points in 0-based photo pixels; one more
     field between path and numbers (clcarwin's class label) is skipped. Raises PrepError with file and line.
     """
+    needed = "a file of landmarks is needed, a path, a tab and ten numbers a line"
+    if (words := refusal(path, needed, takes=["landmarks"])) is not None:
+        raise PrepError(words)
     try:
         lines = read_text(path).splitlines()
     except OSError as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sphereface_plus import pages
+from sphereface_plus.data.formats.kinds import refusal
 from sphereface_plus.errors import UserError
 from sphereface_plus.files import write_page, write_text
 from sphereface_plus.words import counted
@@ -149,6 +150,11 @@ def build(
 def read(path: str | Path) -> dict[str, Any]:
     """A report.json, or the one in a report's folder. Raises ReportError."""
     path = Path(path)
+    needed = "a verification report is needed: a folder that `python -m eval verify` wrote"
+    if (words := refusal(path, needed, takes=["report"])) is not None:
+        raise ReportError(words)
+    if path.is_dir() and not (path / "report.json").is_file():
+        raise ReportError(f"{path}: is a folder without a report.json; {needed}")
     path = path / "report.json" if path.is_dir() else path
     try:
         report = json.loads(path.read_text(encoding="utf-8"))

@@ -12,6 +12,7 @@ from os.path import isfile  # False, where Path's raises, for a name that is too
 from pathlib import Path
 
 from sphereface_plus.data.faces import FaceCrops
+from sphereface_plus.data.formats.kinds import refusal
 from sphereface_plus.data.formats.manifest import MANIFEST, leads_outside
 from sphereface_plus.data.formats.packed_faces import SUFFIXES
 from sphereface_plus.files import naming
@@ -74,6 +75,8 @@ def drop(proposals: Path, data: Path) -> Dropped:
 
 def read_proposals(path: Path) -> set[str]:
     """The paths of the rows that say `drop`. Raises PrepError."""
+    if (words := refusal(path, "the doctor's proposals.csv is needed")) is not None:
+        raise PrepError(words)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             # A spreadsheet parts the columns by semicolons where a comma is the decimal point.

@@ -28,13 +28,14 @@ from sphereface_plus.data.crops import (
 from sphereface_plus.data.face_folders import crops_of_folders
 from sphereface_plus.data.folder_notes import AS_A_LIST, taken_for_one
 from sphereface_plus.data.formats.keys import photo_key
+from sphereface_plus.data.formats.kinds import refusal
 from sphereface_plus.data.formats.lists import ListError
 from sphereface_plus.data.formats.manifest import MANIFEST, mixed_warps
 from sphereface_plus.data.formats.packed_faces import SUFFIXES as PACKED
 from sphereface_plus.data.formats.packed_faces import PackedSet
 from sphereface_plus.data.formats.packs import PackedCrop
 from sphereface_plus.data.labels import check_labels, numbered
-from sphereface_plus.data.listed_crops import ListedCrops, listed_crops
+from sphereface_plus.data.listed_crops import CROPS_NEEDED, ListedCrops, listed_crops
 from sphereface_plus.data.trained_on import image_length, marks
 from sphereface_plus.words import counted
 
@@ -221,7 +222,11 @@ def _from_pack(path: Path, listed: ListedCrops, pack: PackedSet, keys: list[str]
 
 
 def _from_folder(path: Path) -> FaceCrops:
-    found = crops_of_folders(path)
+    try:
+        found = crops_of_folders(path)
+    except CropsError as error:
+        words = refusal(path, CROPS_NEEDED, takes=["crops"])
+        raise CropsError(words or str(error)) from None
     paths = [str(path / identity / image) for identity, image in found.images]
     keys = [photo_key(f"{identity}/{image}") for identity, image in found.images]
     labels, identities = numbered([identity for identity, _ in found.images])

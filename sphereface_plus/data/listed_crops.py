@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sphereface_plus.data.formats.lists import read_list
+from sphereface_plus.data.formats.kinds import kind_of, refusal
+from sphereface_plus.data.formats.lists import ListError, read_list
 from sphereface_plus.data.formats.manifest import MANIFEST, read_manifest
 from sphereface_plus.data.formats.packed_faces import SUFFIXES as PACKED
 from sphereface_plus.data.formats.packed_faces import PackedSet, open_pack
@@ -22,6 +23,8 @@ from sphereface_plus.data.formats.packs import PackedCrop
 
 if TYPE_CHECKING:
     import pandas
+
+CROPS_NEEDED = "crops are needed: the folder of them, a manifest (.csv), a list or a packed set"
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,11 @@ def listed_crops(path: Path, root: Path | None = None) -> ListedCrops | None:
         return None
     if not path.is_file():
         raise FileNotFoundError(path)
-    if path.suffix == ".csv":
+    if path.suffix not in PACKED:
+        is_list = path.suffix != ".csv" or kind_of(path) == "list"
+        if (words := refusal(path, CROPS_NEEDED, takes=["list" if is_list else "manifest"])) is not None:
+            raise ListError(words)
+    if path.suffix == ".csv" and not is_list:
         table = read_manifest(path)
         names = table["path"].tolist()
         files = [str(path.parent / name) for name in names]

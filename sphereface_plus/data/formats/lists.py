@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sphereface_plus.data.formats.keys import IMAGE_SUFFIXES
+from sphereface_plus.data.formats.kinds import refusal
 from sphereface_plus.errors import UserError
 from sphereface_plus.files import read_text
 
@@ -59,6 +60,8 @@ def read_named_list(path: str | Path) -> Iterator[tuple[int, str, str]]:
 
 def _rows(path: Path, parted: Callable[[str], tuple[str, str]]) -> Iterator[tuple[int, str, str, str]]:
     """Number and text of the lines, and the path and label in them, empty where they are not found."""
+    if (words := refusal(path, "a list of images is needed, `path label` lines", takes=["list"])) is not None:
+        raise ListError(words)
     try:
         lines = read_text(path).splitlines()
     except OSError as error:

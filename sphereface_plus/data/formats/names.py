@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sphereface_plus.data.formats.kinds import refusal
 from sphereface_plus.errors import UserError
 from sphereface_plus.files import read_text
 
@@ -14,6 +15,8 @@ class NamesError(UserError):
 
 def read_names(path: str | Path) -> list[str]:
     """The names in their order, without white space at their ends; at least one. Raises NamesError."""
+    if (words := refusal(Path(path), "a file of names is needed, a name a line")) is not None:
+        raise NamesError(words)
     try:
         names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     except OSError as error:

@@ -18,7 +18,7 @@ from sphereface_plus.data.formats.pair_fields import (
 )
 
 _PHOTO = ("path", "image", "img", "file", "filename", "photo")
-_COLUMNS = {
+COLUMN_NAMES = {
     "first": {"first", *(f"{word}1" for word in _PHOTO), *(f"{word}a" for word in _PHOTO)},
     "second": {"second", *(f"{word}2" for word in _PHOTO), *(f"{word}b" for word in _PHOTO)},
     "label": {
@@ -85,7 +85,7 @@ def _columns(path: Path, lines: Sequence[Line]) -> Columns | None:
     header = [plain(field) for field in lines[0].fields]
     found = {
         kind: [place for place, name in enumerate(header) if name in names]
-        for kind, names in _COLUMNS.items()
+        for kind, names in COLUMN_NAMES.items()
     }
     if not all(len(found[kind]) == 1 for kind in ("first", "second", "label")) or len(found["fold"]) > 1:
         if (
@@ -116,7 +116,7 @@ def _only_names_the_label(lines: Sequence[Line]) -> bool:
     below = {word for line in words[1:] for word in line}
     return (
         len(words[0]) == 1
-        and words[0][0] in _COLUMNS["label"]
+        and words[0][0] in COLUMN_NAMES["label"]
         and words[0][0] not in below
         and bool(below & GENUINE)
     )

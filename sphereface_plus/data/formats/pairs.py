@@ -32,6 +32,7 @@ from pathlib import Path
 import numpy as np
 
 from sphereface_plus.data.formats.keys import photo_key
+from sphereface_plus.data.formats.kinds import refusal
 from sphereface_plus.data.formats.pair_columns import is_path_line, plain, read_path_lines
 from sphereface_plus.data.formats.pair_fields import (
     Line,
@@ -45,6 +46,7 @@ from sphereface_plus.data.formats.pair_fields import (
 __all__ = ["Pairs", "PairsError", "is_count", "pairs_hash", "read_cfp", "read_pairs"]
 
 CFP_LISTS = ("Pair_list_F.txt", "Pair_list_P.txt")
+_NOT_OF_CROPS = " (of a list of crops, `path label`, `python -m data_prep pairs` makes pairs)"
 LIST_SUFFIXES = frozenset((".txt", ".csv", ".tsv", ".list"))
 
 
@@ -73,9 +75,16 @@ class Pairs:
 def read_pairs(path: str | Path) -> Pairs:
     """The pairs of a file or folder in one of the formats. Raises PairsError."""
     path = Path(path)
+    needed = "a list of pairs is needed, which `python -m data_prep pairs` makes of crops"
+    if (words := refusal(path, needed, takes=["pairs", "list"])) is not None:
+        raise PairsError(words)
     if path.is_dir():
         lists = sorted((file for file in path.iterdir() if _is_list(file)), key=_by_number)
-        return read_cfp(path) if not lists or (path / CFP_LISTS[0]).is_file() else _read_folder(lists)
+        if (path / CFP_LISTS[0]).is_file():
+            return read_cfp(path)
+        if not lists:
+            raise PairsError(f"{path}: is a folder without lists; {needed}")
+        return _read_folder(lists)
     lines = read_lines(path)
     counts = re.split(r"[\s,;]+", lines[0].text)
     if len(counts) <= 2 and all(is_count(count) for count in counts):
@@ -265,9 +274,11 @@ def _read_calfw(path: Path, lines: Sequence[Line]) -> Pairs:
                 names.append(photo_key(name))
                 marks.append(int(mark))
             case _:
-                raise unexpected(path, line, "`name.jpg fold`")
+                raise unexpected(path, line, f"`name.jpg fold`{_NOT_OF_CROPS}")
     if len(names) % 2 or marks[0::2] != marks[1::2]:
-        raise PairsError(f"{path}: each two lines are a pair with the same second number, and some are not")
+        raise PairsError(
+            f"{path}: each two lines are a pair with the same second number, and some are not{_NOT_OF_CROPS}"
+        )
     mark = np.array(marks[0::2])
     genuine, fold = mark > 0, mark - 1
     if len(np.unique(mark[genuine])) == 1:  # CPLFW: the file's order is all there is
