@@ -212,7 +212,7 @@ def test_an_impostor_pair_on_top_leaves_no_threshold_for_a_small_far():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "the report cannot be read"),
+        (None, "a verification report is needed: a folder that `python -m eval verify` wrote"),
         ("{", "is not JSON"),
         ("[]", "is not a verification report of format 1"),
         ('{"format": 7, "per_pair": {}}', "is not a verification report of format 1"),
@@ -225,7 +225,7 @@ def test_a_file_that_is_no_report_is_refused_by_name(tmp_path, content, message)
     path = tmp_path / "report.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(reports.ReportError, match=rf"report\.json: {message}"):
+    with pytest.raises(reports.ReportError, match=rf"report\.json[:;] {message}"):
         reports.read(tmp_path)
 
 

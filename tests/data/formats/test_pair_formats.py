@@ -75,5 +75,5 @@ def test_numbers_that_cfps_lists_do_not_have_are_named(protocol, line):
 
 
 def test_a_folder_that_is_not_cfps_is_refused(tmp_path):
-    with pytest.raises(PairsError, match=r"Pair_list_F\.txt: the pairs file cannot be read"):
+    with pytest.raises(PairsError, match="is a folder without lists; a list of pairs is needed"):
         read_pairs(tmp_path)
