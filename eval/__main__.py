@@ -1,4 +1,4 @@
-"""python -m eval {lfw, verify, identify, megaface, paper, embed, same, compare, seeds}."""
+"""python -m eval {lfw, verify, identify, who, megaface, paper, embed, same, compare, seeds}."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sphereface_plus.commands.ending import Commands
 
 from .embed_command import embed
 from .identify.command import identify
+from .identify.who_command import who
 from .megaface.command import megaface
 from .paper.command import paper
 from .same_command import same
@@ -292,7 +293,7 @@ def seeds(groups: tuple[str, ...], against: str) -> None:
     click.echo(table(groups, against))
 
 
-for command in (identify, megaface, paper, embed, same):
+for command in (identify, who, megaface, paper, embed, same):
     main.add_command(command)
 
 if __name__ == "__main__":

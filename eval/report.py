@@ -245,7 +245,7 @@ def _worst(report: Mapping[str, Any], images: Mapping[str, CropSource] | None) -
 def photo_name(key: str) -> str:
     """LFW's `Name/Name_0001` without the folder, which says it twice; any other key whole."""
     folder, _, name = key.rpartition("/")
-    return name if name.startswith(f"{folder}_") else key
+    return name if name.startswith(f"{folder.rpartition('/')[2]}_") else key
 
 
 def thumbnail(key: str, images: Mapping[str, CropSource] | None) -> str | None:

@@ -58,9 +58,16 @@ Note = dict[str, Any]
 
 
 def check_rows(sets: Sequence[PhotoSet]) -> None:
-    """Raises EmbeddingsError for embeddings of two dimensions, or of none (zeros), naming the photos."""
+    """Raises EmbeddingsError for embeddings of two models or dimensions, or without a direction (zeros)."""
     first = sets[0]
     for other in sets[1:]:
+        ours, theirs = (made_by(each) for each in (first, other))
+        if ours and theirs and ours != theirs:
+            raise EmbeddingsError(
+                f"{first.photos.place} has embeddings of the model {ours[:12]}... (sha256), "
+                f"{other.photos.place} of {theirs[:12]}...; scores of two models mean nothing, embed both "
+                "with one"
+            )
         if other.rows.shape[1] != first.rows.shape[1]:
             raise EmbeddingsError(
                 f"{first.photos.place} has embeddings of {first.rows.shape[1]} numbers, {other.photos.place} "
@@ -75,6 +82,14 @@ def check_rows(sets: Sequence[PhotoSet]) -> None:
                 f"direction, they are zero or not finite ({first_three(_keys(each, wrong))}); make them "
                 "again, or take these photos away"
             )
+
+
+def made_by(photos: PhotoSet) -> str:
+    """sha256 of the model; empty where a file of embeddings does not state it."""
+    record = photos.embedded.model
+    if record["kind"] == "embeddings":
+        return record["provenance"].get("from model", "")
+    return record["sha256"]
 
 
 def apply_rules(gallery: PhotoSet, probes: PhotoSet | None, distractors: Sequence[PhotoSet]) -> list[Note]:

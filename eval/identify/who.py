@@ -1,0 +1,197 @@
+"""Who is on a photo: the nearest people of a gallery, or, below a report's threshold, somebody unknown."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sphereface_plus.data.formats.keys import photo_key
+from sphereface_plus.embedding import Flip
+from sphereface_plus.files import write_page, write_text
+from sphereface_plus.outputs import claimed
+
+from ..enrolled import TemplateKind, templates
+from ..errors import PhotosError
+from ..model import ModelAsked, embed_photos
+from ..photos import Images
+from ..report import ReportError, photo_name, render, thumbnail
+from ..search import scan, scores_of_pairs
+from ..tallies import Best
+from .named_photos import NamedPhotos, named_photos
+from .rules import PhotoSet, check_rows, made_by
+from .stored import read
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked for."""
+
+    photo: Path
+    gallery: Path
+    model: ModelAsked
+    template: TemplateKind | None
+    """None: as in the report, or mean."""
+    flip: Flip | None
+    """None: as in the report, or none."""
+    report: Path | None
+    fpir: float | None
+    """Which of the report's thresholds; None for the one that it takes itself."""
+    count: int
+    out: Path | None
+
+
+def who(asked: Question) -> dict[str, Any]:
+    """The answer as plain data: `nearest` people with scores, best first, and `person`, the first of them if
+    its score reaches the threshold; None for an unknown person, or without a report.
+
+    Writes OUT/{who.json,who.html}, if OUT is given. Raises UserError (its subclasses).
+    """
+    report = None if asked.report is None else read(asked.report)
+    template = asked.template or (report["template"]["kind"] if report else "mean")
+    flip = asked.flip or (report["flip"] if report else "none")
+    point = None if report is None else _point(report, asked.fpir, asked.report)
+    with ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if asked.out is not None:
+            of = {"photo": asked.photo, "gallery": asked.gallery, "model": asked.model.name}
+            stack.enter_context(claimed(asked.out, "python -m eval who", **of))
+        gallery = named_photos("gallery", asked.gallery)
+        sets = [
+            _embedded(asked, _one_photo(asked.photo, place), flip, place),
+            _embedded(asked, gallery, flip, place if asked.out is None else asked.out),
+        ]
+        check_rows(sets)
+        answer = _answer(asked, sets[1], sets[0].rows, template, flip)
+        if report is not None and point is not None:
+            answer |= _judged(answer, report, point, sets)
+        if asked.out is not None:
+            _write(answer, asked.out, sets[1].embedded.files, sets[0].embedded.files)
+    return answer
+
+
+def _one_photo(photo: Path, place: Path) -> NamedPhotos:
+    """The photo alone in a folder, where it can be aligned."""
+    folder = place / "photo"
+    folder.mkdir()
+    try:
+        shutil.copyfile(photo, folder / photo.name)
+    except OSError as error:
+        raise PhotosError(f"{photo}: cannot be read ({error.strerror})") from None
+    key = photo_key(photo.name)
+    return NamedPhotos("probes", photo, [key], [""], Images(folder, {key: folder / photo.name}))
+
+
+def _embedded(asked: Question, photos: NamedPhotos, flip: Flip, place: Path) -> PhotoSet:
+    model, out = asked.model, place / f"{photos.role}_embedded"
+    out.mkdir(exist_ok=True)
+    if photos.images is None:
+        model = replace(model, name=str(photos.place))
+    return PhotoSet(photos, embed_photos(model, photos.keys, photos.images, flip, out))
+
+
+def _answer(
+    asked: Question, gallery: PhotoSet, probe: np.ndarray, template: TemplateKind, flip: Flip
+) -> dict[str, Any]:
+    names = sorted(set(gallery.photos.people))
+    people = np.searchsorted(names, gallery.photos.people)
+    enrolled, enrolled_people = templates(gallery.rows, people, template)
+    most = int(np.bincount(enrolled_people).max())  # so many rows may be one person's
+    best = Best(min(len(enrolled), asked.count * most))
+    scan(probe, enrolled, [best])
+    nearest: dict[str, dict[str, Any]] = {}
+    for row, score in zip(best.rows[0].tolist(), best.scores[0].tolist(), strict=True):
+        person = names[enrolled_people[row]]
+        if person not in nearest and len(nearest) < asked.count:
+            own = np.flatnonzero(people == enrolled_people[row])
+            like = scores_of_pairs(probe, np.zeros(len(own), int), gallery.rows[own], np.arange(len(own)))
+            key = gallery.photos.keys[own[np.argmax(like)]]
+            nearest[person] = {"person": person, "score": score, "photo": key}
+    return {
+        "photo": str(asked.photo),
+        "template": template,
+        "flip": flip,
+        "enrolled": len(enrolled),
+        "nearest": list(nearest.values()),
+        "preparation": gallery.embedded.preparation["words"],
+        "threshold": None,
+        "person": None,
+    }
+
+
+def _judged(
+    answer: Mapping[str, Any], report: Mapping[str, Any], point: Mapping[str, Any], sets: list[PhotoSet]
+) -> dict[str, Any]:
+    model = report["model"]
+    theirs = model["provenance"].get("from model", "") if model["kind"] == "embeddings" else model["sha256"]
+    if theirs and theirs != made_by(sets[0]):
+        raise ReportError(
+            f"the report is of another model ({model['label']}, sha256 {theirs[:12]}...), whose threshold "
+            "says nothing about this one; measure this model with python -m eval identify"
+        )
+    first = answer["nearest"][0]
+    searched = report["results"]["enrolled"] + report["results"]["distractors"]
+    notes = []
+    if (report["template"]["kind"], report["flip"]) != (answer["template"], answer["flip"]):
+        notes.append("the report's templates or flip fusion are others")
+    if answer["enrolled"] > searched:
+        notes.append(
+            f"the threshold was measured among {searched:,} templates and distractors, and the more there "
+            f"are, here {answer['enrolled']:,}, the higher it has to be"
+        )
+    if point["resolution"] == "unresolved":
+        notes.append(f"the report has too few searches without a mate to show an FPIR of {point['fpir']:g}")
+    return {
+        "threshold": {"cosine": point["threshold_cosine"], "fpir": point["fpir"], "notes": notes},
+        "person": first["person"] if first["score"] >= point["threshold_cosine"] else None,
+    }
+
+
+def _point(report: Mapping[str, Any], fpir: float | None, path: Path | None) -> dict[str, Any]:
+    results = report["results"]
+    if fpir is None:
+        return results["reference"]
+    found = [point for point in results["open_set"]["points"] if point["fpir"] == fpir]
+    if not found:
+        there = ", ".join(f"{point['fpir']:g}" for point in results["open_set"]["points"])
+        raise ReportError(f"{path}: has no threshold for an FPIR of {fpir:g}, but for {there}")
+    return found[0]
+
+
+def _write(
+    answer: Mapping[str, Any], out: Path, files: Mapping[str, Any] | None, own: Mapping[str, Any] | None
+) -> None:
+    photo = photo_key(Path(answer["photo"]).name)
+    shown = [
+        {"is": "probe", "set": "", "name": photo, "score": None, "thumbnail": thumbnail(photo, own)},
+        *(
+            {
+                "is": "near",
+                "set": "",
+                "name": photo_name(each["photo"]),
+                "score": each["score"],
+                "thumbnail": thumbnail(each["photo"], files),
+            }
+            for each in answer["nearest"]
+        ),
+    ]
+    write_text(out / "who.json", json.dumps(answer, indent=1) + "\n")
+    write_page(out / "who.html", render("who.html.j2", answer=answer, photos=shown, words=words(answer)))
+
+
+def words(answer: Mapping[str, Any]) -> str:
+    """The answer in a sentence."""
+    threshold, first = answer["threshold"], answer["nearest"][0]
+    if threshold is None:
+        return "no threshold: --report, of python -m eval identify, tells known from unknown people"
+    at = f"the threshold {threshold['cosine']:.4f} (FPIR {threshold['fpir']:g})"
+    if answer["person"] is None:
+        return f"unknown person: the best score, {first['score']:.4f}, is below {at}"
+    return f"{answer['person']}: {first['score']:.4f} is at or above {at}"

@@ -1,0 +1,109 @@
+"""`python -m eval who`: the nearest people, unknown people, and reports that do not fit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+
+def face(person: int) -> np.ndarray:
+    return np.random.default_rng(person).integers(0, 256, (14, 12, 3))
+
+
+def write(path, person: int, noise: int) -> None:
+    noisy = np.clip(face(person) + np.random.default_rng(noise).normal(0, 30, (14, 12, 3)), 0, 255)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), cv2.resize(noisy.astype(np.uint8), (96, 112)))
+
+
+@pytest.fixture
+def places(tmp_path):
+    """Crops: a gallery of five people, probes of them and of five unknown ones; photos of both kinds."""
+    for person in range(5):
+        for number in range(2):
+            write(tmp_path / "gallery" / f"p{person}" / f"{number}.png", person, 10 * person + number)
+    for person in range(10):
+        for number in range(2):
+            write(tmp_path / "probes" / f"p{person}" / f"{number}.png", person, 1000 + 10 * person + number)
+    write(tmp_path / "known.png", 3, 5000)
+    write(tmp_path / "unknown.png", 99, 5000)
+    return tmp_path
+
+
+@pytest.fixture
+def measured(places, run_eval):
+    """The same with a report of them."""
+    sets = "--gallery", places / "gallery", "--probes", places / "probes"
+    run_eval("identify", "--model", "pixels", *sets, "--no-thumbnails", "--out", places / "report")
+    return places
+
+
+def test_the_nearest_people_come_first_and_a_threshold_tells_the_unknown(measured, run_eval):
+    asked = "--gallery", measured / "gallery", "--model", "pixels", "--report", measured / "report"
+    output = run_eval("who", measured / "known.png", *asked, "--count", 2).output
+    lines = output.splitlines()
+    assert lines[0].startswith("p3  0.8")
+    assert len(lines) == 3 + output.count("note:")
+    assert lines[2].startswith("p3: 0.8")
+    assert "is at or above the threshold 0." in lines[2]
+    report = json.loads((measured / "report" / "report.json").read_text())
+    threshold = report["results"]["open_set"]["points"][0]["threshold_cosine"]
+    output = run_eval("who", measured / "unknown.png", *asked, "--fpir", 0.1).output
+    assert "unknown person: the best score, 0." in output
+    assert f"is below the threshold {threshold:.4f} (FPIR 0.1)" in output
+
+
+def test_without_a_report_there_is_no_verdict(places, run_eval):
+    asked = "--gallery", places / "gallery", "--model", "pixels", "--template", "image"
+    output = run_eval("who", places / "known.png", *asked).output
+    assert output.split()[0] == "p3"
+    assert sorted(line.split()[0] for line in output.splitlines()[:5]) == ["p0", "p1", "p2", "p3", "p4"]
+    assert "no threshold: --report, of python -m eval identify, tells known from unknown people" in output
+
+
+def test_pictures_lie_in_out_and_the_same_question_may_be_asked_again(measured, run_eval):
+    asked = (
+        *("who", measured / "known.png", "--gallery", measured / "gallery", "--model", "pixels"),
+        *("--report", measured / "report", "--count", 3, "--out", measured / "answer"),
+    )
+    for _ in range(2):
+        assert f"with pictures: {measured / 'answer' / 'who.html'}" in run_eval(*asked).output
+    page = (measured / "answer" / "who.html").read_text()
+    assert page.count("data:image/jpeg") == 4
+    assert json.loads((measured / "answer" / "who.json").read_text())["person"] == "p3"
+
+
+def test_reports_that_do_not_fit_are_refused(measured, run_eval, tmp_path):
+    asked = "who", measured / "known.png", "--gallery", measured / "gallery", "--model", "pixels", "--report"
+    output = run_eval(*asked, measured / "report", "--fpir", 0.5, code=1).output
+    assert "report: has no threshold for an FPIR of 0.5, but for 0.1, 0.01, 0.001" in output
+    report = json.loads((measured / "report" / "report.json").read_text())
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(report | {"model": report["model"] | {"sha256": "f" * 64}}))
+    message = "the report is of another model (raw pixels, sha256 ffffffffffff...), whose threshold says"
+    assert message in run_eval(*asked, other, code=1).output
+    other.write_text(json.dumps({"format": 1, "per_pair": {}}))
+    message = (
+        "other.json: is not a report of python -m eval identify, or a damaged one (kind: field required)"
+    )
+    assert message in run_eval(*asked, other, code=1).output
+    other.write_text("{")
+    assert "other.json: is not JSON (" in run_eval(*asked, other, code=1).output
+
+
+def test_what_the_threshold_was_not_measured_for_is_noted(measured, run_eval):
+    shutil.copytree(measured / "probes", measured / "larger")
+    asked = "--gallery", measured / "larger", "--model", "pixels", "--report", measured / "report"
+    output = run_eval("who", measured / "known.png", *asked, "--template", "best").output
+    assert "note: the report's templates or flip fusion are others" in output
+    assert "note: the threshold was measured among 5 templates and distractors, and the more there" in output
+
+
+def test_a_text_is_no_photo(places, run_eval):
+    (places / "note.jpg").write_text("no photo")
+    asked = "--gallery", places / "gallery", "--model", "pixels"
+    assert "note.jpg" in run_eval("who", places / "note.jpg", *asked, code=1).output
