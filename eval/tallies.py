@@ -7,6 +7,7 @@ Shapes: P probes, N rows of the gallery, Q pairs of a probe and its mate, S size
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ GRID = 2**16
 """Cells of a score on either side of 0, each as wide as float32's error for embeddings of 256 dimensions."""
 
 
-ROWS_AT_ONCE = 32  # of scores that are compared with mates: in cache
+SORTED_FROM = 8  # mates of one probe: sorting its scores costs less than as many comparisons
+FINEST = 2.0**40  # of a score that is sorted as a whole number
 
 
 class MateCounts:
@@ -53,15 +55,17 @@ class MateCounts:
         low = np.nextafter((score - tile.margin).astype(np.float32), np.float32(-np.inf))
         high = np.nextafter((score + tile.margin).astype(np.float32), np.float32(np.inf))
         concerned = np.flatnonzero(tile.scores.max(axis=1)[place] >= low)
-        for start in range(0, len(concerned), ROWS_AT_ONCE):
-            pair = concerned[start : start + ROWS_AT_ONCE]
-            scores = tile.scores[place[pair]]
-            above = scores >= low[pair, None]
-            counts = np.array([np.count_nonzero(line) for line in above])
-            above &= scores <= high[pair, None]  # what no float32 product can decide
-            which, row = np.divmod(np.flatnonzero(above), scores.shape[1])
-            below = tile.exact(place[pair[which]], row) < score[pair[which]]
-            self.so_far[pairs.start + pair] += counts - np.bincount(which, below, len(pair)).astype(np.int64)
+        many = np.bincount(place[concerned], minlength=len(tile.probes)) >= SORTED_FROM
+        by_comparing, by_sorting = concerned[~many[place[concerned]]], concerned[many[place[concerned]]]
+        above = np.zeros(len(score), dtype=np.int64)
+        # Of each, how many are above or too close to decide; which rows are too close, (F,) and (F,).
+        for count, pairs_of, at_once in ((_compared, by_comparing, 32), (_sorted, by_sorting, 1024)):
+            for start in range(0, len(pairs_of), at_once):
+                pair = pairs_of[start : start + at_once]
+                above[pair], which, row = count(tile.scores, place[pair], low[pair], high[pair])
+                below = tile.exact(place[pair[which]], row) < score[pair[which]]
+                above[pair] -= np.bincount(which, below, len(pair)).astype(np.int64)
+        self.so_far[pairs] += above
 
     def reached(self, size: int) -> None:
         for column, of_column in enumerate(self.sizes):
@@ -72,6 +76,41 @@ class MateCounts:
         import torch
 
         self.at_size = processes.total(torch.from_numpy(self.at_size)).numpy()
+
+
+def _compared(
+    scores: np.ndarray, place: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of pairs (Q,) by the places of their probes in scores (p, n), and bounds: how many scores are at low or
+    higher, (Q,); and those up to high, as pairs (F,) and rows (F,)."""
+    lines = scores[place]
+    above = lines >= low[:, None]
+    counts = np.array([np.count_nonzero(line) for line in above])
+    above &= lines <= high[:, None]
+    return counts, *np.divmod(np.flatnonzero(above), scores.shape[1])
+
+
+def _sorted(
+    scores: np.ndarray, place: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same, for pairs in the order of their probes, by sorting each probe's scores with their rows."""
+    width = scores.shape[1]
+
+    def keys(values: np.ndarray) -> np.ndarray:
+        return (np.maximum(values, np.float32(-4)) * FINEST).astype(np.int64) * width  # -inf is left out
+
+    lines = np.unique(place)
+    ascending = np.sort(keys(scores[lines]) + np.arange(width), axis=1)
+    lowest, highest = keys(low), keys(high) + width - 1
+    begin = np.searchsorted(place, [*lines, len(scores)])
+    first, end = np.empty((2, len(place)), dtype=np.int64)
+    for line, (start, stop) in enumerate(pairwise(begin)):
+        first[start:stop] = ascending[line].searchsorted(lowest[start:stop])
+        end[start:stop] = ascending[line].searchsorted(highest[start:stop], side="right")
+    close = end - first
+    which = np.repeat(np.arange(len(place)), close)
+    within = first[which] + np.arange(len(which)) - np.repeat(np.cumsum(close) - close, close)
+    return width - first, which, ascending[np.searchsorted(lines, place[which]), within] % width
 
 
 class Best:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from eval import search
+from eval import search, tallies
 from eval.errors import SearchError
 from eval.search import Reordered, scan, scores_of_pairs, unit_rows
 from eval.tallies import GRID, Best, Impostors, MateCounts
@@ -17,9 +17,13 @@ from eval.tallies import GRID, Best, Impostors, MateCounts
 P, N, D = 23, 300, 16
 
 
-@pytest.fixture(params=[(4096, 448, 1), (7, 5, 1), (64, 9, 3)], ids=["one tile", "small tiles", "3 threads"])
+@pytest.fixture(
+    params=[(4096, 448, 1, 100), (4096, 448, 1, 1), (7, 5, 1, 1), (64, 9, 3, 2)],
+    ids=["one tile, compared", "one tile, sorted", "small tiles", "3 threads"],
+)
 def tiles(request, monkeypatch):
-    chunk, slab, threads = request.param
+    chunk, slab, threads, sorted_from = request.param
+    monkeypatch.setattr(tallies, "SORTED_FROM", sorted_from)
     monkeypatch.setattr(search, "CHUNK_ROWS", chunk)
     monkeypatch.setattr(search, "SLAB_ROWS", slab)
     before = torch.get_num_threads()
