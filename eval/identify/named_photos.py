@@ -95,7 +95,7 @@ def _listed(role, place, images: Images, names, people, files) -> NamedPhotos:
 
 def _twice(place: Path, names: list[str]) -> PhotosError:
     return PhotosError(
-        f"{place}: {counted(len(names), 'photo')} are there twice under one name, suffixes aside "
+        f"{place}: has {counted(len(names), 'photo')} twice under one name, suffixes aside "
         f"({first_three(names)}); rename or remove one of each"
     )
 

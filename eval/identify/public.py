@@ -1,6 +1,6 @@
 """An identification's report that may be shown to anybody: no faces, no names, no paths of this machine.
 
-A person is called by a number, 0003, a photo 0003/0001, a distractor 0007 among the distractors.
+A person is called by a number, 0003, a photo 0003/0001, a distractor d0007.
 """
 
 from __future__ import annotations
@@ -98,4 +98,4 @@ class _Numbers:
         return f"{self.person(name)}/{number:04d}"
 
     def distractor(self, key: str) -> str:
-        return f"distractor {self.distractors.setdefault(key, len(self.distractors) + 1):04d}"
+        return f"d{self.distractors.setdefault(key, len(self.distractors) + 1):04d}"

@@ -1,0 +1,116 @@
+"""Rank-1 by the number of distractors against a search of each order, groups, and operating points."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eval.enrolled import identify
+from eval.errors import PhotosError
+from eval.identification import subject_interval
+from eval.identify.groups import per_group, read_groups
+from eval.identify.numbers import Searches, by_distractors, closed_set, open_set, reference, sizes_of
+from eval.search import Reordered
+from sphereface_plus.data.streams import DISTRACTOR_ORDER, generator
+
+
+def test_sizes_are_powers_of_ten_and_all():
+    assert sizes_of(0) == [0]
+    assert sizes_of(7) == [0, 7]
+    assert sizes_of(100) == [0, 10, 100]
+    assert sizes_of(2500) == [0, 10, 100, 1000, 2500]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_rank_1_by_distractors_is_that_of_searching_every_order_whole(alone):
+    random = np.random.default_rng(5)
+    people = np.repeat(np.arange(12), 3)
+    directions = random.normal(size=(12, 8))
+    enrolled = (directions[people] + random.normal(size=(36, 8))).astype(np.float32)
+    probes = enrolled if alone else (directions[people] + random.normal(size=(36, 8))).astype(np.float32)
+    own = np.arange(36) if alone else None
+    rows = random.normal(size=(140, 8)).astype(np.float32)
+    kept = np.flatnonzero(np.arange(140) % 7)
+    distractors = Reordered(rows, kept)
+    searched = identify(probes, people, enrolled, people, distractors, [0, len(kept)], own=own)
+    found = by_distractors(probes, people, enrolled, people, distractors, searched, own, orders=3, seed=4)
+    sizes = [0, 10, 100, 120]
+    assert [row["distractors"] for row in found] == sizes
+    shares = np.empty((3, len(sizes)))
+    for order in range(3):
+        shuffled = kept[generator(4, DISTRACTOR_ORDER, order).permutation(len(kept))]
+        whole = identify(probes, people, enrolled, people, rows[shuffled], sizes, own=own)
+        shares[order] = (whole.above == 0).mean(axis=0)
+    assert [row["mean"] for row in found] == pytest.approx(shares.mean(axis=0))
+    assert [row["std"] for row in found] == pytest.approx(shares.std(axis=0))
+    assert found[0]["mean"] > found[-1]["mean"]
+
+
+def searches_of(mate, above, highest, people) -> Searches:
+    mate = [-np.inf if score is None else score for score in mate]
+    return Searches(np.array(people), np.array(mate), np.array(above), np.array(highest))
+
+
+SEARCHES = searches_of(
+    mate=[0.9, 0.8, 0.3, 0.7, None, None],
+    above=[0, 0, 2, 1, 0, 0],
+    highest=[0.1, 0.2, 0.4, 0.75, 0.5, 0.2],
+    people=[0, 0, 1, 1, 2, 3],
+)
+
+
+def test_closed_and_open_set_by_hand():
+    closed = closed_set(SEARCHES, entries=6)
+    assert [(each["rank"], each["share"]) for each in closed["ranks"]] == [(1, 0.5), (2, 0.75), (5, 1.0)]
+    assert closed["cmc"]["share"] == [0.5, 0.75, 1, 1, 1, 1]
+    assert closed["not_first"] == 2
+    opened = open_set(SEARCHES)
+    assert (opened["nonmated"], opened["nonmated_people"], opened["nonmated_are"]) == (2, 2, "given")
+    strict = opened["points"][0]
+    assert strict["threshold_cosine"] == np.nextafter(0.5, 1)
+    assert (strict["fnir"], strict["resolution"]) == (0.5, "unresolved")  # 0.7 is high enough, and second
+    assert reference(opened["points"])["fpir"] == 0.1
+
+
+def test_groups_are_rated_at_one_threshold(tmp_path):
+    (tmp_path / "groups.csv").write_text(
+        "identity,age,side\nAnn,old,\nBen,young,left\nDora,old,left\nZed,,\n"
+    )
+    groups = read_groups(tmp_path / "groups.csv")
+    point = {"fpir": 0.1, "threshold_cosine": 0.45}
+    found = per_group(SEARCHES, ["Ann", "Ben", "Cat", "Dora"], groups, point)
+    assert (found["people_elsewhere"], found["people_elsewhere_are"], found["people_without"]) == (
+        1,
+        "Zed",
+        1,
+    )
+    age = {row["group"]: row for row in found["columns"][0]["groups"]}
+    assert list(age) == ["old", "young", None]
+    assert (age["old"]["people"], age["old"]["mated"], age["old"]["nonmated"]) == (2, 2, 1)
+    assert (age["old"]["rank1"]["share"], age["old"]["fnir"]["share"], age["old"]["fpir"]["share"]) == (
+        1,
+        0,
+        0,
+    )
+    assert (age["young"]["rank1"]["share"], age["young"]["fpir"]) == (0, None)
+    assert age["young"]["fnir"]["interval"] == subject_interval(np.array([True, True]), np.array([1, 1]))
+    assert (age[None]["rank1"], age[None]["fpir"]["share"]) == (None, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected a header `identity,group` with one name or more after identity, no two alike, got ''"),
+        ("name,age\nAnn,old\n", "got 'name,age'"),
+        ("identity,age,age\n", "got 'identity,age,age'"),
+        ("identity,age\nAnn\n", "line 2 has 1 of 2 columns, or names nobody"),
+        ("identity,age\nAnn,old\n\nAnn,young\n", "line 4 puts Ann in another group than a line before"),
+    ],
+)
+def test_a_file_of_groups_that_cannot_be_read_is_named(text, message, tmp_path):
+    path = tmp_path / "groups.csv"
+    path.write_text(text)
+    with pytest.raises(PhotosError) as raised:
+        read_groups(path)
+    assert message in str(raised.value)
+    assert str(path) in str(raised.value)
