@@ -158,6 +158,7 @@ def measure(
         "probes": len(probes),
         "people": len(np.unique(people)),
         "searches": len(probe),
+        "largest_share": float(np.bincount(owner).max() / len(owner)),
         "sizes": [_of_size(sets, counts, owner, column) for column in range(len(sets[0].sizes))],
         "cmc": _cmc(counts[0][:, -1]),
         "verification": [
@@ -213,7 +214,7 @@ def _cmc(above: np.ndarray) -> dict[str, list]:
 def _verification(genuine: np.ndarray, size: int, impostors: Impostors) -> dict[str, Any]:
     curve, count = roc_of(genuine, impostors), impostors.count
     points = [tar_at_far(curve, far, count) for far in FARS]
-    shown = _thinned(np.flatnonzero(np.append(True, np.diff(curve.far) > 0) | (curve.far == 0)))
+    shown = _thinned(np.flatnonzero(np.append(np.diff(curve.far) > 0, True)))  # the best TAR at each FAR
     return {
         "size": size,
         "genuine": len(genuine),

@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 FILE = click.Path(path_type=Path)
+LARGE = 0.1
+"""Share of the searches; MegaFace's own people have some hundredths at most."""
 FEW = 0.1
 """Share of a noise list's names; where fewer are found, names may be of another kind."""
 
@@ -98,6 +100,7 @@ def megaface(
         check_model(model, onnx=True)
 
     from ..model import ModelAsked
+    from ..public import PUBLIC
     from .run import Asked, run
 
     report = run(
@@ -119,7 +122,8 @@ def megaface(
     )
     for line in lines(report):
         click.echo(line)
-    click.echo(f"report: {out / 'report.json'}")
+    click.echo(f"report: {out / 'report.html'}")
+    click.echo(f"to publish, without faces, names and paths: {out / PUBLIC}")
 
 
 def lines(report: dict) -> list[str]:
@@ -144,6 +148,9 @@ def lines(report: dict) -> list[str]:
         )
     for kind, numbers in report["results"].items():
         said.append(f"{kind}: {numbers['probes']:,} probes of {numbers['people']:,} people")
+        if numbers["largest_share"] >= LARGE:
+            share = 100 * numbers["largest_share"]
+            said.append(f"  one person has {share:.0f} % of the searches, which makes the intervals wide")
         for size in numbers["sizes"]:
             rank_1, (low, high) = size["ranks"][0], size["rank_1_interval"]
             spread = "" if rank_1["deviation"] is None else f", sd over sets {100 * rank_1['deviation']:.2f}"

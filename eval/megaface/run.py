@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,8 @@ from sphereface_plus.files import write_text
 from sphereface_plus.model_files import contents
 from sphereface_plus.outputs import claimed
 
+from ..public import PUBLIC
+from . import page
 from .challenge import DistractorSet, Found, drawn_sets, measure, noise_among, sets_of_lists
 from .sides import Asked, Side, all_paths, distractors_of_lists, embedded, paths_in, probe_list
 
@@ -33,8 +36,8 @@ def run(asked: Asked) -> dict[str, Any]:
     with _claimed(asked):
         probes = probe_list(asked)
         lists = distractors_of_lists(asked)
-        report = _measured(asked, probes, lists)
-        write_text(asked.out / "report.json", json.dumps(report, indent=1) + "\n")
+        report, pictures = _measured(asked, probes, lists)
+        page.write(report, asked.out, pictures)
         return report
 
 
@@ -44,7 +47,7 @@ def _claimed(asked: Asked):
     return claimed(
         asked.out,
         "python -m eval megaface",
-        within=("kit",),
+        within=("kit", PUBLIC),
         contents=contents(model=file, probe_noise=asked.probe_noise, distractor_noise=asked.distractor_noise),
         model=file or model or "features",
         probes=asked.probes,
@@ -59,7 +62,7 @@ def _claimed(asked: Asked):
 
 def _measured(
     asked: Asked, probe_list: tuple[list[str], list[str]], lists: dict[int, dict[int, TemplateList]] | None
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], page.Pictures | None]:
     probes = embedded(asked, asked.probes, probe_list[0], "probes", may_lack=False)
     names, people = np.unique(np.array(probe_list[1]), return_inverse=True)
     paths = paths_in(asked, asked.distractors) if lists is None else all_paths(lists)
@@ -68,6 +71,7 @@ def _measured(
     sets = drawn_sets(len(row_of), asked.sets, 0) if lists is None else sets_of_lists(lists, row_of)
     probe_noise, of_probes = noise_among(probes.keys, _noise(asked.probe_noise))
     distractor_noise, of_distractors = noise_among(distractors.keys, _noise(asked.distractor_noise))
+    start = time.monotonic()
     raw = _searched(probes, people, distractors, sets, "raw")
     results = {"raw": raw.numbers}
     if probe_noise.any() or distractor_noise.any():
@@ -75,6 +79,7 @@ def _measured(
         clean_sets = [one.without(distractor_noise) for one in sets]
         clean = _searched(probes, people, distractors, clean_sets, "cleaned", kept)
         results["cleaned"] = clean.numbers
+    seconds = time.monotonic() - start
     if asked.write_features is not None:
         _write_features(asked.write_features, probes, distractors)
     report = {
@@ -86,14 +91,15 @@ def _measured(
         "rule": "A distractor of exactly the mate's score counts as above it.",
         "probes": _about(probes, of_probes, int(probe_noise.sum())) | {"people": len(names)},
         "distractors": _about(distractors, of_distractors, int(distractor_noise.sum())),
-        "sets": "the lists'" if lists is not None else "random orders of all distractors, seed 0",
+        "sets": f"{len(sets)} of the lists" if lists is not None else f"{len(sets)} random orders, seed 0",
         "same_image": _same_images(probes, distractors, raw),
         "hardest": _hardest(probes, distractors, raw),
         "results": results,
+        "seconds": seconds,
         "environment": record(gpu=probes.runs_on == "cuda"),
     }
     _write_kit_files(asked, report)
-    return report
+    return report, {"probes": probes.files, "distractors": distractors.files}
 
 
 def _noise(file: Path | None):
@@ -136,19 +142,20 @@ def _same_images(probes: Side, distractors: Side, found: Found) -> list[list[str
 
 
 def _hardest(probes: Side, distractors: Side, found: Found, count: int = 24) -> list[dict[str, Any]]:
-    """The searches in which most distractors are above the mate, one a probe, with the nearest of them."""
+    """The searches with most distractors above the mate, each photo once, and the nearest of those."""
     hardest, seen = [], set()
     for search in np.argsort(-found.above, kind="stable"):
         probe = int(found.probe[search])
         if len(hardest) == count or found.above[search] == 0:
             break
-        if probe in seen:
+        mate = int(found.mate[search])
+        if {probe, mate} & seen:
             continue
-        seen.add(probe)
+        seen |= {probe, mate}
         hardest.append(
             {
                 "probe": probes.keys[probe],
-                "mate": probes.keys[int(found.mate[search])],
+                "mate": probes.keys[mate],
                 "score": float(found.mate_score[search]),
                 "above": int(found.above[search]),
                 "nearest": [

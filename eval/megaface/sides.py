@@ -18,6 +18,7 @@ from sphereface_plus.data.formats.megaface_lists import (
     distractor_lists,
     read_template_list,
 )
+from sphereface_plus.data.formats.packs import CropSource
 
 from ..model import ModelAsked, embed_photos
 from ..photos import find_images
@@ -104,6 +105,8 @@ class Side:
     model: dict[str, Any]
     preparation: dict[str, Any]
     missing: list[str]
+    files: Mapping[str, CropSource] | None = None
+    """Photo key -> crop, for pictures."""
     runs_on: str = "cpu"
 
     @property
@@ -126,7 +129,7 @@ def embedded(asked: Asked, folder: Path, paths: Sequence[str], what: str, *, may
             raise MegaFaceError(f"{folder}: holds none of the {len(missing):,} images of the lists")
     out = asked.out / what
     found = embed_photos(asked.model, keys, folder, asked.flip, out)
-    return Side(list(paths), found.rows, found.model, found.preparation, missing, found.runs_on)
+    return Side(list(paths), found.rows, found.model, found.preparation, missing, found.files, found.runs_on)
 
 
 def _of_features(asked: Asked, folder: Path, paths: Sequence[str], what: str, *, may_lack: bool) -> Side:
@@ -149,6 +152,7 @@ def _of_features(asked: Asked, folder: Path, paths: Sequence[str], what: str, *,
         "name": suffix,
         "label": suffix.strip("_").removesuffix(".bin"),
         "kind": "features",
+        "provenance": {},
         "sha256": None,
     }
     words = {

@@ -159,3 +159,19 @@ def test_what_cannot_be_used_is_one_sentence(kit, change, message):
     assert message in result.output
     assert result.output.count("\n") <= 2
     assert not (kit / "out/report.json").exists()
+
+
+def test_the_page_shows_both_kinds_of_numbers_and_the_public_one_names_nobody(kit):
+    noise = ("--probe-noise", kit / "probe_noise.txt", "--distractor-noise", kit / "distractor_noise.txt")
+    result = called(kit, *noise)
+    assert result.exit_code == 0, result.output
+    page = (kit / "out/report.html").read_text()
+    assert "Rank-1 among 100, cleaned" in page
+    assert "80.00" in page  # raw
+    assert page.count("<svg") == 4
+    assert "Bob_2" in page
+    assert "one person has" in page
+    public = (kit / "out/public/report.html").read_text() + (kit / "out/public/report.json").read_text()
+    for private in ("Bob_2", "N00", str(kit)):
+        assert private not in public
+    assert json.loads((kit / "out/public/report.json").read_text())["results"] == report_of(kit)["results"]
