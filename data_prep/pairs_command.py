@@ -40,9 +40,10 @@ def pairs(
     """Split the people of CROPS into those to train on and those to verify, and write pairs of the latter.
 
     CROPS is whatever training reads: a folder of crops, a manifest, a list file, a .rec or a .tar. OUT gets
-    pairs.csv (as many genuine pairs as impostor pairs, in folds that share no person) and verified.txt (the
-    people in them, whom a training leaves out by data.exclude_file). The training and the verification to
-    give next are printed. The same crops and the same seed give the same files.
+    pairs.csv (as many genuine pairs as impostor pairs, in folds that share no person where there are two
+    people for each) and verified.txt (the people in them, whom a training leaves out by data.exclude_file).
+    The training and the verification to give next are printed. The same crops and the same seed give the
+    same files.
 
     \b
     python -m data_prep pairs crops/mine pairs/mine

@@ -136,7 +136,8 @@ def lfw(data: Path | None, pairs: Path | None, view: int, **options) -> None:
     required=True,
     type=click.Path(path_type=Path),
     help="List of pairs: in LFW's format, or lines `path path 1` (same person) and `path path 0`, also as "
-    "CSV; docs/formats.md has them all. Or insightface's .bin, which holds the crops too.",
+    "CSV; docs/formats.md has them all. `python -m data_prep pairs` writes one of your own crops. Or "
+    "insightface's .bin, which holds the crops too.",
 )
 @click.option(
     "--images",

@@ -25,6 +25,8 @@ from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.formats.manifest import ManifestRow, write_manifest
 from sphereface_plus.data.formats.names import NamesError, read_names
 from sphereface_plus.data.formats.pairs import read_pairs
+from sphereface_plus.training.beforehand import check_files
+from sphereface_plus.training.folder import RunError
 from sphereface_plus.training.sets import open_crops
 from tests.data_prep.small_crops import write_crop
 
@@ -212,3 +214,9 @@ def test_a_file_of_other_names_is_refused_before_a_training(crops, tmp_path, tex
     assert isinstance(settings, config.FaceConfig)
     with pytest.raises(error, match=message):
         open_crops(settings)
+
+
+def test_a_file_of_names_that_is_not_there_is_refused_before_torch_is_imported(crops):
+    overrides = [f"data.path={crops}", "data.exclude_file=nowhere.txt"]
+    with pytest.raises(RunError, match=r"data\.exclude_file nowhere\.txt: there is no such file of names"):
+        check_files(config.load(find_recipe(Path("face/lfw")), overrides))

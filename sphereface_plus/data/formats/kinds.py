@@ -65,9 +65,11 @@ def refusal(path: Path, needed: str, takes: Collection[Kind] = ()) -> str | None
 
 def kind_of(path: Path) -> Kind | None:
     """What a file or folder is beyond doubt; None for all else, and where it cannot be read."""
-    if path.is_dir():
-        return _of_folder(path)
     try:
+        if path.is_dir():
+            return _of_folder(path)
+        if not path.is_file():  # a pipe would give its content to this look, and nothing to the reader
+            return None
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except OSError:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from data_prep.doctor.drop import read_proposals
 from data_prep.landmarks_file import read_landmarks
@@ -162,6 +165,41 @@ def test_a_crops_folder_to_compare_and_a_run_to_train_on_are_one_sentence(tmp_pa
         read_report(tmp_path / "empty")
     with pytest.raises(UserError, match="empty: is a folder without lists; a list of pairs is needed, which"):
         read_pairs(tmp_path / "empty")
+
+
+_WORDS = [
+    "Ann/1.jpg",
+    "1",
+    "\t",
+    ",",
+    " ",
+    "\n",
+    '"',
+    "{",
+    '"format": 1',
+    "path",
+    "path1",
+    "0.5",
+    "\0",
+    "\ufeff",
+]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.binary(max_size=200), st.lists(st.sampled_from(_WORDS), max_size=30).map("".join)))
+def test_any_bytes_are_of_a_kind_or_of_none(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "any bytes"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    kind_of(path)
+    path.write_bytes(b"PK\3\4" + path.read_bytes())
+    assert kind_of(path) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+def test_a_pipe_is_not_read_here_as_its_reader_would_find_nothing(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert kind_of(tmp_path / "pipe") is None
+    assert kind_of(tmp_path / ("long" * 1000)) is None
 
 
 def test_a_list_of_crops_may_be_a_csv(tmp_path):
