@@ -170,7 +170,7 @@ def _write(
 ) -> None:
     photo = photo_key(Path(answer["photo"]).name)
     shown = [
-        {"is": "probe", "set": "", "name": photo, "score": None, "thumbnail": thumbnail(photo, own)},
+        {"is": "asked", "set": "", "name": photo, "score": None, "thumbnail": thumbnail(photo, own)},
         *(
             {
                 "is": "near",

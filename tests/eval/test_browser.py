@@ -5,7 +5,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
+
+from sphereface_plus.data.formats.embeddings import write_embeddings
 
 pytestmark = pytest.mark.browser
 
@@ -71,3 +74,22 @@ def test_a_page_that_refers_outside_is_caught_by_the_browser(
     page.write_text(page.read_text().replace("<main>", '<main><img src="https://example.org/x.png">'))
     _, console = open_page(page)
     assert "Content Security Policy" in console[0]
+
+
+def test_an_identification_opens_without_a_complaint(run_eval, tmp_path, open_page):
+    generator = np.random.default_rng(0)
+    sets = {"gallery": (range(12), 2), "probes": (range(18), 2), "distractors": (range(18, 60), 1)}
+    options = []
+    for role, (people, photos) in sets.items():
+        keys = [f"p{person}/{role}{photo}" for person in people for photo in range(photos)]
+        rows = [
+            np.eye(60)[person] + 0.2 * generator.normal(size=60) for person in people for _ in range(photos)
+        ]
+        write_embeddings(tmp_path / f"{role}.npz", keys, np.array(rows, np.float32), {})
+        options += [f"--{role}", tmp_path / f"{role}.npz"]
+    (tmp_path / "groups.csv").write_text("identity,side\n" + "".join(f"p{n},{n % 2}\n" for n in range(18)))
+    run_eval("identify", *options, "--groups", tmp_path / "groups.csv", "--out", tmp_path / "out")
+    document, console = open_page(tmp_path / "out" / "report.html")
+    assert console == []
+    for words in ("Known people: who comes first", "Unknown people: where to say so", "By group", "</html>"):
+        assert words in document
