@@ -11,19 +11,23 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sphereface_plus.config import InputSpec
+import yaml
+
+from sphereface_plus.config import InputSpec, parse_value
 from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.formats.keys import photo_key
 from sphereface_plus.data.trained_on import same_name
 from sphereface_plus.files import NewFiles
 from sphereface_plus.words import counted
 
+from .alignment import ALIGNMENT_TEMPLATES
 from .errors import PrepError
 from .pair_choice import Choice, choose
 
@@ -130,13 +134,21 @@ def told(written: Written, source: Path, out: Path) -> Iterator[str]:
             f"  {counted(written.left_out, 'photo')} not compared: their name, or their person's, is that of "
             "another, too, or has a line end or a space at its end"
         )
+    known = {(template.height, template.width) for template in ALIGNMENT_TEMPLATES.values()}
+    if crops.template is None and crops.size not in known:
+        align = f"python -m data_prep align {shlex.quote(str(source))} CROPS"
+        yield (
+            f"  the images are {crops.size[0]}x{crops.size[1]}, as no crops of align are: if they are "
+            f"photos, align them first ({align}), and give CROPS here"
+        )
     yield "next: train on the others, and verify"
     yield from (f"  {shlex.join(command)}" for command in commands(written, source, out))
 
 
 def commands(written: Written, source: Path, out: Path) -> tuple[list[str], list[str]]:
     """The training without the people to verify, and their verification."""
-    settings = [f"data.path={source}", f"data.exclude_file={out / VERIFIED}", *_settings(written)]
+    places = {"data.path": source, "data.exclude_file": out / VERIFIED}
+    settings = [*(f"{name}={_value(str(place))}" for name, place in places.items()), *_settings(written)]
     name = out.resolve().name
     train = ["sphereface-plus", "train", RECIPE]
     for setting in settings:
@@ -144,6 +156,14 @@ def commands(written: Written, source: Path, out: Path) -> tuple[list[str], list
     images = ["--pairs", str(out / PAIRS), "--images", str(source)]
     verify = ["python", "-m", "eval", "verify", "--model", f"runs/{name}", *images]
     return [*train, "--out", f"runs/{name}"], [*verify, "--out", f"reports/{name}"]
+
+
+def _value(text: str) -> str:
+    """As --set reads it, which takes `1` for a number and `a: b` for a group of settings."""
+    try:
+        return text if parse_value(text) == text else json.dumps(text)
+    except (yaml.YAMLError, ValueError):
+        return json.dumps(text)
 
 
 def _settings(written: Written) -> Iterator[str]:

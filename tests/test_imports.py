@@ -60,7 +60,7 @@ ARROWS = {
     "__main__": "commands model_files processes reproduce sphere",
     "data_prep": "commands.ending commands.model_argument commands.progress data embedding errors files "
     "model_files outputs pages path_checks words",
-    "data_prep.pairs": "config data data_prep.errors data_prep.pair_choice files words",
+    "data_prep.pairs": "config data data_prep.alignment data_prep.errors data_prep.pair_choice files words",
     "data_prep.pair_choice": "data.streams data_prep.errors data_prep.pairing words",
     "data_prep.pairing": "",
     # eval prepares raw photos with data_prep; the k-fold accuracy is the library's: training uses it too.

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from data_prep.__main__ import main
 from data_prep.errors import PrepError
 from data_prep.packing import pack
-from data_prep.pairs import write_pairs
+from data_prep.pairs import _value, write_pairs
 from eval.__main__ import main as eval_main
 from sphereface_plus import config
 from sphereface_plus.config.recipes import find_recipe
@@ -44,6 +44,11 @@ def of_ten_people(root: Path, *, backwards: bool = False) -> Path:
 @pytest.fixture(scope="module")
 def crops(tmp_path_factory) -> Path:
     return of_ten_people(tmp_path_factory.mktemp("crops"))
+
+
+@pytest.mark.parametrize("name", ["1", "1e-3", "my: crops", "a #b", "[x", "true", "~", "plain/a.rec", "a b"])
+def test_a_folder_of_any_name_is_a_value_of_set(name):
+    assert config.parse_value(_value(name)) == name
 
 
 @pytest.fixture
@@ -155,6 +160,14 @@ def test_crops_of_another_size_and_people_of_few_are_trained_on_as_they_are(tmp_
         write_crop(tmp_path / f"crops/{number // 2}/{number}.png", number, (112, 112))
     said = run(tmp_path / "crops", tmp_path / "mine").stdout
     assert "--set network.input.width=112 --set data.min_images=1 --out runs/mine" in said
+
+
+def test_images_of_no_known_size_may_be_photos(tmp_path, run):
+    for number in range(48):
+        write_crop(tmp_path / f"photos/{number // 4}/{number}.png", number, (50, 60))
+    said = run(tmp_path / "photos", tmp_path / "mine").stdout
+    assert "  the images are 50x60, as no crops of align are: if they are photos, align them first" in said
+    assert "--set network.input.height=50 --set network.input.width=60" in said
 
 
 def test_photos_that_share_a_name_and_people_who_do_are_not_compared(tmp_path, run):
