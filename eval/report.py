@@ -21,6 +21,7 @@ from sphereface_plus.words import counted
 from .intervals import FEW_PEOPLE, accuracy_interval, design_effect, few_people_factor
 from .people import People
 from .plots import roc_plot, score_histograms
+from .point_intervals import point_intervals
 from .protocols import Outcome, Protocol
 from .statistics import (
     FARS,
@@ -55,6 +56,11 @@ def results(
         effect, fewer = design_effect(outcome.correct, fold, people), few_people_factor(people)
     curve, num_impostors = roc(outcome.scores, genuine), int(np.sum(~genuine))
     points = [tar_at_far(curve, far, num_impostors) for far in FARS]
+    known_people = people
+    if known_people is None:
+        alone = np.arange(len(genuine))
+        known_people = People(alone, np.where(genuine, alone, len(alone) + alone), 2 * len(alone), False, "")
+    sure = [point_intervals(point, curve, outcome.scores, genuine, known_people) for point in points]
     std = float(outcome.per_fold.std())  # divided by F, as LFW results are printed
     return {
         "accuracy": float(outcome.per_fold.mean()),
@@ -62,6 +68,7 @@ def results(
         "accuracy_standard_error": std / float(np.sqrt(len(outcome.per_fold) - 1)),
         "accuracy_interval": accuracy_interval(outcome.correct, fold, effect * fewer),
         "accuracy_interval_is": _interval_words(effect, people),
+        "accuracy_interval_of_independent_pairs": accuracy_interval(outcome.correct, fold),
         "design_effect": effect,
         "errors": int(np.sum(~outcome.correct)),
         "per_fold": outcome.per_fold.tolist(),
@@ -73,12 +80,15 @@ def results(
             {
                 "far": point.far,
                 "tar": point.tar,
+                "tar_interval": intervals.tar,
+                "far_interval": intervals.far,
                 "false_accepts": point.false_accepts,
                 "threshold_cosine": point.threshold,
+                "threshold_cosine_interval": intervals.threshold,
                 "threshold_l2": None if point.threshold is None else cosine_to_l2(point.threshold),
                 "resolution": point.resolution,
             }
-            for point in points
+            for point, intervals in zip(points, sure, strict=True)
         ],
     }
 

@@ -94,6 +94,11 @@ def test_numbers_of_report_json_follow_from_its_pairs(measured):
     assert [point["far"] for point in numbers["tar_at_far"]] == list(FARS)
     for point in numbers["tar_at_far"]:
         assert point["threshold_l2"] ** 2 == pytest.approx(2 - 2 * point["threshold_cosine"])
+        assert point["tar_interval"][0] <= point["tar"] <= point["tar_interval"][1]
+        low, high = point["threshold_cosine_interval"]
+        assert low <= point["threshold_cosine"] <= (1 if high is None else high)
+    independent = accuracy_interval(correct == 1, fold)
+    assert numbers["accuracy_interval_of_independent_pairs"] == pytest.approx(independent)
     # 60 impostor pairs
     assert [point["resolution"] for point in numbers["tar_at_far"]] == ["coarse", *["unresolved"] * 3]
 
