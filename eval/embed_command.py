@@ -74,19 +74,21 @@ def embed(
     python -m eval embed runs/mine photos/mine mine
     """
     from sphereface_plus.model_files import check_model, contents
-    from sphereface_plus.path_checks import check_source
+    from sphereface_plus.path_checks import check_file_or_folder, check_source, is_file_name
 
+    check_file_or_folder(out, ".npz")
+    if add and is_file_name(out):
+        raise click.UsageError("--add is for a folder OUT; an .npz is written whole")
     check_source(images, "folder of photos or crops")
     if model != "pixels":
         check_model(model, onnx=True)
 
-    from sphereface_plus.commands.embed_into import check_out, embed_to
+    from sphereface_plus.commands.embed_into import embed_to
     from sphereface_plus.commands.model_argument import open_model
 
     from .errors import PhotosError
     from .photos import crops_for, find_images
 
-    check_out(out, add=add)
     embedder = open_model(model, input_file, device, precision)
     photos = find_images(images)
     keys = list(photos.files)

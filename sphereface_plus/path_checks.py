@@ -47,3 +47,16 @@ def check_file(path: str | Path, suffix: str) -> None:
             f"{path}: must end in {suffix}, by which other commands know it; "
             f"name it {path.with_suffix(suffix)}"
         )
+
+
+def check_file_or_folder(path: str | Path, suffix: str) -> None:
+    """As check_file for a name with a suffix, where no folder lies, else as check_folder."""
+    if is_file_name(path):
+        check_file(path, suffix)
+    else:
+        check_folder(path)
+
+
+def is_file_name(path: str | Path) -> bool:
+    """Whether a result's name is a file's: it has a suffix, and is not a folder's."""
+    return bool(Path(path).suffix) and not Path(path).is_dir()

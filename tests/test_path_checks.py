@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from sphereface_plus.path_checks import PlaceError, check_file, check_folder
+from sphereface_plus.path_checks import (
+    PlaceError,
+    check_file,
+    check_file_or_folder,
+    check_folder,
+    is_file_name,
+)
 
 
 def test_a_folder_that_can_be_made_is_accepted_and_not_made(tmp_path, monkeypatch):
@@ -58,3 +64,15 @@ def test_a_file_that_is_a_folder_or_has_another_suffix_is_refused(tmp_path):
         check_file(tmp_path / "runs", ".onnx")
     with pytest.raises(PlaceError, match=r"out\.txt: must end in \.npz, .*; name it \S*/out\.npz$"):
         check_file(tmp_path / "out.txt", ".npz")
+
+
+def test_a_name_with_a_suffix_is_a_files_unless_a_folder_lies_there(tmp_path):
+    (tmp_path / "faces.v2").mkdir()
+    for name in ("new", "faces.v2", "e.npz", "deep/er/new"):
+        check_file_or_folder(tmp_path / name, ".npz")
+        assert is_file_name(tmp_path / name) == (name == "e.npz")
+    with pytest.raises(PlaceError, match=r"e\.txt: must end in \.npz"):
+        check_file_or_folder(tmp_path / "e.txt", ".npz")
+    (tmp_path / "file").touch()
+    with pytest.raises(PlaceError, match="file: is a file; name another folder"):
+        check_file_or_folder(tmp_path / "file", ".npz")

@@ -77,19 +77,21 @@ def embed(
     torchrun --nproc-per-node 4 -m sphereface_plus embed runs/mine crops/mine mine
     """
     from sphereface_plus.model_files import check_model, contents
-    from sphereface_plus.path_checks import check_source
+    from sphereface_plus.path_checks import check_file_or_folder, check_source, is_file_name
 
+    check_file_or_folder(out, ".npz")
+    if add and is_file_name(out):
+        raise click.UsageError("--add is for a folder OUT; an .npz is written whole")
     check_source(images, "folder, manifest, list or packed set of crops")
     if str(model) != "pixels":
         check_model(model, onnx=True)
 
     from sphereface_plus import processes
-    from sphereface_plus.commands.embed_into import check_out, embed_to
+    from sphereface_plus.commands.embed_into import embed_to
     from sphereface_plus.commands.model_argument import open_model
     from sphereface_plus.data.crops import check_crops
     from sphereface_plus.data.faces import FaceCrops
 
-    check_out(out, add=add)
     several = processes.start(device) if "WORLD_SIZE" in os.environ else None
     embedder = open_model(model, spec, device, precision, several)
     crops = FaceCrops.open(images)

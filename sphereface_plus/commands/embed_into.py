@@ -16,19 +16,9 @@ from sphereface_plus.data.formats.embeddings import write_embeddings
 from sphereface_plus.data.formats.packs import CropSource
 from sphereface_plus.embedding import Embedder, Flip, embed_files
 from sphereface_plus.outputs import claimed, locked
-from sphereface_plus.path_checks import PlaceError, check_file, check_folder
+from sphereface_plus.path_checks import is_file_name
 from sphereface_plus.processes import Processes
 from sphereface_plus.words import counted
-
-
-def check_out(out: Path, *, add: bool) -> None:
-    """Raises PlaceError where no embeddings can be written to OUT, an .npz or the folder of a store."""
-    if not _is_file(out):
-        check_folder(out)
-        return
-    check_file(out, ".npz")
-    if add:
-        raise PlaceError(f"{out}: an .npz is written whole; --add is for a folder")
 
 
 def embed_to(
@@ -48,9 +38,9 @@ def embed_to(
     """What embed_into does, for a place that a command is given: a store in the folder OUT, or OUT.npz.
 
     command, of, contents: as of outputs.claimed, for an .npz; a store says itself what it is of.
-    Returns what the command says at its end. Raises PlaceError as well.
+    Returns what the command says at its end, in the main process. Raises PlaceError as well.
     """
-    is_file = _is_file(out)
+    is_file = is_file_name(out)
     is_main = processes is None or processes.is_main
     store = out.with_name(f".{out.name}.unfinished") if is_file else out
     claim = claimed(out, command, file=True, contents=contents, **of) if is_file else locked(out)
@@ -63,13 +53,11 @@ def embed_to(
             rows = stored.rows[[row_of[store_key(key)] for key in keys]]
             write_embeddings(out, keys, rows, stored.meta)
             shutil.rmtree(store)
+    if not is_main:  # the main process may not have written the .npz yet
+        return ""
     count, numbers = open_embeddings(out).rows.shape
     in_short = "" if embedder.precision == "fp32" else f", in {embedder.precision}"
     return f"{out}: {counted(count, 'embedding')} of {counted(numbers, 'number')}{in_short}"
-
-
-def _is_file(out: Path) -> bool:
-    return bool(out.suffix) and not out.is_dir()
 
 
 def embed_into(

@@ -45,8 +45,8 @@ def test_photos_are_added_and_what_does_not_go_together_is_refused(crop_pairs, r
     assert open_embeddings(tmp_path / "store").keys[-1] == "Ann/1"
     output = run_eval(*arguments, "--add", "--flip", "sum", code=1).output
     assert "store: holds embeddings of flip none, and these would be of flip sum; name another" in output
-    output = run_eval("embed", "pixels", images, tmp_path / "file.npz", "--add", code=1).output
-    assert "file.npz: an .npz is written whole; --add is for a folder" in output
+    output = run_eval("embed", "pixels", images, tmp_path / "file.npz", "--add", code=2).output
+    assert "--add is for a folder OUT; an .npz is written whole" in output
 
 
 def test_a_folder_of_nothing_is_refused(run_eval, tmp_path):
