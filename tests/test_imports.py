@@ -35,6 +35,7 @@ ARROWS = {
     "losses": "config processes",
     "losses.head": "losses.output",  # a head knows no margin's rule
     "losses.dense_head": "losses.angle losses.head losses.output",
+    "losses.gan": "",
     "onnx_import": "config data errors model_files",
     "embedding": "config data errors model_files networks onnx_import precision weights",
     "hub": "config embedding errors files model_files weights words",
