@@ -1,5 +1,5 @@
-"""The loss of Goodfellow et al. (arXiv:1406.2661), Eq. (20) of arXiv:1805.09298, with the alternate cost of the
-generator, -log D(G(z)), which both papers train with. D(x) is the logistic function of a score.
+"""The loss of Goodfellow et al. (arXiv:1406.2661), Eq. (20) of arXiv:1805.09298, with the alternate cost of
+the generator, -log D(G(z)), which both papers train with. D(x) is the logistic function of a score.
 """
 
 from __future__ import annotations
