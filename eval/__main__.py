@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -17,12 +14,7 @@ from .identify.who_command import who
 from .megaface.command import megaface
 from .paper.command import paper
 from .same_command import same
-
-if TYPE_CHECKING:
-    from sphereface_plus.commands.model_argument import Precision
-
-# The names, here as well, so that --help does not wait for numpy and torch; a test compares them.
-PROTOCOLS = ("sphereface", "cosine", "clcarwin", "insightface")
+from .verify_command import lfw, verify
 
 
 @click.group(
@@ -36,195 +28,6 @@ def main() -> None:
     MODEL is a run folder, a checkpoint, a weight file (.safetensors), an ONNX file, embeddings (a store's
     folder or an .npz), or the word pixels (a baseline: the cosine of grey values).
     """
-
-
-def _model_options(protocol: str):
-    options = [
-        click.option(
-            "--model",
-            required=True,
-            metavar="MODEL",
-            help="Run folder, checkpoint, weight file, ONNX file, embeddings (store or .npz), or the word "
-            "pixels.",
-        ),
-        click.option(
-            "--protocol",
-            type=click.Choice(PROTOCOLS),
-            default=protocol,
-            help="How scores and thresholds are made. sphereface: flip concatenated, mean subtracted. "
-            "cosine: the cosine alone. clcarwin, insightface: as those projects do it.",
-        ),
-        click.option(
-            "--input",
-            "input_file",
-            type=click.Path(path_type=Path),
-            help="Input spec (YAML, as in configs/input) of pixels, or of an ONNX file with none beside it.",
-        ),
-        click.option(
-            "--crops",
-            type=click.Path(path_type=Path),
-            help="Folder to align photos into; models of one template can share it.  [default: OUT/crops]",
-        ),
-        click.option(
-            "--workers",
-            type=click.IntRange(min=1),
-            help="Processes that align photos.  [default: the number of cores]",
-        ),
-        click.option(
-            "--device",
-            type=click.Choice(["auto", "cpu", "cuda"]),
-            default="auto",
-            help="Where the network runs; auto takes CUDA where there is one.",
-        ),
-        click.option(
-            "--precision",
-            type=click.Choice(["fp32", "auto"]),
-            default="fp32",
-            help="What the network runs in; auto: bf16 or fp16 where the device is fast in it.",
-        ),
-        click.option("--no-thumbnails", is_flag=True, help="No faces on OUT/report.html."),
-        click.option("--public-names", is_flag=True, help="Names of people and photos in OUT/public."),
-        click.option(
-            "--out",
-            required=True,
-            type=click.Path(path_type=Path),
-            help="Folder of the report. OUT/public gets one without faces, names and paths, to publish.",
-        ),
-    ]
-
-    def decorate(command):
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-@main.command()
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    help="LFW's folder (images/ and the lists), crops of it, or insightface's lfw.bin, which has pairs too.",
-)
-@click.option("--pairs", type=click.Path(path_type=Path), help="Pairs list, where DATA does not hold it.")
-@click.option(
-    "--view",
-    type=click.IntRange(1, 2),
-    default=2,
-    help="1: pairsDevTest.txt, for development. 2: pairs.txt, for reporting.",
-)
-@_model_options("sphereface")
-def lfw(data: Path | None, pairs: Path | None, view: int, **options) -> None:
-    """Verify on Labeled Faces in the Wild.
-
-    Photos are aligned first, to the model's template, into OUT/crops. No photo may drop out: a face that is
-    not detected is looked for again with lower thresholds, then taken at the photo's centre; the report lists
-    them. The same command again continues one that was stopped.
-
-    \b
-    python -m eval lfw --model runs/mine --data path/to/lfw --out reports/mine
-    """
-    from .lfw import pairs_of
-
-    pairs_file, title = pairs_of(data, view, pairs)
-    _verify(title, pairs_file, data, **options)
-
-
-@main.command()
-@click.option(
-    "--pairs",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="List of pairs: in LFW's format, or lines `path path 1` (same person) and `path path 0`, also as "
-    "CSV; docs/formats.md has them all. `python -m data_prep pairs` writes one of your own crops. Or "
-    "insightface's .bin, which holds the crops too.",
-)
-@click.option(
-    "--images",
-    type=click.Path(path_type=Path),
-    help="Folder of crops or photos that the paths are relative to, or crops as training takes them: a "
-    "manifest, a list, a .rec or .tar. Not for a .bin.",
-)
-@_model_options("cosine")
-def verify(pairs: Path, images: Path | None, **options) -> None:
-    """Verify on the pairs of any list.
-
-    Photos are aligned first, as in `lfw`; images of the model's crop size are taken for crops.
-
-    \b
-    python -m eval verify --model runs/mine --pairs pairs.txt --images crops/mine --out reports/mine
-    """
-    _verify(f"Verification on {pairs.stem}", pairs, images, **options)
-
-
-def _verify(
-    title: str,
-    pairs_file: Path,
-    images: Path | None,
-    *,
-    model: str,
-    input_file: Path | None,
-    crops: Path | None,
-    workers: int | None,
-    device: str,
-    precision: Precision,
-    protocol: str,
-    no_thumbnails: bool,
-    public_names: bool,
-    out: Path,
-) -> None:
-    from sphereface_plus.model_files import check_model
-    from sphereface_plus.path_checks import check_folder, check_source
-
-    # What is not there is refused before torch is imported.
-    check_folder(out)
-    check_source(pairs_file, "list of pairs")
-    if images is not None:
-        check_source(images, "folder of photos or crops")
-    if model != "pixels":
-        check_model(model, onnx=True, embeddings=True)
-
-    from .model import ModelAsked
-    from .public import PUBLIC
-    from .report import read
-    from .training_photos import about_training
-    from .verify import Verification
-    from .verify import verify as run
-
-    asked = Verification(
-        title,
-        ModelAsked(model, input_file, crops, workers, device, precision),
-        pairs_file,
-        images,
-        out,
-        protocol,
-        command=shlex.join(["python", "-m", "eval", *sys.argv[1:]]),
-        thumbnails=not no_thumbnails,
-        public_names=public_names,
-    )
-    page = run(asked)
-    report = read(out)
-    numbers = report["results"]
-    if words := about_training(report):
-        click.echo(words, err=True)
-    for note in report["pairs"]["notes"]:
-        click.echo(f"note: {note['words']}", err=True)
-    if numbers["auc"] < 0.5:
-        click.echo(
-            "warning: genuine pairs score lower than impostor pairs (AUC below 0.5): are the list's labels "
-            "exchanged?",
-            err=True,
-        )
-    low, high = numbers["accuracy_interval"]
-    click.echo(
-        f"accuracy {100 * numbers['accuracy']:.2f} % (95 %: {100 * low:.2f} to {100 * high:.2f}), standard "
-        f"deviation of the folds {100 * numbers['accuracy_std']:.2f} %, EER "
-        f"{100 * numbers['equal_error_rate']:.2f} %, AUC {numbers['auc']:.5f}"
-    )
-    click.echo(f"report: {page}")
-    hidden = "faces and paths" if public_names else "faces, names and paths"
-    click.echo(f"to publish, without {hidden}: {page.parent / PUBLIC}")
-    click.echo(f"next: open it in a browser, or compare it with another: python -m eval compare {out} OTHER")
 
 
 @main.command()
@@ -294,7 +97,7 @@ def seeds(groups: tuple[str, ...], against: str) -> None:
     click.echo(table(groups, against))
 
 
-for command in (identify, who, megaface, paper, embed, same):
+for command in (lfw, verify, identify, who, megaface, paper, embed, same):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -24,6 +24,9 @@ def public(report: Mapping[str, Any], *, names: bool) -> dict[str, Any]:
         "model": {**model, "name": Path(model["name"]).name},
         "pairs": {**pairs, "file": Path(pairs["file"]).name},
     }
+    if "per_group" in report:
+        groups = report["per_group"]
+        shown["per_group"] = {**groups, "file": Path(groups["file"]).name, "people_elsewhere_are": ""}
     if names:
         return shown
     number_of = _numbers(report["per_pair"])

@@ -19,9 +19,11 @@ from sphereface_plus.outputs import claimed
 
 from . import report as reports
 from .errors import PhotosError
+from .groups import read_groups
 from .model import Embedded, ModelAsked, embed_photos
+from .pair_groups import pair_groups
 from .pair_notes import pair_notes
-from .people import people_of
+from .people import names_of, people_of
 from .protocols import PROTOCOLS, Protocol
 from .public import PUBLIC, public
 from .training_photos import compare_with_training
@@ -43,6 +45,8 @@ class Verification:
     protocol: str
     command: str
     """As it was typed, for the report."""
+    groups: Path | None = None
+    """CSV of people and their groups."""
     thumbnails: bool = True
     public_names: bool = False
 
@@ -72,11 +76,14 @@ def _claimed(asked: Verification) -> AbstractContextManager[None]:
         out,
         "python -m eval",
         within=(PUBLIC,),
-        contents=contents(model=file, pairs=asked.pairs_file, input=asked.model.input_file),
+        contents=contents(
+            model=file, pairs=asked.pairs_file, input=asked.model.input_file, groups=asked.groups
+        ),
         model=file or model,
         pairs=asked.pairs_file,
         photos=asked.images,
         protocol=asked.protocol,
+        groups=asked.groups,
     )
 
 
@@ -99,7 +106,8 @@ def _measured(
     first, second = (
         embedded.rows[[row_of[key] for key in of_pairs]] for of_pairs in (pairs.first, pairs.second)
     )
-    return reports.build(
+    outcome = protocol.evaluate(first, second, pairs.genuine, fold)
+    report = reports.build(
         title=asked.title,
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         command=asked.command,
@@ -119,11 +127,18 @@ def _measured(
         people=people,
         fold=fold,
         protocol=protocol,
-        outcome=protocol.evaluate(first, second, pairs.genuine, fold),
+        outcome=outcome,
         preparation=embedded.preparation,
         training=compare_with_training(pairs, embedded.trained_on, embedded.files),
         environment=record(gpu=embedded.runs_on == "cuda"),
     )
+    if asked.groups is not None:
+        name_of = names_of(pairs)
+        names = ([name_of[key] for key in pairs.first], [name_of[key] for key in pairs.second])
+        report["per_group"] = pair_groups(
+            names, people, pairs.genuine, outcome.correct, read_groups(asked.groups)
+        )
+    return report
 
 
 def _folds(pairs: Pairs, pairs_file: Path, protocol: Protocol) -> tuple[np.ndarray, str]:

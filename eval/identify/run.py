@@ -20,12 +20,13 @@ from sphereface_plus.outputs import claimed
 
 from ..enrolled import Searched, TemplateKind, identify, templates
 from ..errors import PhotosError
+from ..groups import read_groups
 from ..model import ModelAsked, embed_photos
 from ..public import PUBLIC
 from ..search import Reordered
 from ..training_photos import compare_searches
 from . import report as reports
-from .groups import per_group, read_groups
+from .groups import per_group
 from .named_photos import NamedPhotos, named_photos
 from .numbers import Searches, by_distractors, closed_set, open_set, per_identity, reference
 from .rules import PhotoSet, apply_rules, check_rows

@@ -10,20 +10,21 @@ import pytest
 
 from data_prep.align import align_folder
 from data_prep.errors import PrepError
-from eval import __main__ as command_line
 from eval import report as reports
+from eval import verify_command
+from eval.__main__ import main
 from eval.protocols import PROTOCOLS
 from sphereface_plus.data.formats.pairs import read_pairs
 
 
 def test_commands_offer_exactly_the_protocols_there_are():
-    assert tuple(PROTOCOLS) == command_line.PROTOCOLS
+    assert tuple(PROTOCOLS) == verify_command.PROTOCOLS
 
 
 @pytest.mark.parametrize("command", ["lfw", "verify", "compare", "seeds"])
 def test_every_option_has_a_sentence_of_help(command, run_eval):
     assert run_eval(command, "--help").output.startswith("Usage")
-    options = [p for p in command_line.main.commands[command].params if p.param_type_name == "option"]
+    options = [p for p in main.commands[command].params if p.param_type_name == "option"]
     assert [option.name for option in options if not option.help] == []
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from eval.enrolled import identify
 from eval.errors import PhotosError
+from eval.groups import read_groups
 from eval.identification import subject_interval
-from eval.identify.groups import per_group, read_groups
+from eval.identify.groups import per_group
 from eval.identify.numbers import Searches, by_distractors, closed_set, open_set, reference, sizes_of
 from eval.search import Reordered
 from sphereface_plus.data.streams import DISTRACTOR_ORDER, generator
