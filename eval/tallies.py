@@ -73,9 +73,7 @@ class MateCounts:
                 self.at_size[:, column] = self.so_far
 
     def join(self, processes: Processes) -> None:
-        import torch
-
-        self.at_size = processes.total(torch.from_numpy(self.at_size)).numpy()
+        self.at_size = _total(self.at_size, processes)
 
 
 def _compared(
@@ -161,11 +159,7 @@ class Best:
     def reached(self, size: int) -> None: ...
 
     def join(self, processes: Processes) -> None:
-        import torch
-
-        from sphereface_plus.processes import gathered
-
-        scores, rows = (gathered(torch.from_numpy(own)).numpy() for own in (self.scores, self.rows))
+        scores, rows = (_everybodys(own, processes) for own in (self.scores, self.rows))
         probe = np.repeat(np.tile(np.arange(len(self.scores)), processes.world_size), self.count)
         order = np.lexsort((rows.ravel(), probe))
         order = order[rows.ravel()[order] >= 0]
@@ -243,13 +237,24 @@ class Impostors:
         return int(self.at_or_above_grid[0])
 
     def join(self, processes: Processes) -> None:
-        import torch
-
-        from sphereface_plus.processes import gathered
-
         own = np.full(self.most, -np.inf)
         own[: len(self.highest)] = self.highest
-        everybodys = gathered(torch.from_numpy(own)).numpy()
+        everybodys = _everybodys(own, processes)
         self.kept = [everybodys[everybodys > -np.inf]]
         counts = sum(self.on_grid.values(), np.zeros(2 * GRID + 4, dtype=np.int64))
-        self.on_grid = {0: processes.total(torch.from_numpy(counts)).numpy()}
+        self.on_grid = {0: _total(counts, processes)}
+
+
+def _total(counts: np.ndarray, processes: Processes) -> np.ndarray:
+    import torch
+
+    return processes.total(torch.from_numpy(counts).to(processes.device)).cpu().numpy()
+
+
+def _everybodys(own: np.ndarray, processes: Processes) -> np.ndarray:
+    """(n, ...) of each process: (world_size * n, ...)."""
+    import torch
+
+    from sphereface_plus.processes import gathered
+
+    return gathered(torch.from_numpy(own).to(processes.device)).cpu().numpy()
