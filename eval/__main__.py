@@ -45,7 +45,8 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
     """Compare models on the same pairs, pair by pair: each with the first, or with the one --against names.
 
     REPORT is a report's folder or its report.json. Paired tests: McNemar's, and a bootstrap of the
-    difference; where few pairs decide, the output says which to believe.
+    difference; where few pairs decide, the output says which to believe. Reports of identify are compared
+    search by search.
 
     \b
     python -m eval compare reports/base reports/mine --out reports/both
@@ -53,8 +54,7 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
     from sphereface_plus.outputs import claimed
     from sphereface_plus.path_checks import check_folder
 
-    from . import compare as comparing
-    from .report import read
+    from .identify.stored import is_identification
 
     if against is not None:  # the base comes first, once, whether it is among the others or not
         reports = (against, *(path for path in reports if _folder(path) != _folder(against)))
@@ -62,6 +62,12 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
         raise click.UsageError("compare needs two reports at least")
     if out is not None:
         check_folder(out)
+    if all(is_identification(path) for path in reports):
+        from .identify import compare as comparing
+        from .identify.stored import read
+    else:
+        from . import compare as comparing
+        from .report import read
     read_reports = [read(path) for path in reports]
     comparison = comparing.compare(read_reports, [str(path) for path in reports])
     page = None

@@ -66,7 +66,7 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
     correct = [np.array(report["per_pair"]["correct"], dtype=bool) for report in reports]
     people = _people(base["per_pair"])
     models = []
-    for report, name, label, right in zip(reports, names, _labels(reports, names), correct, strict=True):
+    for report, name, label, right in zip(reports, names, model_labels(reports, names), correct, strict=True):
         numbers = report["results"]
         models.append(
             {
@@ -202,7 +202,7 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], rule, *lines[1:]])
 
 
-def _labels(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+def model_labels(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
     """The models' labels; where one occurs twice, with the report's place."""
     labels = [report["model"]["label"] for report in reports]
     often = Counter(labels)

@@ -22,7 +22,10 @@ def copies_in(
     sides are read.
     """
     if isinstance(among, np.ndarray) or isinstance(images, np.ndarray):
-        marks = [[hashlib.sha256(row.tobytes()).digest() for row in rows] for rows in (among, images)]
+        marks = [
+            [hashlib.sha256(np.ascontiguousarray(row).tobytes()).digest() for row in rows]
+            for rows in (among, images)
+        ]
     else:
         lengths = [[_length(crop) for crop in crops] for crops in (among, images)]
         both = set(lengths[0]) & set(lengths[1])

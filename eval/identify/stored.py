@@ -28,28 +28,74 @@ class _Template(_Part):
 
 class _Point(_Part):
     fpir: float = Field(gt=0, le=1)
+    fnir: float = Field(ge=0, le=1)
     threshold_cosine: float
-    resolution: str
+    resolution: Literal["resolved", "coarse", "unresolved"]
+
+
+class _Det(_Part):
+    fpir: list[float]
+    fnir: list[float]
 
 
 class _OpenSet(_Part):
+    nonmated: int = Field(gt=0)
     points: list[_Point] = Field(min_length=1)
+    det: _Det
+
+
+class _Rank(_Part):
+    rank: int
+    share: float = Field(ge=0, le=1)
+    interval: list[float] = Field(min_length=2, max_length=2)
+
+
+class _Cmc(_Part):
+    rank: list[int]
+    share: list[float]
+
+
+class _BySize(_Part):
+    distractors: int = Field(ge=0)
+    mean: float = Field(ge=0, le=1)
 
 
 class _Results(_Part):
+    ranks: list[_Rank] = Field(min_length=1)
+    cmc: _Cmc
+    by_distractors: list[_BySize]
     enrolled: int = Field(gt=0)
     distractors: int = Field(ge=0)
     open_set: _OpenSet
     reference: _Point
 
 
+class _PerSearch(_Part):
+    probe: list[str]
+    person: list[str]
+    mate_score: list[float | None]
+    above: list[int | None]
+
+
 class _Report(_Part):
     format: Literal[1]
     kind: Literal["identification"]
+    title: str
     model: _Model
     template: _Template
     flip: str
     results: _Results
+    per_search: _PerSearch
+
+
+def is_identification(path: Path) -> bool:
+    """Whether a report.json, or the one in a report's folder, says that it is one of `eval identify`."""
+    path = path / "report.json" if path.is_dir() else path
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(report, dict) and report.get("kind") == "identification"
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -70,4 +116,7 @@ def read(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         reason = "nested too deep" if isinstance(error, RecursionError) else error
         raise ReportError(f"{path}: is not JSON ({reason})") from None
+    lengths = {len(report["per_search"][name]) for name in _PerSearch.model_fields}
+    if len(lengths) > 1:
+        raise ReportError(f"{path}: is damaged, its lists per search differ in length; make it again")
     return report

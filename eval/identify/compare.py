@@ -1,0 +1,162 @@
+"""Several models on the same searches: each against the first, search by search, people as they depend."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sphereface_plus.files import write_page, write_text
+
+from ..compare import markdown, model_labels, p_text
+from ..intervals import difference_by_subject
+from ..report import ReportError, render
+from .numbers import RANK
+from .plots import cmc_plot, det_plot, distractors_plot
+
+TEST = (
+    "Difference: rank-1, or FNIR, minus that of the first model, on the same searches; 95 % interval and p "
+    "(two-sided, Student's t) by person, as searches of one person succeed and fail together. Of FNIR each "
+    "model has its own threshold, taken as given."
+)
+
+
+def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """The comparison as plain data.
+
+    reports: the contents of report.json files of `identify`, the first of which is the base; names: where
+    they lie. Raises ReportError where two are not of the same searches.
+    """
+    base = reports[0]
+    for report, name in zip(reports[1:], names[1:], strict=True):
+        for what, of in (
+            ("probes", lambda each: (each["per_search"]["probe"], each["per_search"]["person"])),
+            ("numbers of templates and distractors", _entries),
+            ("searches with a mate", lambda each: _mated(each).tolist()),
+        ):
+            if of(report) != of(base):
+                raise ReportError(
+                    f"{name} and {names[0]} have other {what}; a paired test needs the same searches in the "
+                    "same gallery, so measure both models on one"
+                )
+    fpir = base["results"]["reference"]["fpir"]
+    people = np.unique(base["per_search"]["person"], return_inverse=True)[1][_mated(base)]
+    found, missed = zip(*(_outcome(report, fpir) for report in reports), strict=True)
+    models = []
+    for place, (report, label) in enumerate(zip(reports, model_labels(reports, names), strict=True)):
+        models.append(
+            {
+                "label": label,
+                "report": names[place],
+                "sha256": report["model"]["sha256"],
+                "template": report["template"]["kind"],
+                "flip": report["flip"],
+                "ranks": report["results"]["ranks"],
+                "points": report["results"]["open_set"]["points"],
+                "rank1_against_first": _difference(found[0], found[place], people) if place else None,
+                "fnir_against_first": _difference(missed[0], missed[place], people) if place else None,
+            }
+        )
+    return {
+        "format": 1,
+        "kind": "identification",
+        "title": base["title"],
+        "searches": {"mated": int(_mated(base).sum()), "nonmated": int((~_mated(base)).sum())},
+        "enrolled": base["results"]["enrolled"],
+        "distractors": base["results"]["distractors"],
+        "fpir": fpir,
+        "test": TEST,
+        "models": models,
+    }
+
+
+def _mated(report: Mapping[str, Any]) -> np.ndarray:
+    return np.array([above is not None for above in report["per_search"]["above"]])
+
+
+def _entries(report: Mapping[str, Any]) -> tuple[int, int]:
+    return report["results"]["enrolled"], report["results"]["distractors"]
+
+
+def _point(report: Mapping[str, Any], fpir: float) -> Mapping[str, Any]:
+    return next(point for point in report["results"]["open_set"]["points"] if point["fpir"] == fpir)
+
+
+def _outcome(report: Mapping[str, Any], fpir: float) -> tuple[np.ndarray, np.ndarray]:
+    """Of the searches with a mate, whether it comes first, and whether it is missed at an FPIR."""
+    mated, searches = _mated(report), report["per_search"]
+    above = np.array([count for count in searches["above"] if count is not None])
+    scores = np.array([score for score in searches["mate_score"] if score is not None])
+    assert len(above) == len(scores) == mated.sum()
+    return above < 1, (scores < _point(report, fpir)["threshold_cosine"]) | (above >= RANK)
+
+
+def _difference(base: np.ndarray, other: np.ndarray, people: np.ndarray) -> dict[str, Any]:
+    return {
+        **asdict(difference_by_subject(base, other, people)),
+        "only_base": int(np.sum(base & ~other)),
+        "only_other": int(np.sum(other & ~base)),
+    }
+
+
+def table(comparison: Mapping[str, Any]) -> str:
+    """The comparison as a Markdown table, which reads well in a terminal too."""
+    at, differs = f"{comparison['fpir']:g}", ("difference", "95 % interval", "p")
+    rows = [
+        ["model", "rank-1 %", *differs, f"FNIR % at {at}", *differs],
+    ]
+    for model in comparison["models"]:
+        point = next(each for each in model["points"] if each["fpir"] == comparison["fpir"])
+        rows.append(
+            [
+                *(model["label"], f"{100 * model['ranks'][0]['share']:.2f}"),
+                *_cells(model["rank1_against_first"]),
+                f"{100 * point['fnir']:.2f}",
+                *_cells(model["fnir_against_first"]),
+            ]
+        )
+    return markdown(rows)
+
+
+def _cells(difference: Mapping[str, Any] | None) -> list[str]:
+    if difference is None:
+        return ["", "", ""]
+    low, high = difference["interval"]
+    interval = f"{100 * low:+.2f} .. {100 * high:+.2f}"
+    return [f"{100 * difference['difference']:+.2f}", interval, p_text(difference["p_value"])]
+
+
+def write(comparison: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], out: Path) -> Path:
+    """Writes compare.json and compare.html into `out` and returns the page's path."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / "compare.json", json.dumps(comparison, indent=1) + "\n")
+    labels = [model["label"] for model in comparison["models"]]
+    both = list(zip(labels, (report["results"] for report in reports), strict=True))
+    names = ", ".join(labels)
+    plots = {
+        "cmc": cmc_plot(
+            "cmc",
+            [(label, of["cmc"]["rank"], of["cmc"]["share"]) for label, of in both],
+            f"CMC of {names}",
+        ),
+        "det": det_plot(
+            "det",
+            [(label, of["open_set"]["det"]["fpir"], of["open_set"]["det"]["fnir"]) for label, of in both],
+            reports[0]["results"]["open_set"]["nonmated"],
+            f"DET curves of {names}",
+        ),
+    }
+    some = [[row for row in of["by_distractors"] if row["distractors"]] for _, of in both]
+    if len(some[0]) > 1:
+        curves = [
+            (label, [row["distractors"] for row in rows], [row["mean"] for row in rows])
+            for label, rows in zip(labels, some, strict=True)
+        ]
+        plots["distractors"] = distractors_plot("distractors", curves, f"Rank-1 of {names}")
+    page = render("identification_compare.html.j2", comparison=comparison, plots=plots, cells=_cells)
+    write_page(out / "compare.html", page)
+    return out / "compare.html"

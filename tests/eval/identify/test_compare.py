@@ -1,0 +1,76 @@
+"""Several models on the same searches: differences by person, and reports that do not go together."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from eval.intervals import difference_by_subject
+from sphereface_plus.data.formats.embeddings import write_embeddings
+
+
+@pytest.fixture
+def reports(tmp_path, run_eval):
+    """Reports of two models on the same photos, `base` noisier than `good`, and one on fewer, `other`."""
+    for name, noise in (("base", 0.9), ("good", 0.35), ("other", 0.35)):
+        random = np.random.default_rng(1)
+        people = [f"p{person}" for person in range(30)]
+        directions = random.normal(size=(40, 12))
+        sets = {"gallery": (people[:20], 1), "probes": (people, 3 if name != "other" else 2)}
+        options = []
+        for role, (of, photos) in sets.items():
+            keys = [f"{person}/{role}{photo}" for person in of for photo in range(photos)]
+            rows = np.repeat(directions[: len(of)], photos, axis=0)
+            rows = rows + noise * random.normal(size=rows.shape)
+            write_embeddings(tmp_path / f"{name}_{role}.npz", keys, rows.astype(np.float32), {})
+            options += [f"--{role}", tmp_path / f"{name}_{role}.npz"]
+        run_eval("identify", *options, "--out", tmp_path / name)
+    return tmp_path
+
+
+def searches(folder) -> dict:
+    return json.loads((folder / "report.json").read_text())["per_search"]
+
+
+def test_differences_are_those_by_person(reports, run_eval):
+    output = run_eval(
+        "compare", reports / "good", "--against", reports / "base", "--out", reports / "both"
+    ).output
+    base, good = searches(reports / "base"), searches(reports / "good")
+    mated = [place for place, above in enumerate(base["above"]) if above is not None]
+    first = [np.array([of["above"][place] == 0 for place in mated]) for of in (base, good)]
+    people = np.array([base["person"][place] for place in mated])
+    expected = difference_by_subject(*first, people)
+    comparison = json.loads((reports / "both" / "compare.json").read_text())
+    found = comparison["models"][1]["rank1_against_first"]
+    assert (found["difference"], tuple(found["interval"])) == (expected.difference, expected.interval)
+    assert found["only_other"] - found["only_base"] == round(expected.difference * len(mated))
+    assert comparison["models"][0]["rank1_against_first"] is None
+    assert f"| {100 * expected.difference:+.2f} |" in " ".join(output.split())
+    fnir = comparison["models"][1]["fnir_against_first"]["difference"]
+    points = [next(p for p in m["points"] if p["fpir"] == comparison["fpir"]) for m in comparison["models"]]
+    assert fnir == pytest.approx(points[1]["fnir"] - points[0]["fnir"])
+    page = (reports / "both" / "compare.html").read_text()
+    assert "2 models on the same searches" in page
+    assert "base_gallery" in page
+
+
+def test_published_reports_are_compared_as_the_whole_ones(reports, run_eval):
+    whole = run_eval("compare", reports / "base", reports / "good").output
+    assert run_eval("compare", reports / "base" / "public", reports / "good" / "public").output == whole
+
+
+def test_reports_of_other_searches_are_refused(reports, run_eval):
+    output = run_eval("compare", reports / "good", reports / "other", code=1).output
+    assert "other and " in output
+    assert "have other probes; a paired test needs the same searches in the same gallery" in output
+    report = json.loads((reports / "good" / "report.json").read_text())
+    report["per_search"]["above"].pop()
+    (reports / "cut.json").write_text(json.dumps(report))
+    message = "cut.json: is damaged, its lists per search differ in length; make it again"
+    assert message in run_eval("compare", reports / "good", reports / "cut.json", code=1).output
+    pairs = reports / "pairs.json"
+    pairs.write_text(json.dumps({"format": 1, "per_pair": {}}))
+    assert "is not a verification report" in run_eval("compare", reports / "good", pairs, code=1).output
