@@ -135,7 +135,7 @@ def align(
 
 
 def fit_residual(landmarks: np.ndarray, template: AlignmentTemplate, fit: Fit = "inverse") -> float:
-    """How unlike a face landmarks (5, 2) are: root mean square distance from the template, in crop pixels.
+    """How far landmarks (5, 2) are from a face's: root mean square distance to the template, in crop pixels.
 
     Raises ValueError, as similarity does.
     """

@@ -102,7 +102,7 @@ class DrawnSet:
                 kind = "a positive number" if least else "0 or more"
                 raise PrepError(f"{name.replace('_', '-')} must be {kind}, got {value}")
         if not (self.people or self.test_people or self.distractors):
-            raise PrepError("nobody is to be drawn: give people, test-people or distractors")
+            raise PrepError("there is nobody to draw: give --people, --test-people or --distractors")
         if self.test_people % FOLDS or self.test_people == FOLDS:
             raise PrepError(
                 f"test-people must be 20, 30, ...: ten folds of their own, or 0, got {self.test_people}"

@@ -105,7 +105,7 @@ def sentences(manifest: Path, number: int) -> list[str]:
 
 
 def _identities(manifest: Path) -> dict[str, str] | None:
-    """By path; None where there is no manifest, or one that is damaged, which is written again."""
+    """Path -> identity; None where there is no manifest, or a damaged one, which is written again."""
     if not manifest.is_file():
         return None
     try:

@@ -174,7 +174,7 @@ def _suppressed(boxes: np.ndarray, score: np.ndarray, threshold: float) -> np.nd
 
 
 def _suppressed_within(boxes: np.ndarray, score: np.ndarray, threshold: float) -> np.ndarray:
-    """The same for the part of the smaller box, which also removes a box inside another."""
+    """The same with the overlap as a share of the smaller box, which also removes a box inside another."""
     area = (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1)
     # In float32 several good boxes often have the same score, such as 1. Which one wins hangs on argsort's
     # order of equals: it takes facenet-pytorch's very call to choose the same.

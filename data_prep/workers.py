@@ -111,7 +111,7 @@ def _serve(connection: Connection, prepare: Callable) -> None:
 @contextmanager
 def _signals_for_parent_only() -> Iterator[None]:
     """Ctrl-C reaches all processes of a terminal, and a batch system's SIGTERM all of a job: workers that are
-    started in this block inherit to hear neither; their parent hears it after the block."""
+    started in this block ignore both; their parent receives them after the block."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -31,7 +31,7 @@ FILE = click.Path(path_type=Path)
     help="How the mirrored crop's embedding joins: not, added, or appended.",
 )
 @click.option("--input", "input_file", type=FILE, help="Input spec (YAML) of pixels, or of an ONNX file.")
-@click.option("--crops", type=FILE, help="Folder to align photos into.  [default: OUT with _crops behind it]")
+@click.option("--crops", type=FILE, help="Folder to align photos into.  [default: OUT_crops]")
 @click.option(
     "--fallback",
     type=click.Choice(["none", "relaxed", "centre"]),

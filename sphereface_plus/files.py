@@ -50,8 +50,8 @@ class NewFiles:
     def open(self, path: str | Path, *, remove_first: bool = False) -> IO[bytes]:
         """A new, empty file that will lie at `path`, in a folder that is made if it is not there.
 
-        remove_first: what lies at `path` goes before any of the new files appears, for a file that must not
-        lie beside others than its own, should a kill come between.
+        remove_first: what lies at `path` goes before any of the new files appears, so that a kill in
+        between cannot leave it beside files of another result.
         """
         path = Path(path)
         with naming(path):

@@ -92,7 +92,7 @@ def close(vectors: np.ndarray, cosine: float, *, chunk: int = CHUNK) -> Iterator
 
 
 def components(pairs: Iterable[tuple[int, int]]) -> list[set[int]]:
-    """What hangs together by the pairs, in the order of the first pair of each."""
+    """The connected components of the pairs, in the order of the first pair of each."""
     group_of: dict[int, set[int]] = {}
     for i, j in pairs:
         a, b = group_of.setdefault(i, {i}), group_of.setdefault(j, {j})

@@ -67,7 +67,7 @@ def doubtful_faces(rows: Rows) -> list[Finding]:
 
 
 def photos_with_all_faces(rows: Rows, alike: Likenesses | None) -> list[Finding]:
-    """Photos of which several faces carry one identity: all but one are dropped, or all.
+    """Photos with several faces under one identity: all but one are dropped, or all.
 
     The one that stays is the most like the identity's other crops, if it is like them; where that is not
     known, the largest face.
@@ -110,7 +110,7 @@ def settled(contradictions: Sequence[Finding], rows: Rows, alike: Likenesses | N
 
 
 def rivals(rows: Rows, alike: Likenesses | None) -> list[Finding]:
-    """Crops of photos in which another face is larger, or, with a model, half as large and this one unlike.
+    """Crops of photos in which another face is larger, or, with a model, half as large if this one is unlike.
 
     Dropped where a model says that the crop does not look like the identity's others.
     """

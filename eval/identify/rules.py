@@ -1,8 +1,8 @@
 """Which photos are searched, and among which: the rules, applied and counted.
 
 A probe whose image is in the gallery, too, would find itself: it is left out.
-A distractor must be nobody who is searched for: left out is who has a name of the gallery's or the
-probes', and an image that is one of theirs, byte by byte.
+A distractor must not be a person who is searched for: those with a name of the gallery's or the probes' are
+left out, and those whose image is one of theirs, byte by byte.
 Without probes each photo of the gallery is searched for among the others (leave-one-out); of a person's
 photos that are equal, byte by byte, the first stays.
 """

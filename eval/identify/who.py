@@ -161,7 +161,7 @@ def _point(report: Mapping[str, Any], fpir: float | None, path: Path | None) -> 
     found = [point for point in results["open_set"]["points"] if point["fpir"] == fpir]
     if not found:
         there = ", ".join(f"{point['fpir']:g}" for point in results["open_set"]["points"])
-        raise ReportError(f"{path}: has no threshold for an FPIR of {fpir:g}, but for {there}")
+        raise ReportError(f"{path}: has no threshold for an FPIR of {fpir:g}; it has one for {there}")
     return found[0]
 
 

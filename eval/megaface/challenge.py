@@ -136,7 +136,7 @@ def measure(
     """
     probe, mate = leave_one_out(people)
     if not len(probe):
-        raise MegaFaceError("no person has two probes, so that nobody has a mate to be found")
+        raise MegaFaceError("no person has two probes, so there is no mate to find")
     score = scores_of_pairs(probes, probe, probes, mate)
     total, done = sum(len(one.order) for one in sets), 0
     best, curve_sizes, of_sizes = Best(count), *_impostors(probes, distractors, sets[0])

@@ -115,7 +115,7 @@ def checked(model: type[M], tree: Any) -> M | list[str]:
 
 
 class _NoTree(Exception):
-    """Plain data that JSON cannot be made of."""
+    """Plain data that cannot be written as JSON."""
 
 
 def _json(tree: Any) -> str:

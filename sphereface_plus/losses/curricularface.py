@@ -17,8 +17,8 @@ from sphereface_plus.processes import gathered
 def negatives(cosine: Tensor, target: Tensor, t: Tensor) -> Tensor:
     """N(t, cos theta_j) of the paper: cosine (B, C), target cos(theta_y + m) (B,), t scalar -> (B, C).
 
-    A hard negative is one above the target; its cosine c becomes c (t + c). The label's column is no
-    negative and means nothing.
+    A hard negative is one above the target; its cosine c becomes c (t + c). The label's column is not
+    a negative and means nothing.
     """
     return torch.where(cosine > target[:, None], cosine * (t + cosine), cosine)
 
@@ -31,8 +31,9 @@ class CurricularFaceLoss(PrototypeLoss):
 
         t <- momentum t + (1 - momentum) mean(cos theta_y)
 
-    The paper weighs the new value by an alpha of 0.99, its released code by 0.01; a mean over one batch is no
-    running mean, so the code is taken to be what was meant. With an accumulated batch t moves once a part.
+    The paper weighs the new value by an alpha of 0.99, its released code by 0.01. A mean over one batch is
+    not a running mean, so the code is taken to be what was meant. With an accumulated batch t moves once a
+    part.
     """
 
     t: Tensor

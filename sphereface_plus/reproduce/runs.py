@@ -47,8 +47,8 @@ def check_data(configs: Sequence[ImageConfig]) -> dict[str, str]:
 
 
 def settled(configs: dict[Job, ImageConfig]) -> dict[Job, ImageConfig]:
-    """The configs with `train.precision: auto` decided once, so that all runs of a table are in the same; on
-    another kind of machine they are other runs."""
+    """The configs with `train.precision: auto` decided once, so that all runs of a table have the same; on
+    another kind of machine they count as other runs."""
     decided: dict[str, str] = {}
 
     def settle(config: ImageConfig) -> ImageConfig:

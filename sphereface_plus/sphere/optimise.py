@@ -27,7 +27,7 @@ STEEP = 8.0
 
 
 class PointsError(UserError):
-    """Points, or an energy of them, that there is no least one of."""
+    """Points that have no arrangement of least energy."""
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,10 @@ def test_an_interrupted_set_is_continued_to_the_same_bytes(small, tmp_path):
     [
         ({"photos": 0}, "photos must be a positive number, got 0"),
         ({"seed": -1}, "seed must be 0 or more, got -1"),
-        ({"people": 0, "test_people": 0}, "nobody is to be drawn: give people, test-people or distractors"),
+        (
+            {"people": 0, "test_people": 0},
+            "there is nobody to draw: give --people, --test-people or --distractors",
+        ),
         ({"test_people": 25}, "test-people must be 20, 30, ...: ten folds of their own, or 0, got 25"),
         ({"test_people": 10}, "test-people must be 20, 30, ...: ten folds of their own, or 0, got 10"),
         (

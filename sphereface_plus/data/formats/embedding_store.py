@@ -192,11 +192,11 @@ def _index_of(content: Any) -> Index:
     if not (_whole(block) and block > 0 and isinstance(segments, list) and all(map(_whole, segments))):
         raise ValueError("block or segments are of another kind")
     if segments[:1] != [0] or sorted(set(segments)) != segments or segments[-1] >= max(1, len(keys)):
-        raise ValueError("segments do not part the rows")
+        raise ValueError("the segments do not divide the rows")
     index = Index(keys, meta, segments, [block_of(each) for each in content["blocks"]], numbers, block)
     places = [block[:2] for block in index.blocks]
     if len(set(places)) < len(places) or not set(places) <= set(index.grid()):
-        raise ValueError("blocks do not part the rows")
+        raise ValueError("the blocks do not divide the rows")
     return index
 
 

@@ -17,7 +17,7 @@ The one reader of pairs lists. Formats, told apart by the first lines:
 
 Labels are 1 and 0, 1 and -1, yes and no, true and false, same and different, genuine and impostor, of which a
 list uses one. How a line is divided, and where names may hold white space: pair_fields.py. A byte order mark
-is no content. A list without folds is one fold, 0. CALFW's, CPLFW's and CFP's are known here from their
+is not content. A list without folds is one fold, 0. CALFW's, CPLFW's and CFP's are known here from their
 documentation and from other readers, not from the files.
 """
 

@@ -192,7 +192,7 @@ def _checked(path: Path, offset: int, head: bytes, num_bytes: int, inside: bool)
     if magic != MAGIC:
         raise RecordError(
             f"{path}, byte {offset}: expected a record's magic 0x{MAGIC:08x}, got 0x{magic:08x}; "
-            "the file is no .rec, or damaged"
+            "the file is not a .rec, or is damaged"
         )
     cflag, length = word >> 29, word & MAX_LENGTH
     if cflag not in ((_MIDDLE, _LAST) if inside else (_WHOLE, _FIRST)):

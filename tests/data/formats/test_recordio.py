@@ -140,7 +140,11 @@ def damaged(rec, at: int, word: int) -> None:
 @pytest.mark.parametrize(
     ("at", "word", "message"),
     [
-        (8, 0, r"a\.rec, byte 8: expected a record's magic 0xced7230a, got 0x00000000; the file is no \.rec"),
+        (
+            8,
+            0,
+            r"a\.rec, byte 8: expected a record's magic 0xced7230a, got 0x00000000; the file is not a \.rec",
+        ),
         (
             12,
             2**29 - 1,
