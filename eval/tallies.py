@@ -127,7 +127,9 @@ class Best:
 
     def take(self, tile: Tile) -> None:
         probes = slice(tile.first_probe, tile.first_probe + len(tile.probes))
-        floor = self.scores[probes, -1] - tile.margin
+        # In float32, as the scores are; -inf, what is left out, is below any floor.
+        floor = np.maximum(self.scores[probes, -1] - tile.margin, -4).astype(np.float32)
+        floor = np.nextafter(floor, np.float32(-np.inf))
         concerned = np.flatnonzero(tile.scores.max(axis=1) >= floor)
         if not len(concerned):
             return
@@ -135,9 +137,11 @@ class Best:
         above = scores >= floor[:, None]
         if np.count_nonzero(above) > 2 * self.count * len(scores) and self.count < scores.shape[1]:
             # Far below the best of this tile alone nothing need be scored again.
-            best = np.partition(scores, -self.count, axis=1)[:, -self.count]
-            above = scores >= np.maximum(floor, best - 2 * tile.margin)[:, None]
-        place, row = np.nonzero(above & (scores > -np.inf))
+            best = np.partition(scores, -self.count, axis=1)[:, -self.count] - np.float32(2 * tile.margin)
+            above = scores >= np.maximum(floor, best)[:, None]
+        place, row = np.divmod(np.flatnonzero(above), scores.shape[1])
+        if not len(place):
+            return
         self._add(
             tile.first_probe + concerned[place], tile.exact(concerned[place], row), tile.first_row + row
         )
