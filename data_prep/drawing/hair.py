@@ -53,7 +53,7 @@ def draw_hair_in_front(canvas: Canvas, person: Person, shot: Shot) -> None:
         end = start + 0.1 * random.normal()
         low = np.interp(end, x[::-1], y[::-1]) - 0.04
         if person.curls:
-            height = random.uniform(-1.5 * tall, low)
+            height = random.uniform(min(-1.5 * tall, low), low)  # a receding line may lie above the crown
             lock = curve(ellipse(0.9 * start, height, *random.uniform(0.05, 0.12, 2), corners=7))
             canvas.line(np.column_stack([lock, depth(*lock.T) + 0.03]), (shade + person.hair) / 2, 0.025)
         else:

@@ -10,6 +10,7 @@ import pytest
 from data_prep.drawing.canvas import SIZE, Canvas, curve, depth, ellipse, mirrored, on_head
 from data_prep.drawing.people import sample_person, sample_shot
 from data_prep.drawing.photo import draw_photo
+from sphereface_plus.data import streams
 
 RED = np.array((255, 0, 0))
 
@@ -116,3 +117,11 @@ def test_every_person_of_many_can_be_drawn_in_every_shot():
         person = sample_person(random)
         shot = dataclasses.replace(sample_shot(random, person), cap=seed % 2 == 0, glasses=seed % 3 == 0)
         assert draw_photo(person, shot).std() > 5
+
+
+def test_curls_of_a_hairline_above_the_crown_are_drawn():
+    """Person 50,507 of the distractors of seed 0: the first of 50,508 whose curls had no place."""
+    person = sample_person(streams.generator(0, streams.DRAWN_DISTRACTORS, 50_507))
+    shot = sample_shot(streams.generator(0, streams.DRAWN_DISTRACTORS, 50_507, 1), person)
+    assert person.curls
+    assert draw_photo(person, shot).std() > 5
