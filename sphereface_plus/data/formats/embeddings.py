@@ -74,8 +74,17 @@ def _check(path: Path, keys: Sequence[str], embeddings: np.ndarray) -> None:
         )
     if len(set(keys)) < len(keys):
         raise EmbeddingsError(f"{path}: keys must differ, {len(keys) - len(set(keys))} of them are repeated")
-    if not (np.issubdtype(embeddings.dtype, np.floating) and np.isfinite(embeddings).all()):
-        raise EmbeddingsError(f"{path}: embeddings must be finite floating-point numbers")
+    if not np.issubdtype(embeddings.dtype, np.floating):
+        raise EmbeddingsError(
+            f"{path}: embeddings must be finite floating-point numbers, they are {embeddings.dtype}"
+        )
+    if not np.isfinite(embeddings).all():
+        bad = [keys[row] for row in np.flatnonzero(~np.isfinite(embeddings).all(axis=1)).tolist()]
+        shown = ", ".join([*(key[:100] for key in bad[:3]), *(["..."] if len(bad) > 3 else [])])
+        raise EmbeddingsError(
+            f"{path}: embeddings must be finite floating-point numbers, and {len(bad):,} of {len(keys):,} "
+            f"are not ({shown})"
+        )
     if embeddings.size and max(embeddings.max(), -embeddings.min()) > np.finfo(np.float32).max:
         raise EmbeddingsError(
             f"{path}: embeddings must be in float32's range; of larger ones no cosine is finite"

@@ -204,6 +204,24 @@ def test_embeddings_that_do_not_go_together_are_refused(gallery, probes, message
     assert message in run_eval("identify", *arguments, "--out", tmp_path / "out", code=1).output
 
 
+def test_rows_that_are_not_finite_are_named(tmp_path, store, run_eval):
+    rows = np.eye(5, NUMBERS, dtype=np.float32)
+    rows[1:5, 0] = np.nan
+    keys = np.array([f"Ann/{number}" for number in range(5)])
+    np.savez(tmp_path / "broken.npz", keys=keys, embeddings=rows)
+    arguments = "--gallery", store("gallery", {"Ann/9": unit(0)}), "--probes", tmp_path / "broken.npz"
+    output = run_eval("identify", *arguments, "--out", tmp_path / "out", code=1).output
+    assert "numbers, and 4 of 5 are not (Ann/1, Ann/2, Ann/3, ...)" in output
+
+
+def test_embeddings_of_two_models_are_refused(store, run_eval, tmp_path):
+    gallery = store("gallery", {"Ann/1": unit(0)}, fingerprint="a" * 64)
+    probes = store("probes", {"Ann/2": unit(0)}, fingerprint="b" * 64)
+    arguments = "--gallery", gallery, "--probes", probes, "--out", tmp_path / "out"
+    message = "gallery.npz has embeddings of the model aaaaaaaaaaaa... (sha256), "
+    assert message in run_eval("identify", *arguments, code=1).output
+
+
 def test_a_mixed_flip_is_refused(store, run_eval, tmp_path):
     gallery = store("gallery", {"Ann/1": unit(0)}, flip="sum")
     probes = store("probes", {"Ann/2": unit(0)}, flip="none")
