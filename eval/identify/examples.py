@@ -9,7 +9,7 @@ import numpy as np
 from ..search import scores_of_pairs
 
 if TYPE_CHECKING:
-    from .run import Measured
+    from .measured import Measured
 
 NUM_EXAMPLES = 8
 NUM_ABOVE = 3

@@ -15,8 +15,8 @@ from ..enrolled import TemplateKind
 from .examples import hardest, twins, unknown
 
 if TYPE_CHECKING:
+    from .measured import Measured
     from .rules import Note, PhotoSet
-    from .run import Measured
 
 FORMAT = 1
 TEMPLATES = {

@@ -18,7 +18,7 @@ from sphereface_plus.environment import record
 from sphereface_plus.model_files import contents
 from sphereface_plus.outputs import claimed
 
-from ..enrolled import Searched, TemplateKind, identify, templates
+from ..enrolled import TemplateKind, identify, templates
 from ..errors import PhotosError
 from ..groups import read_groups
 from ..model import ModelAsked, embed_photos
@@ -27,6 +27,7 @@ from ..search import Reordered
 from ..training_photos import compare_searches
 from . import report as reports
 from .groups import per_group
+from .measured import Measured
 from .named_photos import NamedPhotos, named_photos
 from .numbers import Searches, by_distractors, closed_set, open_set, per_identity, reference
 from .rules import PhotoSet, apply_rules, check_rows
@@ -53,29 +54,6 @@ class Identification:
     """As it was typed, for the report."""
     thumbnails: bool = True
     public_names: bool = False
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What was searched, and what came of it; rows are those of the sets that were kept."""
-
-    gallery: PhotoSet
-    probes: PhotoSet
-    distractors: Sequence[PhotoSet]
-    names: list[str]
-    """Of people, by their numbers."""
-    probe_rows: np.ndarray
-    """(Q,) photos of `probes` that were searched for."""
-    enrolled: np.ndarray
-    """(E, D) templates."""
-    enrolled_people: np.ndarray
-    """(E,) numbers."""
-    distractor_rows: np.ndarray
-    """(N, 2): which of the sets, and which of its photos."""
-    joined: Reordered
-    """(N, D): their embeddings."""
-    searched: Searched
-    searches: Searches
 
 
 def run(asked: Identification) -> tuple[dict[str, Any], Path]:

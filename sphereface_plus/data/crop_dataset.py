@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 import torch
@@ -12,10 +10,8 @@ from torch.utils.data import Dataset
 
 from sphereface_plus.data import streams
 from sphereface_plus.data.crops import SpecError, read_crop
+from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.labels import check_labels
-
-if TYPE_CHECKING:
-    from sphereface_plus.data.faces import FaceCrops
 
 
 class CropDataset(Dataset):

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sphereface_plus.data.crop_dataset import CropDataset
 from sphereface_plus.data.crops import (
     CropsError,
     SpecError,
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     import pandas
 
 __all__ = [
-    "CropDataset",
     "CropsError",
     "FaceCrops",
     "SpecError",

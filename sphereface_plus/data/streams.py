@@ -22,7 +22,7 @@ EPOCH_ORDER = 0
 
 # A training on faces
 CROP_AUGMENTATION = 1
-"""Place: position in the stream of crops (faces.py)."""
+"""Place: position in the stream of crops (crop_dataset.py)."""
 IDENTITY_ORDER = 2
 """The order of identities, where batches hold several crops of each. Place: epoch (batches.py)."""
 CROPS_OF_IDENTITY = 3

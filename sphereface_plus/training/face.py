@@ -21,8 +21,7 @@ from sphereface_plus.training.finetuning.freezing import freeze
 from sphereface_plus.training.finetuning.mean_embeddings import start_prototypes
 from sphereface_plus.training.finetuning.start import load_start, schedule_notes
 from sphereface_plus.training.folder import RunFolder
-from sphereface_plus.training.network import TrainedNetwork
-from sphereface_plus.training.opening import parameters_in_words
+from sphereface_plus.training.network import TrainedNetwork, parameters_in_words
 from sphereface_plus.training.run_parts import Run
 from sphereface_plus.training.sets import FaceSet
 from sphereface_plus.training.sgd import ScheduledSGD

@@ -22,8 +22,7 @@ from sphereface_plus.processes import Processes
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.energies import LayerEnergies
 from sphereface_plus.training.folder import RunFolder
-from sphereface_plus.training.network import TrainedNetwork
-from sphereface_plus.training.opening import parameters_in_words
+from sphereface_plus.training.network import TrainedNetwork, parameters_in_words
 from sphereface_plus.training.run_parts import Run
 from sphereface_plus.training.sets import Photographs, SmallImages
 from sphereface_plus.training.sgd import ScheduledSGD

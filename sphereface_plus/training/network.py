@@ -82,3 +82,15 @@ class TrainedNetwork:
         if step < self.head_steps:
             for parameter in self.module.parameters():
                 parameter.grad = None
+
+
+def parameters_in_words(network: nn.Module, loss: nn.Module, name: str) -> str:
+    """`1,584,720 parameters, and 96 of the a_softmax loss`: how many there are, and how many of them learn.
+
+    name: of the loss.
+    """
+    total = sum(parameter.numel() for parameter in network.parameters())
+    learnt = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    words = f"{total:,} parameters" + ("" if learnt == total else f", of which {learnt:,} learn")
+    head = sum(parameter.numel() for parameter in loss.parameters())
+    return words + (f", and {head:,} of the {name} loss" if head else "")

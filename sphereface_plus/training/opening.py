@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from torch import nn
-
 from sphereface_plus.training import tasks
 from sphereface_plus.training.run_parts import Run
 from sphereface_plus.words import counted
@@ -23,18 +21,6 @@ def opening(run: Run) -> list[str]:
         f"network: {run.trains}; {counted(train.steps, 'step')} of "
         f"{counted(train.batch_size, task.thing)}, on {run.processes.describe()}, in {train.precision}",
     ]
-
-
-def parameters_in_words(network: nn.Module, loss: nn.Module, name: str) -> str:
-    """`1,584,720 parameters, and 96 of the a_softmax loss`: how many there are, and how many of them learn.
-
-    name: of the loss.
-    """
-    total = sum(parameter.numel() for parameter in network.parameters())
-    learnt = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    words = f"{total:,} parameters" + ("" if learnt == total else f", of which {learnt:,} learn")
-    head = sum(parameter.numel() for parameter in loss.parameters())
-    return words + (f", and {head:,} of the {name} loss" if head else "")
 
 
 class Forecast:

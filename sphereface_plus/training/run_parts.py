@@ -2,17 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from sphereface_plus.config import RunConfig
-from sphereface_plus.data.batches import Order
+from sphereface_plus.data.batches import BatchSampler, Order
 from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.processes import Processes
 from sphereface_plus.training.folder import RunFolder
 from sphereface_plus.training.loop import Learner
-from sphereface_plus.training.sets import TrainingSet
+
+
+class TrainingSet(Protocol):
+    """What a run is trained on: images, of one class each (one identity, for faces) or of none."""
+
+    path: str
+    """Where it lies, for messages."""
+    left_out: str
+    """Which classes are not trained on, and why, in a part of a sentence; empty where all are."""
+    notes: Sequence[str]
+    """What is odd about the set, a sentence each."""
+
+    @property
+    def classes(self) -> list[str] | None:
+        """Their names, in the order of the labels; None where the images have no labels."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def fingerprint(self) -> str:
+        """A hash over which images these are, in which order, with which labels."""
+        ...
+
+    def content(self) -> str:
+        """A hash over what the image files hold; empty where it is in the fingerprint or not looked at."""
+        ...
+
+    def describe(self, index: int) -> tuple[str, int | None]:
+        """What a person finds an image by, and its label."""
+        ...
+
+    def batch(self, items: list[tuple[int, int]]) -> Any:
+        """One part of a batch, as the learner takes it, of (index, position). For a classifier: the images
+        uint8 (B, H, W, C), augmented, and their labels (B,)."""
+        ...
+
+    def batches(self, sampler: BatchSampler) -> Iterator[Any]:
+        """`batch` of each of the sampler's lists, without end."""
+        ...
 
 
 @dataclass

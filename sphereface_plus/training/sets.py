@@ -6,15 +6,16 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from traceback import clear_frames
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from sphereface_plus.config import FaceConfig, ImageConfig
 from sphereface_plus.data.batches import BatchSampler, loader
+from sphereface_plus.data.crop_dataset import CropDataset
 from sphereface_plus.data.crops import CropsError, SpecError, check_crops
-from sphereface_plus.data.faces import CropDataset, FaceCrops
+from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.formats.names import read_names
 from sphereface_plus.data.imagenet import ImageNet
 from sphereface_plus.data.images import (
@@ -32,47 +33,8 @@ NAMED = 5
 """Identities that are left out and named; log and message would drown in more."""
 
 
-class TrainingSet(Protocol):
-    """What a run is trained on: images, of one class each (one identity, for faces) or of none."""
-
-    path: str
-    """Where it lies, for messages."""
-    left_out: str
-    """Which classes are not trained on, and why, in a part of a sentence; empty where all are."""
-    notes: Sequence[str]
-    """What is odd about the set, a sentence each."""
-
-    @property
-    def classes(self) -> list[str] | None:
-        """Their names, in the order of the labels; None where the images have no labels."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def fingerprint(self) -> str:
-        """A hash over which images these are, in which order, with which labels."""
-        ...
-
-    def content(self) -> str:
-        """A hash over what the image files hold; empty where it is in the fingerprint or not looked at."""
-        ...
-
-    def describe(self, index: int) -> tuple[str, int | None]:
-        """What a person finds an image by, and its label."""
-        ...
-
-    def batch(self, items: list[tuple[int, int]]) -> Any:
-        """One part of a batch, as the learner takes it, of (index, position). For a classifier: the images
-        uint8 (B, H, W, C), augmented, and their labels (B,)."""
-        ...
-
-    def batches(self, sampler: BatchSampler) -> Iterator[Any]:
-        """`batch` of each of the sampler's lists, without end."""
-        ...
-
-
 class FaceSet(CropDataset):
-    """Crops with their identities; TrainingSet says what a run wants of it."""
+    """Crops with their identities; run_parts.TrainingSet says what a run wants of it."""
 
     def __init__(self, config: FaceConfig, *, pin_memory: bool) -> None:
         data = config.data
@@ -101,7 +63,7 @@ class FaceSet(CropDataset):
 
 
 class SmallImages:
-    """CIFAR or MNIST on the training device; TrainingSet says what a run wants of it."""
+    """CIFAR or MNIST on the training device; run_parts.TrainingSet says what a run wants of it."""
 
     left_out: str = ""
     notes: Sequence[str] = ()
@@ -132,7 +94,7 @@ class SmallImages:
 
 
 class Photographs(ImageNet):
-    """ImageNet's training photographs; TrainingSet says what a run wants of them."""
+    """ImageNet's training photographs; run_parts.TrainingSet says what a run wants of them."""
 
     left_out: str = ""
     notes: Sequence[str] = ()

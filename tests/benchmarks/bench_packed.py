@@ -28,7 +28,8 @@ from torchvision.datasets import ImageFolder
 
 from data_prep.align import align_folder
 from data_prep.packing import pack
-from sphereface_plus.data.faces import CropDataset, FaceCrops
+from sphereface_plus.data.crop_dataset import CropDataset
+from sphereface_plus.data.faces import FaceCrops
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NUM_PHOTOS, BATCH, TURNS = 400, 128, 15

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sphereface_plus.data.batches import BatchesError, BatchSampler, IdentityBalanced, epoch_order, loader
-from sphereface_plus.data.faces import CropDataset, FaceCrops
+from sphereface_plus.data.crop_dataset import CropDataset
+from sphereface_plus.data.faces import FaceCrops
 
 # Python 3.12 warns of any fork in a process with threads, which torch has; a DataLoader's workers are forks.
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

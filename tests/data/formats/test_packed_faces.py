@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sphereface_plus.data.batches import BatchSampler, loader
+from sphereface_plus.data.crop_dataset import CropDataset
 from sphereface_plus.data.crops import CropsError, SpecError, read_crop
-from sphereface_plus.data.faces import CropDataset, FaceCrops
+from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.formats.image_records import write_image_records
 from sphereface_plus.data.formats.manifest import LANDMARK_COLUMNS, ManifestError, ManifestRow, write_manifest
 from sphereface_plus.data.formats.packed_faces import names_of_rec, open_pack
