@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from data_prep.images import read_photo
 from sphereface_plus.config import InputSpec, to_dict
@@ -143,11 +144,12 @@ def _cropping(settings: Mapping[str, Any], spec: InputSpec, origin: Path) -> Cro
         )
     known = {each.name for each in fields(Cropping)} & settings.keys()
     try:
-        cropping = Cropping(**{**{name: settings[name] for name in known}, "face": "centre"})
-        cropping = replace(cropping, thresholds=tuple(cropping.thresholds))
+        told = {**{name: settings[name] for name in known}, "face": "centre"}
+        cropping = TypeAdapter(Cropping).validate_python(told)  # JSON's lists become tuples
         detector = make_detector(cropping).settings
-    except (PrepError, TypeError, ValueError) as error:
-        raise ReportError(f"{origin}: is damaged ({error}); make it again with python -m eval") from None
+    except (PrepError, ValidationError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise ReportError(f"{origin}: is damaged ({reason}); make it again with python -m eval") from None
     same = cropping.template == spec.template and _plain(detector) == settings.get("detector")
     if not same or settings.get("turning") != _plain(TURNING):
         raise ReportError(

@@ -22,6 +22,7 @@ from sphereface_plus.sphere.command import sphere
 
 @click.group(
     cls=Commands,
+    keeping=("train", "finetune", "embed", "reproduce"),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, prog_name="sphereface-plus")

@@ -55,7 +55,7 @@ ARROWS = {
     "commands.model_argument": "commands.progress config data embedding precision processes",
     "commands.embed_into": "commands.progress data embedding outputs path_checks processes words",
     "commands.convert": "outputs path_checks pretrained",
-    "commands.describe": "checkpoint config errors model_files training weights",
+    "commands.describe": "checkpoint config model_files training weights",
     "commands.embed": "commands.embed_into commands.model_argument data embedding model_files path_checks "
     "processes",
     "commands.export": "export model_files outputs",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from pydantic import BaseModel, ValidationError
 
 from sphereface_plus import checkpoint, weights
 from sphereface_plus.config import MHEConfig, RunConfig, from_dict
-from sphereface_plus.errors import UserError, memory_is_short
 from sphereface_plus.model_files import CheckpointError, check_model, resolve
 from sphereface_plus.training import tasks
 from sphereface_plus.training.model_lines import network_lines, prototype_lines
@@ -21,20 +22,56 @@ def describe(model: str | Path) -> str:
     file = resolve(model)
     if file.suffix == ".safetensors":
         return "\n".join(_of_weights(weights.load(file)))
-    payload = checkpoint.load(file)
-    try:
-        config = from_dict(payload["config"], origin=str(file))
-        lines = list(tasks.of(config).model_lines(file, payload, config))
-        return "\n".join([*_provenance(file, payload, config), "", *lines])
-    except UserError:
-        raise
-    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        if memory_is_short(error):
-            raise
-        what = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
-        raise CheckpointError(
-            f"{file}: is not a whole checkpoint of ours, something is missing or of another kind ({what})"
-        ) from None
+    payload = _Payload(file, checkpoint.load(file))
+    config = from_dict(payload["config"], origin=str(file))
+    lines = list(tasks.of(config).model_lines(file, payload, config))
+    return "\n".join([*_provenance(file, payload, config), "", *lines])
+
+
+class _Start(BaseModel):
+    source: Any
+    step: Any
+    sha256: Any
+
+
+class _Change(BaseModel):
+    step: Any
+    setting: Any
+    before: Any
+    now: Any
+
+
+class _Told(BaseModel, strict=True):
+    """What a checkpoint says about itself, of whatever task: state.payload_of. Any: is only printed."""
+
+    config: dict[Any, Any]
+    step: Any
+    identities: list[Any] | tuple[Any, ...] | None
+    num_crops: int
+    start: _Start | None
+    best: dict[str, float] | None
+    changes: list[_Change] = []  # checkpoints of older versions have none
+
+
+class _Payload(dict[str, Any]):
+    """A checkpoint's payload, looked at. Raises CheckpointError, and where a name is asked for that it lacks,
+    which is the file's fault and not ours."""
+
+    def __init__(self, file: Path, payload: dict[str, Any]) -> None:
+        super().__init__(payload)
+        self._file = file
+        try:
+            _Told.model_validate(payload)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise self._not_whole(f"{place}: {first['msg']}") from None
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise self._not_whole(f"{name}: Field required")
+
+    def _not_whole(self, reason: str) -> CheckpointError:
+        return CheckpointError(f"{self._file}: is not a whole checkpoint of ours ({reason[:200]})")
 
 
 def _of_weights(model: Weights) -> Iterator[str]:

@@ -142,18 +142,12 @@ def reproduce(
             else:  # a file or a pipe, which a live line would leave empty
                 click.echo(line, err=True)
 
-        try:
-            runs.run_all(configs, contents, at_once=at_once, progress=show)
-            cells = results.cells_of(description, chosen, seeds, folders)
-            text = results.write_results(
-                cells, description, chosen, results.provenance(configs), overrides, out
-            )
-            if description.plot != "none" or description.energies:
-                say(f"drawing into {out}")
-            pictures = figures.draw(description, chosen, seeds, folders, cells, out)
-        except KeyboardInterrupt:
-            click.echo("stopped; the same command goes on from what the runs have saved", err=True)
-            raise click.exceptions.Exit(130) from None
+        runs.run_all(configs, contents, at_once=at_once, progress=show)
+        cells = results.cells_of(description, chosen, seeds, folders)
+        text = results.write_results(cells, description, chosen, results.provenance(configs), overrides, out)
+        if description.plot != "none" or description.energies:
+            say(f"drawing into {out}")
+        pictures = figures.draw(description, chosen, seeds, folders, cells, out)
     click.echo(text)
     click.echo("\n".join(f"wrote {path}" for path in (out / "table.md", out / "table.csv", *pictures)))
     failed = {folder: words for folder in configs if (words := runs.failure_of(folder)) is not None}

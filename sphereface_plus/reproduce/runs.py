@@ -100,8 +100,8 @@ def run_all(
 
     data: what check_data returned. progress: called with the number of runs that have ended and the seconds
     left, unknown before the first has.
-    Raises RunError where another process trains one of the runs; KeyboardInterrupt at SIGINT, SIGTERM or
-    SIGHUP, after the runs have stopped.
+    Raises RunError where another process trains one of the runs; KeyboardInterrupt with the signal's number
+    at SIGINT, SIGTERM or SIGHUP, after the runs have stopped.
     """
     waiting = [
         folder
@@ -120,7 +120,7 @@ def run_all(
         with _stop_requests() as stop:
             while waiting or running:
                 if stop:
-                    raise KeyboardInterrupt
+                    raise KeyboardInterrupt(stop[0])
                 while waiting and len(running) < at_once:
                     folder = waiting.pop(0)
                     config = configs[folder]

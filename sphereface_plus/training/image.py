@@ -31,7 +31,7 @@ TEST_BATCH = 500
 
 
 def build(config: ImageConfig, folder: RunFolder, processes: Processes) -> Run:
-    """Data, network, loss, learner and tests of a run. Raises ImagesError and ValueError for bad settings."""
+    """Data, network, loss, learner and tests of a run. Raises ImagesError and EnergyError."""
     data, held_out, prepare = open_sets(config, processes)
     torch.manual_seed(config.seed)
     network = build_image_network(config.network, in_channels=config.data.channels)

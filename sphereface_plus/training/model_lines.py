@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sphereface_plus import weights
 from sphereface_plus.config import FaceConfig, ImageConfig, MHEConfig, NetworkConfig, to_dict
 from sphereface_plus.mhe import EnergyTerm, MHERegularizer, classifier_energy, smallest_angle
+from sphereface_plus.model_files import CheckpointError
 from sphereface_plus.networks import build_image_network, build_network
 
 
@@ -44,7 +45,9 @@ def of_images(file: Path, payload: dict[str, Any], config: ImageConfig) -> Itera
         payload["network"],
     )
     yield from layer_lines(network, config.network.name)
-    prototypes = payload["loss"]["prototypes"]  # (C, D)
+    prototypes = payload["loss"].get("prototypes")  # (C, D)
+    if prototypes is None or len(prototypes) < 2:
+        raise CheckpointError(f"{file}: is not a whole checkpoint of ours, it lacks prototypes")
     classifier = nn.Linear(*reversed(prototypes.shape), bias=False)
     classifier.weight.copy_(prototypes)
     model = nn.ModuleDict({"network": network, "classifier": classifier})

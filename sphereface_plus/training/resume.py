@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sphereface_plus import checkpoint
+from sphereface_plus.files import is_unfinished
 from sphereface_plus.training.folder import RunError, RunFolder
 
 
@@ -50,8 +51,9 @@ class ResumePoint:
         for file in self.damaged:
             if file.exists():
                 file.replace(_aside(file))
-        for unfinished in self.folder.last.parent.glob(".*.tmp"):
-            unfinished.unlink()
+        for file in self.folder.last.parent.glob(".*.tmp"):
+            if is_unfinished(file):
+                file.unlink()
 
     def _take_if_newer(self, file: Path) -> bool:
         """Whether the file is whole."""

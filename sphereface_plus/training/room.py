@@ -78,15 +78,17 @@ def size_of(value: Any) -> int:
 
 
 def size_to_come(optimizer: Optimizer) -> int:
-    """Bytes that an optimizer keeps from its first step on: a momentum, or Adam's two means; 0 if it has
-    them."""
+    """Bytes that an optimizer keeps from its first step on: a momentum, Adam's two means, RMSprop's mean
+    square; 0 if it has them."""
     if optimizer.state:
         return 0
     return sum(_means(group) * size_of(list(_learning(group["params"]))) for group in optimizer.param_groups)
 
 
 def _means(group: dict[str, Any]) -> int:
-    return 2 if "betas" in group else int(bool(group.get("momentum")))
+    of_adam = 2 + bool(group.get("amsgrad")) if "betas" in group else 0
+    of_rmsprop = 1 + bool(group.get("centered")) if "alpha" in group else 0
+    return of_adam + of_rmsprop + bool(group.get("momentum"))
 
 
 def _learning(parameters: Iterable[Tensor]) -> Iterable[Tensor]:

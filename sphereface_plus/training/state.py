@@ -152,6 +152,7 @@ def restore(run: Run, point: dict[str, Any]) -> None:
 
 def keep_failure(run: Run, step: int) -> str:
     """Saves the batch that failed and the state before it; returns what to tell the user."""
+    payload = payload_of(run, step)  # first: one process's full disk must not leave the others waiting in it
     items = [item for part in islice(sampler(run, step), run.config.train.accumulate) for item in part]
     paths, labels = zip(*(run.data.describe(index) for index, _ in items), strict=True)
     labelled = run.data.classes is not None
@@ -165,7 +166,6 @@ def keep_failure(run: Run, step: int) -> str:
     write_text(
         run.folder.failure / f"batch_rank{run.processes.rank}.json", json.dumps(batch, indent=2) + "\n"
     )
-    payload = payload_of(run, step)
     if run.processes.is_main:
         checkpoint.save(run.folder.failure / "state.pt", payload)
     task = tasks.of(run.config)

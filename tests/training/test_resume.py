@@ -71,7 +71,7 @@ def only_config(folder):
 
 
 def half_written(folder):
-    (folder.last.parent / ".last.pt.tmp").write_bytes(folder.best.read_bytes()[:1000])
+    (folder.last.parent / ".last.pt.0123abcd.tmp").write_bytes(folder.best.read_bytes()[:1000])
     with folder.log.open("a") as log:
         log.write('{"step": 1, "lo')
 

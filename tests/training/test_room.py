@@ -41,6 +41,26 @@ def test_an_optimizer_s_means_are_counted_before_its_first_step():
     assert room.size_to_come(momentum) == 0
 
 
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (torch.optim.SGD, {"momentum": 0.9}),
+        (torch.optim.Adam, {}),
+        (torch.optim.AdamW, {"amsgrad": True}),
+        (torch.optim.RMSprop, {}),
+        (torch.optim.RMSprop, {"momentum": 0.9, "centered": True}),
+    ],
+)
+def test_what_is_counted_is_what_the_first_step_makes(kind, settings):
+    parameter = torch.nn.Parameter(torch.ones(10))
+    optimizer = kind([parameter], lr=0.1, **settings)
+    counted = room.size_to_come(optimizer)
+    parameter.grad = torch.ones(10)
+    optimizer.step()
+    made = [value for value in optimizer.state[parameter].values() if torch.is_tensor(value) and value.ndim]
+    assert counted == room.size_of(made) > 0
+
+
 def test_a_run_whose_first_checkpoints_do_not_fit_does_not_begin(tiny, tmp_path, free):
     free(20 * MB)  # one takes 12.7 MB; at step 3 there are two
     message = r"run: 2 checkpoints of about 12\.7 MB must fit at first, and 20\.0 MB is free there; make room"

@@ -114,6 +114,8 @@ def finish(folder: str | Path) -> None:
             f"{folder}: lacks {counted(len(index.missing()), 'block')} after all was done; the processes of "
             "a torchrun on several machines need one folder that all of them see"
         )
+    # In place, and so not by files.py: several processes have written into this one file, gigabytes of it.
+    # It counts once the index names it, which therefore has to reach the disk after it.
     with naming(folder / ROWS), (folder / ROWS).open("r+b") as file:
         file.truncate(len(index.keys) * index.numbers * NUMBER.itemsize)
         os.fsync(file.fileno())
