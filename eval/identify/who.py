@@ -70,6 +70,7 @@ def who(asked: Question) -> dict[str, Any]:
         ]
         check_rows(sets)
         answer = _answer(asked, sets[1], sets[0].rows, template, flip)
+        answer["notes"] = _of_photo(sets[0])
         if report is not None and point is not None:
             answer |= _judged(answer, report, point, sets)
         if asked.out is not None:
@@ -87,6 +88,13 @@ def _one_photo(photo: Path, place: Path) -> NamedPhotos:
         raise PhotosError(f"{photo}: cannot be read ({error.strerror})") from None
     key = photo_key(photo.name)
     return NamedPhotos("probes", photo, [key], [""], Images(folder, {key: folder / photo.name}))
+
+
+def _of_photo(photo: PhotoSet) -> list[str]:
+    methods = {each["method"] for each in photo.embedded.preparation["not_detected"]}
+    if "centre" in methods:
+        return ["no face was found on the photo, and its centre was taken for one: believe nothing of this"]
+    return ["the photo's face was found only with lower thresholds of the detector"] if methods else []
 
 
 def _embedded(asked: Question, photos: NamedPhotos, flip: Flip, place: Path) -> PhotoSet:
@@ -138,7 +146,7 @@ def _judged(
         )
     first = answer["nearest"][0]
     searched = report["results"]["enrolled"] + report["results"]["distractors"]
-    notes = []
+    notes = list(answer["notes"])
     if (report["template"]["kind"], report["flip"]) != (answer["template"], answer["flip"]):
         notes.append("the report's templates or flip fusion are others")
     if answer["enrolled"] > searched:
@@ -149,7 +157,8 @@ def _judged(
     if point["resolution"] == "unresolved":
         notes.append(f"the report has too few searches without a mate to show an FPIR of {point['fpir']:g}")
     return {
-        "threshold": {"cosine": point["threshold_cosine"], "fpir": point["fpir"], "notes": notes},
+        "threshold": {"cosine": point["threshold_cosine"], "fpir": point["fpir"]},
+        "notes": notes,
         "person": first["person"] if first["score"] >= point["threshold_cosine"] else None,
     }
 

@@ -115,7 +115,7 @@ def who(
     for each in answer["nearest"]:
         click.echo(f"{each['person']:<{width}}  {each['score']:.4f}")
     click.echo(asking.words(answer))
-    for note in answer["threshold"]["notes"] if answer["threshold"] else []:
+    for note in answer["notes"]:
         click.echo(f"note: {note}", err=True)
     if out is not None:
         click.echo(f"with pictures: {out / 'who.html'}")

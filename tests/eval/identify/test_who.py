@@ -107,3 +107,11 @@ def test_a_text_is_no_photo(places, run_eval):
     (places / "note.jpg").write_text("no photo")
     asked = "--gallery", places / "gallery", "--model", "pixels"
     assert "note.jpg" in run_eval("who", places / "note.jpg", *asked, code=1).output
+
+
+def test_a_photo_without_a_face_is_said_to_be_none(places, run_eval):
+    cv2.imwrite(str(places / "grey.png"), np.full((60, 60, 3), 120, np.uint8))  # raw, so that it is aligned
+    asked = "--gallery", places / "gallery", "--model", "pixels", "--out", places / "answer"
+    words = "no face was found on the photo, and its centre was taken for one: believe nothing of this"
+    assert f"note: {words}" in run_eval("who", places / "grey.png", *asked).output
+    assert words[1:] in (places / "answer" / "who.html").read_text()
