@@ -54,7 +54,7 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
     from sphereface_plus.outputs import claimed
     from sphereface_plus.path_checks import check_folder
 
-    from .identify.stored import is_identification
+    from .identify.report_fields import is_identification
 
     if against is not None:  # the base comes first, once, whether it is among the others or not
         reports = (against, *(path for path in reports if _folder(path) != _folder(against)))
@@ -64,7 +64,7 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
         check_folder(out)
     if all(is_identification(path) for path in reports):
         from .identify import compare as comparing
-        from .identify.stored import read
+        from .identify.report_fields import read
     else:
         from . import compare as comparing
         from .report import read

@@ -19,8 +19,8 @@ from .intervals import RESAMPLES, few_people_factor, paired_difference
 from .people import People, people_of
 from .plots import interval_plot, roc_plot
 from .report import ReportError, checked, few_people_words, known, render
+from .report_fields import ComparedReport
 from .statistics import roc
-from .stored import ComparedReport
 
 FEW = 25
 """Pairs that decide, divided as TEST says: below so many, McNemar's test is to be believed."""

@@ -23,6 +23,7 @@ from .people import People
 from .plots import roc_plot, score_histograms
 from .point_intervals import point_intervals
 from .protocols import Outcome, Protocol
+from .report_fields import FORMAT, Report, problem
 from .statistics import (
     FARS,
     area_under_curve,
@@ -31,7 +32,6 @@ from .statistics import (
     roc,
     tar_at_far,
 )
-from .stored import FORMAT, Report, problem
 
 if TYPE_CHECKING:
     from sphereface_plus.data.formats.packs import CropSource

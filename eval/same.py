@@ -19,7 +19,7 @@ from sphereface_plus.kfold import cosine_scores
 from .errors import PhotosError
 from .protocols import PROTOCOLS
 from .report import ReportError, checked, read
-from .stored import ThresholdReport
+from .report_fields import ThresholdReport
 
 if TYPE_CHECKING:
     from data_prep.settings import Cropping

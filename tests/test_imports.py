@@ -94,13 +94,13 @@ ARROWS = {
     "eval.intervals eval.people eval.point_intervals eval.statistics files kfold model_files outputs pages "
     "path_checks plot_style words",
     "eval.__main__": "commands.ending eval.compare eval.embed_command eval.identify.command "
-    "eval.identify.who_command eval.megaface.command eval.paper.command eval.report eval.same_command "
-    "eval.seeds eval.verify_command outputs path_checks",
+    "eval.identify.compare eval.identify.report_fields eval.identify.who_command eval.megaface.command "
+    "eval.paper.command eval.report eval.same_command eval.seeds eval.verify_command outputs path_checks",
     "eval.identify": "commands.model_argument commands.progress data.crops data.face_folders data.formats "
-    "data.listed_crops data.streams data.trained_on data_prep.layouts embedding environment eval.enrolled "
-    "eval.errors eval.groups eval.identification eval.intervals eval.model eval.photos eval.plots "
-    "eval.public eval.report eval.search eval.statistics eval.tallies eval.training_photos files model_files "
-    "outputs path_checks plot_style words",
+    "data.listed_crops data.streams data.trained_on data_prep.layouts embedding environment eval.compare "
+    "eval.enrolled eval.errors eval.groups eval.identification eval.intervals eval.model eval.photos "
+    "eval.plots eval.public eval.report eval.search eval.statistics eval.tallies eval.training_photos files "
+    "model_files outputs path_checks plot_style words",
     "eval.megaface": "commands.progress data.formats data.streams environment eval.identification "
     "eval.identify.plots eval.intervals eval.model eval.photos eval.plots eval.public eval.report "
     "eval.search eval.statistics eval.tallies files model_files outputs path_checks",

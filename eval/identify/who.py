@@ -26,8 +26,8 @@ from ..report import ReportError, photo_name, render, thumbnail
 from ..search import scan, scores_of_pairs
 from ..tallies import Best
 from .named_photos import NamedPhotos, named_photos
+from .report_fields import read
 from .rules import PhotoSet, check_rows, made_by
-from .stored import read
 
 
 @dataclass(frozen=True)
