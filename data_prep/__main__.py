@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from sphereface_plus.commands.ending import Commands
+from sphereface_plus.commands.model_options import input_option, model_option
 from sphereface_plus.model_files import check_model, contents
 from sphereface_plus.outputs import claimed, locked
 from sphereface_plus.path_checks import check_folder, check_source
@@ -204,8 +205,8 @@ def make_bin_command(source: Path, pairs: Path, out: Path) -> None:
 @click.argument("data", metavar="CROPS", type=FOLDER)
 @click.argument("out", type=FOLDER)
 @option("--against", type=FOLDER, help="A test set, whose people should not be among CROPS.")
-@option("--model", help="Run folder, checkpoint or ONNX file: finds what only faces show.")
-@option("--input", "input_file", type=FILE, help="Input spec of an ONNX file without one beside it.")
+@model_option(without="Finds what only faces show.")
+@input_option()
 def doctor(data: Path, out: Path, against: Path | None, model: str | None, input_file: Path | None) -> None:
     """Look for what is wrong with CROPS; nothing is changed.
 

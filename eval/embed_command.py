@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sphereface_plus.commands.model_options import (
+    FILE,
+    crops_option,
+    device_option,
+    flip_option,
+    input_option,
+    precision_option,
+    workers_option,
+)
+
 if TYPE_CHECKING:
     from data_prep.settings import Fallback
     from sphereface_plus.commands.model_argument import Precision
     from sphereface_plus.embedding import Flip
-
-FILE = click.Path(path_type=Path)
 
 # torch and what needs it are imported inside the command: --help and a wrong option answer at once.
 
@@ -24,14 +32,9 @@ FILE = click.Path(path_type=Path)
 @click.argument("model")
 @click.argument("images", type=FILE)
 @click.argument("out", type=FILE)
-@click.option(
-    "--flip",
-    type=click.Choice(["none", "sum", "concat"]),
-    default="none",
-    help="How the mirrored crop's embedding joins: not, added, or appended.",
-)
-@click.option("--input", "input_file", type=FILE, help="Input spec (YAML) of pixels, or of an ONNX file.")
-@click.option("--crops", type=FILE, help="Folder to align photos into.  [default: OUT_crops]")
+@flip_option()
+@input_option()
+@crops_option("OUT_crops")
 @click.option(
     "--fallback",
     type=click.Choice(["none", "relaxed", "centre"]),
@@ -39,16 +42,9 @@ FILE = click.Path(path_type=Path)
     help="Where no face is found. none: the photo is left out. relaxed: look again with lower thresholds. "
     "centre: the same, then take the place where faces usually are, as lfw and verify do.",
 )
-@click.option("--workers", type=click.IntRange(min=1), help="Processes that align photos.")
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the network runs."
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "auto"]),
-    default="fp32",
-    help="What the network runs in; auto: bf16 or fp16 where the device is fast in it.",
-)
+@workers_option
+@device_option
+@precision_option
 @click.option(
     "--add", is_flag=True, help="Add to the folder OUT, which holds other photos of the same model."
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-FILE = click.Path(path_type=Path)
+from sphereface_plus.commands.model_options import FILE, device_option, input_option
 
 # torch and what needs it are imported inside the command: --help and a wrong option answer at once.
 
@@ -26,10 +26,8 @@ FILE = click.Path(path_type=Path)
     type=click.Choice(["centre", "largest", "confident"]),
     help="Which of several faces is meant.  [default: a photo of several is refused]",
 )
-@click.option("--input", "input_file", type=FILE, help="Input spec (YAML) of pixels, or of an ONNX file.")
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the network runs."
-)
+@input_option()
+@device_option
 def same(
     model: str,
     first: Path,

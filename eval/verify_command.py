@@ -9,6 +9,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sphereface_plus.commands.model_options import (
+    FILE,
+    crops_option,
+    device_option,
+    input_option,
+    model_option,
+    precision_option,
+    workers_option,
+)
+
+from .options import groups_option, no_thumbnails_option, out_option, public_names_option
+
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
 
@@ -16,15 +28,10 @@ if TYPE_CHECKING:
 PROTOCOLS = ("sphereface", "cosine", "clcarwin", "insightface")
 
 
-def _model_options(protocol: str):
+def _options(protocol: str):
+    """The options that lfw and verify share. protocol: the default."""
     options = [
-        click.option(
-            "--model",
-            required=True,
-            metavar="MODEL",
-            help="Run folder, checkpoint, weight file, ONNX file, embeddings (store or .npz), or the word "
-            "pixels.",
-        ),
+        model_option(embeddings=True),
         click.option(
             "--protocol",
             type=click.Choice(PROTOCOLS),
@@ -32,47 +39,15 @@ def _model_options(protocol: str):
             help="How scores and thresholds are made. sphereface: flip concatenated, mean subtracted. "
             "cosine: the cosine alone. clcarwin, insightface: as those projects do it.",
         ),
-        click.option(
-            "--input",
-            "input_file",
-            type=click.Path(path_type=Path),
-            help="Input spec (YAML, as in configs/input) of pixels, or of an ONNX file with none beside it.",
-        ),
-        click.option(
-            "--crops",
-            type=click.Path(path_type=Path),
-            help="Folder to align photos into; models of one template can share it.  [default: OUT/crops]",
-        ),
-        click.option(
-            "--workers",
-            type=click.IntRange(min=1),
-            help="Processes that align photos.  [default: the number of cores]",
-        ),
-        click.option(
-            "--device",
-            type=click.Choice(["auto", "cpu", "cuda"]),
-            default="auto",
-            help="Where the network runs; auto takes CUDA where there is one.",
-        ),
-        click.option(
-            "--precision",
-            type=click.Choice(["fp32", "auto"]),
-            default="fp32",
-            help="What the network runs in; auto: bf16 or fp16 where the device is fast in it.",
-        ),
-        click.option(
-            "--groups",
-            type=click.Path(path_type=Path),
-            help="CSV `identity,group,...`: error rates of each group of people.",
-        ),
-        click.option("--no-thumbnails", is_flag=True, help="No faces on OUT/report.html."),
-        click.option("--public-names", is_flag=True, help="Names of people and photos in OUT/public."),
-        click.option(
-            "--out",
-            required=True,
-            type=click.Path(path_type=Path),
-            help="Folder of the report. OUT/public gets one without faces, names and paths, to publish.",
-        ),
+        input_option(),
+        crops_option("OUT/crops"),
+        workers_option,
+        device_option,
+        precision_option,
+        groups_option,
+        no_thumbnails_option,
+        public_names_option,
+        out_option,
     ]
 
     def decorate(command):
@@ -86,17 +61,17 @@ def _model_options(protocol: str):
 @click.command()
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="LFW's folder (images/ and the lists), crops of it, or insightface's lfw.bin, which has pairs too.",
 )
-@click.option("--pairs", type=click.Path(path_type=Path), help="Pairs list, where DATA does not hold it.")
+@click.option("--pairs", type=FILE, help="Pairs list, where DATA does not hold it.")
 @click.option(
     "--view",
     type=click.IntRange(1, 2),
     default=2,
     help="1: pairsDevTest.txt, for development. 2: pairs.txt, for reporting.",
 )
-@_model_options("sphereface")
+@_options("sphereface")
 def lfw(data: Path | None, pairs: Path | None, view: int, **options) -> None:
     """Verify on Labeled Faces in the Wild.
 
@@ -117,18 +92,18 @@ def lfw(data: Path | None, pairs: Path | None, view: int, **options) -> None:
 @click.option(
     "--pairs",
     required=True,
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="List of pairs: in LFW's format, or lines `path path 1` (same person) and `path path 0`, also as "
     "CSV; docs/formats.md has them all. `python -m data_prep pairs` writes one of your own crops. Or "
     "insightface's .bin, which holds the crops too.",
 )
 @click.option(
     "--images",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="Folder of crops or photos that the paths are relative to, or crops as training takes them: a "
     "manifest, a list, a .rec or .tar. Not for a .bin.",
 )
-@_model_options("cosine")
+@_options("cosine")
 def verify(pairs: Path, images: Path | None, **options) -> None:
     """Verify on the pairs of any list.
 

@@ -52,22 +52,23 @@ ARROWS = {
     # The commands: each on what it starts.
     "commands.progress": "",
     "commands.ending": "errors",
+    "commands.model_options": "",
     "commands.model_argument": "commands.progress config data embedding precision processes",
     "commands.embed_into": "commands.progress data embedding outputs path_checks processes words",
     "commands.convert": "outputs path_checks pretrained",
     "commands.describe": "checkpoint config model_files training weights",
-    "commands.embed": "commands.embed_into commands.model_argument data embedding model_files path_checks "
-    "processes",
+    "commands.embed": "commands.embed_into commands.model_argument commands.model_options data embedding "
+    "model_files path_checks processes",
     "commands.export": "export model_files outputs",
     "commands.settings_help": "config training",
     "commands.training": "config training words",
     "__main__": "commands model_files processes reproduce sphere",
     "data_prep": "commands.progress data.crops data.faces data.folder_notes data.formats data_prep.drawn "
     "data_prep.pairs errors files outputs pages path_checks words",
-    "data_prep.__main__": "commands.ending commands.progress data_prep.align data_prep.align_report "
-    "data_prep.doctor.command data_prep.doctor.drop data_prep.draw_command data_prep.layouts "
-    "data_prep.options data_prep.packing data_prep.pairs_command data_prep.settings data_prep.unpacking "
-    "model_files outputs path_checks words",
+    "data_prep.__main__": "commands.ending commands.model_options commands.progress data_prep.align "
+    "data_prep.align_report data_prep.doctor.command data_prep.doctor.drop data_prep.draw_command "
+    "data_prep.layouts data_prep.options data_prep.packing data_prep.pairs_command data_prep.settings "
+    "data_prep.unpacking model_files outputs path_checks words",
     "data_prep.doctor": "commands.model_argument commands.progress data.crops data.faces data.formats "
     "data_prep.doubts data_prep.dropped data_prep.errors data_prep.packing embedding errors files pages "
     "path_checks words",
@@ -84,28 +85,30 @@ ARROWS = {
     "eval.people": "data.formats.pairs data.trained_on",
     "eval.intervals": "eval.people",
     "eval.point_intervals": "eval.intervals eval.people eval.statistics",
+    "eval.options": "commands.model_options",
     "eval.search": "eval.errors processes",
     "eval.tallies": "eval.search processes",
     "eval.enrolled": "eval.errors eval.search eval.tallies processes",
     "eval.identification": "eval.intervals eval.statistics eval.tallies",
-    "eval": "commands.embed_into commands.model_argument commands.progress config data.crops data.formats "
-    "data.listed_crops data.trained_on data_prep.align data_prep.cropping data_prep.errors data_prep.folders "
-    "data_prep.images data_prep.layouts data_prep.settings data_prep.turning embedding environment errors "
-    "eval.intervals eval.people eval.point_intervals eval.statistics files kfold model_files outputs pages "
-    "path_checks plot_style words",
+    "eval": "commands.embed_into commands.model_argument commands.model_options commands.progress config "
+    "data.crops data.formats data.listed_crops data.trained_on data_prep.align data_prep.cropping "
+    "data_prep.errors data_prep.folders data_prep.images data_prep.layouts data_prep.settings "
+    "data_prep.turning embedding environment errors eval.intervals eval.options eval.people "
+    "eval.point_intervals eval.statistics files kfold model_files outputs pages path_checks plot_style words",
     "eval.__main__": "commands.ending eval.compare eval.embed_command eval.identify.command "
     "eval.identify.compare eval.identify.report_fields eval.identify.who_command eval.megaface.command "
     "eval.paper.command eval.report eval.same_command eval.seeds eval.verify_command outputs path_checks",
-    "eval.identify": "commands.model_argument commands.progress data.crops data.face_folders data.formats "
-    "data.listed_crops data.streams data.trained_on data_prep.layouts embedding environment eval.compare "
-    "eval.enrolled eval.errors eval.groups eval.identification eval.intervals eval.model eval.photos "
-    "eval.plots eval.public eval.report eval.search eval.statistics eval.tallies eval.training_photos files "
-    "model_files outputs path_checks plot_style words",
-    "eval.megaface": "commands.progress data.formats data.streams environment eval.identification "
-    "eval.identify.plots eval.intervals eval.model eval.photos eval.plots eval.public eval.report "
-    "eval.search eval.statistics eval.tallies files model_files outputs path_checks",
-    "eval.paper": "config eval.lfw eval.megaface.run eval.megaface.sides eval.model eval.plots eval.report "
-    "eval.verify files outputs path_checks plot_style words",
+    "eval.identify": "commands.model_argument commands.model_options commands.progress data.crops "
+    "data.face_folders data.formats data.listed_crops data.streams data.trained_on data_prep.layouts "
+    "embedding environment eval.compare eval.enrolled eval.errors eval.groups eval.identification "
+    "eval.intervals eval.model eval.options eval.photos eval.plots eval.public eval.report eval.search "
+    "eval.statistics eval.tallies eval.training_photos files model_files outputs path_checks plot_style "
+    "words",
+    "eval.megaface": "commands.model_options commands.progress data.formats data.streams environment "
+    "eval.identification eval.identify.plots eval.intervals eval.model eval.options eval.photos eval.plots "
+    "eval.public eval.report eval.search eval.statistics eval.tallies files model_files outputs path_checks",
+    "eval.paper": "commands.model_options config eval.lfw eval.megaface.run eval.megaface.sides eval.model "
+    "eval.plots eval.report eval.verify files outputs path_checks plot_style words",
 }
 
 

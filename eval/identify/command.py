@@ -9,6 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sphereface_plus.commands.model_options import (
+    FILE,
+    crops_option,
+    device_option,
+    flip_option,
+    input_option,
+    model_option,
+    precision_option,
+    workers_option,
+)
+
+from ..options import groups_option, no_thumbnails_option, out_option, public_names_option, template_option
+
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
 
@@ -16,92 +29,45 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--model",
-    metavar="MODEL",
-    help="Run folder, checkpoint, weight file, ONNX file, embeddings (store or .npz), or the word pixels. "
-    "Not needed where gallery, probes and distractors are embeddings.",
-)
+@model_option(embeddings=True, without="Not needed where gallery, probes and distractors are embeddings.")
 @click.option(
     "--gallery",
     required=True,
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="Who can be found: a folder person/photo of photos or crops, a manifest, a list `path person`, a "
     ".rec, a .tar, or embeddings (store or .npz) with the keys person/photo. Without --probes each of its "
     "photos is searched for among the others.",
 )
 @click.option(
     "--probes",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="Who is searched for, in the same forms. People that are not in the gallery are searches without a "
     "mate: they say how often somebody unknown is taken for somebody known.",
 )
 @click.option(
     "--distractors",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="More entries of the gallery, of people who are none of the probes, in the same forms; their names "
     "are not needed. May be given several times.",
 )
-@click.option(
-    "--template",
-    type=click.Choice(["mean", "best", "image"]),
-    help="What is enrolled. mean: one a person, the mean of its unit embeddings. best: one a person, its "
-    "longest embedding. image: every photo.  [default: mean; image without --probes]",
-)
-@click.option(
-    "--flip",
-    type=click.Choice(["none", "sum", "concat"]),
-    default="none",
-    help="How the mirrored crop's embedding joins.",
-)
-@click.option(
-    "--groups",
-    type=click.Path(path_type=Path),
-    help="CSV with a header `identity,group,...`: error rates of each group of people, too.",
-)
+@template_option("mean; image without --probes")
+@flip_option()
+@groups_option
 @click.option(
     "--orders",
     type=click.IntRange(min=1),
     default=5,
     help="Random orders of the distractors, for rank-1 by their number.",
 )
-@click.option(
-    "--input",
-    "input_file",
-    type=click.Path(path_type=Path),
-    help="Input spec (YAML, as in configs/input) of pixels, or of an ONNX file with none beside it.",
-)
-@click.option(
-    "--crops",
-    type=click.Path(path_type=Path),
-    help="Folder to align photos into; models of one template can share it.  [default: OUT]",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    help="Processes that align photos.  [default: the number of cores]",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    help="Where the network runs; auto takes CUDA where there is one.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "auto"]),
-    default="fp32",
-    help="What the network runs in; auto: bf16 or fp16 where the device is fast in it.",
-)
-@click.option("--no-thumbnails", is_flag=True, help="No faces on OUT/report.html.")
-@click.option("--public-names", is_flag=True, help="Names of people and photos in OUT/public.")
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Folder of the report. OUT/public gets one without faces, names and paths, to publish.",
-)
+@input_option()
+@crops_option("OUT")
+@workers_option
+@device_option
+@precision_option
+@no_thumbnails_option
+@public_names_option
+@out_option
 def identify(
     model: str | None,
     gallery: Path,

@@ -7,6 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sphereface_plus.commands.model_options import (
+    FILE,
+    device_option,
+    flip_option,
+    input_option,
+    model_option,
+    precision_option,
+)
+
+from ..options import template_option
+
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
 
@@ -14,22 +25,17 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("photo", type=click.Path(path_type=Path))
+@click.argument("photo", type=FILE)
 @click.option(
     "--gallery",
     required=True,
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="Who can be found, as in identify; embeddings (`sphereface-plus embed`) answer at once.",
 )
-@click.option(
-    "--model",
-    required=True,
-    metavar="MODEL",
-    help="Run folder, checkpoint, weight file, ONNX file, or the word pixels.",
-)
+@model_option()
 @click.option(
     "--report",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="Report of identify with this model: its threshold tells an unknown person.",
 )
 @click.option(
@@ -39,37 +45,14 @@ if TYPE_CHECKING:
     "the report's choice]",
 )
 @click.option("--count", type=click.IntRange(min=1), default=5, help="How many people to show.")
-@click.option(
-    "--template",
-    type=click.Choice(["mean", "best", "image"]),
-    help="What is enrolled, as in identify.  [default: as in the report, or mean]",
-)
-@click.option(
-    "--flip",
-    type=click.Choice(["none", "sum", "concat"]),
-    help="How the mirrored crop's embedding joins.  [default: as in the report, or none]",
-)
-@click.option(
-    "--input",
-    "input_file",
-    type=click.Path(path_type=Path),
-    help="Input spec (YAML, as in configs/input) of pixels, or of an ONNX file with none beside it.",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    help="Where the network runs; auto takes CUDA where there is one.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "auto"]),
-    default="fp32",
-    help="What the network runs in; auto: bf16 or fp16 where the device is fast in it.",
-)
+@template_option("as in the report, or mean")
+@flip_option(default=None, left_out="as in the report, or none")
+@input_option()
+@device_option
+@precision_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="Folder for who.html, with pictures, and who.json; the gallery's embeddings stay there, too.",
 )
 def who(

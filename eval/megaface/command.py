@@ -8,7 +8,17 @@ from pathlib import Path
 
 import click
 
-FILE = click.Path(path_type=Path)
+from sphereface_plus.commands.model_options import (
+    FILE,
+    device_option,
+    flip_option,
+    input_option,
+    model_option,
+    workers_option,
+)
+
+from ..options import out_option
+
 LARGE = 0.1
 """Share of the searches; MegaFace's own people have some hundredths at most."""
 FEW = 0.1
@@ -18,12 +28,7 @@ FEW = 0.1
 
 
 @click.command()
-@click.option(
-    "--model",
-    metavar="MODEL",
-    help="Run folder, checkpoint, weight file, ONNX file, or the word pixels. Without it PROBES and "
-    "DISTRACTORS hold features in the kit's files.",
-)
+@model_option(without="Without it PROBES and DISTRACTORS hold features in the kit's files.")
 @click.option("--probes", required=True, type=FILE, help="FaceScrub: crops, photos or features.")
 @click.option("--distractors", required=True, type=FILE, help="MegaFace: crops, photos or features.")
 @click.option(
@@ -45,21 +50,12 @@ FEW = 0.1
 @click.option(
     "--sets", type=click.IntRange(min=1), default=3, help="Random orders, where there are no lists."
 )
-@click.option(
-    "--flip",
-    type=click.Choice(["none", "sum", "concat"]),
-    default="concat",
-    help="How the mirrored crop's embedding joins: not, added, or appended.",
-)
-@click.option(
-    "--input", "input_file", type=FILE, help="Input spec (YAML) of pixels, or of an ONNX file without one."
-)
-@click.option("--workers", type=click.IntRange(min=1), help="Processes that align photos.")
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the network runs."
-)
+@flip_option("concat")
+@input_option()
+@workers_option
+@device_option
 @click.option("--write-features", type=FILE, help="Folder to write all features to, in the kit's files.")
-@click.option("--out", required=True, type=FILE, help="Folder of the report.")
+@out_option
 def megaface(
     model: str | None,
     probes: Path,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sphereface_plus.commands.model_options import FILE, device_option, input_option
+
 if TYPE_CHECKING:
     from .tables import FaceTable, Measure
-
-FILE = click.Path(path_type=Path)
 
 # torch and what needs it are imported inside the command: --help and a wrong option answer at once.
 
@@ -27,8 +27,8 @@ FILE = click.Path(path_type=Path)
 @click.option("--lists", type=FILE, help="The kit's folder templatelists.  [default: random orders of all]")
 @click.option("--probe-noise", type=FILE, help="Probes known to be wrong.")
 @click.option("--distractor-noise", type=FILE, help="Distractors known to be wrong.")
-@click.option("--input", "input_file", type=FILE, help="Input spec of ONNX files with none beside them.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where they run.")
+@input_option("ONNX files with none beside them")
+@device_option
 @click.option("--out", required=True, type=FILE, help="Folder of the table, and of each model's reports.")
 def paper(
     table: str,

@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sphereface_plus.commands.model_options import (
+    FILE,
+    device_option,
+    flip_option,
+    input_option,
+    precision_option,
+)
+
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
     from sphereface_plus.embedding import Flip
@@ -16,36 +24,16 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("images", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option(
-    "--flip",
-    type=click.Choice(["none", "sum", "concat"]),
-    default="none",
-    show_default=True,
-    help="How the mirrored crop's embedding joins: not, added, or appended.",
-)
-@click.option(
-    "--input", "spec", type=click.Path(path_type=Path), help="Input spec (YAML) of an ONNX file without one."
-)
+@click.argument("model", type=FILE)
+@click.argument("images", type=FILE)
+@click.argument("out", type=FILE)
+@flip_option()
+@input_option()
 @click.option(
     "--batch-size", type=click.IntRange(min=1), default=64, show_default=True, help="Crops in one go."
 )
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Where the network runs; auto takes CUDA where there is one.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "auto"]),
-    default="fp32",
-    show_default=True,
-    help="What the network runs in; auto: bf16 or fp16 where the device is fast in it.",
-)
+@device_option
+@precision_option
 @click.option(
     "--add", is_flag=True, help="Add to the folder OUT, which holds other photos of the same model."
 )
@@ -54,7 +42,7 @@ def embed(
     images: Path,
     out: Path,
     flip: Flip,
-    spec: Path | None,
+    input_file: Path | None,
     batch_size: int,
     device: str,
     precision: Precision,
@@ -93,11 +81,11 @@ def embed(
     from sphereface_plus.data.faces import FaceCrops
 
     several = processes.start(device) if "WORLD_SIZE" in os.environ else None
-    embedder = open_model(model, spec, device, precision, several)
+    embedder = open_model(model, input_file, device, precision, several)
     crops = FaceCrops.open(images)
     check_crops(crops.template, crops.size, embedder.input)
     pixels = str(model) == "pixels"
-    of = {"model": "pixels" if pixels else model, "crops": images, "flip": flip, "input": spec}
+    of = {"model": "pixels" if pixels else model, "crops": images, "flip": flip, "input": input_file}
     if precision != "fp32":
         of["precision"] = precision
     said = embed_to(
@@ -108,7 +96,7 @@ def embed(
         crops.paths,
         flip,
         of=of,
-        contents=contents(model=None if pixels else model, input=spec),
+        contents=contents(model=None if pixels else model, input=input_file),
         batch_size=batch_size,
         processes=several,
         add=add,

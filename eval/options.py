@@ -1,0 +1,36 @@
+"""The options that several commands of eval share beside those of a MODEL, each written once."""
+
+from __future__ import annotations
+
+import click
+
+from sphereface_plus.commands.model_options import FILE, Decorator
+
+groups_option = click.option(
+    "--groups",
+    type=FILE,
+    help="CSV with a header `identity,group,...`: error rates of each group of people, too.",
+)
+
+no_thumbnails_option = click.option("--no-thumbnails", is_flag=True, help="No faces on OUT/report.html.")
+
+public_names_option = click.option(
+    "--public-names", is_flag=True, help="Names of people and photos in OUT/public."
+)
+
+out_option = click.option(
+    "--out",
+    required=True,
+    type=FILE,
+    help="Folder of the report. OUT/public gets one without faces, names and paths, to publish.",
+)
+
+
+def template_option(default: str) -> Decorator:
+    """--template. default: what is taken where it is left out, in words."""
+    return click.option(
+        "--template",
+        type=click.Choice(["mean", "best", "image"]),
+        help="What is enrolled. mean: one a person, the mean of its unit embeddings. best: one a person, its "
+        f"longest embedding. image: every photo.  [default: {default}]",
+    )
