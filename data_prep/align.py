@@ -89,8 +89,8 @@ def align_folder(
     else:
         list_path = Path(list_file) if list_file is not None else None
         found = find_photos(root, layout, list_file=list_path, min_images=min_images)
-    given = read_landmarks(Path(landmarks)) if landmarks is not None else None
-    detector = make_detector(settings) if given is None else None
+    known_landmarks = read_landmarks(Path(landmarks)) if landmarks is not None else None
+    detector = make_detector(settings) if known_landmarks is None else None
     record = {
         "photos": str(root.resolve()),
         "layout": layout if selection is None else "selection",
@@ -103,7 +103,7 @@ def align_folder(
         "landmarks_sha256": hashlib.sha256(Path(landmarks).read_bytes()).hexdigest() if landmarks else None,
     }
     journal = Journal(out, record)
-    if not realign and (reason := find_alignment(found, detector, given)):
+    if not realign and (reason := find_alignment(found, detector, known_landmarks)):
         raise PrepError(
             f"{root}: is aligned already: {reason}; aligning again blurs and shifts faces; "
             "use its crops as they are, or give python -m data_prep align the option --realign"
@@ -119,7 +119,7 @@ def align_folder(
         (out / MANIFEST).unlink(missing_ok=True)
         if progress:
             progress(before, len(found.photos), failed)
-        cropper = partial(Cropper, found.root, out, settings, given)
+        cropper = partial(Cropper, found.root, out, settings, known_landmarks)
         with closing(work(cropper, remaining, workers)) as results:  # closing it ends the workers
             for number, (_, photo) in enumerate(results, start=before + 1):
                 journal.add(photo)
@@ -137,7 +137,7 @@ def align_folder(
         write_contact_sheet(out, rows, doubts, settings.fit)
     seconds = time.monotonic() - started
     summary = summarise(out, done, found, doubts, num_before=num_before, seconds=seconds, workers=workers)
-    write_report(summary, done, record, given)
+    write_report(summary, done, record, known_landmarks)
     write_manifest(out / MANIFEST, rows)  # last: a folder with a manifest is finished
     if not rows:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in summary.problems.items())

@@ -88,9 +88,9 @@ def summarise(
 
 
 def write_report(
-    summary: Summary, done: list[Done], settings: dict[str, Any], given: Iterable[str] | None
+    summary: Summary, done: list[Done], settings: dict[str, Any], with_landmarks: Iterable[str] | None
 ) -> None:
-    """Writes report.json, whole or not at all. given: the photos that a landmarks file has rows for."""
+    """Writes report.json, whole or not at all. with_landmarks: photos that a landmarks file names."""
     num_new = summary.num_photos - summary.num_before
     report = {
         "settings": settings,
@@ -104,7 +104,7 @@ def write_report(
         "lost_identities": summary.lost,
         "notes": summary.notes,
         "doubts": record(summary.doubts),
-        "unused_landmarks": len(set(given or ()) - {photo.source for photo in done}),
+        "unused_landmarks": len(set(with_landmarks or ()) - {photo.source for photo in done}),
         "without_crop": [
             {
                 "source": photo.source,

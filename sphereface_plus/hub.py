@@ -44,13 +44,13 @@ def save_weights(
     the same identities has a use for them: left out if not asked for.
     Raises CheckpointError or ConfigError.
     """
-    given = weights.load(model)
-    network_of(given)  # weights that are not the network's are refused here, not where the file is used
-    origin = given.info.origin
+    model_weights = weights.load(model)
+    network_of(model_weights)  # weights that are not the network's are refused here, not at the file's use
+    origin = model_weights.info.origin
     if license is not None:
         origin = origin.model_copy(update={"license": license})
-    info = given.info.model_copy(update={"origin": origin} | ({} if head else {"identities": None}))
-    weights.save(out, info, given.network, given.loss.get("prototypes") if head else None)
+    info = model_weights.info.model_copy(update={"origin": origin} | ({} if head else {"identities": None}))
+    weights.save(out, info, model_weights.network, model_weights.loss.get("prototypes") if head else None)
     return weights.load(out)
 
 

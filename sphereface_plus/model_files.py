@@ -18,7 +18,7 @@ LAST = Path("checkpoints") / "last.pt"
 STORE = "embeddings.json"
 """In a folder of embeddings (data/formats/embedding_store.py)."""
 
-Kind = Literal[
+ModelKind = Literal[
     "checkpoint", "weights", "onnx", "embeddings", "pt2", "torchscript", "torch1", "caffe", "zip", "other"
 ]
 _OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled number that torch's files began with
@@ -88,14 +88,14 @@ def check_model(path: str | Path, *, onnx: bool = False, embeddings: bool = Fals
     onnx, embeddings: whether those files serve as well. Whether the file is whole, reading it tells.
     """
     file = resolve(path)
-    kind = kind_of(file)
+    kind = model_kind_of(file)
     if (kind == "onnx" and onnx) or (kind == "embeddings" and embeddings):
         return
     if kind in _WORDS:
         raise CheckpointError(f"{file}: {_WORDS[kind].format(file=file)}")
 
 
-_WORDS: dict[Kind, str] = {
+_WORDS: dict[ModelKind, str] = {
     "onnx": "is an ONNX file, which `sphereface-plus embed`, `python -m eval` and the doctor take as a "
     f"model; here {_ITS_SOURCE}",
     "embeddings": "holds embeddings, which `python -m eval` takes as --model; here the model itself "
@@ -119,7 +119,7 @@ _OTHER = frozenset(
 """Suffixes of files that hold no model, unless their first bytes say otherwise."""
 
 
-_NOT_CONVERTED: dict[Kind, str] = {
+_NOT_CONVERTED: dict[ModelKind, str] = {
     "onnx": "is an ONNX file: `sphereface-plus embed`, `python -m eval` and the doctor take it as it is, "
     "with an input spec",
     "embeddings": "holds embeddings, which `python -m eval` takes as --model as they are",
@@ -132,16 +132,16 @@ _NOT_CONVERTED: dict[Kind, str] = {
 
 def check_foreign(path: str | Path) -> None:
     """Raises CheckpointError where a file cannot be weights of another project, which `convert` takes."""
-    words = _NOT_CONVERTED.get(kind_of(Path(path))) if Path(path).is_file() else None
+    words = _NOT_CONVERTED.get(model_kind_of(Path(path))) if Path(path).is_file() else None
     if words is not None:
         raise CheckpointError(f"{path}: {words}; convert takes weights, of torch or of Caffe")
 
 
-def kind_of(file: Path) -> Kind:
+def model_kind_of(file: Path) -> ModelKind:
     """What a file is, by its name for ONNX, Caffe, safetensors and an index of embeddings, else by its first
     bytes and, of an archive, the names in it; anything else is taken for a checkpoint, and refused when it is
     read."""
-    by_name: dict[str, Kind] = {".onnx": "onnx", ".caffemodel": "caffe", ".safetensors": "weights"}
+    by_name: dict[str, ModelKind] = {".onnx": "onnx", ".caffemodel": "caffe", ".safetensors": "weights"}
     if file.suffix in by_name:
         return by_name[file.suffix]
     if file.name == STORE:

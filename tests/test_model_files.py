@@ -21,7 +21,7 @@ from sphereface_plus.__main__ import cli
 from sphereface_plus.data.formats.embeddings import write_embeddings
 from sphereface_plus.embedding import Embedder
 from sphereface_plus.losses import build_loss
-from sphereface_plus.model_files import CheckpointError, kind_of
+from sphereface_plus.model_files import CheckpointError, model_kind_of
 from sphereface_plus.networks import build_network
 
 SIZE = 16
@@ -222,7 +222,7 @@ def test_embedder_takes_or_names_each_kind_of_file(files, kind):
 def test_a_file_cut_short_is_of_the_kind_that_reading_refuses(files, tmp_path):
     whole = (files / "net.pt2").read_bytes()
     (tmp_path / "cut.pt2").write_bytes(whole[: len(whole) // 2])
-    assert kind_of(tmp_path / "cut.pt2") == "checkpoint"
+    assert model_kind_of(tmp_path / "cut.pt2") == "checkpoint"
     with pytest.raises(CheckpointError, match=r"cut\.pt2: is damaged, cut short or no checkpoint"):
         Embedder.load(tmp_path / "cut.pt2")
 

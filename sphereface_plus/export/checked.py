@@ -44,9 +44,9 @@ def write_checked(
     Raises CheckpointError or ConfigError, ExportError where the two differ; nothing is written then.
     """
     out = Path(out)
-    given = weights.load(model)
-    network, input = network_of(given), given.info.network.input
-    program = encode(network, given)
+    model_weights = weights.load(model)
+    network, input = network_of(model_weights), model_weights.info.network.input
+    program = encode(network, model_weights)
     with NewFiles(large=True) as new:
         # The spec first: a program never appears without it.
         new.open(sidecar(out)).write(yaml.safe_dump(to_dict(input), sort_keys=False).encode())

@@ -24,9 +24,9 @@ def export_onnx(model: str | Path, out: str | Path) -> float:
     return write_checked(model, out, _encoded, _loaded)
 
 
-def _encoded(network: nn.Module, given: Weights) -> bytes:
-    program = _exported(network, given.info.network.input)
-    origin = json.dumps(to_dict(given.info.origin), ensure_ascii=False)
+def _encoded(network: nn.Module, model_weights: Weights) -> bytes:
+    program = _exported(network, model_weights.info.network.input)
+    origin = json.dumps(to_dict(model_weights.info.origin), ensure_ascii=False)
     onnx.helper.set_model_props(program, {weights.KEY: origin})
     return program.SerializeToString()
 

@@ -24,9 +24,9 @@ def export_torch(model: str | Path, out: str | Path) -> float:
     return write_checked(model, out, _encoded, _loaded)
 
 
-def _encoded(network: nn.Module, given: Weights) -> bytes:
+def _encoded(network: nn.Module, model_weights: Weights) -> bytes:
     program = io.BytesIO()
-    torch.export.save(_exported(network, given.info.network.input), program)
+    torch.export.save(_exported(network, model_weights.info.network.input), program)
     return program.getvalue()
 
 

@@ -28,6 +28,6 @@ def check(config: RunConfig, folder: RunFolder, *, resume: bool) -> None:
 
 def check_files(config: RunConfig) -> None:
     """Raises RunError, naming the setting, where a file or folder that the config names is not there."""
-    for setting, path, needed in tasks.of(config).places(config):
+    for setting, path, needed in tasks.of(config).needed_files(config):
         if path is not None and not Path(path).exists():
             raise RunError(f"{setting} {path}: there is no such {needed}")

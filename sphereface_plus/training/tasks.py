@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from sphereface_plus.processes import Processes
     from sphereface_plus.training.run_parts import Run
 
-Place = tuple[str, str | None, str]
-"""A setting, the path that it names if it is given, and what has to be there."""
+NeededFile = tuple[str, str | None, str]
+"""A setting, the path that it names if it is given, and what has to be there: a file or a folder."""
 EITHER = "file or folder"
 
 # No update that was made, or will be made, depends on these.
@@ -42,7 +42,7 @@ class Task:
     """What those are told apart by: one class of the classifier. Not said where a set has no classes."""
     build: Callable[[Any, RunFolder, Processes, dict[str, Any] | None], Run]
     """The parts of a run; the last argument is the checkpoint that it goes on from, if it does."""
-    places: Callable[[Any], Iterator[Place]]
+    needed_files: Callable[[Any], Iterator[NeededFile]]
     """What has to be on the disk before a run begins."""
     start: Callable[[Any], str | None] | None
     """The model that a fine-tuning starts from; None where the task knows no fine-tuning."""
@@ -81,7 +81,7 @@ def _build_face(
     return face.build(config, folder, processes, point)
 
 
-def _face_places(config: FaceConfig) -> Iterator[Place]:
+def _face_files(config: FaceConfig) -> Iterator[NeededFile]:
     crops = (
         "folder, manifest, list or packed set of crops; --set data.path=... names yours, and "
         "`python -m data_prep align` makes crops of photos"
@@ -116,7 +116,7 @@ def _build_image(
     return image.build(config, folder, processes)
 
 
-def _image_places(config: ImageConfig) -> Iterator[Place]:
+def _image_files(config: ImageConfig) -> Iterator[NeededFile]:
     images = f"{EITHER} of {config.data.name}'s images; --set data.path=... names yours"
     yield "data.path", config.data.path, images
 
@@ -141,7 +141,7 @@ TASKS = {
         thing="crop",
         group="identity",
         build=_build_face,
-        places=_face_places,
+        needed_files=_face_files,
         start=lambda config: config.init_from,
         provenance=_face_provenance,
         model_lines=_face_lines,
@@ -155,7 +155,7 @@ TASKS = {
         thing="image",
         group="class",
         build=_build_image,
-        places=_image_places,
+        needed_files=_image_files,
         start=None,
         provenance=_image_provenance,
         model_lines=_image_lines,

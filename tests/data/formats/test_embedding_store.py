@@ -86,7 +86,7 @@ def test_a_store_is_known_by_the_name_that_model_files_have_for_it(store, tmp_pa
     assert model_files.STORE == INDEX
     assert is_store(store)
     assert not is_store(tmp_path)
-    assert model_files.kind_of(model_files.resolve(store)) == "embeddings"
+    assert model_files.model_kind_of(model_files.resolve(store)) == "embeddings"
     model_files.check_model(store, embeddings=True)
     with pytest.raises(model_files.CheckpointError, match="holds embeddings, which `python -m eval` takes"):
         model_files.check_model(store)
