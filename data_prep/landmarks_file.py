@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from sphereface_plus.data.formats.kinds import refusal
-from sphereface_plus.files import read_text
+from sphereface_plus.files import text_of
 
 from .errors import PrepError
 
@@ -21,12 +21,7 @@ def read_landmarks(path: Path) -> dict[str, np.ndarray]:
     needed = "a file of landmarks is needed, a path, a tab and ten numbers a line"
     if (words := refusal(path, needed, takes=["landmarks"])) is not None:
         raise PrepError(words)
-    try:
-        lines = read_text(path).splitlines()
-    except OSError as error:
-        raise PrepError(f"{path}: the landmarks cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise PrepError(f"{path}: is not a text file in UTF-8, as --landmarks takes it") from None
+    lines = text_of(path, PrepError, "a text file in UTF-8, as --landmarks takes it").splitlines()
     landmarks: dict[str, np.ndarray] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from sphereface_plus.data.formats.lists import ListError, read_named_list
 from sphereface_plus.data.formats.manifest import leads_outside
 from sphereface_plus.data.formats.pairs import PairsError, is_count, read_pairs
-from sphereface_plus.files import read_text
+from sphereface_plus.files import text_of
 from sphereface_plus.words import counted
 
 from .errors import PrepError
@@ -130,7 +130,7 @@ def _lfw(root: Path, layout: str) -> Photos:
 def _people(path: Path) -> Iterator[tuple[str, int]]:
     """(name, number of photos) of the lines of LFW's people files; the first line counts the others."""
     left = MAX_LFW
-    for number, line in enumerate(_lines(path)[1:], start=2):
+    for number, line in enumerate(text_of(path, PrepError, "a text file in UTF-8").splitlines()[1:], start=2):
         name, _, count = line.strip().partition("\t")
         if not name or not is_count(count):
             raise PrepError(f"{path}:{number}: expected a name, a tab and a count, got {line[:200]!r}")
@@ -180,12 +180,3 @@ def _refuse_outside(path: str, where: str) -> None:
         raise PrepError(
             f"{where}: {path[:200]!r} leads out of the folder of photos; paths must be relative to it"
         )
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return read_text(path).splitlines()
-    except OSError as error:
-        raise PrepError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise PrepError(f"{path}: is not a text file in UTF-8") from None

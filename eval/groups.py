@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from sphereface_plus.files import read_text
+from sphereface_plus.files import text_of
 
 from .errors import PhotosError
 
@@ -24,11 +24,10 @@ class Groups:
 
 def read_groups(path: Path) -> Groups:
     """A CSV with a header, whose first column is `identity`. Raises PhotosError."""
+    text = text_of(path, PhotosError, "a CSV file")
     try:
-        rows = list(csv.reader(StringIO(read_text(path))))
-    except OSError as error:
-        raise PhotosError(f"{path}: cannot be read ({error.strerror})") from None
-    except (csv.Error, UnicodeDecodeError) as error:
+        rows = list(csv.reader(StringIO(text)))
+    except csv.Error as error:
         raise PhotosError(f"{path}: is not a CSV file ({error})") from None
     header = [cell.strip() for cell in rows[0]] if rows else []
     if len(header) < 2 or header[0] != "identity" or len(set(header)) < len(header):

@@ -162,6 +162,16 @@ def read_text(path: str | Path) -> str:
     return data.decode("utf-16" if utf_16 else "utf-8-sig")
 
 
+def text_of(path: str | Path, error: type[Exception], what: str) -> str:
+    """The text of a file, as of read_text. Raises `error` where it cannot be read, or is not `what`."""
+    try:
+        return read_text(path)
+    except OSError as problem:
+        raise error(f"{path}: cannot be read ({problem.strerror})") from None
+    except UnicodeDecodeError:
+        raise error(f"{path}: is not {what}") from None
+
+
 @contextmanager
 def naming(path: str | Path) -> Iterator[None]:
     """An OSError of this block becomes a WriteError that names `path`."""

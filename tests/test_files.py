@@ -21,12 +21,14 @@ from sphereface_plus.data.formats.bins import write_bin
 from sphereface_plus.data.formats.embeddings import write_embeddings
 from sphereface_plus.data.formats.image_records import write_image_records
 from sphereface_plus.data.formats.manifest import write_manifest
+from sphereface_plus.errors import UserError
 from sphereface_plus.files import (
     NewFiles,
     WriteError,
     is_unfinished,
     new_file,
     new_text,
+    text_of,
     write_bytes,
     write_text,
 )
@@ -236,3 +238,20 @@ def test_what_a_killed_writer_left_goes_with_the_next_large_file_and_what_a_livi
         assert path.read_bytes() == b"second"
     assert path.read_bytes() == b"first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [(b"\xef\xbb\xbfAnn\r\n", "Ann\r\n"), ("Jürgen".encode(), "Jürgen"), ("Zoë".encode("utf-16"), "Zoë")],
+)
+def test_a_text_is_read_in_utf_8_or_with_a_mark_in_utf_16(tmp_path, data, text):
+    (tmp_path / "a").write_bytes(data)
+    assert text_of(tmp_path / "a", UserError, "a list") == text
+
+
+def test_a_text_that_cannot_be_read_is_an_error_of_its_reader(tmp_path):
+    with pytest.raises(UserError, match=r"/a: cannot be read \(No such file or directory\)$"):
+        text_of(tmp_path / "a", UserError, "a list")
+    (tmp_path / "a").write_bytes(b"\xff")
+    with pytest.raises(UserError, match=r"/a: is not a list$"):
+        text_of(tmp_path / "a", UserError, "a list")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sphereface_plus import checkpoint, weights
-from sphereface_plus.files import read_text
+from sphereface_plus.files import text_of
 from sphereface_plus.model_files import check_foreign
 from sphereface_plus.pretrained import caffe, clcarwin, cosface, insightface, opensphere
 from sphereface_plus.pretrained.converted import Converted, checked_prototypes, first_convolution
@@ -153,10 +153,8 @@ def _read_identities(
         return None
     if prototypes is None:
         raise PretrainedError(f"{source}: has no classifier that --identities could name; drop it")
-    try:
-        names = tuple(line.strip() for line in read_text(path).splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        raise PretrainedError(f"{path}: is not a readable list of identities ({error})") from None
+    text = text_of(path, PretrainedError, "a list of identities, a text with a name a line")
+    names = tuple(line.strip() for line in text.splitlines())
     if len(names) != len(prototypes) or len(set(names)) != len(names) or "" in names:
         raise PretrainedError(
             f"{path}: has {len(set(names) - {''})} different names, the classifier of {source} "

@@ -227,7 +227,7 @@ def test_a_bad_line_of_a_list_is_named_by_number(tmp_path, line):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"\n", "the list holds no crop"), (b"\xff\x81", "cannot be read")]
+    ("content", "message"), [(b"\n", "the list holds no crop"), (b"\xff\x81", "is not a list of images")]
 )
 def test_an_empty_or_binary_list_is_refused(tmp_path, content, message):
     (tmp_path / "list.txt").write_bytes(content)

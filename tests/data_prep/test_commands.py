@@ -199,7 +199,7 @@ def test_bad_input_is_one_sentence_and_exit_code_1(photos, tmp_path, run):
         ((photos, tmp_path / "file/out"), "file/out: cannot be a folder, as "),
         ((photos, "/proc/out"), "/proc/out: cannot be written to ("),
         ((photos, tmp_path / "out", "--min-face", 0), "min_face must be at least 1 pixel"),
-        ((photos, tmp_path / "out", "--landmarks", tmp_path / "x"), "the landmarks cannot be read"),
+        ((photos, tmp_path / "out", "--landmarks", tmp_path / "x"), "x: cannot be read"),
     ):
         result = run("align", *arguments)
         assert result.exit_code == 1

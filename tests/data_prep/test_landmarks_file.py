@@ -52,7 +52,7 @@ def test_a_bad_line_is_refused_with_file_and_line(tmp_path, text, message):
 
 
 def test_a_missing_file_and_one_that_is_no_text_are_refused(tmp_path):
-    with pytest.raises(PrepError, match="the landmarks cannot be read"):
+    with pytest.raises(PrepError, match=r"nowhere\.txt: cannot be read \(No such file"):
         read_landmarks(tmp_path / "nowhere.txt")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(PrepError, match="binary: is not a text file in UTF-8, as --landmarks takes it"):

@@ -216,7 +216,7 @@ def test_the_pairs_file_is_a_csv_with_quotes_where_a_name_holds_a_comma(crops, t
     ("text", "error", "message"),
     [
         (b"", NamesError, "names.txt: holds no name; a name a line is expected"),
-        (b"\xff\xff", NamesError, "names.txt: is not a file of names, it is not text"),
+        (b"\xff\xff", NamesError, "names.txt: is not a file of names, a text with a name a line"),
         (b"Bob\n", CropsError, "none of its 1 name, of which the first is 'Bob', is an identity of "),
     ],
 )

@@ -19,7 +19,7 @@ from pathlib import Path
 from sphereface_plus.data.formats.keys import IMAGE_SUFFIXES
 from sphereface_plus.data.formats.kinds import refusal
 from sphereface_plus.errors import UserError
-from sphereface_plus.files import read_text
+from sphereface_plus.files import text_of
 
 _LABEL = re.compile(r"([0-9]{1,9})(\.0*)?")
 _BETWEEN = r"(?:\s*[,;]\s*|\s+)"
@@ -62,12 +62,7 @@ def _rows(path: Path, parted: Callable[[str], tuple[str, str]]) -> Iterator[tupl
     """Number and text of the lines, and the path and label in them, empty where they are not found."""
     if (words := refusal(path, "a list of images is needed, `path label` lines", takes=["list"])) is not None:
         raise ListError(words)
-    try:
-        lines = read_text(path).splitlines()
-    except OSError as error:
-        raise ListError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise ListError(f"{path}: cannot be read as a list of images, a text of `path label` lines") from None
+    lines = text_of(path, ListError, "a list of images, a text of `path label` lines").splitlines()
     for number, line in enumerate(lines, start=1):
         header = number == 1 and _HEADER.search(line) and not _OF_AN_IMAGE.search(line)
         if line.strip() and not header:

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from sphereface_plus.data.formats.keys import photo_key
 from sphereface_plus.errors import UserError
-from sphereface_plus.files import read_text
+from sphereface_plus.files import text_of
 
 DISTRACTOR_LIST = re.compile(r"(?P<name>.+)\.json_(?P<size>[0-9]{1,9})_(?P<set>[0-9]{1,4})")
 
@@ -56,12 +56,12 @@ class NoiseList:
 def read_template_list(file: str | Path) -> TemplateList:
     """Raises MegaFaceError for a file that is not such a list, and for a path that leaves its folder."""
     file = Path(file)
+    what = "a template list, JSON with the field path"
+    text = text_of(file, MegaFaceError, what)
     try:
-        content = json.loads(read_text(file))
-    except OSError as error:
-        raise MegaFaceError(f"{file}: cannot be read ({error.strerror})") from None
+        content = json.loads(text)
     except (ValueError, RecursionError):
-        raise MegaFaceError(f"{file}: is not a template list, JSON with the field path") from None
+        raise MegaFaceError(f"{file}: is not {what}") from None
     paths = content.get("path") if isinstance(content, dict) else None
     people = content.get("id") if isinstance(content, dict) else None
     if not _are_texts(paths) or not paths:
@@ -104,12 +104,7 @@ def distractor_lists(folder: str | Path) -> dict[int, dict[int, Path]]:
 def read_noise_list(file: str | Path) -> NoiseList:
     """Raises MegaFaceError."""
     file = Path(file)
-    try:
-        lines = read_text(file).splitlines()
-    except OSError as error:
-        raise MegaFaceError(f"{file}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise MegaFaceError(f"{file}: is not a noise list, a text with a name a line") from None
+    lines = text_of(file, MegaFaceError, "a noise list, a text with a name a line").splitlines()
     names = {noise_name(line.split("\t")[-1]) for line in lines if line.strip() and not line.startswith("#")}
     if not names:
         raise MegaFaceError(f"{file}: the noise list is empty")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sphereface_plus.data.formats.kinds import refusal
 from sphereface_plus.errors import UserError
-from sphereface_plus.files import read_text
+from sphereface_plus.files import text_of
 
 
 class NamesError(UserError):
@@ -17,12 +17,8 @@ def read_names(path: str | Path) -> list[str]:
     """The names in their order, without white space at their ends; at least one. Raises NamesError."""
     if (words := refusal(Path(path), "a file of names is needed, a name a line")) is not None:
         raise NamesError(words)
-    try:
-        names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
-    except OSError as error:
-        raise NamesError(f"{path}: the names cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise NamesError(f"{path}: is not a file of names, it is not text") from None
+    lines = text_of(path, NamesError, "a file of names, a text with a name a line").splitlines()
+    names = [line.strip() for line in lines if line.strip()]
     if not names:
         raise NamesError(f"{path}: holds no name; a name a line is expected")
     return names

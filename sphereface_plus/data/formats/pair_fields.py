@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sphereface_plus.data.formats.keys import IMAGE_SUFFIXES
 from sphereface_plus.errors import UserError
-from sphereface_plus.files import read_text
+from sphereface_plus.files import text_of
 
 GENUINE = frozenset(("1", "yes", "y", "true", "same", "genuine", "match", "positive"))
 IMPOSTOR = frozenset(
@@ -46,12 +46,7 @@ class Line:
 
 def read_lines(path: Path) -> list[Line]:
     """The lines of a list, at least one. Raises PairsError."""
-    try:
-        text = read_text(path)
-    except OSError as error:
-        raise PairsError(f"{path}: the pairs file cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise PairsError(f"{path}: is not a pairs file, it is not text") from None
+    text = text_of(path, PairsError, "a list of pairs, it is not text")
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     if not lines:
         raise PairsError(f"{path}: the pairs file is empty")

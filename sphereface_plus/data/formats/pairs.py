@@ -33,12 +33,12 @@ import numpy as np
 
 from sphereface_plus.data.formats.keys import photo_key
 from sphereface_plus.data.formats.kinds import refusal
+from sphereface_plus.data.formats.lfw_lines import may_end_in_a_label, names_of, photo_key_of
 from sphereface_plus.data.formats.pair_columns import is_path_line, plain, read_path_lines
 from sphereface_plus.data.formats.pair_fields import (
     Line,
     PairsError,
     is_count,
-    is_label,
     read_lines,
     unexpected,
 )
@@ -103,7 +103,7 @@ def read_pairs(path: str | Path) -> Pairs:
     ]
     if len(places) == 4:
         return _read_mismatches(path, lines[1:], places)
-    if all(_names(line, genuine=None) for line in lines) and not all(is_path_line(line) for line in lines):
+    if all(names_of(line, genuine=None) for line in lines) and not all(is_path_line(line) for line in lines):
         return _read_names(path, lines)
     first, second, genuine, fold = read_path_lines(path, lines)
     return Pairs(first, second, np.array(genuine), np.array(fold, dtype=np.int64))
@@ -181,7 +181,7 @@ def _read_lfw(path: Path, lines: Sequence[Line], folds: int, count: int) -> Pair
     genuine, fold = index % (2 * count) < count, index // (2 * count)
     keys = []
     for line, same in zip(lines, genuine, strict=True):
-        names = _names(line, genuine=bool(same))
+        names = names_of(line, genuine=bool(same))
         if names is None:
             raise unexpected(path, line, "`name n m` (genuine)" if same else "`name n name m` (impostor)")
         keys.append(names[:2])
@@ -192,7 +192,7 @@ def _read_names(path: Path, lines: Sequence[Line]) -> Pairs:
     """LFW's lines without counts before them."""
     found = []
     for line in lines:
-        names = _names(line, genuine=None)
+        names = names_of(line, genuine=None)
         if names is None:
             raise unexpected(path, line, "`name n m` (genuine) or `name n name m` (impostor)")
         found.append(names)
@@ -201,7 +201,7 @@ def _read_names(path: Path, lines: Sequence[Line]) -> Pairs:
     first, second, genuine = (list(column) for column in zip(*found, strict=True))
     labelled = not any(genuine)  # of a label in every line, or of impostor pairs alone
     for line, one, other, same in zip(lines, first, second, genuine, strict=True):
-        if not same and _may_end_in_a_label(line, one, other, labelled):
+        if not same and may_end_in_a_label(line, one, other, labelled):
             raise PairsError(
                 f"{path}, line {line.number}: {line.text[:200]!r} may be a pair of {one!r} and {other!r}, or "
                 "a line of LFW's with a label after it; leave the label out (`name n m` is genuine, `name n "
@@ -217,53 +217,11 @@ def _read_mismatches(path: Path, lines: Sequence[Line], places: Sequence[int]) -
         name, other, *numbers = (line.fields[place] if place < len(line.fields) else "" for place in places)
         if not (name and other and all(map(is_count, numbers))):
             raise unexpected(path, line, "two names and two numbers, in the columns that line 1 names")
-        first.append(_lfw_key(name, numbers[0]))
-        second.append(_lfw_key(other, numbers[1]))
+        first.append(photo_key_of(name, numbers[0]))
+        second.append(photo_key_of(other, numbers[1]))
     if not lines:
         raise PairsError(f"{path}: the pairs file holds a header and no pair")
     return Pairs(first, second, np.zeros(len(lines), dtype=bool), np.zeros(len(lines), dtype=np.int64))
-
-
-def _names(line: Line, genuine: bool | None) -> tuple[str, str, bool] | None:
-    """The keys of `name n m` or `name n name m`, and whether it is the former; None for another line.
-
-    genuine: which of the two it must be, where that is known. Words of a name that white space divides are
-    joined, where the numbers leave one way to do so.
-    """
-    fields = list(line.fields)
-    while fields and not fields[-1]:  # Kaggle's CSV of LFW has a fourth column for all
-        fields.pop()
-    counts = [place for place, field in enumerate(fields) if place and is_count(field)]
-    if len(fields) < 3 or counts[-1:] != [len(fields) - 1]:
-        return None
-    if genuine is not False and counts[-2:] == [len(fields) - 2, len(fields) - 1] and len(counts) == 2:
-        name = " ".join(fields[:-2])
-        return _lfw_key(name, fields[-2]), _lfw_key(name, fields[-1]), True
-    # A name may be a number, too: `0000045 1 7 3`.
-    inner = [place for place in counts if 0 < place < len(fields) - 2]
-    if genuine is True or len(inner) != 1:
-        return None
-    name, other = " ".join(fields[: inner[0]]), " ".join(fields[inner[0] + 1 : -1])
-    return _lfw_key(name, fields[inner[0]]), _lfw_key(other, fields[-1]), False
-
-
-def _may_end_in_a_label(line: Line, one: str, other: str, labelled: bool) -> bool:
-    """Whether the number before the last is read as an impostor's name, or as its end, but need not be one.
-
-    In `Ann 1 2 1` the 2, in `Ann 1 Bob 2 0` too. Where people are all numbers it may be a name, as long as a
-    line of three fields shows that no label follows.
-    """
-    fields = [field for field in line.fields if field]
-    if len(fields) < 4 or not is_count(fields[-2]):
-        return False
-    one, other = (key.partition("/")[0] for key in (one, other))
-    if other != fields[-2]:
-        return is_label(fields[-1])
-    return not is_count(one) or (labelled and is_label(fields[-1]))
-
-
-def _lfw_key(name: str, number: str) -> str:
-    return f"{name}/{name}_{int(number):04d}"
 
 
 def _read_calfw(path: Path, lines: Sequence[Line]) -> Pairs:

@@ -94,7 +94,7 @@ def test_a_wrong_line_is_named(tmp_path, name, line, message):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"\n", "the list holds no crop"), (b"\xff", "cannot be read")]
+    ("content", "message"), [(b"\n", "the list holds no crop"), (b"\xff", "is not a list of images")]
 )
 def test_an_empty_or_binary_list_is_refused(tmp_path, content, message):
     (tmp_path / "a.txt").write_bytes(content)

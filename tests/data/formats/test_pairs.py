@@ -77,10 +77,10 @@ def test_a_bad_file_is_refused_with_the_line(pairs_file, lines, message):
 
 
 def test_a_missing_or_binary_file_is_refused(tmp_path):
-    with pytest.raises(PairsError, match=r"none\.txt: the pairs file cannot be read \(No such file"):
+    with pytest.raises(PairsError, match=r"none\.txt: cannot be read \(No such file"):
         read_pairs(tmp_path / "none.txt")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(PairsError, match="binary: is not a pairs file, it is not text"):
+    with pytest.raises(PairsError, match="binary: is not a list of pairs, it is not text"):
         read_pairs(tmp_path / "binary")
 
 
