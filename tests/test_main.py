@@ -144,7 +144,7 @@ def test_resume_of_a_finished_run_says_so(monkeypatch, capsys, recipe, trained):
         (["train", "{recipe}", "--out", "{trained}"], "error: {trained} exists: continue it with --resume"),
         (
             ["finetune", "cifar/cnn9", "--init-from", "{trained}"],
-            "error: {recipes}/cifar/cnn9.yaml: is of images; fine-tuning is for recipes of faces",
+            "error: {recipes}/cifar/cnn9.yaml: is of images; fine-tuning is for face recognition",
         ),
         (["finetune", "{recipe}"], "error: {recipe}: a fine-tuning needs --init-from"),
         (
@@ -172,7 +172,7 @@ def test_ctrl_c_ends_with_a_word_wherever_it_comes(monkeypatch, capsys):
 
     monkeypatch.setattr("sphereface_plus.config.load", interrupted)  # as in the imports before the training
     assert call(monkeypatch, "train", "face/lfw") == 130
-    assert capsys.readouterr().err.strip() == "stopped"
+    assert capsys.readouterr().err == "stopped: the same command continues where it stopped\n"
 
 
 def test_an_unknown_option_is_exit_code_2(monkeypatch, capsys):

@@ -100,5 +100,6 @@ def _provenance(file: Path, payload: dict[str, Any], config: RunConfig) -> Itera
     for change in payload.get("changes", []):
         what = f"{change['setting']} {change['before']} -> {change['now']}"
         yield f"  changed    from step {change['step']} on: {what}"
-    if best := payload["best"]:
-        yield f"  best       validation accuracy {best['accuracy']:.2%} at step {best['step']}"
+    result, best = tasks.of(config).result(config), payload["best"] or {}
+    if result is not None and {result.key, "step"} <= best.keys():
+        yield f"  best       {result.words.format(best[result.key])} at step {best['step']}"

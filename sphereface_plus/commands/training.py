@@ -102,9 +102,8 @@ def _train(
     recipe = find_recipe(recipe)
     task = tasks.TASKS[configuration.task_of(recipe)]
     if needs_start and task.start is None:
-        raise configuration.ConfigError(
-            f"{recipe}: is of {plural(task.thing)}; fine-tuning is for recipes of faces"
-        )
+        known = " and ".join(each.title.lower() for each in tasks.TASKS.values() if each.start is not None)
+        raise configuration.ConfigError(f"{recipe}: is of {plural(task.thing)}; fine-tuning is for {known}")
     config = configuration.load(recipe, [*overrides, *options], typed=overrides)
     if needs_start and task.start is not None and task.start(config) is None:
         raise configuration.ConfigError(

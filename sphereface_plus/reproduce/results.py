@@ -16,6 +16,7 @@ from typing import Literal
 
 from sphereface_plus.config import ConfigError, ImageConfig
 from sphereface_plus.files import write_csv, write_text
+from sphereface_plus.reproduce import ACCURACY
 from sphereface_plus.reproduce.runs import failure_of, has_diverged, record_of
 from sphereface_plus.reproduce.spec import Budget, Job, Table
 from sphereface_plus.training.logs import read_log
@@ -52,7 +53,7 @@ class Cell:
 
 def error_of(folder: Path, of_class: int | None) -> float:
     """Test error in % after the last step. Raises ConfigError where the class was not tested by itself."""
-    name = "test/accuracy" if of_class is None else f"test/accuracy_of_{of_class}"
+    name = ACCURACY if of_class is None else f"{ACCURACY}_of_{of_class}"
     accuracies = [line[name] for line in read_log(folder / "log.jsonl") if name in line]
     if not accuracies:  # the runs stay as they are, and are not made again
         raise ConfigError(

@@ -26,6 +26,7 @@ from sphereface_plus.data.image_sets import NAMES, open_images
 from sphereface_plus.files import write_text
 from sphereface_plus.precision import fastest
 from sphereface_plus.processes import takes_cuda
+from sphereface_plus.reproduce import ACCURACY
 from sphereface_plus.reproduce.spec import Job
 from sphereface_plus.training.folder import DivergedError, RunError, RunFolder
 from sphereface_plus.training.logs import read_log
@@ -74,7 +75,7 @@ def folder_of(job: Job, config: ImageConfig, data: str, out: Path) -> Path:
 
 def is_finished(folder: Path, steps: int) -> bool:
     log = folder / "log.jsonl"
-    return log.is_file() and any(line["step"] == steps and "test/accuracy" in line for line in read_log(log))
+    return log.is_file() and any(line["step"] == steps and ACCURACY in line for line in read_log(log))
 
 
 def failure_of(folder: Path) -> str | None:

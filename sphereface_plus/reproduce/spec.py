@@ -1,4 +1,8 @@
-"""A table of the paper as a file: rows and columns of settings, seeds, budgets, and the paper's numbers."""
+"""A table of the paper as a file: rows and columns of settings, seeds, budgets, and the paper's numbers.
+
+Its runs are image classifications, and its number is their test error: the paper has no other table of runs
+that this could make. Another task is refused.
+"""
 
 from __future__ import annotations
 
@@ -135,7 +139,7 @@ def config_of(job: Job, recipe: Path, data: dict[str, str], overrides: Sequence[
     """
     tree = config.load(recipe, [*job.settings, *overrides, f"seed={job.seed}"], typed=overrides)
     if not isinstance(tree, ImageConfig):
-        raise ConfigError(f"{recipe}: a table's recipe must be of task image")
+        raise ConfigError(f"{recipe}: is {tree.in_words}; a table is of image classifications' test errors")
     if tree.data.name not in data:
         raise ConfigError(f"say where {tree.data.name} lies: --data {tree.data.name}=PATH")
     described = config.to_dict(tree)

@@ -9,14 +9,6 @@ from time import monotonic
 from typing import Protocol
 
 SECONDS_BETWEEN_PLAIN_LINES = 10.0
-WATCHED = {
-    "loss": "loss {:.3f}",
-    "accuracy_without_margin": "accuracy {:.1%}",
-    "images_per_second": "{:.0f} images/s",
-    "data_wait_share": "data wait {:.0%}",
-    "validation/accuracy": "validation accuracy {:.2%}",
-}
-"""The few numbers of a log line that a person watches, by name, and how they are written."""
 
 
 class Console(Protocol):
@@ -37,8 +29,11 @@ class Console(Protocol):
     def close(self) -> None: ...
 
 
-def open_console(*, first_step: int, last_step: int, watched: Mapping[str, str] = WATCHED) -> Console:
-    """A live line if stderr is a terminal, else plain lines. watched: as WATCHED has it."""
+def open_console(*, first_step: int, last_step: int, watched: Mapping[str, str]) -> Console:
+    """A live line if stderr is a terminal, else plain lines.
+
+    watched: the few numbers of the log that a person watches, by name, and how they are written.
+    """
     if sys.stderr.isatty():
         return LiveLine(first_step, last_step, watched)
     return PlainLines(first_step, last_step, watched)
@@ -47,7 +42,7 @@ def open_console(*, first_step: int, last_step: int, watched: Mapping[str, str] 
 class PlainLines:
     """One line at most every ten seconds, and one for each validation."""
 
-    def __init__(self, first_step: int, last_step: int, watched: Mapping[str, str] = WATCHED) -> None:
+    def __init__(self, first_step: int, last_step: int, watched: Mapping[str, str]) -> None:
         self._first, self._last, self._updates = first_step, last_step, first_step
         self._watched = watched
         self._start = monotonic()
@@ -57,11 +52,11 @@ class PlainLines:
         self._updates = updates
 
     def show(self, step: int, scalars: dict[str, float]) -> None:
-        now = monotonic()
-        if not is_validation(scalars) and now < self._due:
+        now, numbers = monotonic(), summary(scalars, self._watched)
+        if not numbers or (is_update(scalars) and now < self._due):
             return
-        line = f"step {step}/{self._last}  {summary(scalars, self._watched)}"
-        if not is_validation(scalars):
+        line = f"step {step}/{self._last}  {numbers}"
+        if is_update(scalars):
             self._due = now + SECONDS_BETWEEN_PLAIN_LINES
             made = self._updates - self._first
             left = (now - self._start) / max(made, 1) * (self._last - self._updates)
@@ -77,7 +72,7 @@ class PlainLines:
 class LiveLine:
     """A progress line that moves with each step and carries the last log line's numbers."""
 
-    def __init__(self, first_step: int, last_step: int, watched: Mapping[str, str] = WATCHED) -> None:
+    def __init__(self, first_step: int, last_step: int, watched: Mapping[str, str]) -> None:
         from rich.console import Console as RichConsole
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -98,10 +93,11 @@ class LiveLine:
         self._progress.update(self._task, completed=updates)
 
     def show(self, step: int, scalars: dict[str, float]) -> None:
-        if is_validation(scalars):
-            self.say(f"step {step}  {summary(scalars, self._watched)}")
-        else:
-            self._progress.update(self._task, numbers=summary(scalars, self._watched))
+        numbers = summary(scalars, self._watched)
+        if is_update(scalars):
+            self._progress.update(self._task, numbers=numbers)
+        elif numbers:
+            self.say(f"step {step}  {numbers}")
 
     def say(self, message: str) -> None:
         self._progress.console.print(message, markup=False, soft_wrap=True)
@@ -110,10 +106,11 @@ class LiveLine:
         self._progress.stop()
 
 
-def is_validation(scalars: dict[str, float]) -> bool:
-    return any(name.startswith("validation/") for name in scalars)
+def is_update(scalars: dict[str, float]) -> bool:
+    """Whether a line of the log is an update's, which has the pace with it, and not a validation's."""
+    return "images_per_second" in scalars
 
 
-def summary(scalars: dict[str, float], watched: Mapping[str, str] = WATCHED) -> str:
+def summary(scalars: dict[str, float], watched: Mapping[str, str]) -> str:
     """The numbers of a log line that a person watches."""
     return "  ".join(text.format(scalars[name]) for name, text in watched.items() if name in scalars)

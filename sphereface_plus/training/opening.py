@@ -26,13 +26,20 @@ def opening(run: Run) -> list[str]:
 class Forecast:
     """Tells once how long the rest of a run will take, from some steps after the first, slower ones.
 
-    batch_size: images in one update.
+    batch_size: things in one update, which `things` names in the plural.
     """
 
     def __init__(
-        self, first_step: int, last_step: int, batch_size: int, *, warm_up: int = 3, measured: int = 10
+        self,
+        first_step: int,
+        last_step: int,
+        batch_size: int,
+        things: str,
+        *,
+        warm_up: int = 3,
+        measured: int = 10,
     ) -> None:
-        self._last, self._batch_size, self._measured = last_step, batch_size, measured
+        self._last, self._batch_size, self._things, self._measured = last_step, batch_size, things, measured
         self._from = first_step + warm_up
         self._start = 0.0
 
@@ -46,5 +53,5 @@ class Forecast:
         seconds = max(now - self._start, 1e-9) / self._measured
         return (
             f"expected: {timedelta(seconds=round(seconds * left))} for the {counted(left, 'step')} left, "
-            f"at {self._batch_size / seconds:.0f} images/s"
+            f"at {self._batch_size / seconds:.0f} {self._things}/s"
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from time import monotonic
 
 from sphereface_plus.training import tasks
-from sphereface_plus.training.console import WATCHED, open_console
+from sphereface_plus.training.console import open_console
 from sphereface_plus.training.failures import ChanceLevel
 from sphereface_plus.training.logs import RunLog
 from sphereface_plus.training.opening import Forecast
 from sphereface_plus.training.run_parts import Run
+from sphereface_plus.words import plural
 
 
 class Reporter:
@@ -18,12 +19,10 @@ class Reporter:
     def __init__(self, run: Run) -> None:
         self._log = RunLog(run.folder.log, run.folder.tensorboard, first_step=run.first_step)
         self._chance = None if run.data.classes is None else ChanceLevel(len(run.data.classes))
-        train = run.config.train
-        self._forecast = Forecast(run.first_step, train.steps, train.batch_size)
+        train, task = run.config.train, tasks.of(run.config)
+        self._forecast = Forecast(run.first_step, train.steps, train.batch_size, plural(task.thing))
         self._console = open_console(
-            first_step=run.first_step,
-            last_step=train.steps,
-            watched={**tasks.of(run.config).watched, **WATCHED},
+            first_step=run.first_step, last_step=train.steps, watched=task.shown(run.config)
         )
 
     def step(self, updates: int) -> None:

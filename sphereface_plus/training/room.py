@@ -16,6 +16,7 @@ from rich.filesize import decimal
 from torch import Tensor
 from torch.optim import Optimizer
 
+from sphereface_plus.training import tasks
 from sphereface_plus.training.folder import RunError
 from sphereface_plus.training.run_parts import Run
 from sphereface_plus.training.state import payload_of
@@ -62,7 +63,8 @@ def numbers(run: Run) -> tuple[int, int]:
     train, folder = run.config.train, run.folder
     kept = train.steps // train.checkpoint_every - run.first_step // train.checkpoint_every
     new = kept + (not folder.last.exists())
-    new += run.validate_every is not None and not folder.best.exists()
+    chosen = tasks.of(run.config).result(run.config) is not None
+    new += chosen and not folder.best.exists()
     return 1 + bool(kept), new + bool(kept or folder.last.exists())
 
 

@@ -152,7 +152,7 @@ def batches_in_parts(run: Run) -> Generator[list[Any], None, None]:
 
 
 def validate(run: Run, step: int) -> dict[str, float]:
-    """What the main process measures; keeps the weights if their validation accuracy is the best so far."""
+    """What the main process measures; keeps the weights if the task's result is the best so far."""
     scalars, broken = {}, False
     if run.validation is not None:  # the main process, which the others wait for below
         try:
@@ -163,10 +163,12 @@ def validate(run: Run, step: int) -> dict[str, float]:
             broken = True
     if run.processes.any(broken):
         raise diverged(run, step)
-    accuracy = scalars.get("validation/accuracy", -1.0)
-    is_best = accuracy > run.best.get("accuracy", -1.0)
+    result = tasks.of(run.config).result(run.config)
+    is_best = False
+    if result is not None and result.name in scalars and result.is_better(scalars[result.name], run.best):
+        run.best = {"step": step, result.key: scalars[result.name]}
+        is_best = True
     if run.processes.any(is_best):
-        run.best = {"step": step, "accuracy": accuracy}
         payload = payload_of(run, step)
         if run.processes.is_main:
             checkpoint.save(run.folder.best, payload)

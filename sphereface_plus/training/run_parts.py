@@ -78,6 +78,6 @@ class Run:
     """Identities and crops, the start's among them; None where they are not faces."""
     first_step: int = 0
     best: dict[str, float] = field(default_factory=dict)
-    """Step and accuracy of the best validation so far."""
+    """Step and result (tasks.Result) of the best validation so far, in the process that validates."""
     changes: list[dict[str, Any]] = field(default_factory=list)
     """Settings that were changed after a divergence: step, setting, before, now."""

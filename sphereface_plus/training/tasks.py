@@ -7,6 +7,7 @@ are listed, before that.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sphereface_plus.config import FaceConfig, ImageConfig, RunConfig
 from sphereface_plus.training.folder import RunFolder
-from sphereface_plus.words import counted
+from sphereface_plus.words import counted, plural
 
 if TYPE_CHECKING:
     from sphereface_plus.processes import Processes
@@ -28,6 +29,30 @@ EITHER = "file or folder"
 MAY_CHANGE = frozenset({"train.steps", "data.workers"})
 GENTLER = frozenset({"optimizer.learning_rate", "optimizer.warmup_steps", "optimizer.clip_norm"})
 SGD = ("a lower optimizer.learning_rate", "an optimizer.clip_norm")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A number that validations measure, and by which best.pt is chosen."""
+
+    name: str
+    """In the log, such as validation/accuracy."""
+    words: str
+    """How it is written: `validation accuracy {:.2%}`."""
+    higher_is_better: bool = True
+
+    @property
+    def key(self) -> str:
+        """Its name in a checkpoint's `best`, beside the step: accuracy."""
+        return self.name.rpartition("/")[2]
+
+    def is_better(self, value: float, best: Mapping[str, float]) -> bool:
+        """Than the best so far, which is empty before there was one. nan is not."""
+        sign = 1 if self.higher_is_better else -1
+        return sign * value > sign * best.get(self.key, -sign * math.inf)
+
+
+ACCURACY = Result("validation/accuracy", "validation accuracy {:.2%}")
 
 
 @dataclass(frozen=True)
@@ -60,12 +85,24 @@ class Task:
     gentler: tuple[str, ...]
     """What the message of a divergence advises: words that end in one of these settings. Where the update
     itself broke the model, the first two."""
+    result: Callable[[Any], Result | None] = lambda config: None
+    """What best.pt of a run is chosen by; None where nothing is chosen, and there is no best.pt."""
     watched: Mapping[str, str] = field(default_factory=dict)
-    """Numbers of its log that a person watches beside console.WATCHED, by name, and how they are written."""
+    """Numbers of its log that a person watches beside the pace and the result, by name, and how they are
+    written."""
 
     def counted(self, things: int, classes: Sized | None) -> str:
         """`30 crops of 6 identities`, `30 crops` where there are no classes."""
         return counted(things, self.thing) + (f" of {counted(len(classes), self.group)}" if classes else "")
+
+    def shown(self, config: RunConfig) -> dict[str, str]:
+        """All numbers of a run's log that a person watches, in order: as `watched` has them."""
+        result = self.result(config)
+        pace = {
+            "images_per_second": f"{{:.0f}} {plural(self.thing)}/s",
+            "data_wait_share": "data wait {:.0%}",
+        }
+        return {**self.watched, **pace, **({} if result is None else {result.name: result.words})}
 
 
 def of(config: RunConfig) -> Task:
@@ -135,6 +172,8 @@ def _image_lines(file: Path, payload: dict[str, Any], config: ImageConfig) -> It
     return model_lines.of_images(file, payload, config)
 
 
+OF_CLASSIFIER = {"loss": "loss {:.3f}", "accuracy_without_margin": "accuracy {:.1%}"}
+
 TASKS = {
     "face": Task(
         title="Face recognition",
@@ -149,6 +188,8 @@ TASKS = {
         may_change=MAY_CHANGE,
         after_divergence=GENTLER | {"mhe.weight", "loss.lambda_min"},
         gentler=(*SGD, "a smaller mhe.weight", "a larger loss.lambda_min"),
+        result=lambda config: ACCURACY if config.validation is not None else None,
+        watched=OF_CLASSIFIER,
     ),
     "image": Task(
         title="Image classification",
@@ -163,6 +204,8 @@ TASKS = {
         may_change=MAY_CHANGE | {"data.path"},  # state.restore refuses other images than it began with
         after_divergence=GENTLER | {"mhe.hidden.weight", "mhe.output.weight"},
         gentler=(*SGD, "a longer optimizer.warmup_steps", "a smaller mhe.hidden.weight"),
+        result=lambda config: ACCURACY if config.data.validation_per_class else None,
+        watched={**OF_CLASSIFIER, "test/accuracy": "test accuracy {:.2%}"},
     ),
 }
 """By the name that a recipe's `task` gives it; config.TASKS holds their settings by the same names: a recipe

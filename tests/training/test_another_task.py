@@ -1,6 +1,7 @@
 """A task with two networks, two optimizers and no classes, which lives in toy_gan.py alone. Whatever the
 house does with a run, it does with this one, by its entries in the two tables."""
 
+import dataclasses
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 from eval.__main__ import main as eval_
 from sphereface_plus import checkpoint, config
 from sphereface_plus.__main__ import cli
+from sphereface_plus.training import room, tasks
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.run import train
 from tests.training import toy_gan
@@ -89,12 +91,37 @@ def test_it_trains_logs_and_keeps_checkpoints(call, tmp_path):
     assert f"step 0/10  D {lines[1]['discriminator_loss']:.3f}  " in said
     assert ["generator_loss" in line for line in lines if "discriminator_loss" in line] == [False, True] * 5
     assert [line["step"] for line in lines if "validation/score" in line] == [0, 4, 8, 10]
-    # No best.pt: nothing is chosen by a number that is no accuracy.
     names = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
-    assert names == ["last.pt", "step_00000004.pt", "step_00000008.pt"]
+    assert names == ["best.pt", "last.pt", "step_00000004.pt", "step_00000008.pt"]
     payload = checkpoint.load(tmp_path / "run")
     assert payload["identities"] is None
     assert "network" not in payload
+
+
+def test_the_best_checkpoint_is_chosen_by_its_own_number_of_which_less_is_better(call, tmp_path, monkeypatch):
+    scores = iter([3.0, 1.5, float("nan"), 2.5])  # at steps 0, 4, 8 and 10
+    monkeypatch.setattr(toy_gan.ToyLearner, "sampled", lambda learner, noise: torch.tensor(next(scores)))
+    monkeypatch.setattr(toy_gan.ToyLearner, "is_healthy", lambda learner, part: True)
+    monkeypatch.setattr(toy_gan.torch, "isfinite", lambda value: torch.tensor(True))
+    said = call("train", "--out", tmp_path / "run").output
+    assert "\nstep 4/10  score 1.5000\n" in said
+    best = checkpoint.load(tmp_path / "run" / "checkpoints" / "best.pt")
+    assert (best["step"], best["best"]) == (4, {"step": 4, "score": 1.5})
+    assert checkpoint.load(tmp_path / "run")["best"] == best["best"]
+    shown = CliRunner().invoke(cli, ["show", str(tmp_path / "run")]).output
+    assert "\n  best       score 1.5000 at step 4\n" in shown
+
+
+def test_a_task_without_a_result_has_no_best_checkpoint_and_no_room_for_one(call, tmp_path, monkeypatch):
+    without = dataclasses.replace(toy_gan.TASK, result=lambda settings: None)
+    monkeypatch.setitem(tasks.TASKS, "toy_gan", without)
+    numbers_of_checkpoints = room.numbers
+    found = []
+    monkeypatch.setattr(room, "numbers", lambda run: found.append(numbers_of_checkpoints(run)) or found[-1])
+    call("train", "--out", tmp_path / "run")
+    names = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert names == ["last.pt", "step_00000004.pt", "step_00000008.pt"]
+    assert found == [(2, len(names) + 1)]  # last.pt lies there twice while it is written
 
 
 @pytest.mark.parametrize("stop_at", [3, 6])  # after an update of the generator, and after one without
@@ -151,7 +178,7 @@ def test_an_update_that_breaks_the_model_is_no_checkpoint(call, tmp_path):
     said = call("train", "--out", tmp_path / "run", *settings, code=3).output
     assert "step 1: the update made the discriminator's scores infinite, the run has diverged" in said
     assert "Try a lower generator.learning_rate or a lower discriminator.learning_rate; after a" in said
-    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["best.pt"]  # of step 0
 
 
 def test_a_validation_that_finds_it_broken_says_the_same(call, tmp_path):
@@ -164,7 +191,8 @@ def test_show_tells_what_it_is(call, tmp_path):
     call("train", "--out", tmp_path / "run")
     shown = CliRunner().invoke(cli, ["show", str(tmp_path / "run")]).output
     assert "  recipe     toy, step 10 of 10, seed 5\n  data       30 points of radius 2\n" in shown
-    assert "  n_dis      2\n\ngenerator: 0.weight, 0.bias, 2.weight, 2.bias\n" in shown
+    assert "  n_dis      2\n  best       score " in shown
+    assert "\n\ngenerator: 0.weight, 0.bias, 2.weight, 2.bias\n" in shown
     payload = checkpoint.load(tmp_path / "run")
     checkpoint.save(tmp_path / "bad.pt", payload | {"generator": "none"})
     shown = CliRunner().invoke(cli, ["show", str(tmp_path / "bad.pt")])
@@ -201,6 +229,6 @@ def test_what_takes_a_model_of_faces_refuses_it_in_one_sentence(call, toy_recipe
         assert said.output == f"error: {sentence}\n"
         assert not out.exists()
     said = call("finetune", "--init-from", run, code=1).output
-    assert said == f"error: {toy_recipe}: is of points; fine-tuning is for recipes of faces\n"
+    assert said == f"error: {toy_recipe}: is of points; fine-tuning is for face recognition\n"
     with pytest.raises(config.ConfigError, match=re.escape(sentence)):
         train(tiny(init_from=str(run)), tmp_path / "tuned")

@@ -33,17 +33,17 @@ def test_adapters_are_what_learns(tiny, tmp_path, capsys):
 
 
 def test_the_time_is_told_once_from_the_steps_after_the_first_ones():
-    forecast = Forecast(100, 1100, 32, warm_up=2, measured=10)
+    forecast = Forecast(100, 1100, 32, "crops", warm_up=2, measured=10)
     seconds = {101: 90.0, 102: 100.0, 112: 120.0, 113: 500.0}  # 2 s a step; the first ones took long
     said = {updates: forecast.after(updates, now) for updates, now in seconds.items()}
     assert said == {
         101: None,
         102: None,
-        112: "expected: 0:32:56 for the 988 steps left, at 16 images/s",
+        112: "expected: 0:32:56 for the 988 steps left, at 16 crops/s",
         113: None,
     }
 
 
 def test_no_time_is_told_when_the_run_is_over_soon():
-    forecast = Forecast(0, 20, 32, warm_up=2, measured=10)
+    forecast = Forecast(0, 20, 32, "crops", warm_up=2, measured=10)
     assert all(forecast.after(updates, float(updates)) is None for updates in range(1, 21))

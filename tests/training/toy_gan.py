@@ -156,7 +156,9 @@ class ToyLearner:
         self.generator.load_state_dict(state["generator"])
         self.discriminator.load_state_dict(state["discriminator"])
         for adam, saved in zip(self.adams, state["adams"], strict=True):
+            rate = adam.param_groups[0]["lr"]  # the recipe's, which may have changed after a divergence
             adam.load_state_dict(saved)
+            adam.param_groups[0]["lr"] = rate
 
 
 def build(settings: ToyConfig, folder, processes, point) -> Run:
@@ -201,6 +203,7 @@ TASK = tasks.Task(
     may_change=frozenset({"train.steps"}),
     after_divergence=frozenset({*RATES, "n_dis"}),
     gentler=("a lower generator.learning_rate", "a lower discriminator.learning_rate", "a smaller n_dis"),
+    result=lambda settings: tasks.Result("validation/score", "score {:.4f}", higher_is_better=False),
     watched={"discriminator_loss": "D {:.3f}", "generator_loss": "G {:.3f}"},
 )
 
