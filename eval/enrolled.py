@@ -70,7 +70,7 @@ class Searched:
     """(P, count) descending. The first is the highest score of the search without a mate."""
 
 
-def identify(
+def search_enrolled(
     probes: np.ndarray,
     probe_people: np.ndarray,
     enrolled: np.ndarray,

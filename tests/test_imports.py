@@ -89,7 +89,7 @@ ARROWS = {
     "eval.search": "eval.errors processes",
     "eval.tallies": "eval.search processes",
     "eval.enrolled": "eval.errors eval.search eval.tallies processes",
-    "eval.identification": "eval.intervals eval.statistics eval.tallies",
+    "eval.search_statistics": "eval.intervals eval.statistics eval.tallies",
     "eval": "commands.embed_into commands.model_argument commands.model_options commands.progress config "
     "data.crops data.formats data.listed_crops data.trained_on data_prep.align data_prep.cropping "
     "data_prep.errors data_prep.folders data_prep.images data_prep.layouts data_prep.settings "
@@ -100,13 +100,14 @@ ARROWS = {
     "eval.paper.command eval.report eval.same_command eval.seeds eval.verify_command outputs path_checks",
     "eval.identify": "commands.model_argument commands.model_options commands.progress data.crops "
     "data.face_folders data.formats data.listed_crops data.streams data.trained_on data_prep.layouts "
-    "embedding environment eval.compare eval.enrolled eval.errors eval.groups eval.identification "
-    "eval.intervals eval.model eval.options eval.photos eval.plots eval.public eval.report eval.search "
+    "embedding environment eval.compare eval.enrolled eval.errors eval.groups eval.intervals eval.model "
+    "eval.options eval.photos eval.plots eval.public eval.report eval.search eval.search_statistics "
     "eval.statistics eval.tallies eval.training_photos files model_files outputs path_checks plot_style "
     "words",
     "eval.megaface": "commands.model_options commands.progress data.formats data.streams environment "
-    "eval.identification eval.identify.plots eval.intervals eval.model eval.options eval.photos eval.plots "
-    "eval.public eval.report eval.search eval.statistics eval.tallies files model_files outputs path_checks",
+    "eval.identify.plots eval.intervals eval.model eval.options eval.photos eval.plots eval.public "
+    "eval.report eval.search eval.search_statistics eval.statistics eval.tallies files model_files outputs "
+    "path_checks",
     "eval.paper": "commands.model_options config eval.lfw eval.megaface.run eval.megaface.sides eval.model "
     "eval.plots eval.report eval.verify files outputs path_checks plot_style words",
 }

@@ -110,10 +110,10 @@ def identify(
 
     from ..model import ModelAsked
     from ..public import PUBLIC
-    from . import run as identification
+    from .run import Identification, run
     from .words import table
 
-    asked = identification.Identification(
+    asked = Identification(
         ModelAsked(model or "", input_file, crops, workers, device, precision),
         gallery,
         probes,
@@ -127,7 +127,7 @@ def identify(
         thumbnails=not no_thumbnails,
         public_names=public_names,
     )
-    report, page = identification.run(asked)
+    report, page = run(asked)
     for note in report["notes"]:
         click.echo(f"note: {note['words']}", err=True)
     click.echo(table(report))

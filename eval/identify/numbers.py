@@ -1,7 +1,7 @@
 """The numbers of an identification report, from searches: plain data.
 
 Shapes: Q searches, M of them with a mate, S sizes, N distractors. What the numbers are is defined in
-identification.py; here they are put together.
+search_statistics.py; here they are put together.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 
 from sphereface_plus.data.streams import DISTRACTOR_ORDER, generator
 
-from ..enrolled import Searched, identify
-from ..identification import FPIRS, OpenSetPoint, cmc, det, open_set_point
+from ..enrolled import Searched, search_enrolled
 from ..intervals import subject_interval
 from ..search import Reordered
+from ..search_statistics import FPIRS, OpenSetPoint, cmc, det, open_set_point
 from ..statistics import cosine_to_l2
 
 RANKS = (1, 2, 5, 10, 20, 50, 100)
@@ -96,7 +96,7 @@ def by_distractors(
     """Rank-1 with the first 0, 10, 100, ... and all of the distractors, in several random orders.
 
     searched: the search among all distractors, counted at 0 and N of them: a probe that no distractor scores
-    above needs no search more. own: as in `identify`. seed: of the orders.
+    above needs no search more. own: as in `search_enrolled`. seed: of the orders.
     """
     sizes = sizes_of(distractors.shape[0])
     mated = np.flatnonzero(searched.mate >= 0)
@@ -107,7 +107,7 @@ def by_distractors(
     if len(moved):
         for order in range(orders):
             shuffled = generator(seed, DISTRACTOR_ORDER, order).permutation(len(distractors.order))
-            found = identify(
+            found = search_enrolled(
                 probes[moved],
                 probe_people[moved],
                 enrolled,

@@ -18,7 +18,7 @@ from sphereface_plus.environment import record
 from sphereface_plus.model_files import contents
 from sphereface_plus.outputs import claimed
 
-from ..enrolled import TemplateKind, identify, templates
+from ..enrolled import TemplateKind, search_enrolled, templates
 from ..errors import PhotosError
 from ..groups import read_groups
 from ..model import ModelAsked, embed_photos
@@ -160,7 +160,7 @@ def _measured(
     rows, places = _joined(distractors, enrolled.shape[1])
     sizes = [0, len(places)] if len(places) else [0]
     with show_progress("templates searched") as progress:
-        searched = identify(
+        searched = search_enrolled(
             embeddings,
             probe_people,
             enrolled,

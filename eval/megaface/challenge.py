@@ -20,9 +20,9 @@ from sphereface_plus.data.formats.keys import photo_key
 from sphereface_plus.data.formats.megaface_lists import MegaFaceError, NoiseList, TemplateList
 from sphereface_plus.data.streams import DISTRACTOR_ORDER, generator
 
-from ..identification import cmc, leave_one_out, roc_of
 from ..intervals import subject_interval
 from ..search import Reordered, scan, scores_of_pairs
+from ..search_statistics import cmc, leave_one_out, roc_of
 from ..statistics import cosine_to_l2, tar_at_far
 from ..tallies import Best, Impostors, MateCounts
 

@@ -29,8 +29,8 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from eval.identification import leave_one_out
 from eval.search import CHUNK_ROWS, scan, scores_of_pairs, unit_rows
+from eval.search_statistics import leave_one_out
 from eval.tallies import Best, Impostors, MateCounts
 
 PROBES, PEOPLE, REPETITIONS = 3530, 80, 3

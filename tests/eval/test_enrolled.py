@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eval.enrolled import identify, templates
+from eval.enrolled import search_enrolled, templates
 from eval.errors import SearchError
 from eval.search import scores_of_pairs
 
@@ -61,7 +61,7 @@ def test_a_search_among_enrolled_people_and_distractors_is_that_of_a_loop(num_di
     if num_distractors:
         distractors[11] = enrolled[9]  # a distractor is a copy of an enrolled image: a tie, and a miss
     sizes = [0, 12, 60] if num_distractors else [0]
-    found = identify(probes, probe_people, enrolled, enrolled_people, distractors, sizes, count=3)
+    found = search_enrolled(probes, probe_people, enrolled, enrolled_people, distractors, sizes, count=3)
     gallery, people = (
         np.concatenate([enrolled, distractors]),
         np.append(enrolled_people, [-1] * num_distractors),

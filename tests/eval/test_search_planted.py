@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eval.enrolled import identify
-from eval.identification import cmc, open_set_point, roc_of
+from eval.enrolled import search_enrolled
 from eval.search import scan, scores_of_pairs
+from eval.search_statistics import cmc, open_set_point, roc_of
 from eval.statistics import tar_at_far
 from eval.tallies import Best, Impostors, MateCounts
 
@@ -58,7 +58,7 @@ def test_ranks_at_every_size_are_the_rivals_that_were_put_in(planted):
 def test_the_error_rates_are_those_that_were_put_in(planted):
     probes, mates, distractors, rivals = planted
     people = np.arange(PROBES)
-    found = identify(probes, people, mates, people, distractors, [0, ROWS])
+    found = search_enrolled(probes, people, mates, people, distractors, [0, ROWS])
     assert (found.above[:, 0] == 0).all()
     assert found.above[:, 1].tolist() == [len(rivals[probe]) for probe in people]
     # Probes without a rival have nobody near; with one, a copy of the mate; with more, rivals of .7.

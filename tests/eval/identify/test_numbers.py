@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eval.enrolled import identify
+from eval.enrolled import search_enrolled
 from eval.errors import PhotosError
 from eval.groups import read_groups
-from eval.identification import subject_interval
 from eval.identify.groups import per_group
 from eval.identify.numbers import Searches, by_distractors, closed_set, open_set, reference, sizes_of
 from eval.search import Reordered
+from eval.search_statistics import subject_interval
 from sphereface_plus.data.streams import DISTRACTOR_ORDER, generator
 
 
@@ -33,14 +33,14 @@ def test_rank_1_by_distractors_is_that_of_searching_every_order_whole(alone):
     rows = random.normal(size=(140, 8)).astype(np.float32)
     kept = np.flatnonzero(np.arange(140) % 7)
     distractors = Reordered(rows, kept)
-    searched = identify(probes, people, enrolled, people, distractors, [0, len(kept)], own=own)
+    searched = search_enrolled(probes, people, enrolled, people, distractors, [0, len(kept)], own=own)
     found = by_distractors(probes, people, enrolled, people, distractors, searched, own, orders=3, seed=4)
     sizes = [0, 10, 100, 120]
     assert [row["distractors"] for row in found] == sizes
     shares = np.empty((3, len(sizes)))
     for order in range(3):
         shuffled = kept[generator(4, DISTRACTOR_ORDER, order).permutation(len(kept))]
-        whole = identify(probes, people, enrolled, people, rows[shuffled], sizes, own=own)
+        whole = search_enrolled(probes, people, enrolled, people, rows[shuffled], sizes, own=own)
         shares[order] = (whole.above == 0).mean(axis=0)
     assert [row["mean"] for row in found] == pytest.approx(shares.mean(axis=0))
     assert [row["std"] for row in found] == pytest.approx(shares.std(axis=0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eval import identification as v
+from eval import search_statistics as v
 from eval.search import scan, scores_of_pairs
 from eval.statistics import area_under_curve, roc, tar_at_far
 from eval.tallies import GRID, Impostors

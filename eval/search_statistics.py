@@ -1,4 +1,5 @@
-"""Identification, pure: who is found among how many, and at which threshold nobody is (closed and open set).
+"""Numbers of searches, pure: who is found among how many (closed set), and at which threshold nobody is (open
+set). Those of pairs are in statistics.py.
 
 Shapes: Q searches, P probes; M searches with a mate, U without. Terms are those of ISO/IEC 19795-1 and NIST's
 FRTE 1:N. Scores are those of search.py, higher for what is more alike; at a threshold T everything of score T
