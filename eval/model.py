@@ -1,6 +1,8 @@
-"""The one way from MODEL and images to the embeddings of photos, and to a record of what they are.
+"""From MODEL and images to the embeddings of photos, and to a record of what they are.
 
-Each photo is embedded once, and stored, so that an interrupted run goes on.
+Each photo is embedded once, and stored, so that an interrupted run goes on. Two commands go shorter ways:
+`embed` (embed_command.py) stores whatever has a crop in a place of the user's, and `same` (same.py) embeds
+two photos and keeps nothing.
 """
 
 from __future__ import annotations

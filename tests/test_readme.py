@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from data_prep.__main__ import main as data_prep
+from eval.__main__ import main as evaluation
+
 # Greedy: `docker run ... sphereface-plus python -m eval lfw` is an eval command.
 COMMAND = re.compile(
     r".*(?:python -m |(?=sphereface-plus ))(?P<program>data_prep|eval|sphereface.plus) "
@@ -88,11 +91,19 @@ def test_no_page_holds_a_placeholder(repository):
     assert len(pages) >= 8
 
 
+def test_the_trees_list_every_command(repository):
+    for page in ("README.md", "docs/tree.md"):
+        listed = dict(re.findall(r"python -m (\w+) \{(.+?)\}", (repository / page).read_text()))
+        assert set(listed["data_prep"].split(", ")) == set(data_prep.commands)
+        assert set(listed["eval"].split(", ")) == set(evaluation.commands)
+
+
 def test_the_tree_names_every_module_once(repository):
     tree = (repository / "docs/tree.md").read_text()
     folders, named = [], []
     for line in tree.splitlines():
         if match := re.match(r"(?P<indent> {4}(?:  )*)(?P<name>[\w./]+)", line):
+            assert line[match.end() :].strip(), f"without a word: {line}"
             depth = (len(match["indent"]) - 4) // 2
             folders = folders[:depth]
             if match["name"].endswith("/"):
