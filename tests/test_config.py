@@ -131,7 +131,7 @@ def test_a_missing_setting_is_named(tmp_path):
         ("[" * 10_000, r"bad\.yaml: is not YAML \(maximum recursion depth"),
         ("name: " + "9" * 5000, r"bad\.yaml: is not YAML \(Exceeds the limit"),
         ("\na: b: c", r"bad\.yaml, line 2: is not YAML \(mapping values are not allowed here\)"),
-        ("task: [1]", r"task: must be one of face, image, got \[1\]"),
+        ("task: [1]", r"task: must be one of face, image, gan, got \[1\]"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_refused(tmp_path, text, sentence):

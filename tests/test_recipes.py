@@ -17,7 +17,8 @@ TREES = {path: yaml.safe_load(path.read_text()) for path in sorted(CONFIGS.rglob
 RECIPES = [path for path, tree in TREES.items() if "network" in tree]
 FACES = [path for path in RECIPES if TREES[path].get("task", "face") == "face"]
 FIRST_OF_NETWORK = {str(TREES[path]["network"]): path for path in reversed(FACES)}.values()
-IMAGES = [path for path in RECIPES if path not in FACES]
+IMAGES = [path for path in RECIPES if TREES[path].get("task") == "image"]
+GANS = [path for path in RECIPES if TREES[path].get("task") == "gan"]
 CASIA = [path for path in FACES if path.stem.endswith("_casia")]
 
 # What a recipe for CASIA may have otherwise than SphereFace-20's, beside its name and its loss.
@@ -95,9 +96,49 @@ def make_set(tmp_path_factory):
     return make
 
 
-def test_there_are_recipes_of_both_tasks():
+def test_there_are_recipes_of_every_task():
     assert FACES
     assert IMAGES
+    assert GANS
+    assert len(FACES) + len(IMAGES) + len(GANS) == len(RECIPES)
+
+
+@pytest.mark.parametrize("path", GANS, ids=lambda path: path.relative_to(CONFIGS).as_posix())
+def test_gan_recipe_loads_builds_and_makes_one_step(path, make_set, tmp_path):
+    recipe = config.load(path)
+    assert isinstance(recipe, config.GanConfig)
+    changes = [f"data.path={make_set(recipe.data.name)}", "train.steps=1", "train.batch_size=4"]
+    changes += ["train.device=cpu", "train.precision=fp32"]
+    if path != GANS[0]:  # the paper's widths, hence its memory and seconds, once
+        changes += ["network.width=4"]
+    changed = config.load(path, changes)
+    assert train(changed, tmp_path / "run").step == 1
+    assert read_log(tmp_path / "run" / "log.jsonl")[0]["discriminator_loss"] > 0
+    assert (tmp_path / "run" / "samples" / "step_00000001.png").is_file()
+
+
+def test_the_recipes_a_to_f_are_sngans_settings():
+    """Table 1 of arXiv:1802.05957, with 100,000 updates of the generator in each."""
+    table = {
+        "a": (1e-4, 0.5, 0.9, 5),
+        "b": (1e-4, 0.5, 0.999, 1),
+        "c": (2e-4, 0.5, 0.999, 1),
+        "d": (1e-3, 0.5, 0.9, 5),
+        "e": (1e-3, 0.5, 0.999, 5),
+        "f": (1e-3, 0.9, 0.999, 5),
+    }
+    for letter, (rate, beta1, beta2, n_dis) in table.items():
+        recipe = config.load(CONFIGS / "gan" / f"sngan_{letter}.yaml")
+        assert isinstance(recipe, config.GanConfig)
+        assert recipe.name == f"sngan_{letter}"
+        for adam in (recipe.generator, recipe.discriminator):
+            assert (adam.learning_rate, adam.beta1, adam.beta2) == (rate, beta1, beta2)
+        assert recipe.n_dis == n_dis
+        assert recipe.train.steps == 100_000 * n_dis
+        first = config.load(CONFIGS / "gan" / "sngan_b.yaml")
+        differing = differences(config.to_dict(first), config.to_dict(recipe))
+        allowed = {"name", "n_dis", "train.steps", "train.log_every", "train.checkpoint_every"}
+        assert {key for key in differing if not key.startswith(("generator.", "discriminator."))} <= allowed
 
 
 @pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.relative_to(CONFIGS).as_posix())

@@ -2,7 +2,7 @@
 
 A recipe is one YAML file. It is read once, changed by `--set key=value`, validated here, and from then on it
 does not change: the run folder and every checkpoint hold exactly what was validated. Its `task` says which
-settings it has: those of a face-recognition run, of an image classification, ... (TASKS).
+settings it has: those of a face-recognition run, of an image classification, of a generator, ... (TASKS).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from sphereface_plus.config.face import (
     OnnxInputSpec,
     ValidationConfig,
 )
+from sphereface_plus.config.gan import GanConfig
 from sphereface_plus.config.image import (
     ImageConfig,
     ImageDataConfig,
@@ -51,6 +52,7 @@ __all__ = [
     "DataConfig",
     "FaceConfig",
     "FinetuneConfig",
+    "GanConfig",
     "ImageConfig",
     "ImageDataConfig",
     "ImageLossConfig",
@@ -76,7 +78,7 @@ __all__ = [
     "to_dict",
 ]
 
-TASKS: dict[str, type[RunConfig]] = {"face": FaceConfig, "image": ImageConfig}
+TASKS: dict[str, type[RunConfig]] = {"face": FaceConfig, "image": ImageConfig, "gan": GanConfig}
 """Task, as a recipe names it -> its settings; all else that differs is in training/tasks.py."""
 
 

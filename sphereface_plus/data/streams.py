@@ -36,6 +36,14 @@ CHOICE_OF_IMAGES = 3
 PHOTOGRAPH_AUGMENTATION = 4
 """Place: position in the stream of photographs (imagenet.py)."""
 
+# A training of a generator (noise.py), which also has the order and augmentation of images
+GENERATOR_NOISE = 6
+"""What a batch of images is made of. Place: step, and whose update it is for."""
+PENALTY_SHARES = 7
+"""Where between real and generated images a gradient penalty looks. Place: step."""
+SAMPLE_NOISE = 8
+"""What the samples of a run are made of. No place."""
+
 # A drawn set (data_prep/drawn.py)
 DRAWN_TRAINING = 0
 """Looks of the people to train on, and their photos. Place: person, or person and photo + 1."""

@@ -3,6 +3,7 @@
 from torch import nn
 
 from sphereface_plus.config import ImageNetworkConfig, NetworkConfig
+from sphereface_plus.config.gan import GanNetworkConfig
 from sphereface_plus.networks import iresnet
 from sphereface_plus.networks.cnn import PlainCNN, cnn6, cnn9, cnn15
 from sphereface_plus.networks.depth import parts
@@ -10,6 +11,7 @@ from sphereface_plus.networks.iresnet import IResNet, iresnet18, iresnet34, ires
 from sphereface_plus.networks.mobilefacenet import MobileFaceNet
 from sphereface_plus.networks.parameter_groups import parameter_groups
 from sphereface_plus.networks.resnet import CifarResNet, ImageNetResNet, resnet18, resnet32, resnet34
+from sphereface_plus.networks.sngan import SNGANDiscriminator, SNGANGenerator
 from sphereface_plus.networks.sphereface import (
     STAGE_UNITS,
     SphereFace,
@@ -28,8 +30,11 @@ __all__ = [
     "MobileFaceNet",
     "NetworkError",
     "PlainCNN",
+    "SNGANDiscriminator",
+    "SNGANGenerator",
     "SphereFace",
     "TimmNetwork",
+    "build_gan",
     "build_image_network",
     "build_network",
     "cnn6",
@@ -80,3 +85,17 @@ def build_image_network(
         given["image_size"] = 28 if in_channels == 1 else 32
     networks = {"cnn6": cnn6, "cnn9": cnn9, "cnn15": cnn15, "resnet32": resnet32, "spherenet9": spherenet9}
     return networks[config.name](in_channels=in_channels, **given)
+
+
+def build_gan(
+    config: GanNetworkConfig, *, image_size: int, channels: int = 3
+) -> tuple[SNGANGenerator, SNGANDiscriminator]:
+    """Generator and discriminator of a recipe, with new weights. Raises ValueError for an image size that is
+    not a multiple of 8."""
+    size = {"width": config.width, "image_size": image_size, "channels": channels}
+    generator = SNGANGenerator(
+        config.name, noise_size=config.noise_size, normalisation=config.generator_normalisation, **size
+    )
+    return generator, SNGANDiscriminator(
+        config.name, normalisation=config.discriminator_normalisation, **size
+    )

@@ -100,14 +100,14 @@ def advance(network: nn.Module) -> None:
 
 
 @contextmanager
-def weights_once(network: nn.Module) -> Iterator[None]:
+def weights_once(*networks: nn.Module) -> Iterator[None]:
     """Within it each normalised weight is computed once, in float32 also where the network runs below it.
 
     One backward ends it: the graph of the weights is freed with it.
     """
     with parametrize.cached():
         with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
-            for layer in network.modules():
+            for layer in (layer for network in networks for layer in network.modules()):
                 if parametrize.is_parametrized(layer, "weight"):
                     _ = layer.weight
         yield

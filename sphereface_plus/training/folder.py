@@ -1,7 +1,7 @@
 """A run's folder: who may write into it, and its checkpoints.
 
 config.yaml  log.jsonl  tensorboard/  load_report.json  checkpoints/{last,best,step_00000500}.pt  failure/
-.lock
+samples/step_00000500.png  .lock
 """
 
 from __future__ import annotations

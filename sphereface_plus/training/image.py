@@ -14,7 +14,7 @@ from sphereface_plus.config import ImageConfig, ImageDataConfig
 from sphereface_plus.data import imagenet
 from sphereface_plus.data.batches import in_order, loader
 from sphereface_plus.data.image_sets import open_images
-from sphereface_plus.data.images import batches_in_order, normalise
+from sphereface_plus.data.images import Augmentation, batches_in_order, normalise
 from sphereface_plus.data.selection import choose_per_class, imbalanced_counts, validation_split
 from sphereface_plus.losses import SmoothedSoftmaxLoss
 from sphereface_plus.networks import build_image_network
@@ -91,7 +91,10 @@ def open_sets(
     if len(held_out):
         validation = images.subset(held_out).to(processes.device)
         sets["validation"] = partial(batches_in_order, validation, TEST_BATCH)
-    return SmallImages(images.subset(kept).to(processes.device), config), sets, normalise
+    kept_images = images.subset(kept).to(processes.device)
+    augmentation = Augmentation(data.pad, data.border, data.flip)
+    training = SmallImages(kept_images, augmentation, seed=config.seed, path=data.path)
+    return training, sets, normalise
 
 
 def select(data: ImageDataConfig, labels: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,12 +9,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from sphereface_plus import weights
-from sphereface_plus.config import FaceConfig, ImageConfig, MHEConfig, NetworkConfig, to_dict
+from sphereface_plus.config import FaceConfig, GanConfig, ImageConfig, MHEConfig, NetworkConfig, to_dict
 from sphereface_plus.mhe import EnergyTerm, MHERegularizer, classifier_energy, smallest_angle
 from sphereface_plus.model_files import CheckpointError
-from sphereface_plus.networks import build_image_network, build_network
+from sphereface_plus.networks import build_gan, build_image_network, build_network
+from sphereface_plus.networks.gan_normalisation import raw_layers
 
 
 def of_faces(file: Path, payload: dict[str, Any], config: FaceConfig) -> Iterator[str]:
@@ -56,14 +58,41 @@ def of_images(file: Path, payload: dict[str, Any], config: ImageConfig) -> Itera
     yield from (f"  {name.removeprefix('network.'):<24} {energy:.6f}" for name, energy in energies.items())
 
 
-def layer_lines(network: nn.Module, name: str) -> Iterator[str]:
+@torch.inference_mode()
+def of_gans(file: Path, payload: dict[str, Any], config: GanConfig) -> Iterator[str]:
+    """Of a generator and its discriminator, with the energy of each of the latter's layers. Raises
+    CheckpointError."""
+    states = {name: payload[name] for name in ("generator", "discriminator")}
+    weights.check_tensors(file, **states)
+    size = 32  # of CIFAR, the only sets of this task
+    generator, discriminator = (
+        weights.built(file, lambda place=place: build_gan(config.network, image_size=size)[place], state)
+        for place, state in enumerate(states.values())
+    )
+    regularizer = MHERegularizer(
+        raw_layers(discriminator), hidden=EnergyTerm(half_space=True), output=None, output_layer=False
+    )
+    energies = regularizer.layer_energies()
+    for name, network in (("generator", generator), ("discriminator", discriminator)):
+        network.eval()
+        for layer in network.modules():
+            if parametrize.is_parametrized(layer, "weight"):
+                parametrize.remove_parametrizations(layer, "weight")  # which have lines of their own else
+        yield from layer_lines(network, f"{config.network.name}, {name}", kind_width=16)
+        yield ""
+    yield "half-space energy of the discriminator, power 2, euclidean"
+    yield from (f"  {name:<24} {energy:.6f}" for name, energy in energies.items())
+
+
+def layer_lines(network: nn.Module, name: str, kind_width: int = 8) -> Iterator[str]:
     """Number of parameters, and each layer that has some."""
     yield f"network {name}: {sum(p.numel() for p in network.parameters()):,} parameters"
     for name, module in network.named_modules():
         own = list(module.parameters(recurse=False))
         if own:
-            shape = " x ".join(str(size) for size in own[0].shape)
-            yield f"  {name:<24} {type(module).__name__:<8} {shape:<20} {sum(p.numel() for p in own):>12,}"
+            largest, number = max(own, key=Tensor.numel), sum(p.numel() for p in own)
+            shape = " x ".join(str(size) for size in largest.shape)
+            yield f"  {name:<24} {type(module).__name__:<{kind_width}} {shape:<20} {number:>12,}"
 
 
 @torch.inference_mode()

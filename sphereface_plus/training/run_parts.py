@@ -68,6 +68,8 @@ class Run:
     """Gives named scalars, or raises BrokenModelError; None in the processes that do not validate."""
     validate_every: int | None = None
     """Steps between validations, the same in all processes; None for none."""
+    at_checkpoint: Callable[[int], None] | None = None
+    """Writes what a person looks at of the step, whenever a checkpoint was written; for the main process."""
     notes: Sequence[str] = ()
     """What a person should know before the first step, a sentence each."""
     start: dict[str, Any] | None = None

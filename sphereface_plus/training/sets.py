@@ -63,15 +63,16 @@ class FaceSet(CropDataset):
 
 
 class SmallImages:
-    """CIFAR or MNIST on the training device; run_parts.TrainingSet says what a run wants of it."""
+    """CIFAR or MNIST on the training device; run_parts.TrainingSet says what a run wants of it.
+
+    path: where it lies.
+    """
 
     left_out: str = ""
     notes: Sequence[str] = ()
 
-    def __init__(self, images: DeviceImages, config: ImageConfig) -> None:
-        data = config.data
-        self.images, self.seed, self.path = images, config.seed, data.path
-        self.augmentation = Augmentation(data.pad, data.border, data.flip)
+    def __init__(self, images: DeviceImages, augmentation: Augmentation, *, seed: int, path: str) -> None:
+        self.images, self.augmentation, self.seed, self.path = images, augmentation, seed, path
         self.classes = [str(label) for label in range(images.num_classes)]
 
     def __len__(self) -> int:

@@ -52,6 +52,8 @@ def save(run: Run, step: int) -> None:
     if step % run.config.train.checkpoint_every == 0:
         checkpoint.save(run.folder.at_step(step), payload)
     checkpoint.save(run.folder.last, payload)
+    if run.at_checkpoint is not None:
+        run.at_checkpoint(step)
 
 
 def diverged(run: Run, step: int) -> DivergedError:

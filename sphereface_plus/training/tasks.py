@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sphereface_plus.config import FaceConfig, ImageConfig, RunConfig
+from sphereface_plus.config import FaceConfig, GanConfig, ImageConfig, RunConfig
 from sphereface_plus.training.folder import RunFolder
 from sphereface_plus.words import counted, plural
 
@@ -153,7 +153,7 @@ def _build_image(
     return image.build(config, folder, processes)
 
 
-def _image_files(config: ImageConfig) -> Iterator[NeededFile]:
+def _image_files(config: ImageConfig | GanConfig) -> Iterator[NeededFile]:
     images = f"{EITHER} of {config.data.name}'s images; --set data.path=... names yours"
     yield "data.path", config.data.path, images
 
@@ -170,6 +170,29 @@ def _image_lines(file: Path, payload: dict[str, Any], config: ImageConfig) -> It
     from sphereface_plus.training import model_lines
 
     return model_lines.of_images(file, payload, config)
+
+
+def _build_gan(
+    config: GanConfig, folder: RunFolder, processes: Processes, point: dict[str, Any] | None
+) -> Run:
+    from sphereface_plus.training import gan
+
+    return gan.build(config, folder, processes)
+
+
+def _gan_provenance(payload: dict[str, Any], config: GanConfig) -> dict[str, str]:
+    images = TASKS["gan"].counted(payload["num_crops"], payload["identities"])
+    normalisation = config.network.discriminator_normalisation
+    return {
+        "data": f"{config.data.path}: {images}",
+        "loss": f"{config.loss.kind}, MHE weight {config.mhe.weight:g}, normalisation {normalisation}",
+    }
+
+
+def _gan_lines(file: Path, payload: dict[str, Any], config: GanConfig) -> Iterable[str]:
+    from sphereface_plus.training import model_lines
+
+    return model_lines.of_gans(file, payload, config)
 
 
 OF_CLASSIFIER = {"loss": "loss {:.3f}", "accuracy_without_margin": "accuracy {:.1%}"}
@@ -206,6 +229,25 @@ TASKS = {
         gentler=(*SGD, "a longer optimizer.warmup_steps", "a smaller mhe.hidden.weight"),
         result=lambda config: ACCURACY if config.data.validation_per_class else None,
         watched={**OF_CLASSIFIER, "test/accuracy": "test accuracy {:.2%}"},
+    ),
+    "gan": Task(
+        title="Generation of images",
+        thing="image",
+        group="class",
+        build=_build_gan,
+        needed_files=_image_files,
+        start=None,
+        provenance=_gan_provenance,
+        model_lines=_gan_lines,
+        output="generator's images or the discriminator's scores",
+        may_change=MAY_CHANGE - {"data.workers"} | {"data.path"},
+        after_divergence=frozenset({"discriminator.learning_rate", "generator.learning_rate", "mhe.weight"}),
+        gentler=(
+            "a lower discriminator.learning_rate",
+            "a lower generator.learning_rate",
+            "a smaller mhe.weight",
+        ),
+        watched={"discriminator_loss": "D {:.3f}", "generator_loss": "G {:.3f}"},
     ),
 }
 """By the name that a recipe's `task` gives it; config.TASKS holds their settings by the same names: a recipe

@@ -1,0 +1,128 @@
+"""Every setting of a training of generator and discriminator."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from sphereface_plus.config.common import RunConfig, TrainConfig
+from sphereface_plus.config.image import TermConfig
+from sphereface_plus.config.strict import Strict
+
+NormalisationName = Literal["none", "batch", "layer", "weight", "spectral"]
+
+
+class GanDataConfig(Strict):
+    name: Literal["cifar10", "cifar100"]
+    """Which set; it lives on the training device. Its labels are not used."""
+    path: str
+    """Where it lies: the official folder, or a folder or tar of train/<class>/ and test/<class>/."""
+    flip: bool = False
+    """Mirror real images with probability one half; SN-GAN and the released code do not."""
+
+
+class GanNetworkConfig(Strict):
+    """SN-GAN's standard CNN pair."""
+
+    name: Literal["sngan_table3", "chainer_gan_lib"] = "sngan_table3"
+    """The pair that the papers print, or the one in the released code, whose discriminator is wider."""
+    width: int = Field(default=64, gt=0)
+    """Channels of the generator before the image and of the discriminator after it; others are multiples."""
+    noise_size: int = Field(default=128, gt=0)
+    """Numbers that an image is made of."""
+    generator_normalisation: NormalisationName = "batch"
+    """Of the generator: maps over the batch or an image, or weights by their length or their largest singular
+    value."""
+    discriminator_normalisation: NormalisationName = "spectral"
+    """Of the discriminator, likewise; maps without a learnt factor."""
+
+
+class GradientPenaltyConfig(Strict):
+    """The discriminator's slope between real and generated images, squared distance from 1 (WGAN-GP)."""
+
+    weight: float = Field(default=10.0, gt=0)
+    """Its weight in the discriminator's loss."""
+    one_sided: bool = False
+    """Only slopes above 1; the published results are of both sides."""
+
+
+class GanLossConfig(Strict):
+    kind: Literal["standard", "hinge", "wasserstein"] = "standard"
+    """standard has the alternate cost of the generator, -log D(G(z)), as the paper trains."""
+    gradient_penalty: GradientPenaltyConfig | None = None
+    """WGAN-GP's, with any of these losses; none if not given."""
+    weight_clipping: float | None = Field(default=None, gt=0)
+    """Largest number in the kernels of the discriminator's convolutions after an update; 0.01 in SN-GAN's
+    comparison."""
+
+
+class GanTermConfig(TermConfig):
+    """MHE on the discriminator's layers, of their weights before any normalisation (Appendix G)."""
+
+    weight: float = Field(default=0.0, ge=0)
+    """Factor of the energy in the discriminator's loss; the paper names none."""
+    half_space: bool = True
+    """With every neuron's mirror image (section 3.4), as the paper has it; the released code means to, and
+    has the full space."""
+
+
+class AdamConfig(Strict):
+    """Adam; SN-GAN's settings A to F name these three and n_dis."""
+
+    learning_rate: float = Field(default=1e-4, gt=0)
+    """Constant over the run."""
+    beta1: float = Field(default=0.5, ge=0, lt=1)
+    """Share that the mean of the gradient keeps in a step."""
+    beta2: float = Field(default=0.999, ge=0, lt=1)
+    """Share that the mean of the squared gradient keeps in a step."""
+
+
+class GanConfig(RunConfig):
+    """A generator of images against a discriminator."""
+
+    in_words: ClassVar[str] = "a generator of images"
+
+    task: Literal["gan"]
+    """What is trained: a generator of images, against a discriminator."""
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Names the run folder, runs/<name>, unless --out is given."""
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """Initial weights, order of the images, noise and mini-batches of neurons follow from it."""
+    data: GanDataConfig
+    network: GanNetworkConfig = GanNetworkConfig()
+    loss: GanLossConfig = GanLossConfig()
+    mhe: GanTermConfig = GanTermConfig()
+    generator: AdamConfig = AdamConfig()
+    discriminator: AdamConfig = AdamConfig()
+    n_dis: int = Field(default=1, gt=0)
+    """Updates of the discriminator for one of the generator. A step is one of the discriminator; in step 0,
+    n_dis, 2 n_dis, ... the generator's comes first, as in the released code."""
+    average: float | None = Field(default=None, gt=0, lt=1)
+    """Share that an exponential moving average of the generator keeps at each of its updates, such as 0.999;
+    samples are then the average's. None: there is no average."""
+    train: TrainConfig
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> GanConfig:
+        train = self.train
+        if train.batch_size % train.accumulate:
+            raise ValueError(
+                f"train.batch_size {train.batch_size} is not divisible by train.accumulate {train.accumulate}"
+            )
+        if train.compile:
+            raise ValueError("train.compile: is not tried with this task; leave it false")
+        if train.precision == "fp16":
+            raise ValueError("train.precision: fp16 needs scaled losses, which this task lacks; set fp32")
+        if self.loss.gradient_penalty is not None and self.network.discriminator_normalisation == "batch":
+            raise ValueError(
+                "loss.gradient_penalty is on each image's own gradient, and batch normalisation makes them "
+                "depend on each other; set network.discriminator_normalisation to another"
+            )
+        normalised = self.network.discriminator_normalisation in ("weight", "spectral")
+        if self.loss.weight_clipping is not None and normalised:
+            raise ValueError(
+                "loss.weight_clipping has no effect on weights that network.discriminator_normalisation "
+                f"{self.network.discriminator_normalisation} scales; drop one of them"
+            )
+        return self

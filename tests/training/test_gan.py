@@ -1,0 +1,164 @@
+"""Whole runs of generator and discriminator on a tiny CIFAR, through the command: what they write, that they
+go on exactly, and what they say where something is wrong."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from click.testing import CliRunner
+from PIL import Image
+
+from sphereface_plus import checkpoint, config
+from sphereface_plus.__main__ import cli
+from sphereface_plus.config import to_dict
+from sphereface_plus.data.noise import sample_noise
+from sphereface_plus.processes import start
+from sphereface_plus.training import gan
+from sphereface_plus.training.folder import RunFolder
+from sphereface_plus.training.gan_learner import GanLearner
+from sphereface_plus.training.logs import read_log
+from sphereface_plus.training.samples import grid_of
+from tests.training.gan_set import gan_config, write_cifar
+from tests.training.test_another_task import assert_same, numbers
+
+
+@pytest.fixture(scope="module")
+def tiny_cifar(tmp_path_factory):
+    return write_cifar(tmp_path_factory.mktemp("cifar"))
+
+
+@pytest.fixture
+def call(tiny_cifar, tmp_path):
+    """call("train", "--out", folder, ..., code=1): the command with the recipe; what it said."""
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text(yaml.safe_dump(to_dict(gan_config(**{"data.path": str(tiny_cifar)}))))
+
+    def call(command, *arguments, code=0):
+        result = CliRunner().invoke(cli, [command, str(recipe), *map(str, arguments)])
+        assert result.exit_code == code, (result.output, result.exception)
+        return result.output
+
+    return call
+
+
+def test_a_run_writes_checkpoints_and_a_grid_of_samples_with_each(call, tmp_path):
+    said = call("train", "--out", tmp_path / "run")
+    assert "data: 30 images of 10 classes" in said
+    assert f"note: 64 samples are written to {tmp_path / 'run' / 'samples'} with each checkpoint\n" in said
+    assert "network: sngan_table3, " in said
+    assert " parameters of the generator and " in said
+    lines = read_log(tmp_path / "run" / "log.jsonl")
+    assert f"step 0/6  D {lines[0]['discriminator_loss']:.3f}  G {lines[0]['generator_loss']:.3f}  " in said
+    assert ["generator_loss" in line for line in lines] == [True, False] * 3
+    names = sorted(path.name for path in (tmp_path / "run" / "samples").iterdir())
+    assert names == ["step_00000004.png", "step_00000006.png"]
+    payload = checkpoint.load(tmp_path / "run")
+    saved = config.from_dict(payload["config"])
+    run = gan.build(saved, RunFolder(tmp_path / "other"), start("cpu"))
+    run.learner.load_state_dict(payload)
+    expected = grid_of(run.learner.sampled(sample_noise(4, 64, 5)), 8)
+    with Image.open(tmp_path / "run" / "samples" / "step_00000006.png") as grid:
+        assert np.array_equal(np.asarray(grid), expected)
+
+
+@pytest.mark.parametrize("stop_at", [2, 5])  # after an update of both, and after one of one
+def test_a_stopped_run_goes_on_bit_for_bit(call, tmp_path, monkeypatch, stop_at):
+    settings = ["--set", "loss.gradient_penalty={}", "--set", "train.accumulate=2"]
+    call("train", "--out", tmp_path / "whole", *settings)
+    update = GanLearner.update
+
+    def interrupted(learner, batch, step):
+        if step == stop_at - 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return update(learner, batch, step)
+
+    monkeypatch.setattr(GanLearner, "update", interrupted)
+    said = call("train", "--out", tmp_path / "parts", *settings, code=130)
+    monkeypatch.setattr(GanLearner, "update", update)
+    assert f"stopped and saved at step {stop_at} of 6" in said
+    torch.manual_seed(99)  # what another process would have
+    call("train", "--out", tmp_path / "parts", "--resume", *settings)
+    assert numbers(tmp_path / "parts") == numbers(tmp_path / "whole")
+    assert_same(checkpoint.load(tmp_path / "parts"), checkpoint.load(tmp_path / "whole"))
+    last = "samples/step_00000006.png"
+    assert (tmp_path / "parts" / last).read_bytes() == (tmp_path / "whole" / last).read_bytes()
+
+
+def test_a_loss_that_is_not_finite_is_told_with_what_to_try(call, tmp_path):
+    out, plain = tmp_path / "run", ("--set", "network.discriminator_normalisation=none", "--set", "n_dis=1")
+    said = call("train", "--out", out, "--set", "discriminator.learning_rate=1e30", *plain, code=3)
+    assert (
+        "step 1: the generator's loss is not finite; its batch (paths, labels) and the state before" in said
+    )
+    assert (
+        "try a lower discriminator.learning_rate, a lower generator.learning_rate or a smaller mhe.weight"
+        in said
+    )
+    gentler = ["--set", "discriminator.learning_rate=0.001"]
+    assert "trained, 6 steps" in call("train", "--out", out, "--resume", *plain, *gentler)
+
+
+def test_an_update_that_breaks_a_network_is_not_a_checkpoint(call, tmp_path):
+    settings = ["--set", "discriminator.learning_rate=1e38", "--set", "train.checkpoint_every=1"]
+    settings += ["--set", "network.discriminator_normalisation=none"]
+    said = call("train", "--out", tmp_path / "run", *settings, code=3)
+    said = said.partition("step 0: ")[2]
+    assert said.startswith(
+        "the update made the generator's images or the discriminator's scores infinite, the run"
+    )
+    assert "Try a lower discriminator.learning_rate or a lower generator.learning_rate; after a" in said
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert not (tmp_path / "run" / "samples").exists()
+
+
+def test_show_tells_layers_and_energies_of_both_networks(call, tmp_path):
+    call("train", "--out", tmp_path / "run")
+    shown = CliRunner().invoke(cli, ["show", str(tmp_path / "run")]).output
+    assert "  loss       standard, MHE weight 0.5, normalisation spectral\n" in shown
+    assert "network sngan_table3, generator: " in shown
+    assert "  convolutions.0           Conv2d           2 x 3 x 3 x 3                  56\n" in shown
+    assert "parametrizations" not in shown
+    energies = [line.split() for line in shown.partition("half-space energy of")[2].splitlines()[1:]]
+    assert [name for name, _ in energies] == [f"convolutions_{number}" for number in range(7)]
+    payload = checkpoint.load(tmp_path / "run")
+    checkpoint.save(tmp_path / "bad.pt", payload | {"discriminator": payload["generator"]})
+    shown = CliRunner().invoke(cli, ["show", str(tmp_path / "bad.pt")]).output
+    assert "its config and its weights do not go together" in shown
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (["train.compile=true"], "train.compile: is not tried with this task"),
+        (["train.precision=fp16"], "train.precision: fp16 needs scaled losses, which this task lacks"),
+        (["train.accumulate=3"], "train.batch_size 8 is not divisible by train.accumulate 3"),
+        (["loss.weight_clipping=0.01"], "loss.weight_clipping has no effect on weights that network"),
+        (
+            ["loss.gradient_penalty={}", "network.discriminator_normalisation=batch"],
+            "batch normalisation makes them depend on each other",
+        ),
+        (["data.name=mnist"], "data.name: must be 'cifar10' or 'cifar100', got 'mnist'"),
+        (["n_dos=2"], "n_dos: is not a setting; did you mean n_dis?"),
+        (["data.path=nowhere"], "data.path nowhere: there is no such file or folder of cifar10's images"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_name(call, tmp_path, settings, says):
+    changes = [part for setting in settings for part in ("--set", setting)]
+    assert says in call("train", "--out", tmp_path / "run", *changes, code=1)
+
+
+def test_fp16_that_auto_takes_on_a_gpu_is_refused_with_what_to_set(tmp_path):
+    settings = gan_config()
+    settings = settings.model_copy(update={"train": settings.train.model_copy(update={"precision": "fp16"})})
+    with pytest.raises(config.ConfigError, match=r"--set train\.precision=fp32"):
+        gan.build(settings, RunFolder(tmp_path), start("cpu"))
+
+
+def test_its_settings_are_listed():
+    listed = CliRunner().invoke(cli, ["settings"]).output
+    assert "\n\nGeneration of images\n\ntask  gan  (required)\n" in listed
+    assert "\nloss.gradient_penalty  (optional)\n" in listed
+    assert "\nmhe.half_space  true|false = true\n" in listed
