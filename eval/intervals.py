@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sphereface_plus.data import streams
+
 from .people import People
 
 RESAMPLES = 10_000
@@ -229,7 +231,7 @@ def paired_difference(
     are then multiplied by sqrt(design effect x factor of few people), which for many pairs is to divide their
     number by it. people: who is on the pairs; None where they count as independent.
     """
-    generator = np.random.default_rng(seed)
+    generator = streams.generator(seed, streams.RESAMPLED_PAIRS)
     folds, sizes = np.unique(fold, return_counts=True)
     common = math.lcm(*sizes.tolist())  # a pair counts 1 / (folds * size), or common / size whole units
     units = common // sizes.astype(object)

@@ -70,8 +70,8 @@ ARROWS = {
     "data_prep.layouts data_prep.options data_prep.packing data_prep.pairs_command data_prep.settings "
     "data_prep.unpacking model_files outputs path_checks words",
     "data_prep.doctor": "commands.model_argument commands.progress data.crops data.faces data.formats "
-    "data_prep.doubts data_prep.dropped data_prep.errors data_prep.packing embedding errors files pages "
-    "path_checks words",
+    "data.streams data_prep.doubts data_prep.dropped data_prep.errors data_prep.packing embedding errors "
+    "files pages path_checks words",
     "data_prep.drawing": "",
     "data_prep.drawn": "data.streams data_prep.drawing data_prep.errors data_prep.landmarks_file "
     "data_prep.workers files outputs words",
@@ -83,7 +83,7 @@ ARROWS = {
     # training uses it too. First the numbers, then commands that share eval/, then the rooms of others.
     "eval.statistics": "",
     "eval.people": "data.formats.pairs data.trained_on",
-    "eval.intervals": "eval.people",
+    "eval.intervals": "data.streams eval.people",
     "eval.point_intervals": "eval.intervals eval.people eval.statistics",
     "eval.options": "commands.model_options",
     "eval.search": "eval.errors processes",

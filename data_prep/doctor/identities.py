@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sphereface_plus.data import streams
+
 from .duplicates import CHUNK, close, components
 from .findings import Entry, Finding
 
@@ -36,7 +38,7 @@ class Likeness:
 
 def likeness(embeddings: np.ndarray, labels: np.ndarray, seed: int = 0) -> Likeness:
     """From unit embeddings (N, D) and labels (N,), where a zero row is a crop without an embedding."""
-    random = np.random.default_rng(seed)
+    random = streams.generator(seed, streams.COMPARED_CROPS)
     there = np.flatnonzero(embeddings.any(axis=1))
     first, second = random.choice(there, (2, SAMPLE))
     strangers = labels[first] != labels[second]

@@ -7,10 +7,12 @@ not in their number of places.
 The ids 2 and 3 are given twice, to faces and to images, which no run trains on together. A drawn set repeats
 the ids of a training. Person 5 of a set drawn with seed 0 comes from the same numbers as the order of epoch 5
 of a training with seed 0. One draws looks from them and the other a permutation; the ids stay as they are,
-so that sets and trainings stay what they were. A pairs list repeats them, too.
+so that sets and trainings stay what they were. A pairs list repeats them, too. The id 0 without a place gives
+the numbers of the seed alone: streams that drew them before they had a name keep them so.
 
-Initial weights come from torch's own generator, and the energies draw by keys of their own
-(mhe/objective.py, mhe/minibatch.py).
+A drawn person, and a photo, has a seed that was drawn from its stream (data_prep/drawing/people.py). Initial
+weights come from torch's own generator, and the energies draw by keys of their own (mhe/objective.py,
+mhe/minibatch.py).
 """
 
 from __future__ import annotations
@@ -58,6 +60,12 @@ DRAWN_DISTRACTORS = 3
 DISTRACTOR_ORDER = 5
 """The order of a set of distractors. Place: set (eval/megaface/challenge.py), or number of the order
 (eval/identify/numbers.py)."""
+RESAMPLED_PAIRS = 0
+"""Pairs of the bootstrap of a difference. No place (eval/intervals.py)."""
+
+# The doctor's look at a set (data_prep/doctor/identities.py)
+COMPARED_CROPS = 0
+"""Strangers, and halves of identities, whose cosines say how alike people are. No place."""
 
 # A pairs list of somebody's own photos (data_prep/pair_choice.py)
 VERIFIED_PEOPLE = 0

@@ -1,9 +1,12 @@
 """The random streams: apart where they serve together, and the numbers that they always were."""
 
+import re
+
 import numpy as np
 import pytest
 
 from sphereface_plus.data import streams
+from tests.our_imports import OURS
 
 # name, place, the first three numbers below a million of seed 7. Written down when NumPy was called by ids.
 KNOWN = [
@@ -24,6 +27,8 @@ KNOWN = [
     ("DRAWN_PAIRS", (), [281321, 277970, 152857]),
     ("DRAWN_DISTRACTORS", (3,), [23875, 691619, 461058]),
     ("DISTRACTOR_ORDER", (3,), [640170, 422555, 498650]),
+    ("RESAMPLED_PAIRS", (), [944904, 625095, 684179]),
+    ("COMPARED_CROPS", (), [944904, 625095, 684179]),
     ("VERIFIED_PEOPLE", (), [944904, 625095, 684179]),
     ("PAIRED_PHOTOS", (3,), [594961, 516785, 214468]),
 ]
@@ -43,7 +48,8 @@ TOGETHER = {
         "SAMPLE_NOISE",
     ],
     "a drawn set": ["DRAWN_TRAINING", "DRAWN_TEST", "DRAWN_PAIRS", "DRAWN_DISTRACTORS"],
-    "a measurement": ["DISTRACTOR_ORDER"],
+    "a measurement": ["DISTRACTOR_ORDER", "RESAMPLED_PAIRS"],
+    "the doctor": ["COMPARED_CROPS"],
     "a pairs list of one's own photos": ["VERIFIED_PEOPLE", "PAIRED_PHOTOS"],
 }
 
@@ -66,6 +72,28 @@ def test_each_stream_begins_as_it_always_did(name, place, numbers):
     assert streams.generator(7, stream, *place).integers(0, 10**6, 3).tolist() == numbers
     again = np.random.Generator(np.random.PCG64(streams.key(7, stream, *place)))
     assert again.integers(0, 10**6, 3).tolist() == numbers
+
+
+def test_numbers_are_drawn_from_streams_alone(repository):
+    """Except for what a drawn person or photo does with its own seed, the counters of data/images.py, and the
+    energies, which import nothing of data/ and draw by keys of their own."""
+    allowed = ["data_prep/drawing/hair.py", "data_prep/drawing/photo.py"]
+    allowed += ["sphereface_plus/data/images.py", "sphereface_plus/data/streams.py"]
+    starts = re.compile(r"\b(default_rng|SeedSequence|RandomState|PCG64|Philox)\(|\bimport random\b")
+    found = [
+        str(path.relative_to(repository))
+        for folder in OURS
+        for path in (repository / folder).rglob("*.py")
+        if starts.search(path.read_text(encoding="utf-8"))
+    ]
+    assert [name for name in sorted(found) if not name.startswith("sphereface_plus/mhe/")] == allowed
+
+
+def test_the_seed_alone_is_the_id_0_without_a_place():
+    """Why streams that drew from default_rng(seed) before they had a name are numbered 0."""
+    for seed in (0, 7, 2**32, 2**70):
+        expected = np.random.default_rng(seed).integers(0, 10**6, 3)
+        assert streams.generator(seed, 0).integers(0, 10**6, 3).tolist() == expected.tolist()
 
 
 def test_a_place_of_zero_is_no_place_to_numpy():
