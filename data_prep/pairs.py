@@ -14,8 +14,8 @@ import io
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -27,11 +27,13 @@ from sphereface_plus.data.trained_on import same_name
 from sphereface_plus.files import NewFiles
 from sphereface_plus.words import counted
 
-from .alignment import ALIGNMENT_TEMPLATES
 from .errors import PrepError
 from .pair_choice import Choice, choose
+from .whole_crops import unusable
 
 PAIRS, VERIFIED = "pairs.csv", "verified.txt"
+NAMED = 5
+"""Images that cannot be used, of which a message names so many."""
 RECIPE, MIN_IMAGES = "configs/face/lfw.yaml", 3
 """What to train first: minutes on a CPU; and the crops of a person that it asks for."""
 
@@ -46,6 +48,8 @@ class Written:
     """Photo keys of each identity that may be compared."""
     left_out: int
     """Photos that could be compared with nobody's: their name is another's, too, or no list can hold it."""
+    unusable: dict[str, str] = field(default_factory=dict)
+    """Path of an image that is in no pair, as it is broken or of another size -> why."""
 
 
 def write_pairs(
@@ -56,14 +60,18 @@ def write_pairs(
     folds: int | None = None,
     pairs: int | None = None,
     seed: int = 0,
+    progress: Callable[[int, int, int], None] | None = None,
 ) -> Written:
     """Writes both files into the folder `out`, or none of them, of the crops in `source`, in a form that
     training reads (faces.py). What is asked for: pair_choice.choose.
 
-    Raises PrepError where there are too few people or photos, and what FaceCrops.open raises.
+    progress: as of whole_crops.unusable.
+    Raises PrepError where there are too few people or photos, or photos instead of crops, and what
+    FaceCrops.open raises.
     """
     crops = FaceCrops.open(source)
-    photos = _comparable(crops)
+    wrong = unusable(crops, source, progress)
+    photos = _comparable(crops, wrong)
     try:
         choice = choose([len(keys) for keys in photos], share=share, folds=folds, pairs=pairs, seed=seed)
     except PrepError as error:
@@ -80,15 +88,22 @@ def write_pairs(
         new.open(out / PAIRS).write(text.getvalue().encode())
         names = (f"{crops.identities[person]}\n" for person in choice.people)
         new.open(out / VERIFIED).write("".join(names).encode())
-    return Written(crops, choice, photos, len(crops.keys) - sum(map(len, photos)))
+    left_out = len(crops.keys) - len(wrong) - sum(map(len, photos))
+    return Written(
+        crops, choice, photos, left_out, {str(crops.paths[index]): why for index, why in wrong.items()}
+    )
 
 
-def _comparable(crops: FaceCrops) -> list[list[str]]:
-    """Photo keys of each identity, sorted, that name one photo; of people whom no name takes for another."""
+def _comparable(crops: FaceCrops, wrong: Container[int]) -> list[list[str]]:
+    """Photo keys of each identity, sorted, that name one photo; of people whom no name takes for another.
+
+    wrong: indices of images that cannot be used."""
     often = Counter(crops.keys)
     people = Counter(map(same_name, crops.identities))
     photos: list[list[str]] = [[] for _ in crops.identities]
-    for key, label in zip(crops.keys, crops.labels, strict=True):
+    for index, (key, label) in enumerate(zip(crops.keys, crops.labels, strict=True)):
+        if index in wrong:
+            continue
         name = crops.identities[label]
         alone = often[key] == 1 and people[same_name(name)] == 1
         if alone and _is_one_line(key) and _is_one_line(name):
@@ -107,7 +122,7 @@ def _written(key: str) -> str:
 
 
 def told(written: Written, source: Path, out: Path) -> Iterator[str]:
-    """What was made, and the two commands that come next."""
+    """What was made, and the commands that come next."""
     choice, crops = written.choice, written.crops
     others = len(crops.identities) - len(choice.people)
     kind = len(choice.pairs) // 2
@@ -134,13 +149,16 @@ def told(written: Written, source: Path, out: Path) -> Iterator[str]:
             f"  {counted(written.left_out, 'photo')} not compared: their name, or their person's, is that of "
             "another, too, or has a line end or a space at its end"
         )
-    known = {(template.height, template.width) for template in ALIGNMENT_TEMPLATES.values()}
-    if crops.template is None and crops.size not in known:
-        align = f"python -m data_prep align {shlex.quote(str(source))} CROPS"
-        yield (
-            f"  the images are {crops.size[0]}x{crops.size[1]}, as no crops of align are: if they are "
-            f"photos, align them first ({align}), and give CROPS here"
-        )
+    if written.unusable:
+        images = counted(len(written.unusable), "image")
+        yield f"  {images} in no pair, and a training would stop there:"
+        yield from (f"    {path}: {why}" for path, why in list(written.unusable.items())[:NAMED])
+        if len(written.unusable) > NAMED:
+            yield f"    and {len(written.unusable) - NAMED:,} more"
+        yield "next: take them out, as the doctor proposes, and give this command again"
+        doctor = ["python", "-m", "data_prep", "doctor", str(source), f"reports/{out.resolve().name}"]
+        yield f"  {shlex.join(doctor)}"
+        return
     yield "next: train on the others, and verify"
     yield from (f"  {shlex.join(command)}" for command in commands(written, source, out))
 

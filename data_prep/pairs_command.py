@@ -51,12 +51,20 @@ def pairs(
     check_folder(out)
     check_source(source, CROPS)
 
+    from sphereface_plus.commands.progress import show_progress
+
     from .packing import about_set, sentences
     from .pairs import told, write_pairs
 
     asked = {"share": share, "folds": folds, "pairs": pairs, "seed": seed}
-    with claimed(out, "python -m data_prep pairs", crops=source, **asked), sentences():
-        written = write_pairs(source, out, share=share, folds=folds, pairs=pairs, seed=seed)
+    with (
+        claimed(out, "python -m data_prep pairs", crops=source, **asked),
+        sentences(),
+        show_progress("crops", "that cannot be used") as progress,
+    ):
+        written = write_pairs(
+            source, out, share=share, folds=folds, pairs=pairs, seed=seed, progress=progress
+        )
     for line in told(written, source, out):
         click.echo(line)
     for sentence in about_set(written.crops.left_out, written.crops.notes):

@@ -75,8 +75,10 @@ ARROWS = {
     "data_prep.drawing": "",
     "data_prep.drawn": "data.streams data_prep.drawing data_prep.errors data_prep.landmarks_file "
     "data_prep.workers files outputs words",
-    "data_prep.pairs": "config data.faces data.formats.keys data.trained_on data_prep.alignment "
-    "data_prep.errors data_prep.pair_choice files words",
+    "data_prep.pairs": "config data.faces data.formats.keys data.trained_on data_prep.errors "
+    "data_prep.pair_choice data_prep.whole_crops files words",
+    "data_prep.whole_crops": "data.crops data.faces data.formats.packs data_prep.alignment data_prep.errors "
+    "data_prep.workers",
     "data_prep.pair_choice": "data.streams data_prep.errors data_prep.pairing words",
     "data_prep.pairing": "",
     # What is measured: eval prepares raw photos with data_prep; the k-fold accuracy is the library's, as

@@ -162,14 +162,6 @@ def test_crops_of_another_size_and_people_of_few_are_trained_on_as_they_are(tmp_
     assert "--set network.input.width=112 --set data.min_images=1 --out runs/mine" in said
 
 
-def test_images_of_no_known_size_may_be_photos(tmp_path, run):
-    for number in range(48):
-        write_crop(tmp_path / f"photos/{number // 4}/{number}.png", number, (50, 60))
-    said = run(tmp_path / "photos", tmp_path / "mine").stdout
-    assert "  the images are 50x60, as no crops of align are: if they are photos, align them first" in said
-    assert "--set network.input.height=50 --set network.input.width=60" in said
-
-
 def test_photos_that_share_a_name_and_people_who_do_are_not_compared(tmp_path, run):
     root = of_ten_people(tmp_path / "crops")
     write_crop(root / "person 1/0.jpg", 99, (112, 96))  # the key of 0.png
@@ -192,7 +184,7 @@ def test_a_name_that_ends_like_an_images_stays_whole(tmp_path):
 
 def test_too_few_people_and_what_is_no_set_of_crops_are_one_sentence(tmp_path, run):
     for person in "ab":
-        write_crop(tmp_path / f"crops/{person}/1.png", 0)
+        write_crop(tmp_path / f"crops/{person}/1.png", 0, (112, 96))
     with pytest.raises(PrepError, match="crops: four people are needed, two of them with two photos"):
         write_pairs(tmp_path / "crops", tmp_path / "mine")
     for source in ("crops", "nowhere"):
