@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
 from sphereface_plus.files import text_of
+from sphereface_plus.words import counted
 
 from .errors import PhotosError
 
@@ -47,4 +48,22 @@ def read_groups(path: Path) -> Groups:
         if of.get(cells[0], cells[1:]) != cells[1:]:
             raise PhotosError(f"{path}: line {number} puts {cells[0]} in another group than a line before")
         of[cells[0]] = cells[1:]
+    if not of:
+        raise PhotosError(f"{path}: has a header and names nobody; give it a line for each person")
     return Groups(path, header[1:], of)
+
+
+def check_some(groups: Groups, people: Iterable[str | None]) -> None:
+    """Raises PhotosError where none of these people is in the CSV. None: somebody without a name."""
+    there = sorted({name for name in people if name is not None})
+    if not there:
+        raise PhotosError(
+            f"{groups.file}: the photos do not say who is on them, so that nobody can be put in a group; "
+            "leave out --groups"
+        )
+    if groups.of.keys().isdisjoint(there):
+        raise PhotosError(
+            f"{groups.file}: has groups of {counted(len(groups.of), 'person')}, such as "
+            f"{next(iter(groups.of))}, and of nobody who is measured, such as {there[0]}; names must be "
+            "written as those of the photos"
+        )

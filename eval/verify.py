@@ -19,7 +19,7 @@ from sphereface_plus.outputs import claimed
 
 from . import report as reports
 from .errors import PhotosError
-from .groups import read_groups
+from .groups import Groups, check_some, read_groups
 from .model import Embedded, ModelAsked, embed_photos
 from .pair_groups import pair_groups
 from .pair_notes import pair_notes
@@ -61,8 +61,9 @@ def verify(asked: Verification) -> Path:
         pairs, images = _pairs_and_images(asked)
         protocol = PROTOCOLS[asked.protocol]
         fold, folds_are = _folds(pairs, asked.pairs_file, protocol)
+        groups = _groups(asked, pairs)
         embedded = embed_photos(asked.model, pairs.photos, images, protocol.flip, asked.out)
-        report = _measured(asked, pairs, fold, folds_are, embedded)
+        report = _measured(asked, pairs, fold, folds_are, embedded, groups)
         reports.write(public(report, names=asked.public_names), asked.out / PUBLIC, None)
         return reports.write(report, asked.out, embedded.files if asked.thumbnails else None)
 
@@ -97,8 +98,22 @@ def _pairs_and_images(asked: Verification) -> tuple[Pairs, Path | None]:
     return read_bin(file).pairs, file
 
 
+def _groups(asked: Verification, pairs: Pairs) -> Groups | None:
+    """The groups of people, where asked for. Raises PhotosError where none of the people is in the pairs."""
+    if asked.groups is None:
+        return None
+    groups = read_groups(asked.groups)
+    check_some(groups, names_of(pairs).values())
+    return groups
+
+
 def _measured(
-    asked: Verification, pairs: Pairs, fold: np.ndarray, folds_are: str, embedded: Embedded
+    asked: Verification,
+    pairs: Pairs,
+    fold: np.ndarray,
+    folds_are: str,
+    embedded: Embedded,
+    groups: Groups | None,
 ) -> dict[str, Any]:
     """The report."""
     keys, protocol, people = pairs.photos, PROTOCOLS[asked.protocol], people_of(pairs)
@@ -132,12 +147,10 @@ def _measured(
         training=compare_with_training(pairs, embedded.trained_on, embedded.files),
         environment=record(gpu=embedded.runs_on == "cuda"),
     )
-    if asked.groups is not None:
+    if groups is not None:
         name_of = names_of(pairs)
         names = ([name_of[key] for key in pairs.first], [name_of[key] for key in pairs.second])
-        report["per_group"] = pair_groups(
-            names, people, pairs.genuine, outcome.correct, read_groups(asked.groups)
-        )
+        report["per_group"] = pair_groups(names, people, pairs.genuine, outcome.correct, groups)
     return report
 
 

@@ -68,6 +68,8 @@ def named_photos(role: str, place: Path) -> NamedPhotos:
     if images.clashes:
         raise _twice(place, list(images.clashes.values()))
     listed = None if place.suffix == ".bin" else listed_crops(place)
+    if listed is None and not images.files:
+        raise PhotosError(f"{place}: holds no image; {role} need one at least")
     if listed is None:
         return NamedPhotos(role, place, list(images.files), [""] * len(images.files), images)
     return _listed(role, place, images, listed.names, listed.identities, listed.crops)

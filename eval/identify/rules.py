@@ -9,7 +9,7 @@ photos that are equal, byte by byte, the first stays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from sphereface_plus.data.trained_on import same_name
 from sphereface_plus.words import counted
 
 from ..errors import PhotosError
+from ..groups import Groups, check_some
 from ..model import Embedded
 from ..photos import first_three
 from .copies import copies_in
@@ -55,6 +56,20 @@ class PhotoSet:
 
 Note = dict[str, Any]
 """`words` with the count at their end, `count`, `role`, and `examples`, photo keys or names of people."""
+
+
+def check_people(found: Mapping[str, NamedPhotos], groups: Groups | None) -> None:
+    """Raises PhotosError, before anything is embedded, where nobody could be taken for somebody else, and
+    where `groups` says nothing of the people who are searched for. found: by their roles."""
+    gallery, probes = found["gallery"], found.get("probes")
+    searched_for = gallery if probes is None else probes
+    if len({*gallery.people, *searched_for.people}) < 2 and found.keys() <= {"gallery", "probes"}:
+        raise PhotosError(
+            f"{gallery.place}: shows one person, {gallery.people[0]}, who cannot be taken for anybody "
+            "else: two people at least are needed; add people, or give --distractors"
+        )
+    if groups is not None:
+        check_some(groups, searched_for.people)
 
 
 def check_rows(sets: Sequence[PhotoSet]) -> None:

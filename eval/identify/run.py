@@ -30,7 +30,7 @@ from .groups import per_group
 from .measured import Measured
 from .named_photos import NamedPhotos, named_photos
 from .numbers import Searches, by_distractors, closed_set, open_set, per_identity, reference
-from .rules import PhotoSet, apply_rules, check_rows
+from .rules import PhotoSet, apply_rules, check_people, check_rows
 
 COUNT = 10
 """Others that are kept of each search."""
@@ -89,6 +89,7 @@ def run(asked: Identification) -> tuple[dict[str, Any], Path]:
         found = {role: named_photos(role, place) for role, place in roles.items()}
         if not model and (photos := [each for each in found.values() if each.images is not None]):
             raise PhotosError(f"{photos[0].place}: holds no embeddings, so that a --model is needed for them")
+        check_people(found, groups)
         sets = {role: _embedded(asked, photos) for role, photos in found.items()}
         check_rows(list(sets.values()))
         gallery, probes = sets["gallery"], sets.get("probes")

@@ -83,7 +83,10 @@ def distractors_of_lists(asked: Asked) -> dict[int, dict[int, TemplateList]] | N
 def paths_in(asked: Asked, folder: Path) -> list[str]:
     """All images of a folder that has no list, or all images that it has features of."""
     if asked.model is not None:
-        return sorted(find_images(folder).files)
+        files = find_images(folder).files
+        if not files:
+            raise MegaFaceError(f"{folder}: holds no image; give a folder of photos or crops")
+        return sorted(files)
     suffix = asked.suffix
     if suffix is None:
         raise MegaFaceError(

@@ -63,6 +63,12 @@ def crops_of_folders(path: Path) -> FolderCrops:
             notes.append(f"{number} beside the people's folders left out, first {first}")
         notes += taken_for_one(Counter(name for name, _ in images), "image", AS_A_LIST)
         return FolderCrops(images, lost, notes)
+    if deeper is None and (flat := sorted(entry.name for entry in shown if _is_image(entry))):
+        raise CropsError(
+            f"{path}: expected {MANIFEST} or images in identity/image folders, and its images "
+            f"({flat[0][:200]}) lie beside each other; put those of each person in a folder, or give "
+            f"{path.parent} if {path.name} is a person"
+        )
     if deeper is None:
         raise CropsError(f"{path}: expected {MANIFEST} or images in identity/image folders, found neither")
     person, album = deeper.relative_to(path).parts[0], deeper.parent

@@ -132,7 +132,7 @@ def test_a_manifest_of_several_warps_comes_with_a_note(crops_folder):
 def test_a_folder_without_identities_is_refused(tmp_path, write_crop):
     write_crop(tmp_path / "loose.png", np.random.default_rng(0))
     with pytest.raises(
-        CropsError, match=r"expected manifest\.csv or images in identity/image folders, found neither"
+        CropsError, match=r"or images in identity/image folders, and its images \(loose\.png\) lie beside"
     ):
         FaceCrops.open(tmp_path)
 

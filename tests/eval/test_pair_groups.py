@@ -102,3 +102,17 @@ def test_verify_has_the_table_and_publishes_no_names(lfw_lists, embeddings_file,
     assert '"per_group"' in public
     assert "Nobody_Here" not in public
     assert str(tmp_path) not in public
+
+
+def test_verify_refuses_groups_of_nobody_in_the_pairs(lfw_lists, embeddings_file, run_eval, tmp_path):
+    pairs = lfw_lists / "pairs.txt"
+    asked = "--pairs", pairs, "--model", embeddings_file(pairs), "--groups", tmp_path / "groups.csv"
+    for text, message in (
+        ("identity,sex\n", "groups.csv: has a header and names nobody; give it a line for each person"),
+        (
+            "identity,sex\nZoe,f\n",
+            "groups.csv: has groups of 1 person, such as Zoe, and of nobody who is measured, such as Person_",
+        ),
+    ):
+        (tmp_path / "groups.csv").write_text(text)
+        assert message in run_eval("verify", *asked, "--out", tmp_path / "out", code=1).output

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -175,3 +176,16 @@ def test_the_page_shows_both_kinds_of_numbers_and_the_public_one_names_nobody(ki
     for private in ("Bob_2", "N00", str(kit)):
         assert private not in public
     assert json.loads((kit / "out/public/report.json").read_text())["results"] == report_of(kit)["results"]
+
+
+@pytest.mark.parametrize("empty", ["probes", "distractors"])
+def test_a_folder_without_images_is_one_sentence(empty, tmp_path):
+    for name in ("probes", "distractors"):
+        (tmp_path / name / "Ann").mkdir(parents=True)
+        if name != empty:
+            cv2.imwrite(str(tmp_path / name / "Ann/1.png"), np.full((112, 96, 3), 90, np.uint8))
+            cv2.imwrite(str(tmp_path / name / "Ann/2.png"), np.full((112, 96, 3), 95, np.uint8))
+    result = called(tmp_path, "--model", "pixels")
+    assert result.exit_code == 1
+    message = f"error: {tmp_path / empty}: holds no image; give a folder of photos or crops\n"
+    assert result.output.endswith(message)
