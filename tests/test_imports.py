@@ -32,7 +32,8 @@ ARROWS = {
     "data.formats": "errors files words",
     "data": "config data.formats errors outputs words",
     "networks": "config errors",
-    "losses": "config.losses losses.dense_head losses.head processes",
+    "losses": "config.losses losses.dense_head losses.head losses.rows processes",
+    "losses.rows": "processes",
     "losses.head": "losses.output",  # a head knows no margin's rule
     "losses.dense_head": "losses.angle losses.head losses.output",
     "losses.gan": "",

@@ -3,8 +3,17 @@
 A loss with prototypes has two parts. The rule of its margin says what the target's product becomes, from its
 angle, lengths or the product itself, and perhaps what becomes of the others; each rule stands in its loss's
 file. The head does the rest, and is the only one that sees all C classes of a batch: it gives out nothing of
-the shape (B, C). A head that makes the products in chunks of classes, or holds a share of the prototypes, can
-take the dense one's place: build_loss(..., head=...).
+the shape (B, C). Another head can take the dense one's place, build_loss(..., head=...):
+
+    one that makes the products in chunks of classes: every loss, energy and checkpoint stays as it is
+    one whose process holds a share of the prototypes, together with its `rows` (rows.py): the same loss and
+        gradients of softmax, A-, L- and AM-Softmax, ArcFace, AdaFace and MagFace, with `others` of None; see
+        tests/losses/sharded_head.py
+
+The second kind is not a training yet. Missing are (issue 13): `others` of the rows of other processes, of
+which CurricularFace's rule knows the targets; softmax_center's centres by label; energies, which want all
+prototypes and refuse a share; the norm of gradients that lie apart; and the gathering of the prototypes and
+of their momentum for a checkpoint.
 """
 
 from __future__ import annotations
@@ -35,7 +44,7 @@ class Head(Protocol):
         ...
 
     def of_labels(self, of_classes: Tensor) -> Tensor:
-        """(C, ...) -> (B, ...): the rows of the batch's labels."""
+        """(n, ...), a row for each class that this process holds -> (B, ...): those of the batch's labels."""
         ...
 
     def cross_entropy(
@@ -79,8 +88,9 @@ class MakeHead(Protocol):
     """What makes the head of one batch.
 
     product: of embeddings and prototypes: `cosines`, `project`, `F.linear`.
-    embeddings (B, D), labels (B,) in 0..C-1, prototypes (C, D).
-    per_prototype: what else the product takes, (C,) each: lengths or biases; None is handed on.
+    embeddings (B, D), labels (B,) in 0..C-1, prototypes (n, D): all C, or the
+        share that this process holds.
+    per_prototype: what else the product takes, (n,) each: lengths or biases; None is handed on.
     """
 
     def __call__(

@@ -12,31 +12,47 @@ from sphereface_plus.losses.dense_head import DenseHead
 from sphereface_plus.losses.head import MakeHead
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import lengths, new_prototypes, unit_lengths
+from sphereface_plus.losses.rows import AllRows, Rows
 from sphereface_plus.processes import Processes
 
 
 class Loss(nn.Module, ABC):
     """Embeddings (B, D), labels (B,) in 0..C-1, step -> LossOutput; its parameters are trained as well."""
 
+    of_classes: tuple[str, ...] = ()
+    """Names of the parameters and buffers with a row for each class; `rows` says what is held of them."""
+    rows: Rows = AllRows()
+
     @abstractmethod
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput: ...
 
     def begin_alike(self, processes: Processes) -> None:
         """Before the first update: every process takes the main one's parameters and buffers."""
-        for tensor in self.state_dict().values():
-            processes.take_mains(tensor)
+        for name, tensor in self.state_dict().items():
+            if name in self.of_classes:
+                self.rows.begin_alike(tensor, processes)
+            else:
+                processes.take_mains(tensor)
 
     def join_gradients(self, processes: Processes) -> None:
-        """After the backward of a batch that processes share: each has all parameters, and the gradient of
-        its part's mean loss; that of the whole batch's is the mean of them."""
-        for parameter in self.parameters():
-            if parameter.grad is not None:
+        """After the backward of a batch that processes share: the gradient of the whole batch's mean loss.
+
+        Of a parameter that has no rows of classes, each process has that of its part's mean loss, or its part
+        of the sum of all of them: the mean over the processes is right for both.
+        """
+        for name, parameter in self.named_parameters():
+            if parameter.grad is None:
+                continue
+            if name in self.of_classes:
+                self.rows.join_gradient(parameter.grad, processes)
+            else:
                 processes.average(parameter.grad)
 
 
 class PrototypeLoss(Loss):
     """A loss with a prototype for each identity, `prototypes` (C, D), of which its head makes the products.
 
+    Where a process holds a share, `prototypes` are the n rows of it; num_classes is C.
     unit_prototypes: normalise the stored prototypes in place at each forward in training, outside the graph,
     as OpenSphere does: its steps, momentum included, where the optimizer is plain SGD.
     initial: num_identities, embedding_size -> the first prototypes.
@@ -44,6 +60,7 @@ class PrototypeLoss(Loss):
 
     head: MakeHead = DenseHead
     """What sees all classes of a batch; another one of the same contract (head.py) can be set instead."""
+    of_classes = ("prototypes",)
 
     def __init__(
         self,
@@ -54,11 +71,22 @@ class PrototypeLoss(Loss):
         initial: Callable[[int, int], nn.Parameter] = new_prototypes,
     ) -> None:
         super().__init__()
+        self.num_classes = num_identities
         self.unit_prototypes = unit_prototypes
         self.prototypes = initial(num_identities, embedding_size)
 
+    def hold(self, rows: Rows) -> None:
+        """Before anything was learnt: keeps the rows that this process holds, and no longer the others."""
+        self.rows = rows
+        for name in self.of_classes:
+            tensor = getattr(self, name)
+            if tensor is None:  # a bias that is not asked for
+                continue
+            kept = rows.held(tensor.detach()).clone()
+            setattr(self, name, nn.Parameter(kept) if isinstance(tensor, nn.Parameter) else kept)
+
     def prototype_lengths(self) -> Tensor:
-        """Lengths (C,) of the prototypes: in the graph, or, with unit_prototypes, constants."""
+        """Lengths (n,) of the prototypes that are held: in the graph, or, with unit_prototypes, constants."""
         if self.unit_prototypes:
             return unit_lengths(self.prototypes, in_place=self.training)
         return lengths(self.prototypes)

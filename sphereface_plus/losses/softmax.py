@@ -13,6 +13,8 @@ from sphereface_plus.losses.output import LossOutput
 class SoftmaxLoss(PrototypeLoss):
     """Softmax cross-entropy over z_j = w_j x + b_j, the bias only if asked for; nothing is normalised."""
 
+    of_classes = ("prototypes", "bias")
+
     def __init__(self, num_identities: int, embedding_size: int, *, bias: bool = False) -> None:
         super().__init__(num_identities, embedding_size)
         self.bias = nn.Parameter(torch.zeros(num_identities)) if bias else None

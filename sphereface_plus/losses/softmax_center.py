@@ -31,6 +31,7 @@ class SoftmaxCenterLoss(PrototypeLoss):
     weight of 0.008. With an accumulated batch the centres move once a part.
     """
 
+    of_classes = ("prototypes", "bias", "centers")
     centers: Tensor
 
     def __init__(

@@ -37,6 +37,8 @@ class SoftmaxContrastiveLoss(PrototypeLoss):
     default, the weight DeepID2's.
     """
 
+    of_classes = ("prototypes", "bias")
+
     def __init__(
         self,
         num_identities: int,

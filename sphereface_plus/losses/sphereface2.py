@@ -93,7 +93,7 @@ class SphereFace2Loss(PrototypeLoss):
             entropy = head.binary_cross_entropy(
                 self._target(head), others=self._other, scale=self.scale, bias=self.bias, balance=self.balance
             )
-            loss = entropy * (self.loss_weight * len(self.prototypes) / self.scale)
+            loss = entropy * (self.loss_weight * self.num_classes / self.scale)
         without_margin = partial(
             head.without_margin, self.scale, each=partial(adjusted, power=self.power), bias=self.bias
         )

@@ -102,7 +102,7 @@ class ClassifierLearner:
         return self.network.embed_for_validation(images)
 
     def state_dict(self) -> dict[str, Any]:
-        """All processes call it together: a loss may hold a share of its state in each."""
+        """All processes call it together. A share of the prototypes is not gathered yet: losses/head.py."""
         energies = self.energies.state_dict()
         return {
             **network_state(self.network.module),

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from sphereface_plus.config import ImageMHEConfig, MHEConfig, TermConfig, to_dict
 from sphereface_plus.errors import UserError
+from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.mhe import (
     EnergyTerm,
     MHERegularizer,
@@ -39,7 +40,13 @@ class EnergyError(UserError):
 
 
 class Energies:
-    """What a task adds to the loss and to its log; this one adds nothing."""
+    """What a task adds to the loss and to its log; this one adds nothing.
+
+    How gradients join: an energy is in the backward of the loss, and its gradients join as the loss's do. DDP
+    takes the mean over the processes of those of the network's weights, Loss.join_gradients of those of the
+    prototypes. So each process has the gradient of the energy of its own labels, or of all weights, and needs
+    all prototypes for that: a loss that holds a share of them is refused.
+    """
 
     def of_batch(self, labels: Tensor, step: int) -> Tensor | None:
         """The weighted energies that depend on a part's labels (B,), a mean over them: a scalar, or None."""
@@ -82,6 +89,7 @@ class PrototypeEnergy(Energies):
     """
 
     def __init__(self, loss: nn.Module, config: MHEConfig, *, log_every: int) -> None:
+        _refuse_share(loss)
         self.loss, self.weight = loss, config.weight
         self.energy_of = {
             "paper": partial(
@@ -137,6 +145,7 @@ class LayerEnergies(Energies):
     """
 
     def __init__(self, network: nn.Module, loss: nn.Module, config: ImageMHEConfig, *, seed: int) -> None:
+        _refuse_share(loss)
         model = nn.ModuleDict({"network": network, "loss": loss})
         try:
             self.regularizer = MHERegularizer(
@@ -173,6 +182,14 @@ class LayerEnergies(Energies):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.regularizer.load_state_dict(state)
+
+
+def _refuse_share(loss: nn.Module) -> None:
+    if isinstance(loss, PrototypeLoss) and len(loss.prototypes) != loss.num_classes:
+        raise ValueError(
+            f"an energy needs all {loss.num_classes} prototypes in every process, this one holds "
+            f"{len(loss.prototypes)}"
+        )
 
 
 def _hidden_term(config: ImageMHEConfig) -> EnergyTerm:

@@ -55,7 +55,10 @@ def name_of(settings):
     return "-".join(map(str, settings.values()))
 
 
+def config_of(settings):
+    return validate(_Loss, {"loss": settings}, "test").loss
+
+
 def make(settings, head=DenseHead):
     """The loss of these settings, for 7 identities and embeddings of 5 numbers."""
-    config = validate(_Loss, {"loss": settings}, "test").loss
-    return build_loss(config, num_identities=C, embedding_size=D, head=head)
+    return build_loss(config_of(settings), num_identities=C, embedding_size=D, head=head)
