@@ -12,6 +12,12 @@ groups_option = click.option(
     help="CSV with a header `identity,group,...`: error rates of each group of people, too.",
 )
 
+face_option = click.option(
+    "--face",
+    type=click.Choice(["centre", "largest", "confident"]),
+    help="Which of several faces is meant.  [default: a photo of several is refused]",
+)
+
 no_thumbnails_option = click.option("--no-thumbnails", is_flag=True, help="No faces on OUT/report.html.")
 
 public_names_option = click.option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -11,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from data_prep.images import read_photo
 from sphereface_plus.config import InputSpec, to_dict
-from sphereface_plus.data.crops import read_crop
 from sphereface_plus.kfold import cosine_scores
 
-from .errors import PhotosError
+from .one_photo import crop_of_photo
 from .protocols import PROTOCOLS
 from .report import ReportError, checked, read
 from .report_fields import ThresholdReport
@@ -100,33 +97,7 @@ def crop_of(
     photo: Path, spec: InputSpec, settings: Mapping[str, Any], origin: Path, face: str | None
 ) -> tuple[np.ndarray, list[str]]:
     """The crop uint8 RGB (H, W, 3) of a photo, and notes on it. Raises as `compared` does."""
-    pixels = read_photo(photo)
-    if pixels.shape[:2] == (spec.height, spec.width):
-        return pixels, []
-    from data_prep.cropping import Cropper, one_thread
-    from data_prep.folders import Photo
-
-    cropping = replace(_cropping(settings, spec, origin), face=face or "centre", fallback="relaxed")
-    with tempfile.TemporaryDirectory() as place, one_thread():
-        done = Cropper(photo.parent, Path(place), cropping, None)(Photo(photo.name, "photo"))
-        if not done.crops:
-            raise PhotosError(
-                f"{photo}: {done.problem}{f' ({done.detail})' if done.detail else ''}; give a photo with a "
-                f"face in it, or a crop of {spec.height}x{spec.width}"
-            )
-        row = done.crops[0].row
-        crop = read_crop(Path(place) / row.path)
-    if (row.num_faces or 0) > 1 and face is None:
-        raise PhotosError(
-            f"{photo}: shows {row.num_faces:g} faces; say with --face which is meant: centre, largest or "
-            "confident"
-        )
-    notes = []
-    if row.method == "relaxed":
-        notes.append(f"{photo}: a face was found only with lower thresholds of the detector")
-    if row.turned:
-        notes.append(f"{photo}: was turned by {row.turned:g} degrees, so that its face stands upright")
-    return crop, notes
+    return crop_of_photo(photo, spec, lambda: _cropping(settings, spec, origin), face)
 
 
 def _cropping(settings: Mapping[str, Any], spec: InputSpec, origin: Path) -> Cropping:

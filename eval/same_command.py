@@ -8,6 +8,8 @@ import click
 
 from sphereface_plus.commands.model_options import FILE, device_option, input_option
 
+from .options import face_option
+
 # torch and what needs it are imported inside the command: --help and a wrong option answer at once.
 
 
@@ -21,11 +23,7 @@ from sphereface_plus.commands.model_options import FILE, device_option, input_op
     type=FILE,
     help="Report of this model, of a protocol that subtracts no mean: cosine is one.",
 )
-@click.option(
-    "--face",
-    type=click.Choice(["centre", "largest", "confident"]),
-    help="Which of several faces is meant.  [default: a photo of several is refused]",
-)
+@face_option
 @input_option()
 @device_option
 def same(
@@ -47,10 +45,11 @@ def same(
     python -m eval same runs/mine A.jpg B.jpg --report reports/mine
     """
     from sphereface_plus.model_files import check_model
-    from sphereface_plus.path_checks import check_source
+    from sphereface_plus.path_checks import check_one, check_source
 
     for photo in (first, second):
-        check_source(photo, "photo or crop")
+        check_one(photo, "photo or crop")
+    check_source(report, "report")
     if model != "pixels":
         check_model(model, onnx=True)
 

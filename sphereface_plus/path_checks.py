@@ -19,6 +19,13 @@ def check_source(path: str | Path, needed: str) -> None:
         raise PlaceError(f"{path}: there is no such {needed}")
 
 
+def check_one(path: str | Path, needed: str) -> None:
+    """Raises PlaceError, saying what is needed, where `path` is not there or is a folder."""
+    check_source(path, needed)
+    if Path(path).is_dir():
+        raise PlaceError(f"{path}: is a folder; give one {needed}")
+
+
 def check_folder(path: str | Path) -> None:
     """Raises PlaceError where nothing can be written into the folder `path`, or it cannot be made.
 

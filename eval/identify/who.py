@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -11,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from sphereface_plus.data.formats.keys import photo_key
@@ -19,9 +19,8 @@ from sphereface_plus.files import write_page, write_text
 from sphereface_plus.outputs import claimed
 
 from ..enrolled import TemplateKind, templates
-from ..errors import PhotosError
-from ..model import ModelAsked, embed_photos
-from ..photos import Images
+from ..model import NOT_PREPARED, Embedded, ModelAsked, embed_photos
+from ..one_photo import crop_of_photo
 from ..report import ReportError, photo_name, render, thumbnail
 from ..search import scan, scores_of_pairs
 from ..tallies import Best
@@ -35,6 +34,8 @@ class Question:
     """What is asked for."""
 
     photo: Path
+    face: str | None
+    """Which of several faces is meant (detection.pick); None: a photo of several is refused."""
     gallery: Path
     model: ModelAsked
     template: TemplateKind | None
@@ -62,15 +63,14 @@ def who(asked: Question) -> dict[str, Any]:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if asked.out is not None:
             of = {"photo": asked.photo, "gallery": asked.gallery, "model": asked.model.name}
+            of |= {} if asked.face is None else {"face": asked.face}
             stack.enter_context(claimed(asked.out, "python -m eval who", **of))
         gallery = named_photos("gallery", asked.gallery)
-        sets = [
-            _embedded(asked, _one_photo(asked.photo, place), flip, place),
-            _embedded(asked, gallery, flip, place if asked.out is None else asked.out),
-        ]
+        probe, notes = _of_photo(asked, flip, place)
+        sets = [probe, _embedded(asked, gallery, flip, place if asked.out is None else asked.out)]
         check_rows(sets)
         answer = _answer(asked, sets[1], sets[0].rows, template, flip)
-        answer["notes"] = _of_photo(sets[0])
+        answer["notes"] = notes
         if report is not None and point is not None:
             answer |= _judged(answer, report, point, sets)
         if asked.out is not None:
@@ -78,23 +78,20 @@ def who(asked: Question) -> dict[str, Any]:
     return answer
 
 
-def _one_photo(photo: Path, place: Path) -> NamedPhotos:
-    """The photo alone in a folder, where it can be aligned."""
-    folder = place / "photo"
-    folder.mkdir()
-    try:
-        shutil.copyfile(photo, folder / photo.name)
-    except OSError as error:
-        raise PhotosError(f"{photo}: cannot be read ({error.strerror})") from None
-    key = photo_key(photo.name)
-    return NamedPhotos("probes", photo, [key], [""], Images(folder, {key: folder / photo.name}))
+def _of_photo(asked: Question, flip: Flip, place: Path) -> tuple[PhotoSet, list[str]]:
+    """The photo, embedded, and notes on its crop, which is written into `place` for the page."""
+    from data_prep.settings import Cropping
+    from sphereface_plus.commands.model_argument import model_record, open_model
 
-
-def _of_photo(photo: PhotoSet) -> list[str]:
-    methods = {each["method"] for each in photo.embedded.preparation["not_detected"]}
-    if "centre" in methods:
-        return ["no face was found on the photo, and its centre was taken for one: believe nothing of this"]
-    return ["the photo's face was found only with lower thresholds of the detector"] if methods else []
+    model = asked.model
+    embedder = open_model(model.name, model.input_file, model.device, model.precision)
+    spec = embedder.input
+    crop, notes = crop_of_photo(asked.photo, spec, lambda: Cropping(template=spec.template), asked.face)
+    key, file = photo_key(asked.photo.name), place / "photo.png"
+    cv2.imwrite(str(file), cv2.cvtColor(crop, cv2.COLOR_RGB2BGR))
+    rows, record = embedder.embed(crop[None], flip), model_record(embedder, model.name, flip)
+    photos = NamedPhotos("probes", asked.photo, [key], [""], None)
+    return PhotoSet(photos, Embedded(rows, record, NOT_PREPARED, {key: file})), notes
 
 
 def _embedded(asked: Question, photos: NamedPhotos, flip: Flip, place: Path) -> PhotoSet:

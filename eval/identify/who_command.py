@@ -16,7 +16,7 @@ from sphereface_plus.commands.model_options import (
     precision_option,
 )
 
-from ..options import template_option
+from ..options import face_option, template_option
 
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     "the report's choice]",
 )
 @click.option("--count", type=click.IntRange(min=1), default=5, help="How many people to show.")
+@face_option
 @template_option("as in the report, or mean")
 @flip_option(default=None, left_out="as in the report, or none")
 @input_option()
@@ -62,6 +63,7 @@ def who(
     report: Path | None,
     fpir: float | None,
     count: int,
+    face: str | None,
     template: Any,
     flip: Any,
     input_file: Path | None,
@@ -72,16 +74,17 @@ def who(
     """Say who is on a photo: the nearest people of a gallery.
 
     A raw photo is aligned first, as are those of the gallery; images of the model's crop size are taken for
-    crops.
+    crops. A photo without a face is refused.
 
     \b
     python -m eval who photo.jpg --gallery known --model runs/mine --report reports/id
     """
     from sphereface_plus.model_files import check_model
-    from sphereface_plus.path_checks import check_folder, check_source
+    from sphereface_plus.path_checks import check_folder, check_one, check_source
 
     # What is not there is refused before torch is imported.
-    for place, what in ((photo, "photo"), (gallery, "gallery"), (report, "report")):
+    check_one(photo, "photo or crop")
+    for place, what in ((gallery, "gallery"), (report, "report")):
         if place is not None:
             check_source(place, what)
     if out is not None:
@@ -93,7 +96,9 @@ def who(
     from . import who as asking
 
     asked = ModelAsked(model, input_file, None, 1, device, precision)
-    answer = asking.who(asking.Question(photo, gallery, asked, template, flip, report, fpir, count, out))
+    answer = asking.who(
+        asking.Question(photo, face, gallery, asked, template, flip, report, fpir, count, out)
+    )
     width = max(len(each["person"]) for each in answer["nearest"])
     for each in answer["nearest"]:
         click.echo(f"{each['person']:<{width}}  {each['score']:.4f}")

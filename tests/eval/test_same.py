@@ -120,7 +120,11 @@ def test_a_photo_is_not_aligned_where_the_report_does_not_say_how(measured, run_
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("missing.jpg", "there is no such photo or crop"), ("text.jpg", "text.jpg: "), ("", "cannot be read")],
+    [
+        ("missing.jpg", "there is no such photo or crop"),
+        ("text.jpg", "text.jpg: "),
+        ("", "is a folder; give one photo or crop"),
+    ],
 )
 def test_what_is_not_an_image_is_one_sentence(measured, run_eval, tmp_path, name, words):
     report, images = measured

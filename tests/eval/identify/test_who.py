@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import cv2
@@ -103,15 +104,29 @@ def test_what_the_threshold_was_not_measured_for_is_noted(measured, run_eval):
     assert "note: the threshold was measured among 5 templates and distractors, and the more there" in output
 
 
-def test_a_text_is_no_photo(places, run_eval):
-    (places / "note.jpg").write_text("no photo")
+def test_what_is_not_a_photo_of_a_face_is_refused_by_the_name_that_was_given(places, run_eval):
     asked = "--gallery", places / "gallery", "--model", "pixels"
-    assert "note.jpg" in run_eval("who", places / "note.jpg", *asked, code=1).output
-
-
-def test_a_photo_without_a_face_is_said_to_be_none(places, run_eval):
+    (places / "note.jpg").write_text("no photo")
     cv2.imwrite(str(places / "grey.png"), np.full((60, 60, 3), 120, np.uint8))  # raw, so that it is aligned
-    asked = "--gallery", places / "gallery", "--model", "pixels", "--out", places / "answer"
-    words = "no face was found on the photo, and its centre was taken for one: believe nothing of this"
-    assert f"note: {words}" in run_eval("who", places / "grey.png", *asked).output
-    assert words[1:] in (places / "answer" / "who.html").read_text()
+    for name, words in (
+        ("note.jpg", "is not an image that Pillow or OpenCV reads"),
+        ("grey.png", "no face found; give a photo with a face in it, or a crop of 112x96"),
+        ("gallery", "is a folder; give one photo or crop"),
+        ("nothing.png", "there is no such photo or crop"),
+    ):
+        output = run_eval("who", places / name, *asked, "--out", places / "answer", code=1).output
+        assert output == f"error: {places / name}: {words}\n"
+
+
+@pytest.mark.real_data
+def test_of_several_faces_the_one_that_is_meant_must_be_said(places, shared_data, run_eval):
+    names = ["Aaron_Peirsol/Aaron_Peirsol_0001.jpg", "Abel_Pacheco/Abel_Pacheco_0001.jpg"]
+    both = np.hstack([cv2.imread(str(shared_data / "lfw" / "images" / name)) for name in names])
+    cv2.imwrite(str(places / "both.png"), both)
+    asked = "who", places / "both.png", "--gallery", places / "gallery", "--model", "pixels"
+    output = run_eval(*asked, code=1).output
+    message = (
+        r"error: .*both\.png: shows 2 faces; say with --face which is meant: centre, largest or confident"
+    )
+    assert re.fullmatch(message, output.strip())
+    assert len(run_eval(*asked, "--face", "largest").output.splitlines()) == 6
