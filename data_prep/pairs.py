@@ -27,6 +27,7 @@ from sphereface_plus.data.trained_on import same_name
 from sphereface_plus.files import NewFiles
 from sphereface_plus.words import counted
 
+from .earlier_split import EarlierSplit
 from .errors import PrepError
 from .pair_choice import Choice, choose
 from .whole_crops import unusable
@@ -50,6 +51,8 @@ class Written:
     """Photos that could be compared with nobody's: their name is another's, too, or no list can hold it."""
     unusable: dict[str, str] = field(default_factory=dict)
     """Path of an image that is in no pair, as it is broken or of another size -> why."""
+    changes: list[str] = field(default_factory=list)
+    """What is another than in the split that was there before, in a line each."""
 
 
 def write_pairs(
@@ -84,14 +87,15 @@ def write_pairs(
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["path1", "path2", "label", "fold"])
     writer.writerows((one, other, int(pair.genuine), pair.fold + 1) for one, other, pair in rows)
+    table, names = text.getvalue().encode(), [crops.identities[person] for person in choice.people]
+    earlier = EarlierSplit.of(out / PAIRS, out / VERIFIED)
+    changes = [] if earlier is None else earlier.changes(table, crops.identities, frozenset(names))
     with NewFiles() as new:
-        new.open(out / PAIRS).write(text.getvalue().encode())
-        names = (f"{crops.identities[person]}\n" for person in choice.people)
-        new.open(out / VERIFIED).write("".join(names).encode())
+        new.open(out / PAIRS).write(table)
+        new.open(out / VERIFIED).write("".join(f"{name}\n" for name in names).encode())
     left_out = len(crops.keys) - len(wrong) - sum(map(len, photos))
-    return Written(
-        crops, choice, photos, left_out, {str(crops.paths[index]): why for index, why in wrong.items()}
-    )
+    named = {str(crops.paths[index]): why for index, why in wrong.items()}
+    return Written(crops, choice, photos, left_out, named, changes)
 
 
 def _comparable(crops: FaceCrops, wrong: Container[int]) -> list[list[str]]:
@@ -149,6 +153,7 @@ def told(written: Written, source: Path, out: Path) -> Iterator[str]:
             f"  {counted(written.left_out, 'photo')} not compared: their name, or their person's, is that of "
             "another, too, or has a line end or a space at its end"
         )
+    yield from (f"  {line}" for line in written.changes)
     if written.unusable:
         images = counted(len(written.unusable), "image")
         yield f"  {images} in no pair, and a training would stop there:"

@@ -26,7 +26,7 @@ ARROWS = {
     "model_files": "errors",
     # The rooms.
     "mhe": "",
-    "config": "errors",
+    "config": "errors words",
     "checkpoint": "errors files model_files",
     "weights": "checkpoint config data.trained_on errors files model_files words",
     "data.formats": "errors files words",
@@ -76,8 +76,9 @@ ARROWS = {
     "data_prep.drawing": "",
     "data_prep.drawn": "data.streams data_prep.drawing data_prep.errors data_prep.landmarks_file "
     "data_prep.workers files outputs words",
-    "data_prep.pairs": "config data.faces data.formats.keys data.trained_on data_prep.errors "
-    "data_prep.pair_choice data_prep.whole_crops files words",
+    "data_prep.pairs": "config data.faces data.formats.keys data.trained_on "
+    "data_prep.earlier_split data_prep.errors data_prep.pair_choice data_prep.whole_crops files words",
+    "data_prep.earlier_split": "data.formats.names words",
     "data_prep.whole_crops": "data.crops data.faces data.formats.packs data_prep.alignment data_prep.errors "
     "data_prep.workers",
     "data_prep.pair_choice": "data.streams data_prep.errors data_prep.pairing words",
