@@ -55,7 +55,11 @@ def draw(out: Path, workers: int | None, **options: int) -> None:
         count = draw_set(out, drawn, workers=workers, progress=progress)
     places = ", ".join(str(out / part.folder) for part in drawn.parts)
     pairs = f", pairs: {out / 'pairs.txt'}" if drawn.test_people else ""
-    click.echo(f"{counted(count, 'photo')} drawn: {places}{pairs}")
+    total = len(drawn.files())
+    there = f", {total - count:,} were there already" if count < total else ""
+    new, everything = counted(count, "photo"), counted(total, "photo")
+    said = f"{new} drawn{there}" if count else f"all are there already, {everything}"
+    click.echo(f"{said}: {places}{pairs}")
     first = drawn.parts[0]
     command = f"python -m data_prep align {out / first.folder} CROPS"
     click.echo(f"next: {command}")

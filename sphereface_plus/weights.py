@@ -28,7 +28,7 @@ from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.errors import memory_is_short
 from sphereface_plus.files import new_file
 from sphereface_plus.model_files import CheckpointError, check_model, resolve
-from sphereface_plus.words import counted
+from sphereface_plus.words import a_kind, counted
 
 KEY = "sphereface_plus"
 
@@ -126,9 +126,7 @@ def check_tensors(file: Path, **states: Any) -> None:
     tensors by name, or some that claim more memory than the file has, or prototypes of another shape."""
     for part, state in states.items():
         if not isinstance(state, dict):
-            raise CheckpointError(
-                f"{file}: is not a checkpoint of ours, its {part} is a {type(state).__name__}"
-            )
+            raise CheckpointError(f"{file}: is not a checkpoint of ours, its {part} is {a_kind(state)}")
         for name, tensor in state.items():
             if not (isinstance(name, str) and isinstance(tensor, Tensor) and checkpoint.is_plain(tensor)):
                 raise CheckpointError(
@@ -236,7 +234,7 @@ def _of_checkpoint(file: Path) -> Weights:
     sha256 = checkpoint.sha256(file)
     config, loss = payload.get("config", {}), payload.get("loss", {})
     if not isinstance(config, dict):
-        raise CheckpointError(f"{file}: is not a checkpoint of ours, its config is a {type(config).__name__}")
+        raise CheckpointError(f"{file}: is not a checkpoint of ours, its config is {a_kind(config)}")
     try:
         config = face_config(payload["config"], origin=str(file))
         check_tensors(file, network=payload["network"], loss=loss)

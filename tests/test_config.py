@@ -125,6 +125,8 @@ def test_a_missing_setting_is_named(tmp_path):
     ("text", "sentence"),
     [
         ("- 1\n", r"bad\.yaml: is not a recipe, lines of `setting: value`, but a list"),
+        ("path,group\nann,a\n", r"bad\.yaml: is not a recipe, lines of `setting: value`, but a text"),
+        ("12", r"bad\.yaml: is not a recipe, lines of `setting: value`, but a number"),
         ("", r"bad\.yaml: is empty"),
         ("a: &a [*a]", r"bad\.yaml: (is not a recipe|.*it holds itself)"),
         ("name: 0b_", r"bad\.yaml: is not YAML \(invalid literal for int"),

@@ -119,7 +119,7 @@ def test_show_describes_a_weight_file(file):
             r"weights do not go together \(\d+ tensors do not fit, first 'a'",
         ),
         ({"network": {1: 2}}, "1 claims more numbers than the file holds, or none"),
-        ({"loss": 5}, "its loss is a int"),
+        ({"loss": 5}, "its loss is a number"),
         ({"loss": {"prototypes": torch.ones(3)}}, r"its prototypes are torch.float32 \(3,\)"),
     ],
 )
@@ -218,8 +218,8 @@ def test_a_shape_that_torch_does_not_take_is_refused(tmp_path):
     ("change", "message"),
     [
         ({"config": [1]}, "its config is a list"),
-        ({"network": 5}, "its network is a int"),
-        ({"loss": "x"}, "its loss is a str"),
+        ({"network": 5}, "its network is a number"),
+        ({"loss": "x"}, "its loss is a text"),
         ({"network": {"a": 5}}, "a claims more numbers than the file holds, or none"),
         ({"network": {"a": torch.ones(1).expand(10**12)}}, "a claims more numbers than the file holds"),
         ({"network": {"a": torch.ones(2, device="meta")}}, "a claims more numbers than the file holds"),

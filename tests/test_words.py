@@ -2,7 +2,7 @@
 
 import pytest
 
-from sphereface_plus.words import counted
+from sphereface_plus.words import a_kind, counted
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,19 @@ from sphereface_plus.words import counted
 )
 def test_what_is_counted_is_one_or_many(number, thing, words):
     assert counted(number, thing) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("a", "a text"),
+        ([1], "a list"),
+        ({}, "a group"),
+        (1.5, "a number"),
+        (True, "a yes or no"),
+        (None, "nothing"),
+        (b"a", "a bytes"),
+    ],
+)
+def test_what_a_value_is_has_a_word_that_is_not_pythons(value, said):
+    assert a_kind(value) == said

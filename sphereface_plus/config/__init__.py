@@ -44,6 +44,7 @@ from sphereface_plus.config.strict import (
     to_dict,
     validate,
 )
+from sphereface_plus.words import a_kind
 
 __all__ = [
     "AMSoftmaxConfig",
@@ -100,7 +101,7 @@ def load(path: str | Path, overrides: Sequence[str] = (), typed: Collection[str]
     if tree is None:
         raise ConfigError(f"{path}: is empty; a recipe is lines of `setting: value`, see configs/")
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: is not a recipe, lines of `setting: value`, but a {type(tree).__name__}")
+        raise ConfigError(f"{path}: is not a recipe, lines of `setting: value`, but {a_kind(tree)}")
     task = _task_of(tree, str(path))
     typed = overrides if typed is None else [override for override in overrides if override in typed]
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from sphereface_plus import checkpoint
 from sphereface_plus.errors import memory_is_short
 from sphereface_plus.pretrained.errors import PretrainedError
+from sphereface_plus.words import a_kind
 
 PREFIXES = ("module.", "model.", "net.")  # DataParallel's, and what trainers put around a network
 _CLASSIFIER = "state_dict_softmax_fc"  # where insightface keeps the classifier, beside the network
@@ -108,7 +109,7 @@ def _load(path: Path) -> Any:
 
 def _find_state(path: Path, content: Any) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
-        raise PretrainedError(f"{path}: holds a {type(content).__name__}, not tensors by name")
+        raise PretrainedError(f"{path}: holds {a_kind(content)}, not tensors by name")
     for _ in range(_DEPTH):
         if any(isinstance(value, Tensor) for value in content.values()):
             break

@@ -285,7 +285,10 @@ def test_draw_draws_a_set_once(tmp_path, run):
     assert first.exit_code == 0, first.output
     assert first.stdout.startswith("42 photos drawn: ")
     assert f"next: python -m data_prep align {tmp_path}/set/train CROPS\n" in first.stdout
-    assert run("draw", tmp_path / "set", *options).stdout.startswith("0 photos drawn: ")
+    again = run("draw", tmp_path / "set", *options).stdout
+    assert again == first.stdout.replace("42 photos drawn: ", "all are there already, 42 photos: ")
+    sorted((tmp_path / "set/train").rglob("*.jpg"))[0].unlink()
+    assert run("draw", tmp_path / "set", *options).stdout.startswith("1 photo drawn, 41 were there already: ")
     other = run("draw", tmp_path / "set", *options, "--seed", 1)
     assert other.exit_code == 1
     assert "was drawn with other settings, see drawn.json there; give a new folder" in other.stderr

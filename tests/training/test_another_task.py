@@ -196,7 +196,7 @@ def test_show_tells_what_it_is(call, tmp_path):
     payload = checkpoint.load(tmp_path / "run")
     checkpoint.save(tmp_path / "bad.pt", payload | {"generator": "none"})
     shown = CliRunner().invoke(cli, ["show", str(tmp_path / "bad.pt")])
-    assert shown.output.endswith("is not a checkpoint of ours, its generator is a str\n")
+    assert shown.output.endswith("is not a checkpoint of ours, its generator is a text\n")
 
 
 def test_its_settings_are_listed():

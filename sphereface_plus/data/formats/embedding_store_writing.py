@@ -130,9 +130,15 @@ def _taken_up(
     """The index of what is there and right, with the keys that are new. Raises EmbeddingsError."""
     index = read_index(folder)
     differs = sorted(name for name in {*index.meta, *meta} if index.meta.get(name) != meta.get(name))
+    if "fingerprint" in differs:
+        raise EmbeddingsError(
+            f"{folder}: holds embeddings of another model, and those of two models cannot be compared; name "
+            "another folder"
+        )
     if differs:
         there, here = (
-            ", ".join(f"{name} {_shown(each.get(name))}" for name in differs) for each in (index.meta, meta)
+            ", ".join(f"{name} {_shown(value)}" for name, value in _differing(one, other).items())
+            for one, other in ((index.meta, meta), (meta, index.meta))
         )
         raise EmbeddingsError(
             f"{folder}: holds embeddings of {there}, and these would be of {here}; name another folder"
@@ -173,9 +179,19 @@ def _taken_up(
     return index
 
 
+def _differing(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Of `one` the values that are others in `other`; of a group, such as an input spec, each by itself."""
+    found: dict[str, Any] = {}
+    for name in sorted({*one, *other}):
+        value, its = one.get(name), other.get(name)
+        if isinstance(value, dict) and isinstance(its, dict):
+            found |= {f"{name} {part}": each for part, each in _differing(value, its).items()}
+        elif value != its:
+            found[name] = value
+    return found
+
+
 def _shown(value: object) -> str:
-    if isinstance(value, dict):
-        return json.dumps(value)[:200]
     return "not stated" if value is None else str(value)[:64]
 
 

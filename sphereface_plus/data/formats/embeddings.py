@@ -16,6 +16,7 @@ import numpy as np
 
 from sphereface_plus.errors import UserError
 from sphereface_plus.files import new_file
+from sphereface_plus.words import a_kind
 
 _MOST_INFLATED, _MOST_RATIO = 2**24, 20
 """What a compressed file may become: embeddings hardly shrink, and keys to a twentieth at most."""
@@ -54,7 +55,7 @@ def read_embeddings(path: str | Path) -> tuple[list[str], np.ndarray, dict[str, 
             keys = stored.astype(str).tolist()
             meta = json.loads(str(arrays["meta"])) if "meta" in names else {}
             if not isinstance(meta, dict):
-                raise ValueError(f"its meta is a {type(meta).__name__}, not a JSON object")
+                raise ValueError(f"its meta is {a_kind(meta)}, not a JSON object")
     except MemoryError:
         raise EmbeddingsError(
             f"{path}: cannot be read, memory is short for these embeddings, which may be good ones, or claim "

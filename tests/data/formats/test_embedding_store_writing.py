@@ -112,11 +112,14 @@ def test_a_crop_that_has_changed_is_embedded_again_with_its_block(tmp_path):
     ("meta", "words"),
     [
         ({**META, "flip": "sum"}, "flip none, and these would be of flip sum"),
-        ({**META, "fingerprint": "xyz"}, "fingerprint abc, and these would be of fingerprint xyz"),
+        (
+            {**META, "fingerprint": "xyz", "flip": "sum", "input": {"mean": 0}},
+            "another model, and those of two models cannot be compared",
+        ),
         ({**META, "precision": "bf16"}, "precision not stated, and these would be of precision bf16"),
         (
             {**META, "input": {"mean": 0}},
-            'input {"mean": [1.5, 2.0]}, and these would be of input {"mean": 0}',
+            "input mean [1.5, 2.0], and these would be of input mean 0",
         ),
     ],
 )
