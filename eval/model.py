@@ -73,17 +73,23 @@ class Embedded:
 
 
 def embed_photos(
-    asked: ModelAsked, keys: Sequence[str], images: Path | Images | None, flip: Flip, out: Path
+    asked: ModelAsked,
+    keys: Sequence[str],
+    images: Path | Images | None,
+    flip: Flip,
+    out: Path,
+    protocol: str = "",
 ) -> Embedded:
     """The embeddings of the photos of these keys.
 
-    images: crops or photos; embeddings need none. out: keeps the embeddings, and crops of photos.
+    images: crops or photos; embeddings need none. out: keeps the embeddings, and crops of photos. protocol:
+    that of verification, which tells the flip fusion; none where --flip does.
     Raises PhotosError, EmbeddingsError, and what the model and the crops are refused for.
     """
     if asked.name.endswith(".npz") or is_store(asked.name):
         place = images.folder if isinstance(images, Images) else images
         of_bin = place if place is not None and place.suffix == ".bin" and place.is_file() else None
-        rows, record = stored_embeddings(Path(asked.name), keys, flip, of_bin)
+        rows, record = stored_embeddings(Path(asked.name), keys, flip, of_bin, protocol)
         found = find_images(images) if isinstance(images, Path) else images
         return Embedded(rows, record, NOT_PREPARED, found.files if found is not None else None)
     from sphereface_plus.commands.model_argument import model_record, open_model
@@ -101,7 +107,7 @@ def embed_photos(
 
 
 def stored_embeddings(
-    path: Path, keys: Sequence[str], flip: Flip, bin_file: Path | None = None
+    path: Path, keys: Sequence[str], flip: Flip, bin_file: Path | None = None, protocol: str = ""
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Embeddings (N, D) of the keys from a store or an .npz, and the model's record. Raises EmbeddingsError.
 
@@ -116,26 +122,32 @@ def stored_embeddings(
     missing = [key for key, name in zip(keys, names, strict=True) if name not in known]
     if missing:
         raise EmbeddingsError(
-            f"{path}: has no embedding of {len(missing):,} of the {len(keys):,} photos of the pairs "
-            f"({first_three(missing)}); embed the crops of them all, or give the pairs that it was made for"
+            f"{path}: has no embedding of {len(missing):,} of the {len(keys):,} photos asked for "
+            f"({first_three(missing)}); embed the crops of them all, or ask for those that it has"
         )
     stated, ours = meta.get("flip"), "fingerprint" in meta
     if stated not in (None, flip):
+        by, other = (
+            (f"the protocol {protocol} needs {flip}", "choose another protocol")
+            if protocol
+            else (f"{flip} is asked for", f"give --flip {stated}")
+        )
         raise EmbeddingsError(
-            f"{path}: holds embeddings of flip fusion {stated}, the protocol needs {flip}; "
-            f"make them again with --flip {flip} or choose another protocol"
+            f"{path}: holds embeddings of flip fusion {stated}, and {by}; make them again with "
+            f"--flip {flip}, or {other}"
         )
     if bin_file is not None and _of_others(stored, find_images(bin_file)):
         raise EmbeddingsError(
             f"{path}: its embeddings are of other crops than those of {bin_file}; give the model itself, or "
             "the .bin that they were made from"
         )
+    asks = "the protocol asks for" if protocol else "--flip asks for"
     record = {
         "name": str(path),
         "label": path.stem,
         "kind": "embeddings",
         "sha256": sha256(resolve(path)),
-        "flip": stated or f"as in the file, which does not state it; the protocol asks for {flip}",
+        "flip": stated or f"as in the file, which does not state it; {asks} {flip}",
         "precision": meta.get("precision", "fp32" if ours else None),
         "input": meta.get("input"),
         "provenance": {"from model": meta["fingerprint"]} if ours else {},

@@ -44,23 +44,39 @@ class Images:
     def only(self, keys: Sequence[str]) -> Images:
         """Those of `keys`, all of which must be there, once. Raises PhotosError."""
         if twice := [self.clashes[key] for key in keys if key in self.clashes]:
-            raise PhotosError(f"{self.folder}: {twice[0]} are one photo to a pairs list; remove one")
+            raise PhotosError(f"{self.folder}: {twice[0]} have one name, suffixes aside; remove one")
         missing = [key for key in keys if key not in self.files]
         if missing:
-            cause = (
-                "its report.json says why, unless there is no such photo; data_prep's --fallback centre "
-                "leaves no photo without a crop"
-                if self.template and len(missing) < len(keys)
-                else "the pairs belong to other photos, or the folder is not the one their paths start from"
-            )
-            raise PhotosError(
-                f"{self.folder}: has no image of {len(missing):,} of the {len(keys):,} photos of the pairs "
-                f"({first_three(missing)}); {cause}"
-            )
+            raise PhotosError(f"{self.folder}: {self._why_missing(missing, len(keys))}")
         files = {key: self.files[key] for key in keys}
         return Images(
             self.folder, files, self.template, {k: self.methods[k] for k in keys if k in self.methods}
         )
+
+    def _why_missing(self, missing: Sequence[str], number: int) -> str:
+        if dropped := _dropped(self.folder, missing) if self.template else []:
+            were = "was" if len(dropped) == 1 else "were"
+            return (
+                f"{len(dropped):,} of the {number:,} photos asked for {were} dropped "
+                f"({first_three(dropped)}), as {MANIFEST}.dropped says; make the pairs or the list "
+                "again, without them"
+            )
+        cause = (
+            "its report.json says why, unless there is no such photo; data_prep's --fallback centre "
+            "takes photos without a face, too"
+            if self.template and len(missing) < number
+            else "the list is of other photos, or the folder is not the one its paths start from"
+        )
+        words = f"has no image of {len(missing):,} of the {number:,} photos asked for"
+        return f"{words} ({first_three(missing)}); {cause}"
+
+
+def _dropped(place: Path, keys: Sequence[str]) -> list[str]:
+    """Those of the keys whose crops a person took out of a manifest."""
+    from data_prep.dropped import dropped_before
+
+    there = set(map(photo_key, dropped_before(place / MANIFEST if place.is_dir() else place)))
+    return [key for key in keys if key in there]
 
 
 def first_three(names: Sequence[str]) -> str:
@@ -187,7 +203,20 @@ def _align(
             progress=progress,
         )
     found = find_images(crops)
+    if lost := [key for key in keys if key not in found.files and fallback == "centre"]:
+        raise PhotosError(
+            f"{images.folder}: {len(lost):,} of the {counted(len(keys), 'photo')} cannot be used "
+            f"({first_three(_problems(crops, images, lost))}); put whole photos in their place, or leave "
+            "these out"
+        )
     return found.only(keys if fallback == "centre" else [key for key in keys if key in found.files])
+
+
+def _problems(crops: Path, images: Images, keys: Sequence[str]) -> list[str]:
+    """Why photos have no crop, by the report of their alignment, in words that begin with their paths."""
+    report = json.loads((crops / "report.json").read_text(encoding="utf-8"))
+    why = {photo_key(row["source"]): row["detail"] or row["problem"] for row in report["without_crop"]}
+    return [f"{images.files[key]}: {why.get(key, 'has no crop')}" for key in keys]
 
 
 def _record(images: Images) -> dict[str, Any]:

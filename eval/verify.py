@@ -62,7 +62,7 @@ def verify(asked: Verification) -> Path:
         protocol = PROTOCOLS[asked.protocol]
         fold, folds_are = _folds(pairs, asked.pairs_file, protocol)
         groups = _groups(asked, pairs)
-        embedded = embed_photos(asked.model, pairs.photos, images, protocol.flip, asked.out)
+        embedded = embed_photos(asked.model, pairs.photos, images, protocol.flip, asked.out, asked.protocol)
         report = _measured(asked, pairs, fold, folds_are, embedded, groups)
         reports.write(public(report, names=asked.public_names), asked.out / PUBLIC, None)
         return reports.write(report, asked.out, embedded.files if asked.thumbnails else None)

@@ -96,9 +96,10 @@ ARROWS = {
     "eval.search_statistics": "eval.intervals eval.statistics eval.tallies",
     "eval": "commands.embed_into commands.model_argument commands.model_options commands.progress config "
     "data.crops data.formats data.listed_crops data.trained_on data_prep.align data_prep.cropping "
-    "data_prep.errors data_prep.folders data_prep.images data_prep.layouts data_prep.settings "
-    "data_prep.turning embedding environment errors eval.intervals eval.options eval.people "
-    "eval.point_intervals eval.statistics files kfold model_files outputs pages path_checks plot_style words",
+    "data_prep.dropped data_prep.errors data_prep.folders data_prep.images data_prep.layouts "
+    "data_prep.settings data_prep.turning embedding environment errors eval.intervals eval.options "
+    "eval.people eval.point_intervals eval.statistics files kfold model_files outputs pages path_checks "
+    "plot_style words",
     "eval.__main__": "commands.ending eval.compare eval.embed_command eval.identify.command "
     "eval.identify.compare eval.identify.report_fields eval.identify.who_command eval.megaface.command "
     "eval.paper.command eval.report eval.same_command eval.seeds eval.verify_command outputs path_checks",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,11 +20,10 @@ from sphereface_plus.commands.model_options import (
 )
 
 from ..options import out_option
+from .noise import few_matched
 
 LARGE = 0.1
 """Share of the searches; MegaFace's own people have some hundredths at most."""
-FEW = 0.1
-"""Share of a noise list's names; where fewer are found, names may be of another kind."""
 
 # torch and what needs it are imported inside the command: --help and a wrong option answer at once.
 
@@ -116,32 +117,43 @@ def megaface(
             write_features=write_features,
         )
     )
+    for words in [*notes(report), *warnings(report)]:
+        click.echo(words, err=True)
     for line in lines(report):
         click.echo(line)
     click.echo(f"report: {out / 'report.html'}")
     click.echo(f"to publish, without faces, names and paths: {out / PUBLIC}")
 
 
-def lines(report: dict) -> list[str]:
-    """What the terminal says of a report."""
+def notes(report: Mapping[str, Any]) -> list[str]:
+    """What was left out, for the terminal."""
     said = []
     for side in ("probes", "distractors"):
-        about = report[side]
-        if about["missing"]:
-            said.append(f"note: {about['missing']:,} {side} of the lists have no image and are left out")
-        noise = about["noise"]
-        if noise is not None:
-            few = noise["matched"] < FEW * noise["entries"]
+        if number := report[side]["missing"]:
+            said.append(f"note: {number:,} {side} of the lists have no image and are left out")
+        noise = report[side]["noise"]
+        if noise is not None and not few_matched(noise):
             said.append(
-                f"{'warning' if few else 'note'}: {noise['matched']:,} of the {noise['entries']:,} names in "
-                f"{Path(noise['file']).name} are {side} here, which the cleaned numbers leave out"
-                + ("; if you expected more, are the images named as in the list?" if few else "")
+                f"note: {noise['matched']:,} of the {noise['entries']:,} names in {Path(noise['file']).name} "
+                f"are {side} here, which the cleaned numbers leave out"
             )
+    return said
+
+
+def warnings(report: Mapping[str, Any]) -> list[str]:
+    """What makes the numbers other than they seem, for the terminal."""
+    said = [f"warning: {words}" for words in report["warnings"]]
     if report["same_image"]:
         said.append(
             f"warning: {len(report['same_image']):,} probes have a distractor that is the same image "
             f"({', '.join(report['same_image'][0])}); they cannot be found"
         )
+    return said
+
+
+def lines(report: Mapping[str, Any]) -> list[str]:
+    """The figures, for the terminal."""
+    said = []
     for kind, numbers in report["results"].items():
         said.append(f"{kind}: {numbers['probes']:,} probes of {numbers['people']:,} people")
         if numbers["largest_share"] >= LARGE:

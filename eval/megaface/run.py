@@ -22,6 +22,7 @@ from sphereface_plus.outputs import claimed
 from ..public import PUBLIC
 from . import page
 from .challenge import DistractorSet, Found, drawn_sets, measure, noise_among, sets_of_lists
+from .noise import noise_warnings
 from .sides import Asked, Side, all_paths, distractors_of_lists, embedded, paths_in, probe_list
 
 SAME_IMAGE = 1 - 1e-5
@@ -92,6 +93,7 @@ def _measured(
         "probes": _about(probes, of_probes, int(probe_noise.sum())) | {"people": len(names)},
         "distractors": _about(distractors, of_distractors, int(distractor_noise.sum())),
         "sets": f"{len(sets)} of the lists" if lists is not None else f"{len(sets)} random orders, seed 0",
+        "warnings": noise_warnings({"probes": of_probes, "distractors": of_distractors}),
         "same_image": _same_images(probes, distractors, raw),
         "hardest": _hardest(probes, distractors, raw),
         "results": results,

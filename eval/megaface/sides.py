@@ -62,12 +62,21 @@ def probe_list(asked: Asked) -> tuple[list[str], list[str]]:
             )
         return paths, people
     file = asked.probe_list or (asked.lists or Path()) / PROBE_LIST
+    if not file.is_file() and asked.probe_list is None and (inside := _lists_inside(asked.lists)):
+        raise MegaFaceError(f"{asked.lists}: holds no lists; did you mean {inside}?")
     if not file.is_file():
         raise MegaFaceError(f"{file}: there is no such list of probes; name it by --probe-list")
     probes = read_template_list(file)
     if probes.people is None:
         raise MegaFaceError(f"{file}: does not say whose the probes are, in its field id")
     return probes.paths, probes.people
+
+
+def _lists_inside(folder: Path | None) -> Path | None:
+    """The first folder in a folder that holds the kit's lists, where the whole kit is given."""
+    if folder is None or not folder.is_dir():
+        return None
+    return next((each for each in sorted(folder.iterdir()) if (each / PROBE_LIST).is_file()), None)
 
 
 def distractors_of_lists(asked: Asked) -> dict[int, dict[int, TemplateList]] | None:
@@ -90,11 +99,15 @@ def paths_in(asked: Asked, folder: Path) -> list[str]:
     suffix = asked.suffix
     if suffix is None:
         raise MegaFaceError(
-            f"{folder}: which of its files are the features is told by --suffix, such as _mine.bin"
+            f"{folder}: which of its files are the features is told by --suffix, such as _mine.bin; "
+            "or give --model, if it holds photos or crops"
         )
     found = [path.relative_to(folder).as_posix()[: -len(suffix)] for path in folder.rglob(f"*{suffix}")]
     if not found:
-        raise MegaFaceError(f"{folder}: holds no feature *{suffix}")
+        raise MegaFaceError(
+            f"{folder}: holds no feature *{suffix}; name another --suffix, or give --model, if it holds "
+            "photos or crops"
+        )
     return sorted(found)
 
 

@@ -106,5 +106,5 @@ def test_two_crops_of_one_key_in_a_list_are_refused_where_the_pairs_name_them(tm
         csv.writer(file, delimiter=" ").writerows([["a/1.png", 0], ["a/1.jpg", 0], ["a/2.png", 0]])
     found = find_images(tmp_path / "crops.txt")
     assert list(found.only(["a/2"]).files) == ["a/2"]
-    with pytest.raises(PhotosError, match=r"a/1\.png and a/1\.jpg are one photo to a pairs list"):
+    with pytest.raises(PhotosError, match=r"a/1\.png and a/1\.jpg have one name, suffixes aside"):
         found.only(["a/1"])

@@ -106,13 +106,13 @@ def test_bad_input_ends_in_one_sentence(lfw_lists, embeddings_file, run_eval, tm
             ("--model", model, "--pairs", few),
             "at least 10 genuine and 10 impostor pairs, the list has 1 and 1",
         ),
-        (("--model", model, "--pairs", pairs), "flip fusion none, the protocol needs concat"),
+        (("--model", model, "--pairs", pairs), "flip fusion none, and the protocol "),
         (("--model", model, "--pairs", foreign), "has no embedding of 80 of the 80 photos"),
         (("--model", tmp_path / "no.npz", "--pairs", pairs), "no.npz: "),
         (("--model", tmp_path / "no.onnx", "--data", lfw_lists), "no.onnx: "),
         (("--model", tmp_path / "no.pt", "--data", lfw_lists), "no.pt: "),
         (("--model", "pixels", "--pairs", pairs), "photos or crops are needed"),
-        (("--model", "pixels", "--data", lfw_lists), "has no image of 130 of the 130 photos of the pairs"),
+        (("--model", "pixels", "--data", lfw_lists), "has no image of 130 of the 130 photos asked for"),
     ):
         output = run_eval("lfw", *arguments, "--out", out, code=1).output
         assert output.startswith("error: "), output

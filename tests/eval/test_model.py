@@ -117,9 +117,15 @@ def test_a_file_of_embeddings_says_which_model_it_came_from(tmp_path):
 def test_embeddings_of_the_wrong_fusion_or_photos_are_refused(tmp_path):
     path = Path(tmp_path / "e.npz")
     write_embeddings(path, ["a", "b"], np.eye(2), {"flip": "none"})
-    with pytest.raises(EmbeddingsError, match="flip fusion none, the protocol needs concat"):
+    message = (
+        "flip fusion none, and concat is asked for; make them again with --flip concat, or give --flip none"
+    )
+    with pytest.raises(EmbeddingsError, match=message):
         model.stored_embeddings(path, ["a"], "concat")
+    message = "flip fusion none, and the protocol cosine needs concat; .*, or choose another protocol"
+    with pytest.raises(EmbeddingsError, match=message):
+        model.stored_embeddings(path, ["a"], "concat", protocol="cosine")
     with pytest.raises(
-        EmbeddingsError, match=r"no embedding of 4 of the 5 photos of the pairs \(w, x, y, \.\.\.\);"
+        EmbeddingsError, match=r"no embedding of 4 of the 5 photos asked for \(w, x, y, \.\.\.\);"
     ):
         model.stored_embeddings(path, ["a", "w", "x", "y", "z"], "none")

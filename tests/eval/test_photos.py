@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from data_prep.dropped import move_rows
 from eval import photos
 from sphereface_plus.config import InputSpec
 from sphereface_plus.data.crops import SpecError
@@ -83,12 +85,12 @@ def test_missing_photos_are_counted_and_named(crops, tmp_path_factory):
     missing = [f"B/B_000{n}" for n in range(1, 6)]
     with pytest.raises(
         photos.PhotosError,
-        match=r"2 of the 3 photos of the pairs \(B/B_0001, B/B_0002\); its report\.json says why",
+        match=r"2 of the 3 photos asked for \(B/B_0001, B/B_0002\); its report\.json says why",
     ):
         photos.find_images(crops).only(["A/A_0000", *missing[:2]])
     with pytest.raises(
         photos.PhotosError,
-        match=r"5 of the 5 photos .* \(B/B_0001, B/B_0002, B/B_0003, \.\.\.\); the pairs belong to other",
+        match=r"5 of the 5 photos .* \(B/B_0001, B/B_0002, B/B_0003, \.\.\.\); the list is of other",
     ):
         photos.find_images(crops).only(missing)
     with pytest.raises(photos.PhotosError, match="there is no such folder"):
@@ -112,7 +114,7 @@ def test_two_files_of_one_photo_are_refused_where_the_pairs_name_it(tmp_path):
         image(tmp_path / "Ann" / name)
     found = photos.find_images(tmp_path)
     assert list(found.only(["Ann/b"]).files) == ["Ann/b"]
-    with pytest.raises(photos.PhotosError, match=r"Ann/a\.jpg and Ann/a\.png are one photo to a pairs list"):
+    with pytest.raises(photos.PhotosError, match=r"Ann/a\.jpg and Ann/a\.png have one name, suffixes aside"):
         found.only(["Ann/a", "Ann/b"])
 
 
@@ -128,3 +130,34 @@ def test_fingerprint_changes_with_a_file_and_not_with_the_folders_place(crops, t
     assert photos.fingerprint(photos.find_images(crops)) == before
     image(crops / "A" / "A_0000.png", height=111)
     assert photos.fingerprint(photos.find_images(crops)) != before
+
+
+def test_photos_that_were_dropped_are_said_to_be(crops):
+    move_rows(crops / MANIFEST, (crops / MANIFEST).read_bytes(), {"A/A_0001.png"})
+    message = (
+        ": 1 of the 2 photos asked for was dropped (A/A_0001), as manifest.csv.dropped says; make the "
+        "pairs or the list again, without them"
+    )
+    for place in (crops, crops / MANIFEST):
+        with pytest.raises(photos.PhotosError, match=re.escape(message)):
+            photos.find_images(place).only(["A/A_0000", "A/A_0001"])
+    with pytest.raises(
+        photos.PhotosError, match=r"1 of the 2 photos asked for \(B/1\); its report\.json says"
+    ):
+        photos.find_images(crops).only(["A/A_0000", "B/1"])
+
+
+def test_photos_that_cannot_be_read_are_named_by_their_paths(tmp_path):
+    folder = tmp_path / "photos"
+    for name in ("A/1.png", "A/2.png"):
+        image(folder / name, 60, 60)
+    (folder / "B").mkdir()
+    (folder / "B/1.jpg").write_text("no photo")
+    (folder / "B/2.jpg").touch()
+    message = (
+        f"{folder}: 2 of the 4 photos cannot be used ({folder}/B/1.jpg: is not an image that Pillow or "
+        f"OpenCV reads, {folder}/B/2.jpg: is an empty file); put whole photos in their place, "
+        "or leave these out"
+    )
+    with pytest.raises(photos.PhotosError, match=re.escape(message)):
+        photos.crops_for(["A/1", "A/2", "B/1", "B/2"], folder, SPEC, crops=tmp_path / "crops", workers=1)

@@ -75,7 +75,7 @@ def feature_suffix(folder: str | Path, paths: Iterable[str]) -> str:
             return found[0]
     raise MegaFaceError(
         f"{folder}: holds no feature <image>_<name>.bin of the list's images; is it the folder that their "
-        "paths start from?"
+        "paths start from? If it holds photos or crops, give --model"
     )
 
 

@@ -83,6 +83,8 @@ def distractor_lists(folder: str | Path) -> dict[int, dict[int, Path]]:
     Raises MegaFaceError where there is none, or lists of several names.
     """
     folder, found = Path(folder), {}
+    if not folder.is_dir():
+        raise MegaFaceError(f"{folder}: is a file; name the folder templatelists of the kit")
     names = set()
     for file in sorted(folder.iterdir()):
         match = DISTRACTOR_LIST.fullmatch(file.name)

@@ -189,3 +189,47 @@ def test_a_folder_without_images_is_one_sentence(empty, tmp_path):
     assert result.exit_code == 1
     message = f"error: {tmp_path / empty}: holds no image; give a folder of photos or crops\n"
     assert result.output.endswith(message)
+
+
+def test_noise_lists_that_name_nothing_here_are_warned_of(kit):
+    (kit / "names.txt").write_text("".join(f"Stranger_{number}.png\n" for number in range(605)))
+    result = called(kit, "--probe-noise", kit / "names.txt", "--distractor-noise", kit / "names.txt")
+    assert result.exit_code == 0, result.output
+    page = (kit / "out/report.html").read_text()
+    for words in (
+        "names.txt: none of its 605 names is here; if you expected more, see that the probes are named as in",
+        "names.txt: none of its 605 names is here; if you expected more, see that the distractors are named",
+        "there are no cleaned numbers, as no noise list names an image that is here",
+    ):
+        assert f"warning: {words}" in result.stderr
+        assert words in page
+    assert "cleaned:" not in result.output
+
+
+def test_a_noise_list_of_which_little_is_here_is_warned_of(kit):
+    (kit / "names.txt").write_text("Bob_2.png\n" + "".join(f"Stranger_{n}.png\n" for n in range(20)))
+    result = called(kit, "--probe-noise", kit / "names.txt")
+    assert "warning: names.txt: only 1 of its 21 names are probes here; if you" in result.stderr
+    assert "cleaned: 8 probes" in result.stdout
+
+
+def test_the_kit_instead_of_its_lists_is_noticed(kit):
+    (kit / "devkit").mkdir()
+    (kit / "lists").rename(kit / "devkit/templatelists")
+    result = called(kit, "--lists", kit / "devkit")
+    assert f"devkit: holds no lists; did you mean {kit}/devkit/templatelists?" in result.output
+    result = called(kit, "--lists", kit / "probe_noise.txt")
+    assert "probe_noise.txt/facescrub_features_list.json: there is no such list of probes" in result.output
+    file = kit / "devkit/templatelists/facescrub_features_list.json"
+    result = called(kit, "--lists", kit / "probe_noise.txt", "--probe-list", file)
+    assert "probe_noise.txt: is a file; name the folder templatelists of the kit" in result.output
+
+
+def test_crops_without_a_model_are_told_what_is_missing(kit):
+    for feature in [*kit.rglob("*_m.bin")]:
+        feature.unlink()
+    message = "If it holds photos or crops, give --model"
+    assert message in called(kit).output
+    shutil.rmtree(kit / "lists")
+    message = "is told by --suffix, such as _mine.bin; or give --model, if it holds photos or crops"
+    assert message in called(kit).output
