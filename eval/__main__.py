@@ -1,4 +1,4 @@
-"""python -m eval {lfw, verify, identify, who, megaface, paper, embed, same, compare, seeds}."""
+"""python -m eval {lfw, verify, identify, who, megaface, ijb, paper, embed, same, compare, seeds}."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sphereface_plus.commands.ending import Commands
 from .embed_command import embed
 from .identify.command import identify
 from .identify.who_command import who
+from .ijb.command import ijb
 from .megaface.command import megaface
 from .paper.command import paper
 from .same_command import same
@@ -19,7 +20,7 @@ from .verify_command import lfw, verify
 
 @click.group(
     cls=Commands,
-    keeping=("lfw", "verify", "identify", "megaface", "paper", "embed"),
+    keeping=("lfw", "verify", "identify", "megaface", "ijb", "paper", "embed"),
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110},
 )
 def main() -> None:
@@ -103,7 +104,7 @@ def seeds(groups: tuple[str, ...], against: str) -> None:
     click.echo(table(groups, against))
 
 
-for command in (lfw, verify, identify, who, megaface, paper, embed, same):
+for command in (lfw, verify, identify, who, megaface, ijb, paper, embed, same):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -101,8 +101,9 @@ ARROWS = {
     "eval.people eval.point_intervals eval.statistics files kfold model_files outputs pages path_checks "
     "plot_style words",
     "eval.__main__": "commands.ending eval.compare eval.embed_command eval.identify.command "
-    "eval.identify.compare eval.identify.report_fields eval.identify.who_command eval.megaface.command "
-    "eval.paper.command eval.report eval.same_command eval.seeds eval.verify_command outputs path_checks",
+    "eval.identify.compare eval.identify.report_fields eval.identify.who_command eval.ijb.command "
+    "eval.megaface.command eval.paper.command eval.report eval.same_command eval.seeds eval.verify_command "
+    "outputs path_checks",
     "eval.identify": "commands.model_argument commands.model_options commands.progress data.crops "
     "data.face_folders data.formats data.listed_crops data.streams data.trained_on data_prep.layouts "
     "data_prep.settings embedding environment eval.compare eval.enrolled eval.errors eval.groups "
@@ -113,6 +114,13 @@ ARROWS = {
     "eval.identify.plots eval.intervals eval.model eval.options eval.photos eval.plots eval.public "
     "eval.report eval.search eval.search_statistics eval.statistics eval.tallies files model_files outputs "
     "path_checks",
+    "eval.ijb": "commands.model_options commands.progress data.formats environment eval.identify.plots "
+    "eval.ijb.galleries eval.ijb.pairs eval.ijb.rows eval.ijb.templates eval.model eval.options eval.photos "
+    "eval.plots eval.public eval.report eval.statistics files model_files outputs path_checks",
+    "eval.ijb.templates": "data.formats.ijb",
+    "eval.ijb.rows": "data.formats.ijb",
+    "eval.ijb.pairs": "eval.intervals eval.search eval.statistics",
+    "eval.ijb.galleries": "data.formats.ijb eval.enrolled eval.identify.numbers",
     "eval.paper": "commands.model_options config eval.lfw eval.megaface.run eval.megaface.sides eval.model "
     "eval.plots eval.report eval.verify files outputs path_checks plot_style words",
 }

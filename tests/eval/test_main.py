@@ -21,7 +21,7 @@ def test_commands_offer_exactly_the_protocols_there_are():
     assert tuple(PROTOCOLS) == verify_command.PROTOCOLS
 
 
-@pytest.mark.parametrize("command", ["lfw", "verify", "identify", "who", "compare", "seeds"])
+@pytest.mark.parametrize("command", ["lfw", "verify", "identify", "who", "ijb", "compare", "seeds"])
 def test_every_option_has_a_sentence_of_help(command, run_eval):
     assert run_eval(command, "--help").output.startswith("Usage")
     options = [p for p in main.commands[command].params if p.param_type_name == "option"]

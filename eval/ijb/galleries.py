@@ -1,0 +1,98 @@
+"""1:N of IJB-B and IJB-C: probes searched in each of two galleries, whose subjects differ.
+
+A probe whose subject is in the other gallery, or in none, is a search without a mate. Ranks and FNIR at FPIR
+are those of search_statistics.py.
+
+Shapes: P probes, G templates of a gallery, T templates, D numbers in an embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from sphereface_plus.data.formats.ijb import IjbError
+
+from ..enrolled import search_enrolled
+from ..identify.numbers import Searches, closed_set, open_set
+
+RANKS = (1, 5, 10)
+FPIRS = (1e-1, 1e-2)
+
+
+def searched(
+    probes: np.ndarray,
+    probe_subject: np.ndarray,
+    gallery: np.ndarray,
+    gallery_subject: np.ndarray,
+    name: str,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """What comes of searching probes (P, D) of subjects (P,) in a gallery (G, D) of subjects (G,).
+
+    Raises IjbError where the gallery holds no probe's subject, or one subject alone.
+    """
+    if len(np.unique(gallery_subject)) < 2:
+        raise IjbError(f"{name}: holds one subject; a search needs others beside the mate")
+    if not np.isin(probe_subject, gallery_subject).any():
+        raise IjbError(f"{name}: holds no subject of a probe; are these the lists of one set?")
+    nobody = np.empty((0, probes.shape[1]), dtype=np.float32)
+    found = search_enrolled(probes, probe_subject, gallery, gallery_subject, nobody, [0], progress=progress)
+    searches = Searches(probe_subject, found.mate_score, found.above[:, 0], found.other_scores[:, 0])
+    return {
+        "name": name,
+        "templates": len(gallery),
+        "subjects": len(np.unique(gallery_subject)),
+        "mated": int(searches.mated.sum()),
+        "mated_subjects": len(np.unique(probe_subject[searches.mated])),
+        **closed_set(searches, len(gallery)),
+        "open_set": open_set(searches),
+    }
+
+
+def mean_of(galleries: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Rank-k and FNIR, the means of two galleries of different subjects."""
+
+    def mean(points: Sequence[dict[str, Any]], value: str, interval: str) -> dict[str, Any]:
+        share, ends = mean_with_interval([(point[value], point[interval]) for point in points])
+        return {"share": share, "interval": list(ends)}
+
+    ranks = [[_of(one["ranks"], "rank", rank) for one in galleries] for rank in RANKS]
+    points = [[_of(one["open_set"]["points"], "fpir", fpir) for one in galleries] for fpir in FPIRS]
+    return {
+        "ranks": [
+            {"rank": rank, **mean(both, "share", "interval")}
+            for rank, both in zip(RANKS, ranks, strict=True)
+            if all(both)
+        ],
+        "fnir": [
+            {"fpir": fpir, **mean(both, "fnir", "fnir_interval")}
+            | {"resolution": max((point["resolution"] for point in both), key=_UNSURE.index)}
+            for fpir, both in zip(FPIRS, points, strict=True)
+        ],
+    }
+
+
+_UNSURE = ("resolved", "coarse", "unresolved")
+
+
+def _of(points: Sequence[dict[str, Any]], name: str, value: float) -> dict[str, Any]:
+    """The point of a list; {} where the gallery is too small for such a rank."""
+    return next((point for point in points if point[name] == value), {})
+
+
+def mean_with_interval(
+    shares: Sequence[tuple[float, tuple[float, float]]],
+) -> tuple[float, tuple[float, float]]:
+    """The mean of independent shares, each with its interval, and an interval of it.
+
+    From the variances that the ends of each interval stand for (Zou and Donner, Stat. Med. 2008): the
+    distance to an end is the root of the squared distances' sum, over their number.
+    """
+    share = np.array([share for share, _ in shares])
+    low, high = np.array([interval for _, interval in shares]).T
+    mean, number = float(share.mean()), len(share)
+    below, above = np.sqrt(np.sum((share - low) ** 2)), np.sqrt(np.sum((high - share) ** 2))
+    return mean, (max(0.0, mean - float(below) / number), min(1.0, mean + float(above) / number))

@@ -1,0 +1,68 @@
+"""The page of a measurement on IJB-B or IJB-C: report.html, for people, and report.json, for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sphereface_plus.files import write_page, write_text
+
+from ..identify.plots import cmc_plot, det_plot
+from ..plots import roc_plot
+from ..public import PUBLIC, without_folders
+from ..report import render
+from ..statistics import Roc
+
+
+def write(report: Mapping[str, Any], out: Path) -> Path:
+    """Writes report.json and report.html into `out`, and both without paths into OUT/public; returns the
+    page's path. Neither shows a face or a name."""
+    _write(public(report), out / PUBLIC)
+    return _write(report, out)
+
+
+def _write(report: Mapping[str, Any], out: Path) -> Path:
+    parts = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in report.items())
+    write_text(out / "report.json", "{\n" + parts + "\n}\n")
+    write_page(out / "report.html", render("ijb.html.j2", report=report, plots=plots_of(report)))
+    return out / "report.html"
+
+
+def public(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The report without folders of this machine and names of images."""
+    return {
+        **report,
+        "command": without_folders(report["command"]),
+        "model": {**report["model"], "name": Path(report["model"]["name"]).name},
+        "preparation": {**report["preparation"], "not_detected": []},
+    }
+
+
+def plots_of(report: Mapping[str, Any]) -> dict[str, str]:
+    """The page's plots by their names."""
+    plots = {}
+    one_to_one, one_to_many = report["verification"], report["identification"]
+    if one_to_one is not None:
+        far, tar = np.array(one_to_one["roc"]["far"]), np.array(one_to_one["roc"]["tar"])
+        curve = Roc(np.full(len(far), np.nan), far, tar)
+        label = report["model"]["label"]
+        plots["roc"] = roc_plot("roc", [(label, curve)], one_to_one["impostor"], "ROC of pairs of templates")
+    if one_to_many is not None:
+        galleries = list(enumerate(one_to_many["galleries"], start=1))
+        plots["cmc"] = cmc_plot(
+            "cmc",
+            [(f"gallery {number}", one["cmc"]["rank"], one["cmc"]["share"]) for number, one in galleries],
+            "CMC of both galleries",
+        )
+        dets = [(number, one["open_set"]["det"]) for number, one in galleries]
+        plots["det"] = det_plot(
+            "det",
+            [(f"gallery {number}", det["fpir"], det["fnir"]) for number, det in dets],
+            max(one["open_set"]["nonmated"] for _, one in galleries),
+            "DET curve of both galleries",
+        )
+    return plots

@@ -1,0 +1,194 @@
+"""IJB-B or IJB-C from files to a report: lists, features, templates, 1:1, and 1:N in both galleries."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sphereface_plus.commands.progress import show_progress
+from sphereface_plus.data.formats.ijb import (
+    Faces,
+    IjbError,
+    Lists,
+    Subjects,
+    find_lists,
+    read_faces,
+    read_pairs,
+    read_scores,
+    read_subjects,
+)
+from sphereface_plus.environment import record
+from sphereface_plus.model_files import contents, sha256
+from sphereface_plus.outputs import claimed
+
+from ..model import ModelAsked
+from ..public import PUBLIC
+from . import page
+from .features import of_file, of_model
+from .galleries import mean_of, searched
+from .pairs import verified
+from .rows import rows_of, rows_of_pairs, subjects
+from .templates import WEIGHTS, TemplateKind, Weight, averaged
+
+TITLES = {"ijbb": "IJB-B", "ijbc": "IJB-C"}
+KINDS: dict[TemplateKind, str] = {
+    "media": "The mean of each photo's or video's faces first, then the sum of those means.",
+    "faces": "The sum of all faces, whichever photo or video they are from.",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for."""
+
+    meta: Path
+    """The folder of the lists."""
+    features: Path | None
+    """An .npy, an .npz or a store; None: `model` and `images`."""
+    model: ModelAsked | None
+    images: Path | None
+    templates: TemplateKind
+    weight: Weight
+    scores: Path | None
+    """Of the detector; None: those of the folder."""
+    flip: Any
+    out: Path
+    command: str
+
+
+def run(asked: Asked) -> dict[str, Any]:
+    """Measures, writes OUT/report.json and OUT/report.html, and returns the report.
+
+    Raises UserError (its subclasses) with a sentence for anything that cannot be used.
+    """
+    lists = find_lists(asked.meta)
+    with _claimed(asked, lists):
+        report = _measured(asked, lists)
+        page.write(report, asked.out)
+        return report
+
+
+def _claimed(asked: Asked, lists: Lists):
+    model = None if asked.model is None else asked.model.name
+    file = None if model in (None, "pixels") else Path(model)
+    one, two = lists.galleries or (None, None)
+    return claimed(
+        asked.out,
+        "python -m eval ijb",
+        within=(PUBLIC,),
+        contents=contents(
+            model=file,
+            features=asked.features,
+            scores=asked.scores or lists.scores,
+            faces=lists.faces,
+            pairs=lists.pairs,
+            gallery_1=one,
+            gallery_2=two,
+            probes=lists.probes,
+        ),
+        model=file or model or "features",
+        features=asked.features,
+        images=asked.images,
+        meta=asked.meta,
+        templates=asked.templates,
+        weight=asked.weight,
+        flip=asked.flip,
+    )
+
+
+def _measured(asked: Asked, lists: Lists) -> dict[str, Any]:
+    faces = read_faces(lists.faces)
+    scores = _scores(asked, lists, faces)
+    sides = [read_subjects(file) for file in (*(lists.galleries or ()), lists.probes) if file is not None]
+    numbers = np.unique(faces.template)
+    subject = subjects(sides, numbers)
+    pairs = None if lists.pairs is None else rows_of_pairs(read_pairs(lists.pairs), numbers, subject)
+    if asked.features is not None:
+        found = of_file(asked.features, faces)
+    else:
+        assert asked.model is not None
+        assert asked.images is not None
+        found = of_model(asked.model, faces, asked.images, asked.flip, asked.out)
+    start = time.monotonic()
+    keep_length = asked.weight in ("length", "both")
+    with show_progress("faces averaged") as progress:
+        _, units = averaged(
+            found.rows, faces, asked.templates, scores, keep_length=keep_length, progress=progress
+        )
+    files = [lists.faces, lists.pairs, *(side.file for side in sides)]
+    files += [asked.scores or lists.scores] if scores is not None else []
+    report: dict[str, Any] = {
+        "title": TITLES.get(lists.name, lists.name),
+        "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "command": asked.command,
+        "model": found.model,
+        "preparation": found.preparation,
+        "templates": {
+            "kind": asked.templates,
+            "weight": asked.weight,
+            "words": f"{KINDS[asked.templates]} {WEIGHTS[asked.weight]}",
+        },
+        "faces": len(faces.names),
+        "media": len(set(zip(faces.template.tolist(), faces.media.tolist(), strict=True))),
+        "template_count": len(numbers),
+        "subjects": len(np.unique(subject[subject >= 0])) if subject is not None else None,
+        "verification": None,
+        "identification": None,
+    }
+    if pairs is not None:
+        first, second, genuine, contradictions = pairs
+        known = None if subject is None or (subject[first[genuine]] < 0).any() else subject
+        with show_progress("pairs of templates scored") as progress:
+            verification = verified(units, first, second, genuine, known, progress)
+        report["verification"] = verification | {"contradictions": contradictions}
+    if sides:
+        report["identification"] = _identified(units, numbers, sides)
+    return report | {
+        "files": [{"name": file.name, "sha256": sha256(file)} for file in files if file is not None],
+        "seconds": time.monotonic() - start,
+        "environment": record(gpu=found.runs_on == "cuda"),
+    }
+
+
+def _scores(asked: Asked, lists: Lists, faces: Faces) -> np.ndarray | None:
+    if asked.weight not in ("detector", "both"):
+        return None
+    file = asked.scores or lists.scores
+    if file is None:
+        raise IjbError(
+            f"{asked.meta}: holds no scores of the detector, {lists.name}_name_5pts_score.txt; name them by "
+            f"--scores, or take another --weight than {asked.weight}"
+        )
+    return read_scores(file, faces)
+
+
+def _identified(units: np.ndarray, numbers: np.ndarray, sides: list[Subjects]) -> dict[str, Any]:
+    rows = [rows_of(side.template, numbers, side.file) for side in sides]
+    probes, galleries = sides[2], []
+    for number in (0, 1):
+        side = sides[number]
+        with show_progress(f"templates of gallery {number + 1} searched") as progress:
+            galleries.append(
+                searched(
+                    units[rows[2]],
+                    probes.subject,
+                    units[rows[number]],
+                    side.subject,
+                    side.file.name,
+                    progress,
+                )
+            )
+    in_neither = ~np.isin(probes.subject, np.concatenate([sides[0].subject, sides[1].subject]))
+    return {
+        "probes": len(probes.template),
+        "probe_subjects": len(np.unique(probes.subject)),
+        "in_neither": int(in_neither.sum()),
+        "rule": "A template of exactly the mate's score counts as above it.",
+        "galleries": galleries,
+        "mean": mean_of(galleries),
+    }
