@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -142,17 +143,42 @@ def stored_embeddings(
             "the .bin that they were made from"
         )
     asks = "the protocol asks for" if protocol else "--flip asks for"
-    record = {
-        "name": str(path),
-        "label": path.stem,
-        "kind": "embeddings",
-        "sha256": sha256(resolve(path)),
-        "flip": stated or f"as in the file, which does not state it; {asks} {flip}",
-        "precision": meta.get("precision", "fp32" if ours else None),
-        "input": meta.get("input"),
-        "provenance": {"from model": meta["fingerprint"]} if ours else {},
-    }
+    record = stored_record(
+        str(path),
+        path.stem,
+        "embeddings",
+        sha256=sha256(resolve(path)),
+        flip=stated or f"as in the file, which does not state it; {asks} {flip}",
+        precision=meta.get("precision", "fp32" if ours else None),
+        input=meta.get("input"),
+        provenance={"from model": meta["fingerprint"]} if ours else {},
+    )
     return _rows_of(stored, names), record
+
+
+def stored_record(
+    name: str,
+    label: str,
+    kind: str,
+    *,
+    flip: str,
+    sha256: str | None = None,
+    precision: str | None = None,
+    input: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """What a report says about a model that only embeddings are there of, in model_record's fields; None: the
+    files do not say it."""
+    return {
+        "name": name,
+        "label": label,
+        "kind": kind,
+        "sha256": sha256,
+        "flip": flip,
+        "precision": precision,
+        "input": input,
+        "provenance": dict(provenance),
+    }
 
 
 def _rows_of(stored: Embeddings, names: Sequence[str]) -> np.ndarray:

@@ -49,21 +49,30 @@ def roc_plot(name: str, curves: Sequence[tuple[str, Roc]], num_impostors: int, d
     return as_svg(figure, name, description)
 
 
-def score_histograms(
-    name: str, scores: np.ndarray, genuine: np.ndarray, threshold: float, description: str
+def histograms(
+    name: str,
+    kinds: Sequence[tuple[str, np.ndarray]],
+    threshold: tuple[str, float],
+    what: str,
+    description: str,
 ) -> str:
-    """Distribution of the genuine and of the impostor pairs' scores, with the mean threshold between them."""
+    """Distributions of the scores of two kinds, and a threshold between them.
+
+    kinds: label and scores of the impostors' kind and of the genuine one, in this order.
+    threshold: its label, and where it is. what: whose shares are counted, in words.
+    """
     figure, axes = framed_figure()
-    edges = np.linspace(scores.min(), scores.max() + 1e-9, 61)
-    for kind, color, label in ((~genuine, IMPOSTOR, "impostor"), (genuine, GENUINE, "genuine")):
-        share = np.histogram(scores[kind], edges)[0] / kind.sum()
+    lowest, highest = min(each.min() for _, each in kinds), max(each.max() for _, each in kinds)
+    edges = np.linspace(lowest, highest + 1e-9, 61)
+    for (label, scores), color in zip(kinds, (IMPOSTOR, GENUINE), strict=True):
+        share = np.histogram(scores, edges)[0] / len(scores)
         axes.stairs(share, edges, fill=True, color=color, alpha=0.25)
         axes.stairs(share, edges, color=color, linewidth=1.4, label=label)
-    axes.axvline(threshold, color=INK, linestyle="--", linewidth=1, label="mean threshold")
+    axes.axvline(threshold[1], color=INK, linestyle="--", linewidth=1, label=threshold[0])
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(bottom=0)
     axes.set_xlabel("score (cosine)")
-    axes.set_ylabel("share of the kind's pairs in each of 60 bins")
+    axes.set_ylabel(f"share of {what} in each of 60 bins")
     axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
     return as_svg(figure, name, description)
 

@@ -20,7 +20,7 @@ from sphereface_plus.words import counted
 
 from .intervals import FEW_PEOPLE, accuracy_interval, design_effect, few_people_factor
 from .people import People
-from .plots import roc_plot, score_histograms
+from .plots import histograms, roc_plot
 from .point_intervals import point_intervals
 from .protocols import Outcome, Protocol
 from .report_fields import FORMAT, Report, problem
@@ -29,6 +29,7 @@ from .statistics import (
     area_under_curve,
     cosine_to_l2,
     equal_error_rate,
+    point_record,
     roc,
     tar_at_far,
 )
@@ -78,15 +79,10 @@ def results(
         "equal_error_rate": equal_error_rate(curve),
         "tar_at_far": [
             {
-                "far": point.far,
-                "tar": point.tar,
+                **point_record(point),
                 "tar_interval": intervals.tar,
                 "far_interval": intervals.far,
-                "false_accepts": point.false_accepts,
-                "threshold_cosine": point.threshold,
                 "threshold_cosine_interval": intervals.threshold,
-                "threshold_l2": None if point.threshold is None else cosine_to_l2(point.threshold),
-                "resolution": point.resolution,
             }
             for point, intervals in zip(points, sure, strict=True)
         ],
@@ -214,11 +210,11 @@ def write(report: Mapping[str, Any], out: Path, images: Mapping[str, CropSource]
             int(np.sum(~genuine)),
             f"ROC curve of {label}, area under the curve {numbers['auc']:.5f}",
         ),
-        histograms=score_histograms(
+        histograms=histograms(
             "scores",
-            scores,
-            genuine,
-            float(np.mean(numbers["thresholds_cosine"])),
+            [("impostor", scores[~genuine]), ("genuine", scores[genuine])],
+            ("mean threshold", float(np.mean(numbers["thresholds_cosine"]))),
+            "the kind's pairs",
             f"Histograms of genuine scores (mean {scores[genuine].mean():.3f}) and impostor scores "
             f"(mean {scores[~genuine].mean():.3f}), protocol {name}",
         ),

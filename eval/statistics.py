@@ -95,6 +95,18 @@ def tar_at_far(curve: Roc, far: float, num_impostors: int) -> OperatingPoint:
     )
 
 
+def point_record(point: OperatingPoint) -> dict[str, float | str | None]:
+    """What a report says about a point; plain data."""
+    return {
+        "far": point.far,
+        "tar": point.tar,
+        "false_accepts": point.false_accepts,
+        "threshold_cosine": point.threshold,
+        "threshold_l2": None if point.threshold is None else cosine_to_l2(point.threshold),
+        "resolution": point.resolution,
+    }
+
+
 def cosine_to_l2(cosine: float) -> float:
     """Euclidean distance between two unit embeddings at this cosine: L2^2 = 2 - 2 cos."""
     return float(np.sqrt(max(0.0, 2 - 2 * cosine)))

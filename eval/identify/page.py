@@ -9,8 +9,9 @@ import numpy as np
 
 from sphereface_plus.data.formats.packs import CropSource
 
+from ..plots import histograms
 from ..report import photo_name, render, thumbnail
-from .plots import cmc_plot, det_plot, distractors_plot, search_histograms
+from .plots import cmc_plot, det_plot, distractors_plot
 from .words import nonmated_words
 
 MOST_PEOPLE = 30
@@ -38,6 +39,8 @@ def plots_of(report: Mapping[str, Any]) -> dict[str, str]:
     results, label, searches = report["results"], report["model"]["label"], report["per_search"]
     opened, alone = results["open_set"], results["open_set"]["nonmated_are"] == "mated"
     both = zip(searches["other_score"], searches["mate_score"], strict=True)
+    others = [score for score, mate in both if score is not None and (alone or mate is None)]
+    mates = [score for score in searches["mate_score"] if score is not None]
     plots = {
         "cmc": cmc_plot(
             "cmc",
@@ -50,11 +53,11 @@ def plots_of(report: Mapping[str, Any]) -> dict[str, str]:
             opened["nonmated"],
             f"DET curve of {label}",
         ),
-        "scores": search_histograms(
+        "scores": histograms(
             "scores",
-            np.array([score for score in searches["mate_score"] if score is not None]),
-            np.array([score for score, mate in both if score is not None and (alone or mate is None)]),
-            results["reference"]["threshold_cosine"],
+            [("highest without a mate", np.array(others)), ("mate", np.array(mates))],
+            ("threshold", results["reference"]["threshold_cosine"]),
+            "the searches",
             "Histograms of the mates' scores and of the highest scores of searches without a mate",
         ),
     }

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sphereface_plus.plot_style import FAINT, INK
+from sphereface_plus.plot_style import FAINT
 
-from ..plots import GENUINE, IMPOSTOR, MODELS, as_svg, framed_figure, plain
+from ..plots import GENUINE, MODELS, as_svg, framed_figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,30 +85,6 @@ def det_plot(name: str, curves: Sequence[Curve], num_nonmated: int, description:
     axes.set_xlabel("FPIR, share of searches without a mate that return somebody")
     axes.set_ylabel("FNIR, share of mates not returned")
     return _finished(figure, axes, curves, name, description)
-
-
-def search_histograms(
-    name: str,
-    mates: np.ndarray,
-    others: np.ndarray,
-    threshold: float,
-    description: str,
-) -> str:
-    """Scores of mates, and the highest score of each search without one, with the threshold between them."""
-    figure, axes = framed_figure()
-    both = np.concatenate([mates, others])
-    edges = np.linspace(both.min(), both.max() + 1e-9, 61)
-    for scores, color, label in ((others, IMPOSTOR, "highest without a mate"), (mates, GENUINE, "mate")):
-        share = np.histogram(scores, edges)[0] / len(scores)
-        axes.stairs(share, edges, fill=True, color=color, alpha=0.25)
-        axes.stairs(share, edges, color=color, linewidth=1.4, label=label)
-    axes.axvline(threshold, color=INK, linestyle="--", linewidth=1, label="threshold")
-    axes.set_xlim(edges[0], edges[-1])
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel("score (cosine)")
-    axes.set_ylabel("share of the searches in each of 60 bins")
-    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
-    return as_svg(figure, name, description)
 
 
 def _decades(axis: Axis, lowest: float) -> None:

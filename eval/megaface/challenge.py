@@ -23,7 +23,7 @@ from sphereface_plus.data.streams import DISTRACTOR_ORDER, generator
 from ..intervals import subject_interval
 from ..search import Reordered, scan, scores_of_pairs
 from ..search_statistics import cmc, leave_one_out, roc_of
-from ..statistics import cosine_to_l2, tar_at_far
+from ..statistics import point_record, tar_at_far
 from ..tallies import Best, Impostors, MateCounts
 
 RANKS = (1, 5, 10, 20, 50, 100, 1000)
@@ -213,23 +213,12 @@ def _cmc(above: np.ndarray) -> dict[str, list]:
 
 def _verification(genuine: np.ndarray, size: int, impostors: Impostors) -> dict[str, Any]:
     curve, count = roc_of(genuine, impostors), impostors.count
-    points = [tar_at_far(curve, far, count) for far in FARS]
     shown = _thinned(np.flatnonzero(np.append(np.diff(curve.far) > 0, True)))  # the best TAR at each FAR
     return {
         "size": size,
         "genuine": len(genuine),
         "impostor": count,
-        "tar_at_far": [
-            {
-                "far": point.far,
-                "tar": point.tar,
-                "false_accepts": point.false_accepts,
-                "threshold_cosine": point.threshold,
-                "threshold_l2": None if point.threshold is None else cosine_to_l2(point.threshold),
-                "resolution": point.resolution,
-            }
-            for point in points
-        ],
+        "tar_at_far": [point_record(tar_at_far(curve, far, count)) for far in FARS],
         "roc": {"far": curve.far[shown].tolist(), "tar": curve.tar[shown].tolist()},
     }
 

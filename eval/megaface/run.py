@@ -23,7 +23,16 @@ from ..public import PUBLIC
 from . import page
 from .challenge import DistractorSet, Found, drawn_sets, measure, noise_among, sets_of_lists
 from .noise import noise_warnings
-from .sides import Asked, Side, all_paths, distractors_of_lists, embedded, paths_in, probe_list
+from .sides import (
+    AS_IN_FEATURES,
+    Asked,
+    Side,
+    all_paths,
+    distractors_of_lists,
+    embedded,
+    paths_in,
+    probe_list,
+)
 
 SAME_IMAGE = 1 - 1e-5
 """Cosine from which a probe and a distractor are taken for one image."""
@@ -88,7 +97,7 @@ def _measured(
         "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "command": asked.command,
         "model": probes.model,
-        "flip": asked.flip if asked.model is not None else "as in the features",
+        "flip": asked.flip if asked.model is not None else AS_IN_FEATURES,
         "rule": "A distractor of exactly the mate's score counts as above it.",
         "probes": _about(probes, of_probes, int(probe_noise.sum())) | {"people": len(names)},
         "distractors": _about(distractors, of_distractors, int(distractor_noise.sum())),

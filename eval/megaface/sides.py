@@ -20,10 +20,12 @@ from sphereface_plus.data.formats.megaface_lists import (
 )
 from sphereface_plus.data.formats.packs import CropSource
 
-from ..model import ModelAsked, embed_photos
+from ..model import NOT_PREPARED, ModelAsked, embed_photos, stored_record
 from ..photos import find_images
 
 PROBE_LIST = "facescrub_features_list.json"
+AS_IN_FEATURES = "as in the features"
+"""What a report says of their flip fusion."""
 
 
 @dataclass(frozen=True)
@@ -164,20 +166,9 @@ def _of_features(asked: Asked, folder: Path, paths: Sequence[str], what: str, *,
             progress(number + 1, len(paths), 0)
     if rows is None:
         raise MegaFaceError(f"{folder}: holds no feature of the {len(missing):,} images of the lists")
-    model = {
-        "name": suffix,
-        "label": suffix.strip("_").removesuffix(".bin"),
-        "kind": "features",
-        "provenance": {},
-        "sha256": None,
-    }
-    words = {
-        "words": "Features in the files of MegaFace's kit.",
-        "methods": {},
-        "not_detected": [],
-        "settings": {},
-    }
-    return Side(list(paths), rows, model, words, missing)
+    model = stored_record(suffix, suffix.strip("_").removesuffix(".bin"), "features", flip=AS_IN_FEATURES)
+    preparation = {**NOT_PREPARED, "words": "Features in the files of MegaFace's kit."}
+    return Side(list(paths), rows, model, preparation, missing)
 
 
 def all_paths(lists: Mapping[int, Mapping[int, TemplateList]]) -> list[str]:

@@ -23,8 +23,8 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sphereface_plus.networks.crop_size import refuse_other_size
 from sphereface_plus.networks.layers import batch_norm, he_convolution
-from sphereface_plus.networks.tracing import is_written_down
 
 Widths = tuple[int, int, int]
 Convolution = Callable[[int, int, int, int], nn.Conv2d]  # in_channels, width, kernel_size, padding
@@ -78,12 +78,7 @@ class PlainCNN(nn.Module):
         self.embed = convolution(widths[-1], embedding_size, image_size // 8, 0)
 
     def forward(self, images: Tensor) -> Tensor:
-        expected = (self.in_channels, self.image_size, self.image_size)
-        if not is_written_down(images) and images.shape[1:] != expected:
-            raise ValueError(
-                f"the network expects images of shape (B, {', '.join(map(str, expected))}), "
-                f"got {tuple(images.shape)}"
-            )
+        refuse_other_size(images, self.image_size, self.image_size, self.in_channels)
         maps = self.stages(images)  # (B, 256, 4, 4)
         return self.embed(maps).flatten(1)
 

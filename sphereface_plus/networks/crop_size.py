@@ -14,9 +14,10 @@ def map_size(height: int, width: int) -> tuple[int, int]:
     return math.ceil(height / 16), math.ceil(width / 16)
 
 
-def refuse_other_size(crops: Tensor, height: int, width: int) -> None:
-    """Raises ValueError unless the crops are (B, 3, height, width)."""
-    if not is_written_down(crops) and crops.shape[1:] != (3, height, width):
+def refuse_other_size(images: Tensor, height: int, width: int, channels: int = 3) -> None:
+    """Raises ValueError unless the images are (B, channels, height, width)."""
+    if not is_written_down(images) and images.shape[1:] != (channels, height, width):
         raise ValueError(
-            f"the network expects crops of shape (B, 3, {height}, {width}), got {tuple(crops.shape)}"
+            f"the network expects images of shape (B, {channels}, {height}, {width}), "
+            f"got {tuple(images.shape)}"
         )

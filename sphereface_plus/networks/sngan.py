@@ -29,13 +29,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sphereface_plus.networks.crop_size import refuse_other_size
 from sphereface_plus.networks.gan_normalisation import (
     Layer,
     Normalisation,
     normalised_layer,
     normalised_maps,
 )
-from sphereface_plus.networks.tracing import is_written_down
 
 Pair = Literal["sngan_table3", "chainer_gan_lib"]
 
@@ -111,7 +111,7 @@ class SNGANDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         _check_size(image_size)
-        self.expected = (channels, image_size, image_size)
+        self.channels, self.image_size = channels, image_size
         widths = [width * multiple for multiple in DISCRIMINATOR_WIDTHS[pair]]
         convolutions, norms = [], []
         for number, (before, after) in enumerate(zip([channels, *widths[:-1]], widths, strict=True)):
@@ -124,11 +124,7 @@ class SNGANDiscriminator(nn.Module):
         self.score = _layer(nn.Linear(units, 1, bias=pair == "sngan_table3"), normalisation)
 
     def forward(self, images: Tensor) -> Tensor:
-        if not is_written_down(images) and images.shape[1:] != self.expected:
-            raise ValueError(
-                f"the discriminator expects images of shape (B, {', '.join(map(str, self.expected))}), "
-                f"got {tuple(images.shape)}"
-            )
+        refuse_other_size(images, self.image_size, self.image_size, self.channels)
         maps = images
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             maps = F.leaky_relu(norm(convolution(maps)), SLOPE)

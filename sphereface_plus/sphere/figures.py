@@ -97,6 +97,14 @@ def recorded_steps(steps: int) -> list[int]:
     return sorted({round(steps * (record / RECORDED) ** 2) for record in range(RECORDED + 1)})
 
 
+def _with_and_without_half_space(energy: Callable[..., Tensor], start: Tensor, steps: int) -> list[Panel]:
+    half_space = partial(energy, half_space=True)
+    return [
+        Panel("MHE", follow_gradient(energy, start, rate=RATE, steps=steps)),
+        Panel("Half-space MHE", follow_gradient(half_space, start, rate=RATE, steps=steps), True),
+    ]
+
+
 def _figure1(seed: int, steps: int) -> tuple[list[Panel], Figure, str]:
     start = random_points(NUM_NEURONS, 3, seed, 1)
     energy = partial(hyperspherical_energy, power=POWER)
@@ -105,12 +113,7 @@ def _figure1(seed: int, steps: int) -> tuple[list[Panel], Figure, str]:
             "Orthonormal",
             follow_gradient(orthonormal_penalty, start, rate=0.01, steps=steps, on_sphere=False),
         ),
-        Panel("MHE", follow_gradient(energy, start, rate=RATE, steps=steps)),
-        Panel(
-            "Half-space MHE",
-            follow_gradient(partial(energy, half_space=True), start, rate=RATE, steps=steps),
-            True,
-        ),
+        *_with_and_without_half_space(energy, start, steps),
     ]
     figure = new_figure(9.6, 3.5)
     for panel, axes in zip(panels, figure.subplots(1, 3), strict=True):
@@ -143,14 +146,7 @@ def _figure1(seed: int, steps: int) -> tuple[list[Panel], Figure, str]:
 def _figure2(seed: int, steps: int) -> tuple[list[Panel], Figure, str]:
     start = random_points(2, 2, seed, 1)
     energy = partial(hyperspherical_energy, power=POWER)
-    panels = [
-        Panel("MHE", follow_gradient(energy, start, rate=RATE, steps=steps)),
-        Panel(
-            "Half-space MHE",
-            follow_gradient(partial(energy, half_space=True), start, rate=RATE, steps=steps),
-            True,
-        ),
-    ]
+    panels = _with_and_without_half_space(energy, start, steps)
     figure = new_figure(6.2, 3.3)
     for panel, axes in zip(panels, figure.subplots(1, 2), strict=True):
         circle = Sphere(axes, dimensions=2)

@@ -12,13 +12,14 @@ energies among them, which are in the same backward; the loss joins its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sphereface_plus.config import FaceConfig, ImageConfig
 from sphereface_plus.losses.loss import Loss
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.processes import Processes
@@ -198,3 +199,36 @@ def _mean(values: list[Tensor]) -> Tensor:
 
 def _sum(total: Tensor | None, value: Tensor | None) -> Tensor | None:
     return value if total is None or value is None else total.add_(value)
+
+
+def build_learner(
+    network: nn.Module,
+    loss: Loss,
+    energies: Energies,
+    prepare: Callable[[Tensor], Tensor],
+    config: FaceConfig | ImageConfig,
+    processes: Processes,
+    *,
+    frozen: Sequence[nn.Module] = (),
+    head_steps: int = 0,
+    layer_decay: float = 1.0,
+) -> ClassifierLearner:
+    """The learner that a config's `train` and `optimizer` describe.
+
+    prepare, frozen, head_steps: as of TrainedNetwork. layer_decay: as of ScheduledSGD.
+    """
+    train = config.train
+    trained = TrainedNetwork(
+        network,
+        prepare,
+        processes,
+        precision=train.precision,
+        channels_last=train.channels_last,
+        compile=train.compile,
+        frozen=frozen,
+        head_steps=head_steps,
+    )
+    sgd = ScheduledSGD(network, loss, config.optimizer, layer_decay=layer_decay, precision=train.precision)
+    return ClassifierLearner(
+        trained, loss, energies=energies, optimizer=sgd, processes=processes, measure_every=train.log_every
+    )

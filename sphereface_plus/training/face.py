@@ -15,16 +15,15 @@ from sphereface_plus.data.crops import normalise
 from sphereface_plus.losses import build_loss
 from sphereface_plus.networks import build_network
 from sphereface_plus.processes import Processes
-from sphereface_plus.training.classifier import ClassifierLearner
+from sphereface_plus.training.classifier import build_learner
 from sphereface_plus.training.energies import NoEnergy, PrototypeEnergy
 from sphereface_plus.training.finetuning.freezing import freeze
 from sphereface_plus.training.finetuning.mean_embeddings import start_prototypes
 from sphereface_plus.training.finetuning.start import load_start, schedule_notes
 from sphereface_plus.training.folder import RunFolder
-from sphereface_plus.training.network import TrainedNetwork, parameters_in_words
+from sphereface_plus.training.network import parameters_in_words
 from sphereface_plus.training.run_parts import Run
 from sphereface_plus.training.sets import FaceSet
-from sphereface_plus.training.sgd import ScheduledSGD
 from sphereface_plus.training.validation import PairsValidation
 from sphereface_plus.training.validation import trained_on as people_trained_on
 
@@ -56,31 +55,22 @@ def build(config: FaceConfig, folder: RunFolder, processes: Processes, point: di
             print(report, file=sys.stderr)
         start = report.to_dict()
         trained_on = trained_on.with_start(report.trained_on)
-    train = config.train
     if config.loss.kind in WITHOUT_PROTOTYPES:
         energies = NoEnergy()
     else:
-        energies = PrototypeEnergy(loss, config.mhe, log_every=train.log_every)
+        energies = PrototypeEnergy(loss, config.mhe, log_every=config.train.log_every)
     frozen = freeze(network, config.finetune)
-    trained = TrainedNetwork(
-        network,
-        partial(normalise, spec=config.network.input),
-        processes,
-        precision=train.precision,
-        channels_last=train.channels_last,
-        compile=train.compile,
-        frozen=frozen,
-        head_steps=config.finetune.head_steps,
-    )
-    sgd = ScheduledSGD(
+    prepare = partial(normalise, spec=config.network.input)
+    learner = build_learner(
         network,
         loss,
-        config.optimizer,
+        energies,
+        prepare,
+        config,
+        processes,
+        frozen=frozen,
+        head_steps=config.finetune.head_steps,
         layer_decay=config.finetune.layer_decay,
-        precision=train.precision,
-    )
-    learner = ClassifierLearner(
-        trained, loss, energies=energies, optimizer=sgd, processes=processes, measure_every=train.log_every
     )
     validation, notes = None, []
     if config.validation is not None and processes.is_main:

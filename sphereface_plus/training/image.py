@@ -19,13 +19,12 @@ from sphereface_plus.data.selection import choose_per_class, imbalanced_counts, 
 from sphereface_plus.losses import SmoothedSoftmaxLoss
 from sphereface_plus.networks import build_image_network
 from sphereface_plus.processes import Processes
-from sphereface_plus.training.classifier import ClassifierLearner
+from sphereface_plus.training.classifier import build_learner
 from sphereface_plus.training.energies import LayerEnergies
 from sphereface_plus.training.folder import RunFolder
-from sphereface_plus.training.network import TrainedNetwork, parameters_in_words
+from sphereface_plus.training.network import parameters_in_words
 from sphereface_plus.training.run_parts import Run
 from sphereface_plus.training.sets import Photographs, SmallImages
-from sphereface_plus.training.sgd import ScheduledSGD
 
 TEST_BATCH = 500
 
@@ -41,20 +40,8 @@ def build(config: ImageConfig, folder: RunFolder, processes: Processes) -> Run:
         label_smoothing=config.loss.label_smoothing,
         probability_floor=config.loss.probability_floor,
     )
-    train = config.train
     energies = LayerEnergies(network, loss, config.mhe, seed=config.seed)
-    trained = TrainedNetwork(
-        network,
-        prepare,
-        processes,
-        precision=train.precision,
-        channels_last=train.channels_last,
-        compile=train.compile,
-    )
-    sgd = ScheduledSGD(network, loss, config.optimizer, precision=train.precision)
-    learner = ClassifierLearner(
-        trained, loss, energies=energies, optimizer=sgd, processes=processes, measure_every=train.log_every
-    )
+    learner = build_learner(network, loss, energies, prepare, config, processes)
     test = partial(accuracies, held_out, loss, prepare, processes.device, learner.embed)
     return Run(
         config,

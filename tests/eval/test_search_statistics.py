@@ -94,15 +94,20 @@ def searched():
     left, right = np.divmod(np.arange(40 * 500), 500)
     genuine = np.clip(generator.normal(0.8, 0.15, 300), -1, 1)
     genuine[:5] = -0.9  # far below the impostors that are kept
-    return probes, gallery, genuine, scores_of_pairs(probes, left, gallery, right)
+    scores = scores_of_pairs(probes, left, gallery, right)
+    exact = roc(np.concatenate([genuine, scores]), np.arange(len(genuine) + len(scores)) < len(genuine))
+
+    def search(kept):
+        impostors = Impostors(kept)
+        scan(probes, gallery, [impostors])
+        return impostors, v.roc_of(genuine, impostors)
+
+    return search, genuine, scores, exact
 
 
 def test_the_roc_of_a_search_is_exact_where_the_impostors_are_kept(searched):
-    probes, gallery, genuine, scores = searched
-    impostors = Impostors(2_000)
-    scan(probes, gallery, [impostors])
-    curve = v.roc_of(genuine, impostors)
-    exact = roc(np.concatenate([genuine, scores]), np.arange(len(genuine) + len(scores)) < len(genuine))
+    search, genuine, scores, exact = searched
+    impostors, curve = search(2_000)
     kept = curve.threshold >= impostors.highest[-1]
     for threshold, far, tar in zip(curve.threshold[kept], curve.far[kept], curve.tar[kept], strict=True):
         assert far == np.mean(scores >= threshold)
@@ -114,11 +119,8 @@ def test_the_roc_of_a_search_is_exact_where_the_impostors_are_kept(searched):
 
 
 def test_the_rest_of_the_roc_of_a_search_is_that_of_all_scores_to_within_a_cell(searched):
-    probes, gallery, genuine, scores = searched
-    impostors = Impostors(50)
-    scan(probes, gallery, [impostors])
-    curve = v.roc_of(genuine, impostors)
-    exact = roc(np.concatenate([genuine, scores]), np.arange(len(genuine) + len(scores)) < len(genuine))
+    search, *_, exact = searched
+    _, curve = search(50)
     assert area_under_curve(curve) == pytest.approx(area_under_curve(exact), abs=1e-5)
     assert (np.diff(curve.threshold) < 0).all()
     assert (np.diff(curve.far) >= 0).all()

@@ -93,3 +93,23 @@ def seen(monkeypatch):
         )
 
     return look
+
+
+@pytest.fixture
+def assert_margin_without_gradient(batch, seen):
+    """assert_margin_without_gradient(make, slope): a loss with detached margin has the exact one's value, and
+    the gradient of the plain cosines times slope(logits, labels) (B, C), the loss's derivative by them."""
+
+    def check(make, slope):
+        loss, (x, labels) = make(gradient="detached"), batch()
+        exact = make()
+        exact.load_state_dict(loss.state_dict())
+        torch.testing.assert_close(loss(x, labels, 0).loss, exact(x, labels, 0).loss)
+        x.requires_grad_()
+        (gradient,) = torch.autograd.grad(loss(x, labels, 0).loss, x)
+        cosine = F.normalize(x) @ F.normalize(loss.prototypes.detach()).T
+        slopes = slope(seen(exact, x, labels, 0).logits, labels)
+        (expected,) = torch.autograd.grad((cosine * slopes).sum(), x)
+        torch.testing.assert_close(gradient, expected)
+
+    return check

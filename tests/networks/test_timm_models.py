@@ -15,7 +15,7 @@ def test_both_crop_sizes_give_embeddings(name, size):
     network = TimmNetwork(name, 16, *size).eval()
     with torch.no_grad():
         assert network(torch.randn(2, 3, *size)).shape == (2, 16)
-    with pytest.raises(ValueError, match="the network expects crops of shape"):
+    with pytest.raises(ValueError, match="the network expects images of shape"):
         network(torch.zeros(2, 3, 64, 64))
 
 

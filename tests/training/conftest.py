@@ -12,10 +12,8 @@ from sphereface_plus import config
 from sphereface_plus.data.crops import normalise
 from sphereface_plus.losses import build_loss
 from sphereface_plus.networks import build_network
-from sphereface_plus.training.classifier import ClassifierLearner
+from sphereface_plus.training.classifier import ClassifierLearner, build_learner
 from sphereface_plus.training.energies import PrototypeEnergy
-from sphereface_plus.training.network import TrainedNetwork
-from sphereface_plus.training.sgd import ScheduledSGD
 from tests.training.learners import ALONE
 
 SIZE, IDENTITIES, IMAGES = 32, 6, 5
@@ -106,22 +104,8 @@ def build(tiny):
         loss = build_loss(
             settings.loss, num_identities=IDENTITIES, embedding_size=settings.network.embedding_size
         )
-        train = settings.train
-        trained = TrainedNetwork(
-            network,
-            partial(normalise, spec=settings.network.input),
-            processes,
-            precision=train.precision,
-            channels_last=train.channels_last,
-            compile=train.compile,
-        )
-        return ClassifierLearner(
-            trained,
-            loss,
-            energies=PrototypeEnergy(loss, settings.mhe, log_every=train.log_every),
-            optimizer=ScheduledSGD(network, loss, settings.optimizer, precision=train.precision),
-            processes=processes,
-            measure_every=train.log_every,
-        )
+        energies = PrototypeEnergy(loss, settings.mhe, log_every=settings.train.log_every)
+        prepare = partial(normalise, spec=settings.network.input)
+        return build_learner(network, loss, energies, prepare, settings, processes)
 
     return make

@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from sphereface_plus import checkpoint
-from sphereface_plus.training import face
+from sphereface_plus.training import classifier
 from sphereface_plus.training.folder import RunError, RunFolder
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.run import train
@@ -46,14 +46,14 @@ def settings(tiny, crops, tmp_path):
 
 def killed_at(step, settings, folder, monkeypatch):
     """Trains, and is gone before update `step`."""
-    update = face.ClassifierLearner.update
+    update = classifier.ClassifierLearner.update
 
     def until(learner, batch, now):
         if now == step:
             raise KilledError
         return update(learner, batch, now)
 
-    monkeypatch.setattr(face.ClassifierLearner, "update", until)
+    monkeypatch.setattr(classifier.ClassifierLearner, "update", until)
     with pytest.raises(KilledError):
         train(settings, folder.path)
     monkeypatch.undo()

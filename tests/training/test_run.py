@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from sphereface_plus import checkpoint, config
-from sphereface_plus.training import face
+from sphereface_plus.training import classifier
 from sphereface_plus.training.folder import RunError, RunFolder
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.run import train
@@ -98,14 +98,14 @@ def test_a_signal_saves_and_stops_and_resume_repeats_the_uninterrupted_run(
         changes = changes | validation(tmp_path, crops)
     settings = tiny(**changes)
     train(settings, tmp_path / "whole")
-    update = face.ClassifierLearner.update
+    update = classifier.ClassifierLearner.update
 
     def interrupted(learner, batch, step):
         if step == 4:
             os.kill(os.getpid(), number)
         return update(learner, batch, step)
 
-    monkeypatch.setattr(face.ClassifierLearner, "update", interrupted)
+    monkeypatch.setattr(classifier.ClassifierLearner, "update", interrupted)
     outcome = train(settings, tmp_path / "parts")
     monkeypatch.undo()
     assert (outcome.step, outcome.signal) == (5, number)

@@ -8,7 +8,7 @@ import torch
 
 from sphereface_plus import checkpoint
 from sphereface_plus.commands.describe import describe
-from sphereface_plus.training import face, reporting
+from sphereface_plus.training import classifier, face, reporting
 from sphereface_plus.training.failures import ChanceLevel, NonFiniteError
 from sphereface_plus.training.folder import RunError, RunFolder
 from sphereface_plus.training.logs import read_log
@@ -46,14 +46,14 @@ def test_a_diverged_run_goes_on_with_a_gentler_setting_and_keeps_on_record_which
     with pytest.raises(RunError, match=r"recipe differs: optimizer\.learning_rate"):
         train(tiny(**{"optimizer.learning_rate": 0.001}), folder.path, resume=True)
     train(tiny(**{"train.steps": 6}), folder.path, resume=True)
-    update = face.ClassifierLearner.update
+    update = classifier.ClassifierLearner.update
 
     def diverging(learner, batch, step):
         if step == 7:
             raise NonFiniteError(step, "loss")
         return update(learner, batch, step)
 
-    monkeypatch.setattr(face.ClassifierLearner, "update", diverging)
+    monkeypatch.setattr(classifier.ClassifierLearner, "update", diverging)
     with pytest.raises(RunError, match="after a divergence --resume takes these changed, as by --set optim"):
         train(tiny(), folder.path, resume=True)
     monkeypatch.undo()

@@ -10,7 +10,7 @@ import torch
 from sphereface_plus.data.batches import BatchesError
 from sphereface_plus.data.crops import CropsError, SpecError
 from sphereface_plus.processes import Processes
-from sphereface_plus.training import face
+from sphereface_plus.training import classifier, face
 from sphereface_plus.training import run as run_module
 from sphereface_plus.training.folder import RunError, RunFolder
 from sphereface_plus.training.run import train
@@ -22,7 +22,7 @@ def test_a_missing_compiler_is_named(tiny, tmp_path, monkeypatch):
             "InvalidCxxCompiler: No working C++ compiler found in torch._inductor.config.cpp.cxx"
         )
 
-    monkeypatch.setattr(face.ClassifierLearner, "update", no_compiler)
+    monkeypatch.setattr(classifier.ClassifierLearner, "update", no_compiler)
     with pytest.raises(RunError, match=r"train\.compile needs a C\+\+ compiler, .* install g\+\+"):
         train(tiny(**{"train.compile": True}), tmp_path / "run")
     with pytest.raises(RuntimeError, match="InvalidCxxCompiler"):
@@ -57,8 +57,7 @@ def test_a_batch_larger_than_the_set_is_said(tiny, tmp_path, make_crops, capsys)
 def test_a_batch_that_the_processes_cannot_share_leaves_no_folder(tiny, tmp_path, monkeypatch):
     three = Processes(0, 3, torch.device("cpu"))
     monkeypatch.setattr(run_module, "start", lambda device: three)
-    for part in ("TrainedNetwork", "ClassifierLearner"):
-        monkeypatch.setattr(face, part, lambda *_, **__: None)
+    monkeypatch.setattr(face, "build_learner", lambda *_, **__: None)
     with pytest.raises(BatchesError, match="a batch of 8 cannot be cut evenly: 1 parts, 3 processes"):
         train(tiny(), tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -81,7 +80,7 @@ def test_a_lost_connection_is_no_death_of_a_reader_where_there_is_none(tiny, tmp
     def lost(*_):
         raise ConnectionResetError("of something else")
 
-    monkeypatch.setattr(face.ClassifierLearner, "update", lost)
+    monkeypatch.setattr(classifier.ClassifierLearner, "update", lost)
     with pytest.raises(ConnectionResetError, match="of something else"):
         train(tiny(), tmp_path / "run")
 

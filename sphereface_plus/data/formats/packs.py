@@ -5,6 +5,7 @@ A packed set takes the place of an identity/image folder: `PackedCrop` stands wh
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -33,6 +34,29 @@ class Pack(Protocol):
     def read(self, number: int) -> bytes:
         """The crop as it was encoded: a JPEG, PNG, ... Raises a UserError that names file and offset."""
         ...
+
+
+class FileByOffset:
+    """A file that is read at any place. It may be pickled and forked: each process opens the file for itself
+    when it first reads."""
+
+    _descriptor = -1
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def __getstate__(self) -> dict:
+        return {name: value for name, value in self.__dict__.items() if name != "_descriptor"}
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Up to `count` bytes, fewer at the end of the file. Raises OSError."""
+        if self._descriptor < 0:
+            self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        return os.pread(self._descriptor, count, offset)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,21 +5,21 @@
     .idx     text, a line `key <tab> offset` for each record: where its first part begins in the .rec
 
 All numbers are little-endian uint32. A writer splits a record where the magic stands in its content at a
-multiple of 4, so that a reader that has lost its place finds the next part by the magic. This file is a
-format: it imports nothing of ours but files.py, which imports nothing, so that any program can take the two
-along.
+multiple of 4, so that a reader that has lost its place finds the next part by the magic. This file
+imports errors.py, files.py and packs.py of ours, which import nothing of ours, so that any program can take
+the four along.
 """
 
 from __future__ import annotations
 
 import mmap
-import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from sphereface_plus.data.formats.packs import FileByOffset
 from sphereface_plus.errors import UserError
 from sphereface_plus.files import NewFiles
 
@@ -36,11 +36,11 @@ class RecordError(UserError):
     """A .rec or .idx that cannot be used; the message names the file and the byte offset or line."""
 
 
-class RecordFile:
+class RecordFile(FileByOffset):
     """A .rec that is open for reading; `number` is a record's place in the order of its keys.
 
-    It may be pickled and forked: each process opens the file for itself when it first reads. A record is read
-    by its offset, not through a map of the file, so that a file that is cut short meanwhile is an error.
+    A record is read by its offset, not through a map of the file, so that a file that is cut short meanwhile
+    is an error.
     """
 
     def __init__(self, path: str | Path, index: str | Path | None = None) -> None:
@@ -48,9 +48,8 @@ class RecordFile:
 
         Raises RecordError where a file is missing, or a record's first part lies not in the .rec.
         """
-        self.path = Path(path)
+        super().__init__(path)
         index = Path(index) if index is not None else self.path.with_suffix(".idx")
-        self._descriptor = -1
         try:
             self.num_bytes = self.path.stat().st_size
             self.indexed = index.is_file()
@@ -68,13 +67,6 @@ class RecordFile:
 
     def __len__(self) -> int:
         return len(self.keys)
-
-    def __getstate__(self) -> dict:
-        return {**self.__dict__, "_descriptor": -1}
-
-    def __del__(self) -> None:
-        if getattr(self, "_descriptor", -1) >= 0:
-            os.close(self._descriptor)
 
     def read(self, number: int) -> bytes:
         """The record's content, parts joined. Raises RecordError."""
@@ -95,10 +87,8 @@ class RecordFile:
         return words
 
     def read_at(self, offset: int, count: int) -> bytes:
-        """Up to `count` bytes, fewer at the end of the file."""
-        if self._descriptor < 0:
-            self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        return os.pread(self._descriptor, min(count, max(self.num_bytes - offset, 0)), offset)
+        """Up to `count` bytes, fewer at the end that the file had when it was opened. Raises OSError."""
+        return super().read_at(offset, min(count, max(self.num_bytes - offset, 0)))
 
     def _heads(self, index: Path) -> tuple[np.ndarray, np.ndarray]:
         """cflag and length of each record's first part, from all heads at once, checked."""

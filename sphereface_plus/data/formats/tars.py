@@ -12,7 +12,6 @@ tar are refused.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from sphereface_plus.data.formats.keys import IMAGE_SUFFIXES
 from sphereface_plus.data.formats.manifest import leads_outside
+from sphereface_plus.data.formats.packs import FileByOffset
 from sphereface_plus.errors import UserError
 from sphereface_plus.files import write_text
 
@@ -48,16 +48,12 @@ class Member:
     num_bytes: int
 
 
-class TarCrops:
-    """The images of a tar, in the order of their names, as a Pack (packs.py).
-
-    It may be pickled and forked: each process opens the tar for itself when it first reads.
-    """
+class TarCrops(FileByOffset):
+    """The images of a tar, in the order of their names, as a Pack (packs.py)."""
 
     def __init__(self, path: str | Path) -> None:
         """Finds the members, by the index if there is one. Raises TarError, also for a tar without images."""
-        self.path = Path(path)
-        self._descriptor = -1
+        super().__init__(path)
         try:
             self.files = {member.name: member for member in list_members(self.path)}
         except OSError as error:
@@ -68,13 +64,6 @@ class TarCrops:
 
     def __len__(self) -> int:
         return len(self.images)
-
-    def __getstate__(self) -> dict:
-        return {**self.__dict__, "_descriptor": -1}
-
-    def __del__(self) -> None:
-        if getattr(self, "_descriptor", -1) >= 0:
-            os.close(self._descriptor)
 
     def name(self, number: int) -> str:
         return self.images[number].name
@@ -89,9 +78,7 @@ class TarCrops:
         return self.read_member(self.images[number])
 
     def read_member(self, member: Member) -> bytes:
-        if self._descriptor < 0:
-            self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        data = os.pread(self._descriptor, member.num_bytes, member.offset)
+        data = self.read_at(member.offset, member.num_bytes)
         if len(data) < member.num_bytes:
             raise TarError(f"{self.path}, byte {member.offset}: the tar has become shorter than it was")
         return data
