@@ -148,10 +148,7 @@ def _check(
         what = f"{files[0]}: is there already" if file else f"{place}: holds {names}"
         raise PlaceError(f"{what}, and nothing says that this command made it; {elsewhere}")
     if before.get("key") != mine["key"]:
-        raise PlaceError(
-            f"{place}: holds the result of {_plain(before.get('command'))} ({_plain(before.get('of'))}), and "
-            f"this would be {mine['command']} ({mine['of']}); {elsewhere}"
-        )
+        raise PlaceError(f"{place}: holds the result of {_other(before, mine)}; {elsewhere}")
     there = before.get("contents")
     there, here = there if isinstance(there, dict) else {}, mine["contents"]
     if changed := [what for what in sorted({*there, *here}) if there.get(what) != here.get(what)]:
@@ -173,7 +170,24 @@ def _note(command: str, of: dict[str, object]) -> dict[str, Any]:
     exact = [[name, _exact(value)] for name, value in sorted(of.items())]
     key = hashlib.sha256(json.dumps([command, exact]).encode()).hexdigest()
     shown = [f"{name} {_shown(value)}" for name, value in of.items() if value is not None]
-    return {"command": command, "of": ", ".join(shown), "key": key}
+    inputs = {name: _shown(value) for name, value in of.items() if value is not None}
+    return {"command": command, "of": ", ".join(shown), "inputs": inputs, "key": key}
+
+
+def _other(before: dict[str, Any], mine: dict[str, Any]) -> str:
+    """What a note of another key is of, and what is another in the command at hand."""
+    command, was, now = _plain(before.get("command")), before.get("inputs"), mine["inputs"]
+    if before.get("command") != mine["command"] or not isinstance(was, dict):
+        return f"{command} ({_plain(before.get('of'))}), and this would be {mine['command']} ({mine['of']})"
+    differs = [
+        f"{name} {value} is new" if name not in was else f"{name} {_plain(was[name])} -> {value}"
+        for name, value in now.items()
+        if was.get(name) != value
+    ]
+    differs += [f"{_plain(name)} {_plain(was[name])} is not given" for name in was if name not in now]
+    if not differs:  # paths that end alike
+        return f"{command} ({mine['of']}), but some of these lie elsewhere now, under the same names"
+    return f"{command}, and this would be another: {', '.join(differs)}"
 
 
 def _exact(value: object) -> object:

@@ -204,8 +204,23 @@ def test_embed_refuses_crops_of_another_size(monkeypatch, capsys, trained, tmp_p
     (tmp_path / "crops" / "p").mkdir(parents=True)
     cv2.imwrite(str(tmp_path / "crops" / "p" / "1.png"), np.zeros((112, 96, 3), np.uint8))
     assert call(monkeypatch, "embed", trained, tmp_path / "crops", tmp_path / "e.npz") == 1
-    assert "got images of 112x96" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"error: {tmp_path / 'crops'}: expected test_32x32 crops of 32x32" in said
+    assert "got images of 112x96" in said
+    assert said.endswith("; photos as they are go to python -m eval embed\n")
     assert not (tmp_path / "e.npz").exists()
+
+
+def test_embed_of_a_flat_folder_of_photos_names_the_command_that_takes_it(
+    monkeypatch, capsys, trained, tmp_path
+):
+    (tmp_path / "photos").mkdir()
+    cv2.imwrite(str(tmp_path / "photos" / "1.png"), np.zeros((250, 250, 3), np.uint8))
+    assert call(monkeypatch, "embed", trained, tmp_path / "photos", tmp_path / "e.npz") == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {tmp_path / 'photos'}: expected manifest.csv or images in identity/image")
+    assert said.endswith("; photos as they are go to python -m eval embed\n")
+    assert said.count("\n") == 1
 
 
 def test_show_describes_layers_input_prototypes_and_origin(monkeypatch, capsys, trained):

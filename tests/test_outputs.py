@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from sphereface_plus.outputs import HASHED_BYTES, claimed, locked
 from sphereface_plus.path_checks import PlaceError
 
 
-def result(place: Path, command: str = "eval verify", *, content: str = "1", **of: object) -> Path:
+def result(place: Path, command: str = "eval verify", *, content: str = "1", **of: Any) -> Path:
     """What a command does: claims a folder and writes into it."""
     with claimed(place, command, **of):
         (place / "report.json").write_text(content)
@@ -35,12 +37,51 @@ def test_another_model_or_command_is_refused_and_nothing_is_lost(tmp_path, comma
     out = result(tmp_path / "out", model="a")
     with pytest.raises(PlaceError) as refusal:
         result(out, command, model=model, content="2")
+    said = {
+        "eval verify": "eval verify, and this would be another: model a -> b",
+        "data_prep doctor": "eval verify (model a), and this would be data_prep doctor (model a)",
+    }
     assert str(refusal.value) == (
-        f"{out}: holds the result of eval verify (model a), and this would be {command} (model {model}); "
-        "name another folder, or move this one away"
+        f"{out}: holds the result of {said[command]}; name another folder, or move this one away"
     )
     assert (out / "report.json").read_text() == "1"
     assert names(out) == [".made_by.json", "report.json"]
+
+
+def test_only_what_differs_is_named_of_the_same_command(tmp_path):
+    of: dict[str, Any] = {
+        "model": tmp_path / "runs/mine",
+        "pairs": "pairs.csv",
+        "seed": 0,
+        "photos": ["a", "b"],
+    }
+    out = result(tmp_path / "out", **of)
+
+    def refused(**other: Any) -> str:
+        with pytest.raises(PlaceError) as refusal:
+            result(out, content="2", **of | other)
+        assert (out / "report.json").read_text() == "1"
+        begin, end = f"{out}: holds the result of eval verify", "; name another folder, or move this one away"
+        assert str(refusal.value).startswith(begin)
+        assert str(refusal.value).endswith(end)
+        return str(refusal.value)[len(begin) : -len(end)]
+
+    would = ", and this would be another: "
+    assert refused(seed=1) == f"{would}seed 0 -> 1"
+    assert refused(groups=Path("g.csv")) == f"{would}groups g.csv is new"
+    assert refused(pairs=None, photos=["a"]) == f"{would}photos a and b -> a, pairs pairs.csv is not given"
+    same = (
+        " (model mine, pairs pairs.csv, seed 0, photos a and b), but some of these lie elsewhere now, under"
+    )
+    assert refused(model=tmp_path / "older/mine") == f"{same} the same names"
+    result(out, **of)  # all that as before
+    note = out / ".made_by.json"
+    older = {name: value for name, value in json.loads(note.read_text()).items() if name != "inputs"}
+    note.write_text(json.dumps(older))  # as it was written before
+    assert refused(seed=1) == (
+        " (model mine, pairs pairs.csv, seed 0, photos a and b), and this would be eval verify (model mine, "
+        "pairs pairs.csv, seed 1, photos a and b)"
+    )
 
 
 def test_files_without_a_note_are_refused_by_name(tmp_path):
@@ -174,7 +215,7 @@ def test_a_file_has_its_note_beside_it(tmp_path):
     write("b.onnx", "b")
     write("a.onnx", "a")
     with pytest.raises(
-        PlaceError, match=r"a\.onnx: holds the result of export \(model a\).*name another file"
+        PlaceError, match=r"a\.onnx: holds the result of export, .* another: model a -> b; name another file"
     ):
         write("a.onnx", "b")
     assert (tmp_path / "a.onnx").read_text() == "a"

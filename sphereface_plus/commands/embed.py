@@ -77,13 +77,19 @@ def embed(
     from sphereface_plus import processes
     from sphereface_plus.commands.embed_into import embed_to
     from sphereface_plus.commands.model_argument import open_model
-    from sphereface_plus.data.crops import check_crops
+    from sphereface_plus.data.crops import CropsError, SpecError, check_crops
     from sphereface_plus.data.faces import FaceCrops
+    from sphereface_plus.data.formats.manifest import MANIFEST
 
     several = processes.start(device) if "WORLD_SIZE" in os.environ else None
     embedder = open_model(model, input_file, device, precision, several)
-    crops = FaceCrops.open(images)
-    check_crops(crops.template, crops.size, embedder.input)
+    try:
+        crops = FaceCrops.open(images)
+        check_crops(crops.template, crops.size, embedder.input, origin=images)
+    except (CropsError, SpecError) as error:
+        if not images.is_dir() or (images / MANIFEST).is_file():
+            raise
+        raise type(error)(f"{error}; photos as they are go to python -m eval embed") from None
     pixels = str(model) == "pixels"
     of = {"model": "pixels" if pixels else model, "crops": images, "flip": flip, "input": input_file}
     if precision != "fp32":

@@ -162,7 +162,11 @@ def test_a_folder_of_something_else_is_refused_and_stays_as_it_is(
     measure(ours[0], tmp_path / "report")
     before = content(tmp_path / "report")
     output = measure(ours[1], tmp_path / "report", code=1)
-    assert f"{tmp_path / 'report'}: holds the result of python -m eval (model first.npz" in output
+    assert (
+        f"{tmp_path / 'report'}: holds the result of python -m eval, and this would be another: model "
+        in output
+    )
+    assert "model first.npz -> second.npz; name another folder" in output
     assert content(tmp_path / "report") == before
     measure(ours[0], tmp_path / "report")  # its own it writes again
 

@@ -168,9 +168,8 @@ def test_the_folder_is_its_tables_alone_and_more_seeds_go_on_there(
     capsys.readouterr()
     assert call(monkeypatch, table, *data, "--set", "train.steps=4", "--out", out) == 1
     assert capsys.readouterr().err == (
-        f"error: {out}: holds the result of sphereface-plus reproduce (table small, budget small), and this "
-        "would be sphereface-plus reproduce (table small, budget small, set train.steps=4); name another "
-        "folder, or move this one away\n"
+        f"error: {out}: holds the result of sphereface-plus reproduce, and this would be another: set "
+        "train.steps=4 is new; name another folder, or move this one away\n"
     )
 
 

@@ -105,9 +105,8 @@ def test_figures_share_a_folder_and_none_is_drawn_over_another_or_over_what_is_n
     with pytest.raises(PlaceError) as refusal:
         succeed("figure", 1, "--steps", 20, "--seed", 3, "--out", tmp_path)
     assert str(refusal.value) == (
-        f"{tmp_path / 'figure1.png'}: holds the result of sphereface-plus sphere figure (figure 1, steps 20, "
-        "seed 0), and this would be sphereface-plus sphere figure (figure 1, steps 20, seed 3); name another "
-        "file, or move this one away"
+        f"{tmp_path / 'figure1.png'}: holds the result of sphereface-plus sphere figure, and this would be "
+        "another: seed 0 -> 3; name another file, or move this one away"
     )
     assert (tmp_path / "figure1.md").read_text() == caption
     (tmp_path / "figure2.md").write_text("my own words")
