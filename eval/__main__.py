@@ -53,7 +53,7 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
     python -m eval compare reports/base reports/mine --out reports/both
     """
     from sphereface_plus.outputs import claimed
-    from sphereface_plus.path_checks import check_folder
+    from sphereface_plus.path_checks import check_folder, check_source
 
     from .identify.report_fields import is_identification
 
@@ -61,6 +61,8 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
         reports = (against, *(path for path in reports if _folder(path) != _folder(against)))
     if len(reports) < 2:
         raise click.UsageError("compare needs two reports at least")
+    for path in reports:
+        check_source(path, "report")
     if out is not None:
         check_folder(out)
     if all(is_identification(path) for path in reports):

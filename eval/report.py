@@ -159,6 +159,8 @@ def read(path: str | Path) -> dict[str, Any]:
     needed = "a verification report is needed: a folder that `python -m eval verify` wrote"
     if (words := refusal(path, needed, takes=["report"])) is not None:
         raise ReportError(words)
+    if not path.exists():
+        raise ReportError(f"{path}: there is no such report; {needed}")
     if path.is_dir() and not (path / "report.json").is_file():
         raise ReportError(f"{path}: is a folder without a report.json; {needed}")
     path = path / "report.json" if path.is_dir() else path

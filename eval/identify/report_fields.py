@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sphereface_plus.data.formats.kinds import refusal
+
 from ..report import ReportError
 
 
@@ -100,6 +102,13 @@ def is_identification(path: Path) -> bool:
 
 def read(path: Path) -> dict[str, Any]:
     """A report.json of `eval identify`, or the one in a report's folder. Raises ReportError."""
+    needed = "an identification report is needed: a folder that `python -m eval identify` wrote"
+    if (words := refusal(path, needed, takes=["identification"])) is not None:
+        raise ReportError(words)
+    if not path.exists():
+        raise ReportError(f"{path}: there is no such report; {needed}")
+    if path.is_dir() and not (path / "report.json").is_file():
+        raise ReportError(f"{path}: is a folder without a report.json; {needed}")
     path = path / "report.json" if path.is_dir() else path
     try:
         report = json.loads(path.read_text(encoding="utf-8"))

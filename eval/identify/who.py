@@ -188,8 +188,11 @@ def _write(
             for each in answer["nearest"]
         ),
     ]
+    shown = [each for each in shown if each["thumbnail"] is not None]  # stored embeddings have no pictures
     write_text(out / "who.json", json.dumps(answer, indent=1) + "\n")
-    write_page(out / "who.html", render("who.html.j2", answer=answer, photos=shown, words=words(answer)))
+    write_page(
+        out / "who.html", render("who.html.j2", answer=answer, name=photo, photos=shown, words=words(answer))
+    )
 
 
 def words(answer: Mapping[str, Any]) -> str:

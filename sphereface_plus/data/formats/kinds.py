@@ -28,6 +28,8 @@ Kind = Literal[
     "checkpoint",
     "image",
     "report",
+    "identification",
+    "megaface",
     "alignment",
     "comparison",
     "crops",
@@ -41,7 +43,10 @@ _IS: dict[Kind, str] = {
     "embeddings": "an .npz of embeddings, which `python -m eval` takes as --model",
     "checkpoint": "a checkpoint, which `python -m eval` takes as --model",
     "image": "an image; images are taken by their folder or list",
-    "report": "a verification report, which `python -m eval compare` takes",
+    "report": "a verification report, which `python -m eval compare` and `same` take",
+    "identification": "an identification report, which `python -m eval who` and, beside others of its kind, "
+    "`compare` take",
+    "megaface": "a report of MegaFace's challenge, which is there to be read",
     "alignment": "the report of an alignment, which is there to be read",
     "comparison": "a comparison, which is there to be read",
     "crops": "a folder of crops, which data.path and --images take",
@@ -129,6 +134,10 @@ def _of_json(text: str) -> Kind | None:
     """By the first keys of what eval and data_prep write."""
     if re.match(r'\s*\{\s*"format": 1,\s*"title": .*"protocols?": ', text, re.DOTALL):
         return "comparison" if '"models": [' in text else "report"
+    if re.match(r'\s*\{\s*"format": 1,\s*"kind": "identification"', text):
+        return "identification"
+    if re.match(r'\s*\{\s*"title": "MegaFace, ', text):
+        return "megaface"
     return "alignment" if re.match(r'\s*\{\s*"settings": \{\s*"photos": ', text) else None
 
 

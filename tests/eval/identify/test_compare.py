@@ -73,4 +73,12 @@ def test_reports_of_other_searches_are_refused(reports, run_eval):
     assert message in run_eval("compare", reports / "good", reports / "cut.json", code=1).output
     pairs = reports / "pairs.json"
     pairs.write_text(json.dumps({"format": 1, "per_pair": {}}))
-    assert "is not a verification report" in run_eval("compare", reports / "good", pairs, code=1).output
+    assert "no verification report of ours" in run_eval("compare", pairs, reports / "good", code=1).output
+    message = "good: is an identification report, which `python -m eval who` and, beside others of its kind,"
+    assert message in run_eval("compare", reports / "good", pairs, code=1).output
+    assert (
+        message in run_eval("same", "pixels", __file__, __file__, "--report", reports / "good", code=1).output
+    )
+    assert (
+        "no: there is no such report" in run_eval("compare", reports / "good", reports / "no", code=1).output
+    )

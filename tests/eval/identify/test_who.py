@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from sphereface_plus.data.formats.embeddings import write_embeddings
+
 
 def face(person: int) -> np.ndarray:
     return np.random.default_rng(person).integers(0, 256, (14, 12, 3))
@@ -78,6 +80,17 @@ def test_pictures_lie_in_out_and_the_same_question_may_be_asked_again(measured, 
     assert json.loads((measured / "answer" / "who.json").read_text())["person"] == "p3"
 
 
+def test_embeddings_have_no_pictures_and_leave_no_places_for_them(places, run_eval):
+    keys = [f"p_{person}/{number}" for person in range(3) for number in range(2)]
+    rows = np.random.default_rng(0).normal(size=(6, 112 * 96)).astype(np.float32)
+    write_embeddings(places / "g.npz", keys, rows, {})
+    asked = "--gallery", places / "g.npz", "--model", "pixels", "--out", places / "answer"
+    run_eval("who", places / "known.png", *asked)
+    page = (places / "answer" / "who.html").read_text()
+    assert page.count("<figure") == page.count("data:image/jpeg") == 1
+    assert "p_<wbr>2" in page
+
+
 def test_reports_that_do_not_fit_are_refused(measured, run_eval, tmp_path):
     asked = "who", measured / "known.png", "--gallery", measured / "gallery", "--model", "pixels", "--report"
     output = run_eval(*asked, measured / "report", "--fpir", 0.5, code=1).output
@@ -87,6 +100,17 @@ def test_reports_that_do_not_fit_are_refused(measured, run_eval, tmp_path):
     other.write_text(json.dumps(report | {"model": report["model"] | {"sha256": "f" * 64}}))
     message = "the report is of another model (raw pixels, sha256 ffffffffffff...), whose threshold says"
     assert message in run_eval(*asked, other, code=1).output
+    verified = json.dumps({"format": 1, "title": "a", "protocol": {}})
+    other.write_text(verified)
+    message = "other.json: is a verification report, which `python -m eval compare` and `same` take; here an"
+    assert message in run_eval(*asked, other, code=1).output
+    other.write_text(json.dumps({"title": "MegaFace, challenge 1"}))
+    message = (
+        "is a report of MegaFace's challenge, which is there to be read; here an identification report is"
+    )
+    assert message in run_eval(*asked, other, code=1).output
+    assert "is a folder without a report.json; an" in run_eval(*asked, measured / "gallery", code=1).output
+    assert "none: there is no such report" in run_eval(*asked, measured / "none", code=1).output
     other.write_text(json.dumps({"format": 1, "per_pair": {}}))
     message = (
         "other.json: is not a report of python -m eval identify, or a damaged one (kind: field required)"

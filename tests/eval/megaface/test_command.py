@@ -1,6 +1,7 @@
 """`python -m eval megaface` on a small kit: lists, features, noise, and every refusal in a sentence."""
 
 import json
+import re
 import shutil
 
 import cv2
@@ -172,6 +173,9 @@ def test_the_page_shows_both_kinds_of_numbers_and_the_public_one_names_nobody(ki
     assert page.count("<svg") == 4
     assert "Bob_2" in page
     assert "one person has" in page
+    assert (
+        re.findall(r'col">(Rank [0-9,]+)', page) == ["Rank 1", "Rank 10", "Rank 100"] * 2
+    )  # of 100 distractors
     public = (kit / "out/public/report.html").read_text() + (kit / "out/public/report.json").read_text()
     for private in ("Bob_2", "N00", str(kit)):
         assert private not in public
