@@ -89,6 +89,7 @@ def test_embeddings_have_no_pictures_and_leave_no_places_for_them(places, run_ev
     page = (places / "answer" / "who.html").read_text()
     assert page.count("<figure") == page.count("data:image/jpeg") == 1
     assert "p_<wbr>2" in page
+    assert "Each person is shown by" not in page
 
 
 def test_reports_that_do_not_fit_are_refused(measured, run_eval, tmp_path):
