@@ -13,8 +13,14 @@ def in_two_processes(function, folder):
     folder: an empty one, where the two find each other: a port could be somebody else's.
     """
     results = torch.multiprocessing.get_context("spawn").SimpleQueue()
-    torch.multiprocessing.spawn(_process, (function, str(folder / "group"), results), nprocs=2)
-    return [results.get() for _ in range(2)]
+    arguments = (function, str(folder / "group"), results)
+    processes = torch.multiprocessing.spawn(_process, arguments, nprocs=2, join=False)
+    found = []
+    while not processes.join(0.05):  # a pipe holds little: what does not fit waits for its reader
+        while not results.empty():
+            found.append(results.get())
+    found += [results.get() for _ in range(2 - len(found))]
+    return found
 
 
 def _process(rank, function, meeting, results):
