@@ -146,9 +146,11 @@ def difference_by_subject(
         return SubjectDifference(0.0, (0.0, 0.0), 1.0)
     if subjects < 1 + 1e-9:  # of one subject nothing can be told about others
         return SubjectDifference(difference, (-1.0, 1.0), 1.0)
+    if variance == 0:  # all gain alike: the sign test of the subjects, and no spread to take an interval from
+        return SubjectDifference(difference, (-1.0, 1.0), min(1.0, 2.0 ** (1 - len(searches))))
     error, freedom = math.sqrt(variance), max(1.0, subjects - 1)
     half = float(ndtri((1 + level) / 2)) * math.sqrt(_student_factor(freedom, level)) * error
-    p_value = float(2 * stdtr(freedom, -abs(difference) / error)) if error > 0 else 0.0
+    p_value = float(2 * stdtr(freedom, -abs(difference) / error))
     interval = max(-1.0, difference - half), min(1.0, difference + half)
     return SubjectDifference(difference, interval, 1.0 if difference == 0 else p_value)
 

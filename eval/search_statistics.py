@@ -86,7 +86,7 @@ def open_set_point(
     return OpenSetPoint(
         fpir=fpir,
         threshold=threshold,
-        threshold_interval=(_threshold(highest_first, high), _threshold(highest_first, low)),
+        threshold_interval=(_threshold(highest_first, high), _upper_threshold(highest_first, low)),
         false_positives=int(false.sum()),
         fnir=float(missed.mean()),
         fnir_interval=subject_interval(missed, people),
@@ -139,6 +139,14 @@ def _threshold(highest_first: np.ndarray, share: float) -> float:
     """The lowest threshold that at most this share of the scores, given in descending order, reaches."""
     allowed = int(np.floor(share * len(highest_first) * (1 + 1e-12)))  # .07 * 100 is 7, and a little more
     return float(np.nextafter(highest_first[allowed], np.inf)) if allowed < len(highest_first) else -np.inf
+
+
+def _upper_threshold(highest_first: np.ndarray, share: float) -> float:
+    """The same for the lower end of an FPIR's interval; 1, the largest cosine, where that allows no search at
+    all: how far above the highest score seen the threshold may have to lie, these searches do not show."""
+    if int(np.floor(share * len(highest_first) * (1 + 1e-12))) == 0:
+        return 1.0
+    return _threshold(highest_first, share)
 
 
 def _missed(mate_score: np.ndarray, above: np.ndarray, threshold: float, rank: int | None) -> np.ndarray:

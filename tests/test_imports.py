@@ -111,9 +111,9 @@ ARROWS = {
     "eval.search eval.search_statistics eval.statistics eval.tallies eval.training_photos files model_files "
     "outputs path_checks plot_style words",
     "eval.megaface": "commands.model_options commands.progress data.formats data.streams environment "
-    "eval.identify.plots eval.intervals eval.model eval.options eval.photos eval.plots eval.public "
-    "eval.report eval.search eval.search_statistics eval.statistics eval.tallies files model_files outputs "
-    "path_checks",
+    "eval.errors eval.identify.plots eval.intervals eval.model eval.options eval.photos eval.plots "
+    "eval.public eval.report eval.search eval.search_statistics eval.statistics eval.tallies files "
+    "model_files outputs path_checks",
     "eval.ijb": "commands.model_options commands.progress data.formats environment eval.identify.plots "
     "eval.ijb.galleries eval.ijb.pairs eval.ijb.rows eval.ijb.templates eval.model eval.options eval.photos "
     "eval.plots eval.public eval.report eval.statistics files model_files outputs path_checks",

@@ -62,8 +62,17 @@ def sets_of_lists(
 ) -> list[DistractorSet]:
     """The sets of a kit's lists, set -> size -> list. row_of: photo key -> row; what it lacks is left out.
 
-    Raises MegaFaceError where a list does not hold all images of the smaller one of its set.
+    Raises MegaFaceError where a list does not hold all images of the smaller one of its set, and where sets
+    differ in their sizes.
     """
+    sizes = {number: list(of_set) for number, of_set in lists.items()}
+    first = next(iter(sizes))
+    for number, of_set in sizes.items():
+        if of_set != sizes[first]:
+            raise MegaFaceError(
+                f"set {number} has lists of {', '.join(map(str, of_set))} distractors, set {first} of "
+                f"{', '.join(map(str, sizes[first]))}: means over sets need the same; move the others away"
+            )
     return [_set_of(number, sizes, row_of) for number, sizes in lists.items()]
 
 
@@ -115,6 +124,8 @@ class Found:
     """(P, k) places in `order` of the distractors that score highest with each probe."""
     nearest_score: np.ndarray
     """(P, k)."""
+    closest: list[tuple[np.ndarray, np.ndarray]]
+    """Of each set, the row (P,) of the distractor that scores highest with each probe, and its score (P,)."""
 
     def distractor(self, probe: int, place: int = 0) -> int:
         """The row of the distractor that is nearest to a probe, or the second nearest, ..."""
@@ -134,16 +145,18 @@ def measure(
 
     Raises SearchError for embeddings that cannot be searched, MegaFaceError where no person has two photos.
     """
-    probe, mate = leave_one_out(people)
-    if not len(probe):
+    if not len(people) or np.unique(people, return_counts=True)[1].max() < 2:
         raise MegaFaceError("no person has two probes, so there is no mate to find")
+    probe, mate = leave_one_out(people)
     score = scores_of_pairs(probes, probe, probes, mate)
     total, done = sum(len(one.order) for one in sets), 0
     best, curve_sizes, of_sizes = Best(count), *_impostors(probes, distractors, sets[0])
     counts: list[np.ndarray] = []  # (Q, S) each
+    closest: list[tuple[np.ndarray, np.ndarray]] = []
     for one in sets:
         tally = MateCounts(probe, score, one.ends)
-        first = [best, of_sizes[-1]] if one is sets[0] else []
+        own_best = best if one is sets[0] else Best(1)
+        first = [own_best, *of_sizes[-1:]] if one is sets[0] else [own_best]
 
         def report(rows: int, _: int, done: int = done) -> None:
             if progress is not None:
@@ -152,6 +165,7 @@ def measure(
         order = one.order if len(one.order) else np.zeros(0, dtype=np.int64)
         scan(probes, Reordered(distractors, order), [tally, *first], progress=report)
         counts.append(tally.counts)
+        closest.append((one.order[own_best.rows[:, 0]], own_best.scores[:, 0]))
         done += len(one.order)
     owner = people[probe]
     numbers = {
@@ -166,7 +180,8 @@ def measure(
             for size, seen in zip(curve_sizes, of_sizes, strict=True)
         ],
     }
-    return Found(numbers, probe, mate, score, counts[0][:, -1], sets[0].order, best.rows, best.scores)
+    above = counts[0][:, -1]
+    return Found(numbers, probe, mate, score, above, sets[0].order, best.rows, best.scores, closest)
 
 
 def _impostors(

@@ -162,9 +162,12 @@ def lines(report: Mapping[str, Any]) -> list[str]:
         for size in numbers["sizes"]:
             rank_1, (low, high) = size["ranks"][0], size["rank_1_interval"]
             spread = "" if rank_1["deviation"] is None else f", sd over sets {100 * rank_1['deviation']:.2f}"
+            there = size["distractors"][0]
+            fewer = "" if there == size["size"] else f", of which {there:,} are there"
+            first = " of the first set" if rank_1["deviation"] is not None else ""
             said.append(
-                f"  rank-1 among {size['size']:>9,}: {100 * rank_1['rate']:6.2f} % (95 % by person "
-                f"{100 * low:.2f} to {100 * high:.2f}{spread})"
+                f"  rank-1 among {size['size']:>9,}{fewer}: {100 * rank_1['rate']:6.2f} % "
+                f"(95 % by person{first} {100 * low:.2f} to {100 * high:.2f}{spread})"
             )
         for point in numbers["verification"][-1]["tar_at_far"]:
             marked = {"resolved": "", "coarse": " (coarse)", "unresolved": " (not resolved by so few pairs)"}

@@ -13,13 +13,15 @@ import numpy as np
 
 from sphereface_plus.commands.progress import show_progress
 from sphereface_plus.data.formats.megaface_features import write_feature
-from sphereface_plus.data.formats.megaface_lists import TemplateList, read_noise_list
+from sphereface_plus.data.formats.megaface_lists import MegaFaceError, TemplateList, read_noise_list
 from sphereface_plus.environment import record
 from sphereface_plus.files import write_text
 from sphereface_plus.model_files import contents
 from sphereface_plus.outputs import claimed
 
+from ..errors import SearchError
 from ..public import PUBLIC
+from ..search_statistics import cmc
 from . import page
 from .challenge import DistractorSet, Found, drawn_sets, measure, noise_among, sets_of_lists
 from .noise import noise_warnings
@@ -34,6 +36,7 @@ from .sides import (
     probe_list,
 )
 
+KIT_RANKS = 1000
 SAME_IMAGE = 1 - 1e-5
 """Cosine from which a probe and a distractor are taken for one image."""
 
@@ -83,12 +86,17 @@ def _measured(
     distractor_noise, of_distractors = noise_among(distractors.keys, _noise(asked.distractor_noise))
     start = time.monotonic()
     raw = _searched(probes, people, distractors, sets, "raw")
-    results = {"raw": raw.numbers}
+    results, above = {"raw": raw.numbers}, {"raw": raw.above}
+    warnings = noise_warnings({"probes": of_probes, "distractors": of_distractors})
     if probe_noise.any() or distractor_noise.any():
         kept = np.flatnonzero(~probe_noise)
         clean_sets = [one.without(distractor_noise) for one in sets]
-        clean = _searched(probes, people, distractors, clean_sets, "cleaned", kept)
-        results["cleaned"] = clean.numbers
+        try:
+            clean = _searched(probes, people, distractors, clean_sets, "cleaned", kept)
+        except (MegaFaceError, SearchError) as error:
+            warnings.append(f"without the images of the noise lists nothing can be measured: {error}")
+        else:
+            results["cleaned"], above["cleaned"] = clean.numbers, clean.above
     seconds = time.monotonic() - start
     if asked.write_features is not None:
         _write_features(asked.write_features, probes, distractors)
@@ -102,14 +110,14 @@ def _measured(
         "probes": _about(probes, of_probes, int(probe_noise.sum())) | {"people": len(names)},
         "distractors": _about(distractors, of_distractors, int(distractor_noise.sum())),
         "sets": f"{len(sets)} of the lists" if lists is not None else f"{len(sets)} random orders, seed 0",
-        "warnings": noise_warnings({"probes": of_probes, "distractors": of_distractors}),
+        "warnings": warnings,
         "same_image": _same_images(probes, distractors, raw),
         "hardest": _hardest(probes, distractors, raw),
         "results": results,
         "seconds": seconds,
         "environment": record(gpu=probes.runs_on == "cuda"),
     }
-    _write_kit_files(asked, report)
+    _write_kit_files(asked, report, above)
     return report, {"probes": probes.files, "distractors": distractors.files}
 
 
@@ -147,9 +155,13 @@ def _about(side: Side, noise: dict[str, Any] | None, noisy: int) -> dict[str, An
 
 
 def _same_images(probes: Side, distractors: Side, found: Found) -> list[list[str]]:
-    """Probes with a distractor that must be the same image: nobody can tell the two apart."""
-    rows = np.flatnonzero(found.nearest_score[:, 0] >= SAME_IMAGE)
-    return [[probes.keys[row], distractors.keys[found.distractor(int(row))]] for row in rows]
+    """Probes with a distractor of any set that must be the same image: nobody can tell the two apart."""
+    same = {
+        (int(probe), int(rows[probe]))
+        for rows, scores in found.closest
+        for probe in np.flatnonzero(scores >= SAME_IMAGE)
+    }
+    return [[probes.keys[probe], distractors.keys[row]] for probe, row in sorted(same)]
 
 
 def _hardest(probes: Side, distractors: Side, found: Found, count: int = 24) -> list[dict[str, Any]]:
@@ -187,13 +199,14 @@ def _write_features(folder: Path, probes: Side, distractors: Side) -> None:
                 progress(number + 1, len(side.paths), 0)
 
 
-def _write_kit_files(asked: Asked, report: Mapping[str, Any]) -> None:
-    """`cmc_facescrub_megaface_<model>_<size>_1.json`, as scripts around the kit read them."""
+def _write_kit_files(asked: Asked, report: Mapping[str, Any], above: Mapping[str, np.ndarray]) -> None:
+    """`cmc_facescrub_megaface_<model>_<size>_1.json`, as scripts around the kit read them: all ranks, up
+    to 1,000, counted from 0."""
     for kind, numbers in report["results"].items():
         size = numbers["sizes"][-1]["size"]
-        curve, roc = numbers["cmc"], numbers["verification"][-1]["roc"]
+        ranks, roc = list(range(1, min(KIT_RANKS, size) + 1)), numbers["verification"][-1]["roc"]
         content = {
-            "cmc": [[rank - 1 for rank in curve["rank"]], curve["rate"]],
+            "cmc": [[rank - 1 for rank in ranks], cmc(above[kind], ranks).tolist()],
             "roc": [roc["far"], roc["tar"]],
         }
         name = f"cmc_facescrub_megaface_{report['model']['label']}_{size}_1.json"

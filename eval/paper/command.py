@@ -77,7 +77,7 @@ def paper(
     )
     with claimed(out, "python -m eval paper", within=(), table=table, models=models):
         numbers = tables.cells(description, found, measuring)
-        text = tables.markdown(description, numbers)
+        text = tables.markdown(description, numbers, measuring.distractors_searched())
         from sphereface_plus.files import write_text
 
         write_text(out / "table.md", text)
@@ -106,6 +106,11 @@ class Measuring:
 
         report = self.report(model, "lfw" if measure == "lfw_accuracy" else "megaface")
         return None if report is None else share_of(report, measure)
+
+    def distractors_searched(self) -> list[int]:
+        """Of each MegaFace report, the distractors of its first set."""
+        reports = [report for (_, kind), report in self.reports.items() if kind == "megaface"]
+        return [report["results"]["raw"]["sizes"][-1]["distractors"][0] for report in reports]
 
     def report(self, model: Path, kind: str) -> dict[str, Any] | None:
         if (self.lfw if kind == "lfw" else self.probes) is None:

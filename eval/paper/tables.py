@@ -23,6 +23,8 @@ from sphereface_plus.words import counted
 Measure = Literal["lfw_accuracy", "megaface_rank_1", "megaface_tar"]
 SUFFIXES = ("", ".safetensors", ".pt", ".onnx")
 TAR_AT = 1e-6
+THE_PAPERS = 1_000_000
+"""Distractors of the paper's numbers."""
 WORDS: dict[Measure, str] = {
     "lfw_accuracy": "mean accuracy of LFW's ten folds, view 2, protocol sphereface",
     "megaface_rank_1": "rank-1 with all distractors, mean over the sets",
@@ -116,8 +118,10 @@ def cells(
     return result
 
 
-def markdown(table: FaceTable, numbers: Mapping[tuple[str, str, str], Cell]) -> str:
-    """The table beside the paper's numbers."""
+def markdown(
+    table: FaceTable, numbers: Mapping[tuple[str, str, str], Cell], distractors: Sequence[int] = ()
+) -> str:
+    """The table beside the paper's numbers. distractors: how many were searched on MegaFace here."""
     columns = list(dict.fromkeys(column for row in table.rows.values() for column in row))
     heads = [(group, column) for group in table.measures for column in columns]
     single = len(columns) == 1
@@ -137,6 +141,11 @@ def markdown(table: FaceTable, numbers: Mapping[tuple[str, str, str], Cell]) -> 
     if any(cell.cleaned for cell in numbers.values()):
         lines.append("Behind the slash: without the images of the noise lists.")
     lines += [f"{group}: {WORDS[measure]}." for group, measure in table.measures.items()]
+    if distractors:
+        here = " and ".join(f"{number:,}" for number in sorted(set(distractors)))
+        lines.append(f"Searched here: {here} distractors.")
+        if set(distractors) != {THE_PAPERS}:
+            lines.append(f"The paper's numbers are of {THE_PAPERS:,}, and do not compare with these.")
     if table.notes:
         lines.append(table.notes)
     return "\n".join(lines) + "\n"

@@ -126,3 +126,14 @@ def test_the_rest_of_the_roc_of_a_search_is_that_of_all_scores_to_within_a_cell(
     assert (np.diff(curve.far) >= 0).all()
     assert (np.diff(curve.tar) >= 0).all()
     assert (curve.far[0], curve.tar[0], curve.far[-1], curve.tar[-1]) == (0, 0, 1, 1)
+
+
+def test_the_upper_end_of_a_threshold_that_few_searches_show_is_the_largest_cosine():
+    rng, covered = np.random.default_rng(0), 0
+    truth = 0.1 * 2.3263  # of N(0, 0.1): one in a hundred is above
+    for _ in range(200):
+        highest = 0.1 * rng.standard_normal(100)
+        point = v.open_set_point(np.ones(5), np.zeros(5, int), np.arange(5), highest, np.arange(100), 0.01)
+        covered += point.threshold_interval[0] <= truth <= point.threshold_interval[1]
+        assert point.threshold_interval[1] == 1.0
+    assert covered >= 190

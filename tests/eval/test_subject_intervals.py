@@ -108,3 +108,9 @@ def test_two_equal_models_differ_in_about_5_of_100_cases(share):
         ]
         found += v.difference_by_subject(right[0], right[1], subject).p_value < 0.05
     assert found / 400 <= 0.08
+
+
+def test_subjects_who_all_gain_alike_have_the_sign_tests_p_and_no_interval():
+    found = v.difference_by_subject(np.zeros(2, bool), np.ones(2, bool), np.arange(2))
+    assert (found.difference, found.interval, found.p_value) == (1.0, (-1.0, 1.0), 0.5)
+    assert v.difference_by_subject(np.zeros(9, bool), np.ones(9, bool), np.arange(9)).p_value == 2.0**-8

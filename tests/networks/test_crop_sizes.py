@@ -20,5 +20,5 @@ def test_both_crop_sizes_give_embeddings_in_fp32(build, size):
 
 @BOTH
 def test_a_crop_of_another_size_is_refused(build):
-    with pytest.raises(ValueError, match=r"expects crops of shape \(B, 3, 112, 112\), got \(2, 3, 112, 96\)"):
+    with pytest.raises(ValueError, match=r"images of shape \(B, 3, 112, 112\), got \(2, 3, 112, 96\)"):
         build(16)(torch.zeros(2, 3, 112, 96))

@@ -96,7 +96,7 @@ def test_under_bf16_autocast_the_embedding_is_fp32_and_near_the_fp32_one():
 
 
 def test_crops_of_another_size_are_refused_with_both_sizes():
-    with pytest.raises(ValueError, match=r"expects crops of shape \(B, 3, 112, 96\), got \(2, 3, 112, 112\)"):
+    with pytest.raises(ValueError, match=r"images of shape \(B, 3, 112, 96\), got \(2, 3, 112, 112\)"):
         sphereface4()(torch.zeros(2, 3, 112, 112))
 
 

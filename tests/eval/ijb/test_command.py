@@ -93,7 +93,7 @@ def test_each_way_to_make_templates_is_named_in_the_report(kit):
     assert "ijbc_name_5pts_score.txt" in [file["name"] for file in report_of(kit)["files"]]
     again = called(kit, "--templates", "media", "--weight", "none")
     assert again.exit_code == 1
-    assert "templates media, weight none, flip sum); name another folder" in again.output
+    assert "templates faces -> media, weight both -> none; name another folder" in again.output
 
 
 def test_one_protocol_alone_is_measured(kit):

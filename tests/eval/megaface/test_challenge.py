@@ -113,10 +113,11 @@ def test_sets_follow_the_kits_lists_and_what_has_no_image_is_left_out(tmp_path):
         return TemplateList(tmp_path / "list", [f"{name}.jpg" for name in names], None)
 
     row_of = {"a": 0, "b": 1, "c": 2, "e": 3}
-    lists = {1: {2: listed("c", "a"), 4: listed("a", "b", "c", "d")}, 2: {2: listed("e", "d")}}
+    second = {2: listed("e", "d"), 4: listed("e", "d", "a", "f")}
+    lists = {1: {2: listed("c", "a"), 4: listed("a", "b", "c", "d")}, 2: second}
     first, second = sets_of_lists(lists, row_of)
     assert (first.order.tolist(), first.sizes, first.ends) == ([2, 0, 1], [2, 4], [2, 3])
-    assert (second.order.tolist(), second.sizes, second.ends) == ([3], [2], [1])
+    assert (second.order.tolist(), second.sizes, second.ends) == ([3, 0], [2, 4], [1, 2])
     with pytest.raises(MegaFaceError, match="does not hold all images of the smaller list of its set"):
         sets_of_lists({1: {2: listed("a", "b"), 3: listed("b", "c", "e")}}, row_of)
 
@@ -134,3 +135,25 @@ def test_noise_is_counted_by_the_lists_names(tmp_path):
     assert about is not None
     assert (about["entries"], about["matched"]) == (3, 2)
     assert noise_among(["a/a_1"], None)[1] is None
+
+
+@pytest.mark.parametrize("sizes", [{1: [10, 50], 2: [50]}, {1: [10], 2: [50]}])
+def test_sets_of_other_sizes_are_refused(tmp_path, sizes):
+    def listed(count):
+        return TemplateList(tmp_path / "list", [f"{number}.jpg" for number in range(count)], None)
+
+    lists = {number: {size: listed(size) for size in of_set} for number, of_set in sizes.items()}
+    with pytest.raises(MegaFaceError, match="set 2 has lists of 50 distractors, set 1 of 10"):
+        sets_of_lists(lists, {str(number): number for number in range(100)})
+
+
+def test_a_copy_is_closest_in_the_set_that_holds_it(faces):
+    probes, people, distractors = faces
+    both = np.concatenate([distractors, probes[3:4]])
+    sets = [
+        DistractorSet(1, np.arange(100), [100], [100]),
+        DistractorSet(2, np.arange(201, 301), [100], [100]),
+    ]
+    found = measure(probes, people, both, sets)
+    assert [round(float(scores[3]), 6) == 1 for _, scores in found.closest] == [False, True]
+    assert found.closest[1][0][3] == 300

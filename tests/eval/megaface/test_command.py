@@ -237,3 +237,35 @@ def test_crops_without_a_model_are_told_what_is_missing(kit):
     shutil.rmtree(kit / "lists")
     message = "is told by --suffix, such as _mine.bin; or give --model, if it holds photos or crops"
     assert message in called(kit).output
+
+
+def test_a_copy_in_a_later_set_is_noticed(kit):
+    first, late = (
+        json.loads((kit / f"lists/megaface_features_list.json_100_{number}").read_text())["path"]
+        for number in (1, 2)
+    )
+    only = next(path for path in late if path not in first)
+    shutil.copy(kit / "probes/Ann/Ann_1.png_m.bin", kit / f"distractors/{only}_m.bin")
+    assert called(kit).exit_code == 0
+    assert ["Ann/Ann_1", only.removesuffix(".jpg")] in report_of(kit)["same_image"]
+
+
+@pytest.mark.parametrize("side", ["probe", "distractor"])
+def test_a_noise_list_of_everything_leaves_the_raw_numbers(kit, side):
+    folder = kit / f"{side}s"
+    names = [path.relative_to(folder).as_posix().removesuffix("_m.bin") for path in folder.rglob("*.bin")]
+    names = names if side == "distractor" else [name.split("/")[-1] for name in names]
+    (kit / "all.txt").write_text("\n".join(names) + "\n")
+    result = called(kit, f"--{side}-noise", kit / "all.txt")
+    assert result.exit_code == 0, result.output
+    assert "without the images of the noise lists nothing can be measured: " in result.output
+    assert list(report_of(kit)["results"]) == ["raw"]
+
+
+def test_the_kits_file_has_every_rank_of_the_first_set(kit):
+    assert called(kit).exit_code == 0
+    kept = json.loads((kit / "out/kit/raw/cmc_facescrub_megaface_m_100_1.json").read_text())["cmc"]
+    assert kept[0] == list(range(100))
+    for rank in report_of(kit)["results"]["raw"]["sizes"][-1]["ranks"]:
+        if rank["rank"] <= 100:
+            assert kept[1][rank["rank"] - 1] == pytest.approx(rank["per_set"][0])

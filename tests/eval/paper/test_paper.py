@@ -143,3 +143,10 @@ def test_probes_need_distractors(faces, tmp_path):
     result = CliRunner().invoke(main, [str(a) for a in (*arguments, "--out", tmp_path / "out")])
     assert result.exit_code == 2
     assert "--probes and --distractors go together" in result.output
+
+
+def test_a_table_says_how_many_distractors_were_searched():
+    empty = cells(SMALL, {name: [] for name in "abcd"}, lambda *_: None)
+    text = markdown(SMALL, empty, [12, 12])
+    assert "Searched here: 12 distractors.\nThe paper's numbers are of 1,000,000, and do not compare" in text
+    assert "do not compare" not in markdown(SMALL, empty, [1_000_000])
