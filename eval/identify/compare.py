@@ -36,6 +36,7 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
         for what, of in (
             ("probes", lambda each: (each["per_search"]["probe"], each["per_search"]["person"])),
             ("numbers of templates and distractors", _entries),
+            ("photos in the gallery or among the distractors", _searched_among),
             ("searches with a mate", lambda each: _mated(each).tolist()),
         ):
             if of(report) != of(base):
@@ -80,6 +81,11 @@ def _mated(report: Mapping[str, Any]) -> np.ndarray:
 
 def _entries(report: Mapping[str, Any]) -> tuple[int, int]:
     return report["results"]["enrolled"], report["results"]["distractors"]
+
+
+def _searched_among(report: Mapping[str, Any]) -> list[tuple[str | None, str | None]]:
+    """Role and hash of the photos' keys of each set but the probes; older reports have no hash."""
+    return [(each.get("role"), each.get("sha256")) for each in report["sets"] if each.get("role") != "probes"]
 
 
 def _point(report: Mapping[str, Any], fpir: float) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -74,9 +75,11 @@ def build(
 def _set(photos: PhotoSet) -> dict[str, Any]:
     named, kept = photos.photos, photos.kept
     people = {person for person, stays in zip(named.people, kept, strict=True) if stays and person}
+    keys = sorted(key for key, stays in zip(named.keys, kept, strict=True) if stays)
     return {
         "role": named.role,
         "place": str(named.place),
+        "sha256": hashlib.sha256("\0".join(keys).encode(errors="surrogateescape")).hexdigest(),
         "photos": len(named.keys),
         "kept": int(kept.sum()),
         "people": len(people),

@@ -87,6 +87,7 @@ class _Report(_Part):
     template: _Template
     flip: str
     results: _Results
+    sets: list[dict[str, Any]]
     per_search: _PerSearch
 
 

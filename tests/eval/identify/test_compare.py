@@ -62,6 +62,19 @@ def test_published_reports_are_compared_as_the_whole_ones(reports, run_eval):
     assert run_eval("compare", reports / "base" / "public", reports / "good" / "public").output == whole
 
 
+def test_as_many_other_distractors_are_not_the_same_searches(reports, run_eval):
+    random = np.random.default_rng(2)
+    for name in ("x", "y"):
+        keys = [f"{name}{number}" for number in range(50)]
+        write_embeddings(reports / f"{name}.npz", keys, random.normal(size=(50, 12)).astype(np.float32), {})
+        sets = [f"--{role}={reports / f'good_{role}.npz'}" for role in ("gallery", "probes")]
+        run_eval(
+            "identify", *sets, "--distractors", reports / f"{name}.npz", "--out", reports / f"among_{name}"
+        )
+    output = run_eval("compare", reports / "among_x", reports / "among_y", code=1).output
+    assert "have other photos in the gallery or among the distractors; a paired test needs the same" in output
+
+
 def test_reports_of_other_searches_are_refused(reports, run_eval):
     output = run_eval("compare", reports / "good", reports / "other", code=1).output
     assert "other and " in output
