@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sphereface_plus import pages
-from sphereface_plus.data.formats.kinds import refusal
+from sphereface_plus.data.formats.kinds import Kind, refusal
 from sphereface_plus.errors import UserError
 from sphereface_plus.files import write_page, write_text
 from sphereface_plus.words import counted
@@ -155,9 +155,21 @@ def build(
 
 def read(path: str | Path) -> dict[str, Any]:
     """A report.json, or the one in a report's folder. Raises ReportError."""
-    path = Path(path)
     needed = "a verification report is needed: a folder that `python -m eval verify` wrote"
-    if (words := refusal(path, needed, takes=["report"])) is not None:
+    path, report = content_of(Path(path), needed, "report")
+    if not isinstance(report, dict) or report.get("format") != FORMAT or "per_pair" not in report:
+        raise ReportError(
+            f"{path}: is not a verification report of format {FORMAT}; make it with python -m eval"
+        )
+    return checked(report, str(path), Report)
+
+
+def content_of(path: Path, needed: str, kind: Kind) -> tuple[Path, Any]:
+    """The file of a report, which a folder may stand for, and what its JSON holds.
+
+    needed: what is asked for, in words; kind: the kind of file (kinds.py). Raises ReportError.
+    """
+    if (words := refusal(path, needed, takes=[kind])) is not None:
         raise ReportError(words)
     if not path.exists():
         raise ReportError(f"{path}: there is no such report; {needed}")
@@ -165,17 +177,12 @@ def read(path: str | Path) -> dict[str, Any]:
         raise ReportError(f"{path}: is a folder without a report.json; {needed}")
     path = path / "report.json" if path.is_dir() else path
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        return path, json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ReportError(f"{path}: the report cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
         reason = "nested too deep" if isinstance(error, RecursionError) else error
         raise ReportError(f"{path}: is not JSON ({reason})") from None
-    if not isinstance(report, dict) or report.get("format") != FORMAT or "per_pair" not in report:
-        raise ReportError(
-            f"{path}: is not a verification report of format {FORMAT}; make it with python -m eval"
-        )
-    return checked(report, str(path), Report)
 
 
 def checked(report: dict[str, Any], name: str, shape: type[Report]) -> dict[str, Any]:

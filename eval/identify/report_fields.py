@@ -8,9 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sphereface_plus.data.formats.kinds import refusal
-
-from ..report import ReportError
+from ..report import ReportError, content_of
 
 
 class _Part(BaseModel):
@@ -104,18 +102,9 @@ def is_identification(path: Path) -> bool:
 def read(path: Path) -> dict[str, Any]:
     """A report.json of `eval identify`, or the one in a report's folder. Raises ReportError."""
     needed = "an identification report is needed: a folder that `python -m eval identify` wrote"
-    if (words := refusal(path, needed, takes=["identification"])) is not None:
-        raise ReportError(words)
-    if not path.exists():
-        raise ReportError(f"{path}: there is no such report; {needed}")
-    if path.is_dir() and not (path / "report.json").is_file():
-        raise ReportError(f"{path}: is a folder without a report.json; {needed}")
-    path = path / "report.json" if path.is_dir() else path
+    path, report = content_of(path, needed, "identification")
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
         _Report.model_validate(report)
-    except OSError as error:
-        raise ReportError(f"{path}: the report cannot be read ({error.strerror})") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the report"
@@ -123,9 +112,6 @@ def read(path: Path) -> dict[str, Any]:
             f"{path}: is not a report of python -m eval identify, or a damaged one ({place}: "
             f"{first['msg'][0].lower()}{first['msg'][1:]})"
         ) from None
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deep" if isinstance(error, RecursionError) else error
-        raise ReportError(f"{path}: is not JSON ({reason})") from None
     lengths = {len(report["per_search"][name]) for name in _PerSearch.model_fields}
     if len(lengths) > 1:
         raise ReportError(f"{path}: is damaged, its lists per search differ in length; make it again")

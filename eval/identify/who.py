@@ -141,11 +141,15 @@ def _judged(
             f"the report is of another model ({model['label']}, sha256 {theirs[:12]}...), whose threshold "
             "says nothing about this one; measure this model with python -m eval identify"
         )
+    there, here = (report["template"]["kind"], report["flip"]), (answer["template"], answer["flip"])
+    if there != here:
+        raise ReportError(
+            f"the report is of templates {there[0]} and flip {there[1]}, whose threshold says nothing about "
+            f"templates {here[0]} and flip {here[1]}; leave --template and --flip to the report"
+        )
     first = answer["nearest"][0]
     searched = report["results"]["enrolled"] + report["results"]["distractors"]
     notes = list(answer["notes"])
-    if (report["template"]["kind"], report["flip"]) != (answer["template"], answer["flip"]):
-        notes.append("the report's templates or flip fusion are others")
     if answer["enrolled"] > searched:
         notes.append(
             f"the threshold was measured among {searched:,} templates and distractors, and the more there "

@@ -131,14 +131,6 @@ def _face_files(config: FaceConfig) -> Iterator[NeededFile]:
         yield "validation.images", config.validation.images, EITHER
 
 
-def _face_provenance(payload: dict[str, Any], config: FaceConfig) -> dict[str, str]:
-    crops = TASKS["face"].counted(payload["num_crops"], payload["identities"])
-    return {
-        "data": f"{config.data.path}: {crops}",
-        "loss": f"{config.loss.kind}, MHE weight {config.mhe.weight:g}",
-    }
-
-
 def _face_lines(file: Path, payload: dict[str, Any], config: FaceConfig) -> Iterable[str]:
     from sphereface_plus.training import model_lines
 
@@ -158,14 +150,6 @@ def _image_files(config: ImageConfig | GanConfig) -> Iterator[NeededFile]:
     yield "data.path", config.data.path, images
 
 
-def _image_provenance(payload: dict[str, Any], config: ImageConfig) -> dict[str, str]:
-    images = TASKS["image"].counted(payload["num_crops"], payload["identities"])
-    return {
-        "data": f"{config.data.path}: {images}",
-        "loss": f"softmax, MHE weights {config.mhe.hidden.weight:g}, {config.mhe.output.weight:g}",
-    }
-
-
 def _image_lines(file: Path, payload: dict[str, Any], config: ImageConfig) -> Iterable[str]:
     from sphereface_plus.training import model_lines
 
@@ -180,19 +164,25 @@ def _build_gan(
     return gan.build(config, folder, processes)
 
 
-def _gan_provenance(payload: dict[str, Any], config: GanConfig) -> dict[str, str]:
-    images = TASKS["gan"].counted(payload["num_crops"], payload["identities"])
-    normalisation = config.network.discriminator_normalisation
-    return {
-        "data": f"{config.data.path}: {images}",
-        "loss": f"{config.loss.kind}, MHE weight {config.mhe.weight:g}, normalisation {normalisation}",
-    }
-
-
 def _gan_lines(file: Path, payload: dict[str, Any], config: GanConfig) -> Iterable[str]:
     from sphereface_plus.training import model_lines
 
     return model_lines.of_gans(file, payload, config)
+
+
+def _data_and(loss: Callable[[Any], str]) -> Callable[[dict[str, Any], Any], dict[str, str]]:
+    """Provenance of a task whose data have a path. loss: the loss and its weights in words."""
+
+    def provenance(payload: dict[str, Any], config: Any) -> dict[str, str]:
+        things = TASKS[config.task].counted(payload["num_crops"], payload["identities"])
+        return {"data": f"{config.data.path}: {things}", "loss": loss(config)}
+
+    return provenance
+
+
+def _gan_loss(config: GanConfig) -> str:
+    normalisation = config.network.discriminator_normalisation
+    return f"{config.loss.kind}, MHE weight {config.mhe.weight:g}, normalisation {normalisation}"
 
 
 OF_CLASSIFIER = {"loss": "loss {:.3f}", "accuracy_without_margin": "accuracy {:.1%}"}
@@ -205,7 +195,7 @@ TASKS = {
         build=_build_face,
         needed_files=_face_files,
         start=lambda config: config.init_from,
-        provenance=_face_provenance,
+        provenance=_data_and(lambda config: f"{config.loss.kind}, MHE weight {config.mhe.weight:g}"),
         model_lines=_face_lines,
         output="embeddings",
         may_change=MAY_CHANGE,
@@ -221,7 +211,9 @@ TASKS = {
         build=_build_image,
         needed_files=_image_files,
         start=None,
-        provenance=_image_provenance,
+        provenance=_data_and(
+            lambda config: f"softmax, MHE weights {config.mhe.hidden.weight:g}, {config.mhe.output.weight:g}"
+        ),
         model_lines=_image_lines,
         output="embeddings",
         may_change=MAY_CHANGE | {"data.path"},  # state.restore refuses other images than it began with
@@ -237,7 +229,7 @@ TASKS = {
         build=_build_gan,
         needed_files=_image_files,
         start=None,
-        provenance=_gan_provenance,
+        provenance=_data_and(_gan_loss),
         model_lines=_gan_lines,
         output="generator's images or the discriminator's scores",
         may_change=MAY_CHANGE - {"data.workers"} | {"data.path"},

@@ -124,8 +124,12 @@ def test_reports_that_do_not_fit_are_refused(measured, run_eval, tmp_path):
 def test_what_the_threshold_was_not_measured_for_is_noted(measured, run_eval):
     shutil.copytree(measured / "probes", measured / "larger")
     asked = "--gallery", measured / "larger", "--model", "pixels", "--report", measured / "report"
-    output = run_eval("who", measured / "known.png", *asked, "--template", "best").output
-    assert "note: the report's templates or flip fusion are others" in output
+    output = run_eval("who", measured / "known.png", *asked, "--template", "best", code=1).output
+    assert (
+        "the report is of templates mean and flip none, whose threshold says nothing about templates best"
+        in output
+    )
+    output = run_eval("who", measured / "known.png", *asked).output
     assert "note: the threshold was measured among 5 templates and distractors, and the more there" in output
 
 
