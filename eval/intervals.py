@@ -137,15 +137,23 @@ def difference_by_subject(
     base: np.ndarray, other: np.ndarray, subject: np.ndarray, level: float = 0.95
 ) -> SubjectDifference:
     """Two models on the same searches: base and other (Q,) bool, whether each is right; subject (Q,)."""
-    from scipy.special import ndtri, stdtr
-
     gain = other.astype(np.float64) - base.astype(np.float64)
-    _, which, searches = np.unique(subject, return_inverse=True, return_counts=True)
-    difference, variance, subjects = _ratio_estimate(np.bincount(which, gain), searches)
     if not gain.any():
         return SubjectDifference(0.0, (0.0, 0.0), 1.0)
+    _, which, searches = np.unique(subject, return_inverse=True, return_counts=True)
+    return difference_of_counts(np.bincount(which, gain), searches, level)
+
+
+def difference_of_counts(gain: np.ndarray, searches: np.ndarray, level: float = 0.95) -> SubjectDifference:
+    """The same from how many more searches of each subject `other` has right, and how many there are of each
+    subject, (subjects,) each."""
+    from scipy.special import ndtri, stdtr
+
+    difference, variance, subjects = _ratio_estimate(gain, searches)
     if subjects < 1 + 1e-9:  # of one subject nothing can be told about others
         return SubjectDifference(difference, (-1.0, 1.0), 1.0)
+    if not gain.any():
+        return SubjectDifference(0.0, (0.0, 0.0), 1.0)
     if variance == 0:  # all gain alike: the sign test of the subjects, and no spread to take an interval from
         return SubjectDifference(difference, (-1.0, 1.0), min(1.0, 2.0 ** (1 - len(searches))))
     error, freedom = math.sqrt(variance), max(1.0, subjects - 1)

@@ -114,3 +114,14 @@ def test_subjects_who_all_gain_alike_have_the_sign_tests_p_and_no_interval():
     found = v.difference_by_subject(np.zeros(2, bool), np.ones(2, bool), np.arange(2))
     assert (found.difference, found.interval, found.p_value) == (1.0, (-1.0, 1.0), 0.5)
     assert v.difference_by_subject(np.zeros(9, bool), np.ones(9, bool), np.arange(9)).p_value == 2.0**-8
+
+
+def test_a_difference_of_counts_is_that_of_the_searches():
+    generator = np.random.default_rng(3)
+    subject = generator.integers(0, 12, 300)
+    base, other = generator.random((2, 300)) < 0.7
+    gain = np.bincount(subject, other.astype(float) - base)
+    assert v.difference_of_counts(gain, np.bincount(subject)) == v.difference_by_subject(base, other, subject)
+    nothing = v.difference_of_counts(np.zeros(12), np.bincount(subject))
+    assert (nothing.difference, nothing.interval, nothing.p_value) == (0, (0, 0), 1)
+    assert v.difference_of_counts(np.zeros(1), np.array([40])).interval == (-1, 1)
