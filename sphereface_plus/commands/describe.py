@@ -25,7 +25,9 @@ def describe(model: str | Path) -> str:
     payload = _Payload(file, checkpoint.load(file))
     config = from_dict(payload["config"], origin=str(file))
     lines = list(tasks.of(config).model_lines(file, payload, config))
-    return "\n".join([*_provenance(file, payload, config), "", *lines])
+    ending = tasks.of(config).ending(Path(model)) if Path(model).is_dir() else {}
+    ended = [f"  {name:<10} {words}" for name, words in ending.items()]
+    return "\n".join([*_provenance(file, payload, config), *ended, "", *lines])
 
 
 class _Start(BaseModel):

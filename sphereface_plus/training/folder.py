@@ -44,6 +44,7 @@ class RunFolder:
         self.failure = self.path / "failure"
         self.last = self.path / "checkpoints" / "last.pt"
         self.best = self.path / "checkpoints" / "best.pt"
+        self.samples = self.path / "samples"
 
     def at_step(self, step: int) -> Path:
         return self.path / "checkpoints" / f"step_{step:08d}.pt"

@@ -32,7 +32,7 @@ def build(config: GanConfig, folder: RunFolder, processes: Processes) -> Run:
     torch.manual_seed(config.seed)
     generator, discriminator = build_gan(config.network, image_size=images.images.shape[1])
     learner = GanLearner(generator, discriminator, config, processes)
-    samples, fixed = folder.path / "samples", sample_noise(config.seed, SAMPLES, config.network.noise_size)
+    samples, fixed = folder.samples, sample_noise(config.seed, SAMPLES, config.network.noise_size)
     sizes = [sum(p.numel() for p in network.parameters()) for network in (generator, discriminator)]
     return Run(
         config,
@@ -42,6 +42,8 @@ def build(config: GanConfig, folder: RunFolder, processes: Processes) -> Run:
         learner,
         trains=f"{config.network.name}, {sizes[0]:,} parameters of the generator and {sizes[1]:,} of the "
         "discriminator",
+        validation=learner.energy.of_layers if processes.is_main else None,
+        validate_every=config.train.checkpoint_every,
         notes=[f"{SAMPLES} samples are written to {samples} with each checkpoint"],
         at_checkpoint=lambda step: write_grid(samples / f"step_{step:08d}.png", learner.sampled(fixed)),
     )

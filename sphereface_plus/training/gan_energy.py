@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sphereface_plus.config import TermConfig, to_dict
-from sphereface_plus.mhe import EnergyTerm, MHERegularizer
+from sphereface_plus.mhe import EnergyTerm, MHERegularizer, neurons_of
 from sphereface_plus.networks.gan_normalisation import raw_layers
 
 
@@ -40,12 +40,24 @@ class DiscriminatorEnergy:
     def measure(self, step: int) -> dict[str, Tensor]:
         """The term without its weight, and energies of s = 2 of each layer: mean over pairs in the full space
         and in half-space."""
-        energies = {
+        return {"mhe/energy": self.regularizer(step)["mhe/hidden"], **self._energies()}
+
+    @torch.no_grad()
+    def of_layers(self) -> dict[str, float]:
+        """The energies of each layer and its largest singular value, exactly, with each checkpoint."""
+        matrices = {name: neurons_of(module) for name, module in self.measures["energy"].layers.items()}
+        values = {
+            f"largest_singular_value/{name}": torch.linalg.matrix_norm(matrix.float(), 2)
+            for name, matrix in matrices.items()
+        }
+        return {name: float(value) for name, value in (self._energies() | values).items()}
+
+    def _energies(self) -> dict[str, Tensor]:
+        return {
             f"{measure}/{layer}": energy
             for measure, regularizer in self.measures.items()
             for layer, energy in regularizer.layer_energies().items()
         }
-        return {"mhe/energy": self.regularizer(step)["mhe/hidden"], **energies}
 
 
 def _of_hidden(layers: nn.ModuleDict, term: EnergyTerm, seed: int = 0) -> MHERegularizer:

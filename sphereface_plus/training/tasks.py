@@ -87,6 +87,8 @@ class Task:
     itself broke the model, the first two."""
     result: Callable[[Any], Result | None] = lambda config: None
     """What best.pt of a run is chosen by; None where nothing is chosen, and there is no best.pt."""
+    ending: Callable[[Path], dict[str, str]] = lambda folder: {}
+    """What `show` says besides of a run's folder, as provenance does: numbers that no checkpoint holds."""
     watched: Mapping[str, str] = field(default_factory=dict)
     """Numbers of its log that a person watches beside the pace and the result, by name, and how they are
     written."""
@@ -170,6 +172,12 @@ def _gan_lines(file: Path, payload: dict[str, Any], config: GanConfig) -> Iterab
     return model_lines.of_gans(file, payload, config)
 
 
+def _gan_ending(folder: Path) -> dict[str, str]:
+    from sphereface_plus.training import gan_result
+
+    return gan_result.result_in_words(folder)
+
+
 def _data_and(loss: Callable[[Any], str]) -> Callable[[dict[str, Any], Any], dict[str, str]]:
     """Provenance of a task whose data have a path. loss: the loss and its weights in words."""
 
@@ -239,6 +247,7 @@ TASKS = {
             "a lower generator.learning_rate",
             "a smaller mhe.weight",
         ),
+        ending=_gan_ending,
         watched={"discriminator_loss": "D {:.3f}", "generator_loss": "G {:.3f}"},
     ),
 }

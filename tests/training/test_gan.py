@@ -15,10 +15,12 @@ from sphereface_plus import checkpoint, config
 from sphereface_plus.__main__ import cli
 from sphereface_plus.config import to_dict
 from sphereface_plus.data.noise import sample_noise
+from sphereface_plus.mhe import hyperspherical_energy
 from sphereface_plus.processes import start
 from sphereface_plus.training import gan
-from sphereface_plus.training.folder import RunFolder
+from sphereface_plus.training.folder import RunError, RunFolder
 from sphereface_plus.training.gan_learner import GanLearner
+from sphereface_plus.training.gan_result import result_of
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.samples import grid_of
 from tests.training.gan_set import gan_config, write_cifar
@@ -50,7 +52,7 @@ def test_a_run_writes_checkpoints_and_a_grid_of_samples_with_each(call, tmp_path
     assert f"note: 64 samples are written to {tmp_path / 'run' / 'samples'} with each checkpoint\n" in said
     assert "network: sngan_table3, " in said
     assert " parameters of the generator and " in said
-    lines = read_log(tmp_path / "run" / "log.jsonl")
+    lines = [line for line in read_log(tmp_path / "run" / "log.jsonl") if "discriminator_loss" in line]
     assert f"step 0/6  D {lines[0]['discriminator_loss']:.3f}  G {lines[0]['generator_loss']:.3f}  " in said
     assert ["generator_loss" in line for line in lines] == [True, False] * 3
     names = sorted(path.name for path in (tmp_path / "run" / "samples").iterdir())
@@ -112,6 +114,27 @@ def test_an_update_that_breaks_a_network_is_not_a_checkpoint(call, tmp_path):
     assert "Try a lower discriminator.learning_rate or a lower generator.learning_rate; after a" in said
     assert not (tmp_path / "run" / "checkpoints").exists()
     assert not (tmp_path / "run" / "samples").exists()
+
+
+def test_what_came_out_of_a_run_is_read_from_its_folder(call, tmp_path):
+    with pytest.raises(RunError, match="has no samples yet"):
+        result_of(tmp_path / "run")
+    call("train", "--out", tmp_path / "run")
+    result, lines = result_of(tmp_path / "run"), read_log(tmp_path / "run" / "log.jsonl")
+    assert result.step == 6
+    assert result.samples == tmp_path / "run" / "samples" / "step_00000006.png"
+    at = {"discriminator_loss": 5, "generator_loss": 4, "score_of_real": 5, "score_of_fake": 5}  # n_dis is 2
+    updates = {line["step"]: line for line in lines if "discriminator_loss" in line}
+    assert result.losses == {name: updates[step][name] for name, step in at.items()}
+    shown = CliRunner().invoke(cli, ["show", str(tmp_path / "run")]).output
+    assert f"  last       step 6: discriminator loss {result.losses['discriminator_loss']:.3f}, gen" in shown
+    assert f"  samples    {result.samples}\n" in shown
+    # After the last update: of the weights in the checkpoint.
+    state = checkpoint.load(tmp_path / "run")["discriminator"]
+    weight = state["convolutions.3.parametrizations.weight.original"].flatten(1)
+    assert result.energies["energy/convolutions_3"] == pytest.approx(float(hyperspherical_energy(weight)))
+    largest = float(torch.linalg.svdvals(weight)[0])
+    assert result.energies["largest_singular_value/convolutions_3"] == pytest.approx(largest)
 
 
 def test_show_tells_layers_and_energies_of_both_networks(call, tmp_path):
