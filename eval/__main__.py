@@ -1,4 +1,4 @@
-"""python -m eval {lfw, verify, identify, who, megaface, ijb, paper, embed, same, compare, seeds}."""
+"""python -m eval {lfw, verify, identify, who, megaface, ijb, gan, paper, embed, same, compare, seeds}."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from sphereface_plus.commands.ending import Commands
 
 from .embed_command import embed
+from .gan.command import gan
 from .identify.command import identify
 from .identify.who_command import who
 from .ijb.command import ijb
@@ -20,11 +21,11 @@ from .verify_command import lfw, verify
 
 @click.group(
     cls=Commands,
-    keeping=("lfw", "verify", "identify", "megaface", "ijb", "paper", "embed"),
+    keeping=("lfw", "verify", "identify", "megaface", "ijb", "gan", "paper", "embed"),
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110},
 )
 def main() -> None:
-    """Measure face verification and identification: a model in, a report out.
+    """Measure face verification and identification, and generated images: a model in, a report out.
 
     MODEL is a run folder, a checkpoint, a weight file (.safetensors), an ONNX file, embeddings (a store's
     folder or an .npz), or the word pixels (a baseline: the cosine of grey values).
@@ -106,7 +107,7 @@ def seeds(groups: tuple[str, ...], against: str) -> None:
     click.echo(table(groups, against))
 
 
-for command in (lfw, verify, identify, who, megaface, ijb, paper, embed, same):
+for command in (lfw, verify, identify, who, megaface, ijb, gan, paper, embed, same):
     main.add_command(command)
 
 if __name__ == "__main__":

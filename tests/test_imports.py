@@ -100,7 +100,7 @@ ARROWS = {
     "data_prep.settings data_prep.turning embedding environment errors eval.intervals eval.options "
     "eval.people eval.point_intervals eval.statistics files kfold model_files outputs pages path_checks "
     "plot_style words",
-    "eval.__main__": "commands.ending eval.compare eval.embed_command eval.identify.command "
+    "eval.__main__": "commands.ending eval.compare eval.embed_command eval.gan.command eval.identify.command "
     "eval.identify.compare eval.identify.report_fields eval.identify.who_command eval.ijb.command "
     "eval.megaface.command eval.paper.command eval.report eval.same_command eval.seeds eval.verify_command "
     "outputs path_checks",
@@ -121,6 +121,10 @@ ARROWS = {
     "eval.ijb.rows": "data.formats.ijb",
     "eval.ijb.pairs": "eval.intervals eval.search eval.statistics",
     "eval.ijb.galleries": "data.formats.ijb eval.enrolled eval.identify.numbers",
+    "eval.gan": "checkpoint commands.model_options commands.progress config data.image_sets data.images "
+    "data.noise data.streams environment errors eval.gan.measures files model_files networks outputs "
+    "path_checks training.samples weights",
+    "eval.gan.measures": "errors",
     "eval.paper": "commands.model_options config eval.lfw eval.megaface.run eval.megaface.sides eval.model "
     "eval.plots eval.report eval.verify files outputs path_checks plot_style words",
 }

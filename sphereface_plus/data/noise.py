@@ -30,5 +30,11 @@ def sample_noise(seed: int, count: int, size: int) -> Tensor:
     return _normal(streams.generator(seed, streams.SAMPLE_NOISE), count, size)
 
 
+def measured_noise(seed: int, block: int, count: int, size: int) -> Tensor:
+    """N(0, 1), float32 (count, size): of a block of the images that are measured; fewer rows are the first
+    ones of more."""
+    return _normal(streams.generator(seed, streams.MEASURED_NOISE, block), count, size)
+
+
 def _normal(generator: np.random.Generator, count: int, size: int) -> Tensor:
     return torch.from_numpy(generator.standard_normal((count, size), dtype=np.float32))

@@ -60,6 +60,10 @@ DRAWN_DISTRACTORS = 3
 DISTRACTOR_ORDER = 5
 """The order of a set of distractors. Place: set (eval/megaface/challenge.py), or number of the order
 (eval/identify/numbers.py)."""
+MEASURED_NOISE = 9
+"""What the measured images of a generator are made of. Place: block (noise.py)."""
+REFERENCE_ORDER = 10
+"""The order of the real images that they are compared with. No place (eval/gan/sources.py)."""
 RESAMPLED_PAIRS = 0
 """Pairs of the bootstrap of a difference. No place (eval/intervals.py)."""
 

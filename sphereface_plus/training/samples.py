@@ -23,7 +23,16 @@ def write_grid(path: Path, images: Tensor, columns: int = 8) -> None:
 
 def grid_of(images: Tensor, columns: int) -> np.ndarray:
     """uint8 (rows, columns, C) of images (N, C, H, W) in -1 .. 1, white between them."""
-    pixels = (images.float().clamp(-1, 1) * 127.5 + 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    return tiled(pixels_of(images).cpu().numpy(), columns)
+
+
+def pixels_of(images: Tensor) -> Tensor:
+    """uint8 (N, H, W, C) of images (N, C, H, W) in -1 .. 1."""
+    return (images.float().clamp(-1, 1) * 127.5 + 127.5).round().byte().permute(0, 2, 3, 1)
+
+
+def tiled(pixels: np.ndarray, columns: int) -> np.ndarray:
+    """uint8 (rows, columns, C) of images uint8 (N, H, W, C), white between them."""
     number, height, width, channels = pixels.shape
     columns = min(columns, number)
     rows = -(-number // columns)

@@ -1,0 +1,60 @@
+"""All measures of generated images in one feature space, as a report has them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from .measures import (
+    TooFewError,
+    class_score,
+    frechet_distance,
+    kernel_distance,
+    precision_and_recall,
+)
+
+MANIFOLD = 10_000
+"""Images of each set at most that precision and recall look at: distances grow as the square."""
+
+Features = tuple[np.ndarray, np.ndarray]
+"""(N, D) and logits (N, classes)."""
+
+
+def scores(generated: Features, reference: Features, splits: int) -> dict[str, Any]:
+    """Each measure, and how many images it is of. One that has too few images is None, and `refused` says
+    why."""
+    refused: dict[str, str] = {}
+    found: dict[str, Any] = {"images": len(generated[0]), "references": len(reference[0])}
+
+    def tried(name: str, measure: Any) -> None:
+        try:
+            found[name] = measure()
+        except TooFewError as error:
+            found[name], refused[name] = None, str(error)
+
+    tried("class_score", lambda: asdict(class_score(generated[1], splits)) | {"splits": splits})
+    tried("frechet_distance", lambda: asdict(frechet_distance(generated[0], reference[0])))
+    tried("kernel_distance", lambda: _kernel(generated[0], reference[0]))
+    tried("precision_recall", lambda: _manifolds(generated[0], reference[0]))
+    return found | {"refused": refused}
+
+
+def of_reference(reference: Features, splits: int) -> dict[str, Any] | None:
+    """The class score of real images: what the generated ones can reach. None where they are too few."""
+    try:
+        return asdict(class_score(reference[1], splits)) | {"splits": splits}
+    except TooFewError:
+        return None
+
+
+def _kernel(generated: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
+    estimate, block = kernel_distance(generated, reference)
+    return asdict(estimate) | {"block": block}
+
+
+def _manifolds(generated: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
+    number = min(len(generated), len(reference), MANIFOLD)
+    precision, recall = precision_and_recall(generated[:number], reference[:number])
+    return {"precision": precision, "recall": recall, "images": number}
