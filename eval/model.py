@@ -71,6 +71,8 @@ class Embedded:
     trained_on: TrainedOn | None = None
     """None where the model does not say it."""
     runs_on: str = "cpu"
+    several_faces: frozenset[str] = frozenset()
+    """Keys of photos that show several faces, as far as a manifest says so."""
 
 
 def embed_photos(
@@ -104,7 +106,9 @@ def embed_photos(
     found, preparation = crops_for(keys, images, embedder.input, crops=crops, workers=asked.workers)
     rows = computed_embeddings(embedder, found, keys, flip, out / STORE)
     record = model_record(embedder, asked.name, flip)
-    return Embedded(rows, record, preparation, found.files, embedder.trained_on, embedder.runs_on)
+    return Embedded(
+        rows, record, preparation, found.files, embedder.trained_on, embedder.runs_on, found.several
+    )
 
 
 def stored_embeddings(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,13 @@ from .errors import PhotosError
 if TYPE_CHECKING:
     from data_prep.settings import Fallback
 
+_TAKEN = {
+    "centre": "the one nearest to the photo's centre",
+    "largest": "the largest",
+    "confident": "the one that the detector is surest of",
+}
+"""What data_prep's --face takes."""
+
 
 @dataclass(frozen=True)
 class Images:
@@ -38,6 +45,8 @@ class Images:
     """Alignment template; None where no manifest names one."""
     methods: dict[str, str] = field(default_factory=dict)
     """How each crop's landmarks were found, by key; empty without a manifest."""
+    several: frozenset[str] = frozenset()
+    """Keys of crops whose photo shows several faces, by a manifest."""
     clashes: dict[str, str] = field(default_factory=dict)
     """Keys that two photos have, which differ in their suffixes only, and these two in words."""
 
@@ -49,9 +58,8 @@ class Images:
         if missing:
             raise PhotosError(f"{self.folder}: {self._why_missing(missing, len(keys))}")
         files = {key: self.files[key] for key in keys}
-        return Images(
-            self.folder, files, self.template, {k: self.methods[k] for k in keys if k in self.methods}
-        )
+        methods = {key: self.methods[key] for key in keys if key in self.methods}
+        return Images(self.folder, files, self.template, methods, self.several.intersection(keys))
 
     def _why_missing(self, missing: Sequence[str], number: int) -> str:
         if dropped := _dropped(self.folder, missing) if self.template else []:
@@ -108,8 +116,10 @@ def find_images(place: Path) -> Images:
     templates = sorted(set(table["template"]))
     if len(templates) != 1:
         raise PhotosError(f"{listed.place}: crops of one template are needed, its manifest names {templates}")
-    methods = dict(zip(map(photo_key, listed.names), table["method"], strict=True))
-    return replace(found, template=templates[0], methods=methods)
+    keys = [photo_key(name) for name in listed.names]
+    methods = dict(zip(keys, table["method"], strict=True))
+    several = frozenset(key for key, faces in zip(keys, table["num_faces"], strict=True) if faces > 1)
+    return replace(found, template=templates[0], methods=methods, several=several)
 
 
 def _by_key(place: Path, names: Sequence[str], crops: Sequence[CropSource]) -> Images:
@@ -244,14 +254,24 @@ def _record(images: Images) -> dict[str, Any]:
         )
         if counts[method]
     ]
+    settings = _settings(images.folder)
+    several = "" if not images.several else f" {several_faces(images.several, settings)}."
     return {
         "words": f"Of {counted(len(images.methods), 'face')}, "
         + ", ".join(parts)
-        + f". Template {images.template}.",
+        + f". Template {images.template}.{several}",
         "methods": dict(counts),
         "not_detected": not_detected,
-        "settings": _settings(images.folder),
+        "settings": settings,
     }
+
+
+def several_faces(photos: Collection[str], settings: Mapping[str, Any]) -> str:
+    """That so many photos show several faces, and which was taken, by the settings of their alignment."""
+    show = "shows" if len(photos) == 1 else "show"
+    taken = _TAKEN.get(settings.get("face", ""), "one, by a rule that is not known,")
+    which = "each has a crop" if settings.get("face") == "all" else f"of which {taken} was taken"
+    return f"{counted(len(photos), 'photo')} {show} several faces, {which}"
 
 
 def _of_one(words: str) -> str:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
-from sphereface_plus.config import InputSpec, to_dict
+from sphereface_plus.config import InputSpec
 from sphereface_plus.kfold import cosine_scores
 
 from .one_photo import crop_of_photo
 from .protocols import PROTOCOLS
 from .report import ReportError, checked, read
 from .report_fields import ThresholdReport
+from .report_fit import cropping_of
 
 if TYPE_CHECKING:
-    from data_prep.settings import Cropping
     from sphereface_plus.embedding import Embedder, Flip
 
 
@@ -56,21 +55,6 @@ def read_thresholds(path: Path) -> dict[str, Any]:
     return report
 
 
-def check_same_model(report: Mapping[str, Any], origin: Path, embedder: Embedder) -> None:
-    """Raises ReportError where the report's thresholds are another model's, or of other crops."""
-    about = report["model"]
-    if about["sha256"] != embedder.fingerprint:
-        raise ReportError(
-            f"{origin}: is of another model, {about['label']} (sha256 {about['sha256'][:12]}...), and "
-            f"{embedder.name} has {embedder.fingerprint[:12]}...; make a report of this one"
-        )
-    if about["input"] != to_dict(embedder.input):
-        raise ReportError(
-            f"{origin}: is of crops of another input spec, {about['input']}, and this would be "
-            f"{to_dict(embedder.input)}; give the --input that the report was made with"
-        )
-
-
 def compared(
     embedder: Embedder, report: Mapping[str, Any], origin: Path, photos: tuple[Path, Path], face: str | None
 ) -> tuple[float, list[str]]:
@@ -97,44 +81,7 @@ def crop_of(
     photo: Path, spec: InputSpec, settings: Mapping[str, Any], origin: Path, face: str | None
 ) -> tuple[np.ndarray, list[str]]:
     """The crop uint8 RGB (H, W, 3) of a photo, and notes on it. Raises as `compared` does."""
-    return crop_of_photo(photo, spec, lambda: _cropping(settings, spec, origin), face)
-
-
-def _cropping(settings: Mapping[str, Any], spec: InputSpec, origin: Path) -> Cropping:
-    """How the report's photos were aligned. Raises ReportError where that cannot be repeated."""
-    from data_prep.cropping import make_detector
-    from data_prep.errors import PrepError
-    from data_prep.settings import Cropping
-    from data_prep.turning import SETTINGS as TURNING
-
-    if not settings or settings.get("landmarks_sha256") is not None:
-        by = "by a detector" if settings else "at all"
-        raise ReportError(
-            f"{origin}: does not say that its crops were aligned {by}, so that photos cannot be aligned in "
-            "the same way; give two crops that were made as its crops were"
-        )
-    known = {each.name for each in fields(Cropping)} & settings.keys()
-    try:
-        told = {**{name: settings[name] for name in known}, "face": "centre"}
-        cropping = TypeAdapter(Cropping).validate_python(told)  # JSON's lists become tuples
-        detector = make_detector(cropping).settings
-    except (PrepError, ValidationError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        raise ReportError(f"{origin}: is damaged ({reason}); make it again with python -m eval") from None
-    same = cropping.template == spec.template and _plain(detector) == settings.get("detector")
-    if not same or settings.get("turning") != _plain(TURNING):
-        raise ReportError(
-            f"{origin}: its photos were aligned to {cropping.template} by another detector, or to another "
-            f"template than {spec.template}; make the report again"
-        )
-    return cropping
-
-
-def _plain(value: Any) -> Any:
-    """As JSON gives it back."""
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+    return crop_of_photo(photo, spec, lambda: cropping_of(settings, spec, origin), face)
 
 
 def decisions(report: Mapping[str, Any], score: float) -> tuple[list[Decision], list[float]]:

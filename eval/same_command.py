@@ -53,16 +53,18 @@ def same(
     if model != "pixels":
         check_model(model, onnx=True)
 
-    from sphereface_plus.commands.model_argument import open_model
+    from sphereface_plus.commands.model_argument import model_record, open_model
 
-    from .same import check_same_model, compared, decisions, read_thresholds
+    from .report_fit import check_same_model
+    from .same import compared, decisions, read_thresholds
     from .statistics import cosine_to_l2
 
     thresholds = read_thresholds(report)
     embedder = open_model(model, input_file, device)
-    check_same_model(thresholds, report, embedder)
+    about = thresholds["model"]
+    open_questions = check_same_model(about, report, model_record(embedder, model, about["flip"]))
     score, notes = compared(embedder, thresholds, report, (first, second), face)
-    for note in notes:
+    for note in open_questions + notes:
         click.echo(f"note: {note}", err=True)
     click.echo(f"score {score:.4f} (cosine; L2 {cosine_to_l2(score):.4f})")
     found, unresolved = decisions(thresholds, score)

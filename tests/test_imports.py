@@ -108,8 +108,8 @@ ARROWS = {
     "data.face_folders data.formats data.listed_crops data.streams data.trained_on data_prep.layouts "
     "data_prep.settings embedding environment eval.compare eval.enrolled eval.errors eval.groups "
     "eval.intervals eval.model eval.one_photo eval.options eval.photos eval.plots eval.public eval.report "
-    "eval.search eval.search_statistics eval.statistics eval.tallies eval.training_photos files model_files "
-    "outputs path_checks plot_style words",
+    "eval.report_fit eval.search eval.search_statistics eval.statistics eval.tallies eval.training_photos "
+    "files model_files outputs path_checks plot_style words",
     "eval.megaface": "commands.model_options commands.progress data.formats data.streams environment "
     "eval.errors eval.identify.plots eval.intervals eval.model eval.options eval.photos eval.plots "
     "eval.public eval.report eval.search eval.search_statistics eval.statistics eval.tallies files "

@@ -91,7 +91,9 @@ def _listed(role, place, images: Images, names, people, files) -> NamedPhotos:
         )
     if not keys:
         raise PhotosError(f"{place}: holds no image; {role} need one at least")
-    found = Images(images.folder, dict(zip(keys, files, strict=True)), images.template, images.methods)
+    found = Images(
+        images.folder, dict(zip(keys, files, strict=True)), images.template, images.methods, images.several
+    )
     return NamedPhotos(role, place, keys, list(people), found)
 
 

@@ -20,6 +20,7 @@ class _Model(_Part):
     kind: str
     label: str
     provenance: dict[str, Any]
+    input: dict[str, Any] | None
 
 
 class _Template(_Part):
@@ -70,6 +71,15 @@ class _Results(_Part):
     reference: _Point
 
 
+class _Preparation(_Part):
+    settings: dict[str, Any]
+
+
+class _Set(_Part):
+    role: str
+    preparation: _Preparation
+
+
 class _PerSearch(_Part):
     probe: list[str]
     person: list[str]
@@ -85,7 +95,8 @@ class _Report(_Part):
     template: _Template
     flip: str
     results: _Results
-    sets: list[dict[str, Any]]
+    sets: list[_Set] = Field(min_length=1)
+    leave_one_out: bool
     per_search: _PerSearch
 
 

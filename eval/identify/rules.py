@@ -22,7 +22,8 @@ from sphereface_plus.words import counted
 from ..errors import PhotosError
 from ..groups import Groups, check_some
 from ..model import Embedded
-from ..photos import first_three
+from ..photos import first_three, several_faces
+from ..report_fit import fingerprint
 from .copies import copies_in
 from .named_photos import NamedPhotos
 
@@ -76,7 +77,7 @@ def check_rows(sets: Sequence[PhotoSet]) -> None:
     """Raises EmbeddingsError for embeddings of two models or dimensions, or without a direction (zeros)."""
     first = sets[0]
     for other in sets[1:]:
-        ours, theirs = (made_by(each) for each in (first, other))
+        ours, theirs = (fingerprint(each.embedded.model) for each in (first, other))
         if ours and theirs and ours != theirs:
             raise EmbeddingsError(
                 f"{first.photos.place} has embeddings of the model {ours[:12]}... (sha256), "
@@ -99,21 +100,13 @@ def check_rows(sets: Sequence[PhotoSet]) -> None:
             )
 
 
-def made_by(photos: PhotoSet) -> str:
-    """sha256 of the model; empty where a file of embeddings does not state it."""
-    record = photos.embedded.model
-    if record["kind"] == "embeddings":
-        return record["provenance"].get("from model", "")
-    return record["sha256"]
-
-
 def apply_rules(gallery: PhotoSet, probes: PhotoSet | None, distractors: Sequence[PhotoSet]) -> list[Note]:
     """Takes out what the rules above say, and returns what was found, in words.
 
     Raises PhotosError where nothing is left.
     """
     searched = [gallery] if probes is None else [gallery, probes]
-    notes: list[Note] = []
+    notes = [note for each in (*searched, *distractors) for note in _several_faces(each)]
     if probes is None:
         notes += _copies_of_a_person(gallery)
     else:
@@ -134,6 +127,16 @@ def apply_rules(gallery: PhotoSet, probes: PhotoSet | None, distractors: Sequenc
                 "give distractors who are not"
             )
     return notes
+
+
+def _several_faces(photos: PhotoSet) -> list[Note]:
+    keys = sorted(photos.embedded.several_faces)
+    if not keys:
+        return []
+    words = (
+        f"{photos.photos.role.capitalize()}: {several_faces(keys, photos.embedded.preparation['settings'])}."
+    )
+    return [{"role": photos.photos.role, "words": words, "count": len(keys), "examples": keys[:NUM_EXAMPLES]}]
 
 
 def _overlap(distractors: PhotoSet, people: dict[str, str], searched: Sequence[PhotoSet]) -> list[Note]:

@@ -21,12 +21,14 @@ from sphereface_plus.outputs import claimed
 from ..enrolled import TemplateKind, templates
 from ..model import NOT_PREPARED, Embedded, ModelAsked, embed_photos
 from ..one_photo import crop_of_photo
+from ..photos import first_three, several_faces
 from ..report import ReportError, photo_name, render, thumbnail
+from ..report_fit import check_same_alignment, check_same_model, cropping_of, fingerprint
 from ..search import scan, scores_of_pairs
 from ..tallies import Best
 from .named_photos import NamedPhotos, named_photos
 from .report_fields import read
-from .rules import PhotoSet, check_rows, made_by
+from .rules import PhotoSet, check_rows
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,10 @@ def who(asked: Question) -> dict[str, Any]:
     Writes OUT/{who.json,who.html}, if OUT is given. Raises UserError (its subclasses).
     """
     report = None if asked.report is None else read(asked.report)
+    origin = asked.report or Path()
     template = asked.template or (report["template"]["kind"] if report else "mean")
     flip = asked.flip or (report["flip"] if report else "none")
-    point = None if report is None else _point(report, asked.fpir, asked.report)
+    point = None if report is None else _point(report, asked.fpir, origin)
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if asked.out is not None:
@@ -66,32 +69,68 @@ def who(asked: Question) -> dict[str, Any]:
             of |= {} if asked.face is None else {"face": asked.face}
             stack.enter_context(claimed(asked.out, "python -m eval who", **of))
         gallery = named_photos("gallery", asked.gallery)
-        probe, notes = _of_photo(asked, flip, place)
+        probe, notes = _of_photo(asked, flip, place, report)
         sets = [probe, _embedded(asked, gallery, flip, place if asked.out is None else asked.out)]
         check_rows(sets)
         answer = _answer(asked, sets[1], sets[0].rows, template, flip)
-        answer["notes"] = notes
+        answer["notes"] = notes + _of_gallery(sets[1])
         if report is not None and point is not None:
-            answer |= _judged(answer, report, point, sets)
+            answer |= _judged(answer, report, point, sets, origin)
         if asked.out is not None:
             _write(answer, asked.out, sets[1].embedded.files, sets[0].embedded.files)
     return answer
 
 
-def _of_photo(asked: Question, flip: Flip, place: Path) -> tuple[PhotoSet, list[str]]:
-    """The photo, embedded, and notes on its crop, which is written into `place` for the page."""
+def _settings(report: Mapping[str, Any], role: str) -> Mapping[str, Any]:
+    """How the photos of one of the report's sets were aligned; empty where that is not known."""
+    return next(each["preparation"]["settings"] for each in report["sets"] if each["role"] == role)
+
+
+def _of_photo(
+    asked: Question, flip: Flip, place: Path, report: Mapping[str, Any] | None
+) -> tuple[PhotoSet, list[str]]:
+    """The photo, aligned as the report's and embedded, and notes on its crop, which is written into `place`
+    for the page."""
     from data_prep.settings import Cropping
     from sphereface_plus.commands.model_argument import model_record, open_model
 
     model = asked.model
     embedder = open_model(model.name, model.input_file, model.device, model.precision)
-    spec = embedder.input
-    crop, notes = crop_of_photo(asked.photo, spec, lambda: Cropping(template=spec.template), asked.face)
+    spec, unsaid = embedder.input, []
+
+    def cropping() -> Cropping:
+        if report is None:
+            return Cropping(template=spec.template)
+        settings = _settings(report, "gallery" if report["leave_one_out"] else "probes")
+        if settings:
+            return cropping_of(settings, spec, asked.report or Path())
+        unsaid.append(
+            f"{asked.report}: does not say how its crops were made; its threshold holds only if they were "
+            "aligned as this photo is now"
+        )
+        return Cropping(template=spec.template)
+
+    crop, notes = crop_of_photo(asked.photo, spec, cropping, asked.face)
+    notes += unsaid
     key, file = photo_key(asked.photo.name), place / "photo.png"
     cv2.imwrite(str(file), cv2.cvtColor(crop, cv2.COLOR_RGB2BGR))
     rows, record = embedder.embed(crop[None], flip), model_record(embedder, model.name, flip)
     photos = NamedPhotos("probes", asked.photo, [key], [""], None)
     return PhotoSet(photos, Embedded(rows, record, NOT_PREPARED, {key: file})), notes
+
+
+def _of_gallery(gallery: PhotoSet) -> list[str]:
+    """What is to be known of the gallery's embeddings and crops."""
+    notes = []
+    if not fingerprint(gallery.embedded.model):
+        notes.append(
+            f"{gallery.photos.place}: does not say which model its embeddings are of; the scores mean "
+            "something only if it was this one"
+        )
+    if several := gallery.embedded.several_faces:
+        words = several_faces(several, gallery.embedded.preparation["settings"])
+        notes.append(f"{gallery.photos.place}: {words} ({first_three(sorted(several))})")
+    return notes
 
 
 def _embedded(asked: Question, photos: NamedPhotos, flip: Flip, place: Path) -> PhotoSet:
@@ -132,24 +171,28 @@ def _answer(
 
 
 def _judged(
-    answer: Mapping[str, Any], report: Mapping[str, Any], point: Mapping[str, Any], sets: list[PhotoSet]
+    answer: Mapping[str, Any],
+    report: Mapping[str, Any],
+    point: Mapping[str, Any],
+    sets: list[PhotoSet],
+    origin: Path,
 ) -> dict[str, Any]:
-    model = report["model"]
-    theirs = model["provenance"].get("from model", "") if model["kind"] == "embeddings" else model["sha256"]
-    if theirs and theirs != made_by(sets[0]):
-        raise ReportError(
-            f"the report is of another model ({model['label']}, sha256 {theirs[:12]}...), whose threshold "
-            "says nothing about this one; measure this model with python -m eval identify"
-        )
+    probe, gallery = sets
+    notes = [*answer["notes"], *check_same_model(report["model"], origin, probe.embedded.model)]
+    check_same_alignment(
+        _settings(report, "gallery"),
+        gallery.embedded.preparation["settings"],
+        origin,
+        gallery.photos.place,
+    )
     there, here = (report["template"]["kind"], report["flip"]), (answer["template"], answer["flip"])
     if there != here:
         raise ReportError(
-            f"the report is of templates {there[0]} and flip {there[1]}, whose threshold says nothing about "
+            f"{origin}: is of templates {there[0]} and flip {there[1]}, whose threshold says nothing about "
             f"templates {here[0]} and flip {here[1]}; leave --template and --flip to the report"
         )
     first = answer["nearest"][0]
     searched = report["results"]["enrolled"] + report["results"]["distractors"]
-    notes = list(answer["notes"])
     if answer["enrolled"] > searched:
         notes.append(
             f"the threshold was measured among {searched:,} templates and distractors, and the more there "
@@ -164,7 +207,7 @@ def _judged(
     }
 
 
-def _point(report: Mapping[str, Any], fpir: float | None, path: Path | None) -> dict[str, Any]:
+def _point(report: Mapping[str, Any], fpir: float | None, path: Path) -> dict[str, Any]:
     results = report["results"]
     if fpir is None:
         return results["reference"]

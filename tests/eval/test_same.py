@@ -80,7 +80,7 @@ def with_model(**values):
     [
         (
             with_model(sha256="f" * 64),
-            "is of another model, raw pixels (sha256 ffffffffffff...), and pixels has",
+            "is of another model, raw pixels (sha256 ffffffffffff...), and raw pixels has pixels...; its",
         ),
         (with_model(flip="sum"), "does not state the flip fusion of its embeddings (sum)"),
         (

@@ -99,7 +99,11 @@ def test_reports_that_do_not_fit_are_refused(measured, run_eval, tmp_path):
     report = json.loads((measured / "report" / "report.json").read_text())
     other = tmp_path / "other.json"
     other.write_text(json.dumps(report | {"model": report["model"] | {"sha256": "f" * 64}}))
-    message = "the report is of another model (raw pixels, sha256 ffffffffffff...), whose threshold says"
+    message = "other.json: is of another model, raw pixels (sha256 ffffffffffff...), and raw pixels has"
+    assert message in run_eval(*asked, other, code=1).output
+    spec = report["model"]["input"] | {"height": 113}
+    other.write_text(json.dumps(report | {"model": report["model"] | {"input": spec}}))
+    message = "other.json: is of crops of another input spec, {'template': 'sphereface_112x96', "
     assert message in run_eval(*asked, other, code=1).output
     verified = json.dumps({"format": 1, "title": "a", "protocol": {}})
     other.write_text(verified)
@@ -126,11 +130,32 @@ def test_what_the_threshold_was_not_measured_for_is_noted(measured, run_eval):
     asked = "--gallery", measured / "larger", "--model", "pixels", "--report", measured / "report"
     output = run_eval("who", measured / "known.png", *asked, "--template", "best", code=1).output
     assert (
-        "the report is of templates mean and flip none, whose threshold says nothing about templates best"
+        "report: is of templates mean and flip none, whose threshold says nothing about templates best"
         in output
     )
     output = run_eval("who", measured / "known.png", *asked).output
     assert "note: the threshold was measured among 5 templates and distractors, and the more there" in output
+
+
+def test_what_neither_report_nor_gallery_says_is_noted(measured, run_eval, tmp_path):
+    report = json.loads((measured / "report" / "report.json").read_text())
+    unsaid = {"kind": "embeddings", "sha256": "0" * 64, "input": None, "provenance": {}}
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(report | {"model": report["model"] | unsaid}))
+    crops = sorted((measured / "gallery").rglob("*.png"))
+    rows = np.stack([cv2.imread(str(crop), cv2.IMREAD_GRAYSCALE).ravel() for crop in crops])
+    keys = [f"{crop.parent.name}/{crop.stem}" for crop in crops]
+    write_embeddings(measured / "g.npz", keys, rows.astype(np.float32), {})
+    asked = "--gallery", measured / "g.npz", "--model", "pixels", "--report", other
+    output = run_eval("who", measured / "known.png", *asked).output
+    assert (
+        f"note: {other}: does not say which model its embeddings are of; its thresholds hold only" in output
+    )
+    assert "g.npz: does not say which model its embeddings are of; the scores mean something only" in output
+    fingerprint = unsaid | {"provenance": {"from model": "f" * 64}}
+    other.write_text(json.dumps(report | {"model": report["model"] | fingerprint}))
+    output = run_eval("who", measured / "known.png", *asked, code=1).output
+    assert "is of another model, raw pixels (sha256 ffffffffffff...)" in output
 
 
 def test_what_is_not_a_photo_of_a_face_is_refused_by_the_name_that_was_given(places, run_eval):
@@ -159,3 +184,45 @@ def test_of_several_faces_the_one_that_is_meant_must_be_said(places, shared_data
     )
     assert re.fullmatch(message, output.strip())
     assert len(run_eval(*asked, "--face", "largest").output.splitlines()) == 6
+
+
+@pytest.mark.real_data
+def test_a_photo_is_aligned_as_the_reports_or_refused(places, shared_data, run_eval):
+    """Raw photos of two people; one photo in the gallery shows the two of them."""
+    names = ["Aaron_Peirsol", "Abel_Pacheco"]
+    photos = {(name, n): f"{name}/{name}_000{n}.jpg" for name in names for n in (1, 2)}
+    read = {key: cv2.imread(str(shared_data / "lfw" / "images" / name)) for key, name in photos.items()}
+    read[names[1], 1] = np.hstack([read[names[0], 1], read[names[1], 1], read[names[0], 2]])
+    for (name, number), pixels in read.items():
+        file = places / "photos" / ("known" if number == 1 else "new") / name / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(file), pixels)
+    known, new = places / "photos" / "known", places / "photos" / "new"
+    sets = "--gallery", known, "--probes", new, "--workers", 1
+    output = run_eval("identify", "--model", "pixels", *sets, "--out", places / "report").output
+    taken = "1 photo shows several faces, of which the one nearest to the photo's centre was taken"
+    assert f"note: Gallery: {taken}.\n" in output
+    photo = new / names[0] / "2.png"
+
+    def ask(report, code=0):
+        asked = "who", photo, "--gallery", known, "--model", "pixels", "--report", report
+        return run_eval(*asked, code=code).output
+
+    output = ask(places / "report")
+    assert f"note: {known}: {taken} (Abel_Pacheco/1)\n" in output
+    assert "does not say" not in output
+    report = json.loads((places / "report" / "report.json").read_text())
+
+    def changed(role, **values):
+        sets = json.loads(json.dumps(report["sets"]))
+        settings = next(each["preparation"] for each in sets if each["role"] == role)["settings"]
+        settings.update(values) if values else settings.clear()
+        (places / "changed.json").write_text(json.dumps(report | {"sets": sets}))
+        return places / "changed.json"
+
+    output = ask(changed("probes"))
+    assert f"note: {places / 'changed.json'}: does not say how its crops were made; its threshold" in output
+    output = ask(changed("probes", template="arcface_112x112"), code=1)
+    assert "its photos were aligned to arcface_112x112 by another detector, or to another template" in output
+    output = ask(changed("gallery", fit="forward"), code=1)
+    assert f"its crops were aligned otherwise than those of {known} (fit differ), and" in output
