@@ -36,5 +36,10 @@ def measured_noise(seed: int, block: int, count: int, size: int) -> Tensor:
     return _normal(streams.generator(seed, streams.MEASURED_NOISE, block), count, size)
 
 
+def statistics_noise(seed: int, batch: int, count: int, size: int) -> Tensor:
+    """N(0, 1), float32 (count, size): one of the batches by which running statistics are taken anew."""
+    return _normal(streams.generator(seed, streams.STATISTICS_NOISE, batch), count, size)
+
+
 def _normal(generator: np.random.Generator, count: int, size: int) -> Tensor:
     return torch.from_numpy(generator.standard_normal((count, size), dtype=np.float32))

@@ -45,6 +45,8 @@ PENALTY_SHARES = 7
 """Where between real and generated images a gradient penalty looks. Place: step."""
 SAMPLE_NOISE = 8
 """What the samples of a run are made of. No place."""
+STATISTICS_NOISE = 11
+"""By which a generator's average takes its running statistics. Place: batch."""
 
 # A drawn set (data_prep/drawn.py)
 DRAWN_TRAINING = 0

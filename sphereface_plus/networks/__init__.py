@@ -7,11 +7,13 @@ from sphereface_plus.config.gan import GanNetworkConfig
 from sphereface_plus.networks import iresnet
 from sphereface_plus.networks.cnn import PlainCNN, cnn6, cnn9, cnn15
 from sphereface_plus.networks.depth import parts
+from sphereface_plus.networks.gan_normalisation import start_orthonormal
 from sphereface_plus.networks.iresnet import IResNet, iresnet18, iresnet34, iresnet50, iresnet100
 from sphereface_plus.networks.mobilefacenet import MobileFaceNet
 from sphereface_plus.networks.parameter_groups import parameter_groups
 from sphereface_plus.networks.resnet import CifarResNet, ImageNetResNet, resnet18, resnet32, resnet34
 from sphereface_plus.networks.sngan import SNGANDiscriminator, SNGANGenerator
+from sphereface_plus.networks.sngan_resnet import ResNetDiscriminator, ResNetGenerator
 from sphereface_plus.networks.sphereface import (
     STAGE_UNITS,
     SphereFace,
@@ -30,6 +32,8 @@ __all__ = [
     "MobileFaceNet",
     "NetworkError",
     "PlainCNN",
+    "ResNetDiscriminator",
+    "ResNetGenerator",
     "SNGANDiscriminator",
     "SNGANGenerator",
     "SphereFace",
@@ -89,13 +93,17 @@ def build_image_network(
 
 def build_gan(
     config: GanNetworkConfig, *, image_size: int, channels: int = 3
-) -> tuple[SNGANGenerator, SNGANDiscriminator]:
+) -> tuple[SNGANGenerator | ResNetGenerator, SNGANDiscriminator | ResNetDiscriminator]:
     """Generator and discriminator of a recipe, with new weights. Raises ValueError for an image size that is
     not a multiple of 8."""
     size = {"width": config.width, "image_size": image_size, "channels": channels}
-    generator = SNGANGenerator(
-        config.name, noise_size=config.noise_size, normalisation=config.generator_normalisation, **size
-    )
-    return generator, SNGANDiscriminator(
-        config.name, normalisation=config.discriminator_normalisation, **size
-    )
+    of_generator = {**size, "noise_size": config.noise_size, "normalisation": config.generator_normalisation}
+    of_discriminator = {**size, "normalisation": config.discriminator_normalisation}
+    if config.name == "sngan_resnet":
+        generator, discriminator = ResNetGenerator(**of_generator), ResNetDiscriminator(**of_discriminator)
+    else:
+        generator = SNGANGenerator(config.name, **of_generator)
+        discriminator = SNGANDiscriminator(config.name, **of_discriminator)
+    if config.orthonormal_start:
+        start_orthonormal(discriminator)
+    return generator, discriminator

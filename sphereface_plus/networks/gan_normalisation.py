@@ -1,13 +1,6 @@
-"""How the layers of a generator or discriminator are normalised: by their maps, or by their weights.
+"""The layers of a generator or discriminator with a normalisation (normalisations/), and its power iteration.
 
-    none        nothing
-    batch       maps, over batch, height and width
-    layer       maps, over channels, height and width
-    weight      filters of length 1
-    spectral    weights divided by their largest singular value (Eq. (21) of arXiv:1805.09298), by one power
-                iteration a step
-
-Maps get a learnt bias a channel after it; a learnt factor only where it is asked for: SN-GAN's authors take
+Normalised maps get a learnt bias a channel; a learnt factor only where it is asked for: SN-GAN's authors take
 it out of all discriminators that they compare (arXiv:1802.05957, section 4).
 
 torch's spectral norm makes a power iteration whenever its weight is read in training mode: two batches, a
@@ -19,67 +12,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
-from torch.nn.utils.parametrizations import _SpectralNorm, spectral_norm
+from torch.nn.utils.parametrizations import _SpectralNorm
 
-Normalisation = Literal["none", "batch", "layer", "weight", "spectral"]
-Layer = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
-
-BATCH_NORM_EPS = 2e-5
-"""Chainer's, and that of the released code; its running averages keep 0.9, as torch's do."""
+from sphereface_plus.networks.normalisations import NORMALISATIONS, ChannelBias, Layer
 
 
-class UnitFilters(nn.Module):
-    """A parametrization: weights of which each neuron has length 1, of any length before.
-
-    axis: of the neurons, 1 in transposed convolutions.
-    """
-
-    def __init__(self, axis: int) -> None:
-        super().__init__()
-        self.axis = axis
-
-    def forward(self, weight: Tensor) -> Tensor:
-        others = [axis for axis in range(weight.ndim) if axis != self.axis]
-        return weight / torch.linalg.vector_norm(weight, dim=others, keepdim=True).clamp_min(1e-12)
-
-
-class ChannelBias(nn.Module):
-    """Adds a learnt number a channel to maps (B, C, H, W)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return maps + self.bias[:, None, None]
-
-
-def normalised_layer(layer: Layer, normalisation: Normalisation) -> Layer:
+def normalised_layer(layer: Layer, normalisation: str) -> Layer:
     """The layer itself, its weight parametrized where the normalisation is one of weights."""
-    if normalisation == "weight":
-        axis = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
-        parametrize.register_parametrization(layer, "weight", UnitFilters(axis))
-    elif normalisation == "spectral":
-        spectral_norm(layer, eps=1e-12)
+    of_weights = NORMALISATIONS[normalisation].of_weights
+    if of_weights is not None:
+        of_weights(layer)
     return layer
 
 
-def normalised_maps(channels: int, normalisation: Normalisation, *, factor: bool) -> nn.Module:
+def normalised_maps(channels: int, normalisation: str, *, factor: bool) -> nn.Module:
     """What follows a layer whose maps (B, C, H, W) are normalised; nothing where weights are.
 
     factor: with a learnt factor a channel, beside the bias.
     """
-    if normalisation == "batch":
-        norm = nn.BatchNorm2d(channels, eps=BATCH_NORM_EPS, affine=factor)
-    elif normalisation == "layer":
-        norm = nn.GroupNorm(1, channels, affine=factor)  # one group: over all channels of an image
-    else:
+    of_maps = NORMALISATIONS[normalisation].of_maps
+    if of_maps is None:
         return nn.Identity()
+    norm = of_maps(channels, factor)
     return norm if factor else nn.Sequential(norm, ChannelBias(channels))
 
 
@@ -118,6 +76,18 @@ def raw_weight(layer: nn.Module) -> Tensor:
     if parametrize.is_parametrized(layer, "weight"):
         return layer.get_submodule("parametrizations.weight").get_parameter("original")
     return layer.get_parameter("weight")
+
+
+@torch.no_grad()
+def start_orthonormal(network: nn.Module) -> None:
+    """Gives every layer's weight, a matrix (neurons, all else), singular values of 1 alone: rows or columns
+    that are orthonormal, as the baseline of SN-GAN's comparison starts (arXiv:1312.6120)."""
+    for layer in network.modules():
+        if isinstance(layer, Layer):
+            weight = raw_weight(layer)
+            matrix = weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else weight
+            orthonormal = nn.init.orthogonal_(torch.empty(matrix.shape))
+            matrix.copy_(orthonormal)
 
 
 def raw_layers(network: nn.Module) -> nn.ModuleDict:

@@ -30,12 +30,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sphereface_plus.networks.crop_size import refuse_other_size
-from sphereface_plus.networks.gan_normalisation import (
-    Layer,
-    Normalisation,
-    normalised_layer,
-    normalised_maps,
-)
+from sphereface_plus.networks.gan_normalisation import normalised_layer, normalised_maps
+from sphereface_plus.networks.normalisations import Layer
 
 Pair = Literal["sngan_table3", "chainer_gan_lib"]
 
@@ -63,10 +59,10 @@ class SNGANGenerator(nn.Module):
         noise_size: int = 128,
         image_size: int = 32,
         channels: int = 3,
-        normalisation: Normalisation = "batch",
+        normalisation: str = "batch",
     ) -> None:
         super().__init__()
-        _check_size(image_size)
+        check_size(image_size)
         self.noise_size, self.base, self.first = noise_size, image_size // 8, 8 * width
         units = self.first * self.base**2
         plain = pair == "sngan_table3"
@@ -107,10 +103,10 @@ class SNGANDiscriminator(nn.Module):
         width: int = 64,
         image_size: int = 32,
         channels: int = 3,
-        normalisation: Normalisation = "spectral",
+        normalisation: str = "spectral",
     ) -> None:
         super().__init__()
-        _check_size(image_size)
+        check_size(image_size)
         self.channels, self.image_size = channels, image_size
         widths = [width * multiple for multiple in DISCRIMINATOR_WIDTHS[pair]]
         convolutions, norms = [], []
@@ -131,14 +127,14 @@ class SNGANDiscriminator(nn.Module):
         return self.score(maps.flatten(1)).squeeze(1)
 
 
-def _layer(layer: Layer, normalisation: Normalisation) -> Layer:
+def _layer(layer: Layer, normalisation: str) -> Layer:
     nn.init.trunc_normal_(layer.weight, std=STD, a=-2 * STD, b=2 * STD)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return normalised_layer(layer, normalisation)
 
 
-def _check_size(image_size: int) -> None:
+def check_size(image_size: int) -> None:
     if image_size < 8 or image_size % 8:
         raise ValueError(
             f"SN-GAN's networks make and take images of a multiple of 8 pixels, got {image_size}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -66,6 +65,24 @@ def _what_is_missing(error: Exception, config: RunConfig) -> str | None:
     return None
 
 
+class Stretch:
+    """Notices, once, that something held in every logged value of the last `steps` steps, five at least."""
+
+    def __init__(self, steps: int = 200) -> None:
+        self._steps, self._said = steps, False
+        self._first, self._values = 0, 0  # of the stretch that goes on: its first step, its logged values
+
+    def began(self, step: int, holds: bool) -> int | None:
+        """Where the stretch began, at the step where it is long enough; None before, and ever after."""
+        self._values = self._values + 1 if holds else 0
+        if self._values == 1:
+            self._first = step
+        if self._said or self._values < 5 or step - self._first < self._steps:
+            return None
+        self._said = True
+        return self._first
+
+
 class ChanceLevel:
     """Notices a training that does not learn: its cross-entropy without margin stays at ln(C).
 
@@ -74,23 +91,16 @@ class ChanceLevel:
     """
 
     def __init__(self, num_identities: int, *, steps: int = 200) -> None:
-        self._level, self._steps = math.log(num_identities), steps
-        self._num_identities = num_identities
-        self._at_level: deque[int] = deque()  # steps of the logged values in one stretch at ln(C)
-        self._said = False
+        self._level, self._num_identities = math.log(num_identities), num_identities
+        self._at_level = Stretch(steps)
 
     def warning(self, step: int, cross_entropy: float) -> str | None:
         """The warning, once in a run, at the step where the rule first holds."""
-        if abs(cross_entropy - self._level) > 0.01 * self._level:
-            self._at_level.clear()
+        began = self._at_level.began(step, abs(cross_entropy - self._level) <= 0.01 * self._level)
+        if began is None:
             return None
-        self._at_level.append(step)
-        stretch = step - self._at_level[0]
-        if self._said or stretch < self._steps or len(self._at_level) < 5:
-            return None
-        self._said = True
         return (
-            f"warning: chance level: since step {self._at_level[0]} the loss has been "
+            f"warning: chance level: since step {began} the loss has been "
             f"ln({self._num_identities}) = {self._level:.3f}, what guessing gives. Try a lower or warmed-up "
             "learning rate (optimizer.learning_rate, optimizer.warmup_steps), clipped gradients "
             "(optimizer.clip_norm), a larger batch; for faces a gentler margin at the start "

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from sphereface_plus.config import ConfigError, GanConfig
 from sphereface_plus.data.image_sets import open_images
 from sphereface_plus.data.images import Augmentation
 from sphereface_plus.data.noise import sample_noise
+from sphereface_plus.data.squares import squares_of_faces, squares_of_folder
 from sphereface_plus.networks import build_gan
 from sphereface_plus.processes import Processes
 from sphereface_plus.training.folder import RunFolder
+from sphereface_plus.training.gan_collapse import Collapse
 from sphereface_plus.training.gan_learner import GanLearner
 from sphereface_plus.training.run_parts import Run
 from sphereface_plus.training.samples import write_grid
-from sphereface_plus.training.sets import SmallImages
+from sphereface_plus.training.sets import SmallImages, UnlabelledImages
+from sphereface_plus.words import counted
 
 SAMPLES = 64
+FEW = 1000
+"""Fewer real images than this a discriminator soon knows by heart."""
 
 
 def build(config: GanConfig, folder: RunFolder, processes: Processes) -> Run:
     """Images, networks and learner of a run. Raises ImagesError and ConfigError."""
-    if config.train.precision == "fp16":  # which `auto` takes on some GPUs
+    parts = config.train.accumulate * processes.world_size
+    if (config.generator_batch or 0) % parts:
         raise ConfigError(
-            "train.precision: fp16, which is fast on this GPU, needs scaled losses, which this task lacks; "
-            "--set train.precision=fp32"
+            f"generator_batch {config.generator_batch} is not divisible by {parts}, the parts in which "
+            f"{counted(processes.world_size, 'process')} times train.accumulate make it"
         )
-    images = open_images(config.data.name, config.data.path, "train").to(processes.device)
-    augmentation = Augmentation(pad=0, flip=config.data.flip)
-    data = SmallImages(images, augmentation, seed=config.seed, path=config.data.path)
+    data = open_set(config, processes.device)
     torch.manual_seed(config.seed)
-    generator, discriminator = build_gan(config.network, image_size=images.images.shape[1])
+    generator, discriminator = build_gan(config.network, image_size=config.data.side)
     learner = GanLearner(generator, discriminator, config, processes)
     samples, fixed = folder.samples, sample_noise(config.seed, SAMPLES, config.network.noise_size)
     sizes = [sum(p.numel() for p in network.parameters()) for network in (generator, discriminator)]
@@ -44,6 +50,27 @@ def build(config: GanConfig, folder: RunFolder, processes: Processes) -> Run:
         "discriminator",
         validation=learner.energy.of_layers if processes.is_main else None,
         validate_every=config.train.checkpoint_every,
-        notes=[f"{SAMPLES} samples are written to {samples} with each checkpoint"],
+        notes=[f"{SAMPLES} samples are written to {samples} with each checkpoint", *_too_few(len(data))],
+        watch=Collapse(config.loss.kind).warning,
         at_checkpoint=lambda step: write_grid(samples / f"step_{step:08d}.png", learner.sampled(fixed)),
     )
+
+
+def open_set(config: GanConfig, device: torch.device) -> SmallImages | UnlabelledImages:
+    """The real images, on the device. Raises ImagesError and CropsError."""
+    data, augmentation = config.data, Augmentation(pad=0, flip=config.data.flip)
+    if data.name in ("cifar10", "cifar100"):
+        images = open_images(data.name, data.path, "train").to(device)
+        return SmallImages(images, augmentation, seed=config.seed, path=data.path)
+    read = squares_of_faces if data.name == "faces" else squares_of_folder
+    squares = read(Path(data.path), data.side)
+    return UnlabelledImages(squares, augmentation, device, seed=config.seed, path=data.path)
+
+
+def _too_few(images: int) -> list[str]:
+    if images >= FEW:
+        return []
+    return [
+        f"{counted(images, 'image')} are few: the discriminator will know them by heart, and the generator "
+        "repeat them; data.flip=true doubles them"
+    ]

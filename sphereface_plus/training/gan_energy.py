@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sphereface_plus.config import TermConfig, to_dict
-from sphereface_plus.mhe import EnergyTerm, MHERegularizer, neurons_of
+from sphereface_plus.mhe import EnergyTerm, MHERegularizer, neurons_of, orthonormal_penalty
 from sphereface_plus.networks.gan_normalisation import raw_layers
 
 
@@ -20,7 +20,9 @@ class DiscriminatorEnergy:
     no energy.
     """
 
-    def __init__(self, discriminator: nn.Module, config: TermConfig, *, seed: int) -> None:
+    def __init__(
+        self, discriminator: nn.Module, config: TermConfig, *, orthonormal: float = 0.0, seed: int
+    ) -> None:
         settings = to_dict(config)
         term = EnergyTerm(layer_reduction=settings.pop("reduction"), **settings)
         layers = raw_layers(discriminator)
@@ -30,17 +32,24 @@ class DiscriminatorEnergy:
             "energy": _of_hidden(layers, EnergyTerm()),
             "half_space_energy": _of_hidden(layers, EnergyTerm(half_space=True)),
         }
-        self.weighs = term.weight > 0
+        self.weight, self.orthonormal, self.layers = term.weight, orthonormal, layers
 
     def penalty(self, step: int) -> Tensor | None:
-        """mhe.weight times the energy; None where the weight is 0."""
-        return self.regularizer.penalty(step) if self.weighs else None
+        """mhe.weight times the energy, and the baseline's weight times its penalty; None where both are 0."""
+        terms = [self.regularizer.penalty(step)] if self.weight else []
+        terms += [self.orthonormal * self.orthonormal_penalty()] if self.orthonormal else []
+        return sum(terms[1:], terms[0]) if terms else None
+
+    def orthonormal_penalty(self) -> Tensor:
+        """|W^T W - I|_F^2 of all layers, up to a constant the same as |W W^T - I|_F^2."""
+        return torch.stack([orthonormal_penalty(neurons_of(it)) for it in self.layers.values()]).sum()
 
     @torch.no_grad()
     def measure(self, step: int) -> dict[str, Tensor]:
         """The term without its weight, and energies of s = 2 of each layer: mean over pairs in the full space
         and in half-space."""
-        return {"mhe/energy": self.regularizer(step)["mhe/hidden"], **self._energies()}
+        others = {"orthonormal_penalty": self.orthonormal_penalty()} if self.orthonormal else {}
+        return {"mhe/energy": self.regularizer(step)["mhe/hidden"], **others, **self._energies()}
 
     @torch.no_grad()
     def of_layers(self) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """The learner of a generator and its discriminator: two networks, two Adams, and MHE on the discriminator.
 
-    discriminator: adversarial loss + gradient penalty + weighted energy        generator: adversarial loss
+    discriminator: adversarial loss + gradient penalty + weighted energy or orthonormal penalty
+    generator:     adversarial loss
 
 A batch comes in parts of equal size, [(images, labels), ...]; labels are not used. All losses are means over
 images, so that the mean of the parts' gradients is the whole batch's, and so is the mean over processes; only
@@ -10,35 +11,48 @@ batch normalisation sees its part alone.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
 from sphereface_plus.config import GanConfig
-from sphereface_plus.config.gan import AdamConfig
 from sphereface_plus.data.images import normalise
-from sphereface_plus.data.noise import DISCRIMINATORS_UPDATE, GENERATORS_UPDATE, noise, penalty_shares
+from sphereface_plus.data.noise import (
+    DISCRIMINATORS_UPDATE,
+    GENERATORS_UPDATE,
+    noise,
+    penalty_shares,
+    statistics_noise,
+)
 from sphereface_plus.losses.gan import ADVERSARIAL_LOSSES, clip_weights, gradient_penalty
 from sphereface_plus.networks.gan_normalisation import advance, raw_weight, weights_once
+from sphereface_plus.networks.normalisations import NORMALISATIONS
 from sphereface_plus.precision import DTYPES
 from sphereface_plus.processes import Processes
+from sphereface_plus.training import compiled_code
 from sphereface_plus.training.failures import NonFiniteError
+from sphereface_plus.training.gan_adam import ScheduledAdam
+from sphereface_plus.training.gan_average import follow, take_statistics
 from sphereface_plus.training.gan_energy import DiscriminatorEnergy
 
 Batch = Sequence[tuple[Tensor, Tensor]]
+Forward = Callable[[Tensor], Tensor]
 
 HALF_RANGE = 127.5
 """Images are (v - 127.5) / 127.5, in -1 .. 1 as the generator's tanh gives them."""
+STATISTICS = (4, 64)
+"""Batches, and images in each, by which the generator's average takes its running statistics."""
 
 
 class GanLearner:
     """Trains a generator, noise (B, Z) -> images, against a discriminator, images -> scores (B,).
 
-    Both are moved to the device of the process, and stay the caller's.
+    Both are moved to the device of the process, and stay the caller's. With train.compile their updates run
+    compiled; samples run as they are, and so does a gradient penalty, as torch compiles no second derivative.
     """
 
     def __init__(
@@ -52,18 +66,29 @@ class GanLearner:
             network.to(processes.device).to(memory_format=self.layout)  # pyright: ignore[reportCallIssue]
         self.average = None if config.average is None else copy.deepcopy(generator)
         self.loss = ADVERSARIAL_LOSSES[config.loss.kind]
-        self.energy = DiscriminatorEnergy(discriminator, config.mhe, seed=config.seed)
+        # One pass of real and generated images together, where they don't change each other's scores.
+        self.joins = NORMALISATIONS[config.network.discriminator_normalisation].image_by_image
+        self.energy = DiscriminatorEnergy(
+            discriminator, config.mhe, orthonormal=config.loss.orthonormal or 0.0, seed=config.seed
+        )
         self.kernels = [raw_weight(it) for it in discriminator.modules() if isinstance(it, nn.Conv2d)]
+        how = {"decay_steps": config.decay_steps, "precision": train.precision}
         self.adams = {
-            "generator": _adam(generator, config.generator),
-            "discriminator": _adam(discriminator, config.discriminator),
+            "generator": ScheduledAdam(generator, config.generator, **how),
+            "discriminator": ScheduledAdam(discriminator, config.discriminator, **how),
         }
-        device, precision = processes.device.type, train.precision
-        self.autocast = partial(torch.autocast, device, DTYPES[precision], enabled=precision != "fp32")
+        device, dtype = processes.device.type, DTYPES[train.precision]
+        self.autocast = partial(torch.autocast, device, dtype, enabled=train.precision != "fp32")
+        # A slope, whose loss is not scaled before it is taken, has not the range of fp16.
+        self.slope_autocast = partial(torch.autocast, device, dtype, enabled=train.precision == "bf16")
+        if train.compile:
+            compiled_code.keep_apart()
+            for network in (generator, discriminator):
+                network.compile()  # in place: the names in the state dict stay
 
     @property
     def optimizers(self) -> Sequence[Optimizer]:
-        return list(self.adams.values())
+        return [it.adam for it in self.adams.values()]
 
     def update(self, batch: Batch, step: int) -> Mapping[str, float | Tensor]:
         """One update of the discriminator, and in every n_dis-th step one of the generator before it.
@@ -83,23 +108,24 @@ class GanLearner:
         made = self.sampled(torch.ones(1, self.config.network.noise_size))
         self.discriminator.eval()
         with torch.no_grad():
-            scores = torch.cat([self._scores(real), self._scores(made)])
+            scores = torch.cat([self._scores(it, self.discriminator.forward) for it in (real, made)])
         return bool(torch.isfinite(scores).all() and torch.isfinite(made).all())
 
     @torch.no_grad()
     def sampled(self, noise: Tensor) -> Tensor:
         """Images (B, C, H, W) in -1 .. 1 of noise (B, Z), on the device, as the generator is to be used: its
         average where there is one, with running statistics."""
-        generator = self.generator if self.average is None else self.average
-        generator.eval()
-        return self._images(noise.to(self.processes.device), generator)
+        generator = self.generator.eval() if self.average is None else self._settled(self.average)
+        return self._images(noise.to(self.processes.device), generator.forward)
 
     def state_dict(self) -> dict[str, Any]:
         networks = {"generator": self.generator, "discriminator": self.discriminator}
-        networks |= {} if self.average is None else {"average": self.average}
+        networks |= {} if self.average is None else {"average": self._settled(self.average)}
+        scaling = {name: it.scaler.state_dict() for name, it in self.adams.items() if it.scaler.is_enabled()}
         return {
             **{name: network.state_dict() for name, network in networks.items()},
-            "adams": {name: adam.state_dict() for name, adam in self.adams.items()},
+            "adams": {name: it.adam.state_dict() for name, it in self.adams.items()},
+            **({"loss_scaling": scaling} if scaling else {}),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -107,19 +133,17 @@ class GanLearner:
         self.discriminator.load_state_dict(state["discriminator"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
-        for name, adam in self.adams.items():
-            rate = adam.param_groups[0]["lr"]  # the recipe's, which may have changed after a divergence
-            adam.load_state_dict(state["adams"][name])
-            adam.param_groups[0]["lr"] = rate
+        for name, it in self.adams.items():
+            it.load_state_dict(state["adams"][name], state.get("loss_scaling", {}).get(name))
 
     def _update_generator(self, images: list[Tensor], step: int) -> dict[str, Tensor]:
-        self._begin("generator")
+        adam = self._begin("generator", step)
         losses = []
         self.discriminator.requires_grad_(False)  # its gradients are not needed
-        for part in self._noise(images, step, GENERATORS_UPDATE):
+        for part in self._noise(images, step, GENERATORS_UPDATE, self.config.generator_batch):
             with weights_once(self.generator, self.discriminator):
                 loss = self.loss.generator(self._scores(self._images(part, self.generator)))
-                (loss / len(images)).backward()
+                adam.backward(loss / len(images))
             losses.append(loss.detach())
         self.discriminator.requires_grad_(True)
         scalars = self._end("generator", {"loss": _mean(losses)}, step)
@@ -128,29 +152,29 @@ class GanLearner:
         return scalars
 
     def _update_discriminator(self, images: list[Tensor], step: int) -> dict[str, Tensor]:
-        self._begin("discriminator")
+        adam = self._begin("discriminator", step)
         terms: dict[str, list[Tensor]] = {}
         parts = zip(
             images,
             self._noise(images, step, DISCRIMINATORS_UPDATE),
-            self._cut(penalty_shares(self.config.seed, step, self._batch_size(images)), images),
+            self._cut(penalty_shares(self.config.seed, step, self._batch_size(images)), len(images)),
             strict=True,
         )
         for number, (real, part, share) in enumerate(parts, start=1):
             with torch.no_grad():
                 fake = self._images(part, self.generator)
             with weights_once(self.discriminator):
-                scores = self._scores(real), self._scores(fake)
+                scores = self._scores_of_both(real, fake)
                 found = {"loss": self.loss.discriminator(*scores)}
                 total = found["loss"]
                 if (settings := self.config.loss.gradient_penalty) is not None:
                     found["gradient_penalty"] = gradient_penalty(
-                        self.discriminator, real, fake, share, one_sided=settings.one_sided
+                        self._slope_scores, real, fake, share, one_sided=settings.one_sided
                     )
                     total = total + settings.weight * found["gradient_penalty"]
                 total = total / len(images)
                 penalty = self.energy.penalty(step) if number == len(images) else None
-                (total if penalty is None else total + penalty).backward()
+                adam.backward(total if penalty is None else total + penalty)
             found |= {"score_of_real": scores[0].mean(), "score_of_fake": scores[1].mean()}
             for name, value in found.items():
                 terms.setdefault(name, []).append(value.detach())
@@ -160,63 +184,83 @@ class GanLearner:
             clip_weights(self.kernels, self.config.loss.weight_clipping)
         return scalars | measured
 
-    def _begin(self, name: str) -> None:
+    def _begin(self, name: str, step: int) -> ScheduledAdam:
         """Of the update of one of the two: one power iteration where there is one."""
         for network in (self.generator, self.discriminator):
             network.train()
             advance(network)
-        self.adams[name].zero_grad(set_to_none=True)
+        self.adams[name].begin(step)
+        return self.adams[name]
 
     def _end(self, name: str, terms: dict[str, Tensor], step: int) -> dict[str, Tensor]:
-        """Joins the gradients over the processes and makes the update; returns what may be logged."""
+        """Joins the gradients over the processes and makes the update; returns what may be logged. Where
+        losses were scaled too far (fp16) there is no update."""
         adam = self.adams[name]
-        gradients = [p.grad for group in adam.param_groups for p in group["params"] if p.grad is not None]
-        for gradient in gradients:
+        for gradient in adam.gradients:
             self.processes.average(gradient)
-        norm = torch.nn.utils.get_total_norm(gradients)
-        for what, value in (("loss", _total(terms)), ("gradient", norm)):
-            if self.processes.any(not bool(torch.isfinite(value))):
-                raise NonFiniteError(step, f"{name}'s {what}")
-        adam.step()
+        norm = adam.unscale()
+        if self.processes.any(not bool(torch.isfinite(_total(terms)))):
+            raise NonFiniteError(step, f"{name}'s loss")
+        is_finite = not self.processes.any(not bool(torch.isfinite(norm)))
+        if is_finite:
+            adam.step()
+        elif adam.can_scale_less:
+            adam.skip()
+        else:
+            raise NonFiniteError(step, f"{name}'s gradient")
         scalars = {_name_in_log(name, term): self.processes.mean(value) for term, value in terms.items()}
-        return scalars | {f"{name}_gradient_norm": norm}
+        return scalars | ({f"{name}_gradient_norm": norm} if is_finite else {})
 
-    def _noise(self, images: list[Tensor], step: int, update: int) -> Iterator[Tensor]:
-        count, size = self._batch_size(images), self.config.network.noise_size
-        return self._cut(noise(self.config.seed, step, update, count, size), images)
+    def _noise(
+        self, images: list[Tensor], step: int, update: int, count: int | None = None
+    ) -> Iterator[Tensor]:
+        """Of an update, `count` in all parts and processes, as many as real images if not given."""
+        count, size = count or self._batch_size(images), self.config.network.noise_size
+        return self._cut(noise(self.config.seed, step, update, count, size), len(images))
 
-    def _cut(self, whole: Tensor, images: list[Tensor]) -> Iterator[Tensor]:
+    def _cut(self, whole: Tensor, parts: int) -> Iterator[Tensor]:
         """This process's parts of what belongs to the whole batch, as BatchSampler cuts the images."""
-        size = len(images[0])
-        for part in range(len(images)):
-            start = (part * self.processes.world_size + self.processes.rank) * size
+        world_size = self.processes.world_size
+        size = len(whole) // (parts * world_size)
+        for part in range(parts):
+            start = (part * world_size + self.processes.rank) * size
             yield whole[start : start + size].to(self.processes.device, non_blocking=True)
 
     def _batch_size(self, images: list[Tensor]) -> int:
         return len(images) * len(images[0]) * self.processes.world_size
 
-    def _images(self, noise: Tensor, generator: nn.Module) -> Tensor:
+    def _images(self, noise: Tensor, generator: Forward) -> Tensor:
         with self.autocast():
             return generator(noise).float()
 
-    def _scores(self, images: Tensor) -> Tensor:
+    def _scores(self, images: Tensor, discriminator: Forward | None = None) -> Tensor:
         with self.autocast():
-            return self.discriminator(images.contiguous(memory_format=self.layout)).float()
+            return (discriminator or self.discriminator)(images.contiguous(memory_format=self.layout)).float()
 
+    def _scores_of_both(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        if not self.joins:
+            return self._scores(real), self._scores(fake)
+        scores = self._scores(torch.cat([real, fake]))
+        return scores[: len(real)], scores[len(real) :]
 
-@torch.no_grad()
-def follow(average: nn.Module, network: nn.Module, keep: float) -> None:
-    """Moves an exponential moving average of a network: each weight keeps this share of itself; running
-    statistics and counts, which are averages already, are the network's."""
-    for mean, now in zip(average.parameters(), network.parameters(), strict=True):
-        mean.lerp_(now, 1 - keep)
-    for mean, now in zip(average.buffers(), network.buffers(), strict=True):
-        mean.copy_(now)
+    def _slope_scores(self, images: Tensor) -> Tensor:
+        """To be differentiated twice."""
+        with self.slope_autocast():
+            return self.discriminator.forward(images.contiguous(memory_format=self.layout)).float()
 
-
-def _adam(network: nn.Module, settings: AdamConfig) -> Adam:
-    betas = settings.beta1, settings.beta2
-    return Adam(network.parameters(), lr=settings.learning_rate, betas=betas, fused=True)
+    def _settled(self, average: nn.Module) -> nn.Module:
+        """With running statistics that follow from its weights alone: a run that goes on has the same."""
+        number, count = STATISTICS
+        size, seed = self.config.network.noise_size, self.config.seed
+        with self.autocast():
+            take_statistics(
+                average,
+                (
+                    statistics_noise(seed, batch, count, size).to(self.processes.device)
+                    for batch in range(number)
+                ),
+            )
+        return average
 
 
 def _mean(values: list[Tensor]) -> Tensor:

@@ -64,9 +64,10 @@ def of_gans(file: Path, payload: dict[str, Any], config: GanConfig) -> Iterator[
     CheckpointError."""
     states = {name: payload[name] for name in ("generator", "discriminator")}
     weights.check_tensors(file, **states)
-    size = 32  # of CIFAR, the only sets of this task
     generator, discriminator = (
-        weights.built(file, lambda place=place: build_gan(config.network, image_size=size)[place], state)
+        weights.built(
+            file, lambda place=place: build_gan(config.network, image_size=config.data.side)[place], state
+        )
         for place, state in enumerate(states.values())
     )
     regularizer = MHERegularizer(

@@ -17,6 +17,7 @@ class Reporter:
     """Reports a run from its first step on; the main process has one."""
 
     def __init__(self, run: Run) -> None:
+        self._watch = run.watch
         self._log = RunLog(run.folder.log, run.folder.tensorboard, first_step=run.first_step)
         self._chance = None if run.data.classes is None else ChanceLevel(len(run.data.classes))
         train, task = run.config.train, tasks.of(run.config)
@@ -40,6 +41,8 @@ class Reporter:
             warning = self._chance.warning(step, scalars["cross_entropy_without_margin"])
             if warning is not None:
                 self._console.say(warning)
+        if self._watch is not None and (said := self._watch(step, scalars)) is not None:
+            self._console.say(said)
 
     def close(self) -> None:
         self._console.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -70,6 +70,8 @@ class Run:
     """Steps between validations, the same in all processes; None for none."""
     at_checkpoint: Callable[[int], None] | None = None
     """Writes what a person looks at of the step, whenever a checkpoint was written; for the main process."""
+    watch: Callable[[int, Mapping[str, float]], str | None] | None = None
+    """Looks at the numbers of a step, and says what a person should know of the training's course."""
     notes: Sequence[str] = ()
     """What a person should know before the first step, a sentence each."""
     start: dict[str, Any] | None = None

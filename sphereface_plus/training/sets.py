@@ -9,6 +9,7 @@ from traceback import clear_frames
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from sphereface_plus.config import FaceConfig, ImageConfig
@@ -25,6 +26,7 @@ from sphereface_plus.data.images import (
     augmented,
     training_batches,
 )
+from sphereface_plus.data.squares import Squares
 from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.training.signals import left_to_main
 from sphereface_plus.words import counted
@@ -62,10 +64,10 @@ class FaceSet(CropDataset):
         return read_batches(self, sampler, workers=self.workers, pin_memory=self.pin_memory)
 
 
-class SmallImages:
-    """CIFAR or MNIST on the training device; run_parts.TrainingSet says what a run wants of it.
+class _OnDevice:
+    """Images on the training device; run_parts.TrainingSet says what a run wants of them.
 
-    path: where it lies.
+    path: where they lie.
     """
 
     left_out: str = ""
@@ -73,7 +75,6 @@ class SmallImages:
 
     def __init__(self, images: DeviceImages, augmentation: Augmentation, *, seed: int, path: str) -> None:
         self.images, self.augmentation, self.seed, self.path = images, augmentation, seed, path
-        self.classes = [str(label) for label in range(images.num_classes)]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -84,14 +85,39 @@ class SmallImages:
     def content(self) -> str:
         return ""
 
-    def describe(self, index: int) -> tuple[str, int]:
-        return str(index), int(self.images.labels[index])
-
     def batch(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
         return augmented(self.images, items, self.augmentation, self.seed)
 
     def batches(self, sampler: BatchSampler) -> Iterator[tuple[Tensor, Tensor]]:
         return training_batches(self.images, sampler, self.augmentation)
+
+
+class SmallImages(_OnDevice):
+    """CIFAR or MNIST."""
+
+    def __init__(self, images: DeviceImages, augmentation: Augmentation, *, seed: int, path: str) -> None:
+        super().__init__(images, augmentation, seed=seed, path=path)
+        self.classes = [str(label) for label in range(images.num_classes)]
+
+    def describe(self, index: int) -> tuple[str, int]:
+        return str(index), int(self.images.labels[index])
+
+
+class UnlabelledImages(_OnDevice):
+    """Images of no classes, each with the name that a person finds it by."""
+
+    classes: list[str] | None = None
+
+    def __init__(
+        self, squares: Squares, augmentation: Augmentation, device: torch.device, *, seed: int, path: str
+    ):
+        images = DeviceImages(squares.images, torch.zeros(len(squares.names), dtype=torch.int64), 1)
+        super().__init__(images.to(device), augmentation, seed=seed, path=path)
+        self.names = squares.names
+        self.notes: Sequence[str] = squares.notes
+
+    def describe(self, index: int) -> tuple[str, None]:
+        return self.names[index], None
 
 
 class Photographs(ImageNet):

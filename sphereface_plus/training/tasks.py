@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NeededFile = tuple[str, str | None, str]
 """A setting, the path that it names if it is given, and what has to be there: a file or a folder."""
 EITHER = "file or folder"
+CROPS = "folder, manifest, list or packed set of crops"
 
 # No update that was made, or will be made, depends on these.
 MAY_CHANGE = frozenset({"train.steps", "data.workers"})
@@ -121,10 +122,7 @@ def _build_face(
 
 
 def _face_files(config: FaceConfig) -> Iterator[NeededFile]:
-    crops = (
-        "folder, manifest, list or packed set of crops; --set data.path=... names yours, and "
-        "`python -m data_prep align` makes crops of photos"
-    )
+    crops = f"{CROPS}; --set data.path=... names yours, and `python -m data_prep align` makes crops of photos"
     yield "data.path", config.data.path, crops
     yield "data.root", config.data.root, EITHER
     yield "data.exclude_file", config.data.exclude_file, "file of names"
@@ -148,8 +146,10 @@ def _build_image(
 
 
 def _image_files(config: ImageConfig | GanConfig) -> Iterator[NeededFile]:
-    images = f"{EITHER} of {config.data.name}'s images; --set data.path=... names yours"
-    yield "data.path", config.data.path, images
+    images = {"faces": CROPS, "folder": "folder of images"}.get(
+        config.data.name, f"{EITHER} of {config.data.name}'s images"
+    )
+    yield "data.path", config.data.path, f"{images}; --set data.path=... names yours"
 
 
 def _image_lines(file: Path, payload: dict[str, Any], config: ImageConfig) -> Iterable[str]:

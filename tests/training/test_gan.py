@@ -155,15 +155,26 @@ def test_show_tells_layers_and_energies_of_both_networks(call, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        (["train.compile=true"], "train.compile: is not tried with this task"),
-        (["train.precision=fp16"], "train.precision: fp16 needs scaled losses, which this task lacks"),
+        (["train.precision=fp16"], "train.precision fp16 needs CUDA, and this is the CPU"),
+        (
+            ["train.accumulate=2", "generator_batch=3"],
+            "generator_batch 3 is not divisible by train.accumulate",
+        ),
+        (["decay_steps=5"], "decay_steps 5 leaves steps with a learning rate of 0, train.steps is 6"),
+        (["data.image_size=64"], "data.image_size: cifar10's images have 32 pixels; drop it"),
+        (["data.name=folder"], "data.image_size: name the pixels of a side that folder's images are resized"),
+        (["data.name=folder", "data.image_size=20"], "data.image_size: "),
+        (
+            ["data.name=faces", "data.image_size=8", "data.path=nowhere"],
+            "no such folder, manifest, list or pac",
+        ),
         (["train.accumulate=3"], "train.batch_size 8 is not divisible by train.accumulate 3"),
         (["loss.weight_clipping=0.01"], "loss.weight_clipping has no effect on weights that network"),
         (
             ["loss.gradient_penalty={}", "network.discriminator_normalisation=batch"],
             "batch normalisation makes them depend on each other",
         ),
-        (["data.name=mnist"], "data.name: must be 'cifar10' or 'cifar100', got 'mnist'"),
+        (["data.name=mnist"], "data.name: must be 'cifar10', 'cifar100', 'folder' or 'faces', got 'mnist'"),
         (["n_dos=2"], "n_dos: is not a setting; did you mean n_dis?"),
         (["data.path=nowhere"], "data.path nowhere: there is no such file or folder of cifar10's images"),
     ],
@@ -171,13 +182,6 @@ def test_show_tells_layers_and_energies_of_both_networks(call, tmp_path):
 def test_what_cannot_be_meant_is_refused_by_name(call, tmp_path, settings, says):
     changes = [part for setting in settings for part in ("--set", setting)]
     assert says in call("train", "--out", tmp_path / "run", *changes, code=1)
-
-
-def test_fp16_that_auto_takes_on_a_gpu_is_refused_with_what_to_set(tmp_path):
-    settings = gan_config()
-    settings = settings.model_copy(update={"train": settings.train.model_copy(update={"precision": "fp16"})})
-    with pytest.raises(config.ConfigError, match=r"--set train\.precision=fp32"):
-        gan.build(settings, RunFolder(tmp_path), start("cpu"))
 
 
 def test_its_settings_are_listed():

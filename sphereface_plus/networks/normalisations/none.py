@@ -1,0 +1,5 @@
+"""No normalisation."""
+
+from sphereface_plus.networks.normalisations.normalisation import Normalisation
+
+none = Normalisation()

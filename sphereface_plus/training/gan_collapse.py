@@ -1,0 +1,63 @@
+"""Notices a generator or discriminator that no longer learns, and says so while the run goes on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from sphereface_plus.training.failures import Stretch
+
+BLIND_LOSS = {"standard": 2 * math.log(2), "hinge": 2.0, "wasserstein": 0.0}
+"""The discriminator's loss at scores of 0 for all images."""
+BLIND = 1e-3
+"""Difference of the mean scores of real and generated images, and of the loss from that."""
+PERFECT = 1e-3
+"""The discriminator's loss where it no longer learns; of Wasserstein's there is no least."""
+NO_GRADIENT = 1e-7
+"""Norm of the generator's whole gradient."""
+
+
+class Collapse:
+    """Watches a run's log. What a rule names must hold over 200 steps and five logged values; said once."""
+
+    def __init__(self, loss: str) -> None:
+        self._loss = loss
+        self._blind, self._perfect, self._still = Stretch(), Stretch(), Stretch()
+
+    def warning(self, step: int, scalars: Mapping[str, float]) -> str | None:
+        """The warning, at the step where a rule first holds. scalars: the learner's of this step."""
+        if "generator_gradient_norm" in scalars:  # in every n_dis-th step
+            began = self._still.began(step, scalars["generator_gradient_norm"] < NO_GRADIENT)
+            if began is not None:
+                return self._words(
+                    f"since step {began} the generator has had no gradient: it no longer learns",
+                    "a lower discriminator.learning_rate, or a discriminator that is kept flat",
+                )
+        if "discriminator_loss" not in scalars:
+            return None
+        loss, apart = scalars["discriminator_loss"], scalars["score_of_real"] - scalars["score_of_fake"]
+        is_blind = abs(apart) < BLIND and abs(loss - BLIND_LOSS[self._loss]) < BLIND
+        began = self._blind.began(step, is_blind)
+        if began is not None:
+            return self._words(
+                f"since step {began} the discriminator has scored real and generated images alike, at a loss "
+                f"of {BLIND_LOSS[self._loss]:.3f}: neither network learns",
+                "a higher discriminator.learning_rate, a smaller mhe.weight, loss.orthonormal or "
+                "loss.gradient_penalty.weight, a larger loss.weight_clipping",
+            )
+        began = self._perfect.began(step, self._loss != "wasserstein" and loss < PERFECT)
+        if began is not None:
+            return self._words(
+                f"since step {began} the discriminator has told real and generated images apart without a "
+                f"mistake (loss below {PERFECT:g}): it has nothing left to learn, and the generator little "
+                "to learn from",
+                "a lower discriminator.learning_rate, n_dis 1, more images, or a discriminator that is kept "
+                "flat",
+            )
+        return None
+
+    def _words(self, what: str, remedy: str) -> str:
+        return (
+            f"warning: collapse: {what}. Try {remedy} (network.discriminator_normalisation=spectral, "
+            "loss.gradient_penalty); earlier checkpoints and samples stay as they are"
+        )
