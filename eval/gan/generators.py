@@ -17,9 +17,6 @@ from sphereface_plus.training.samples import pixels_of
 
 from .errors import GeneratorError
 
-IMAGE_SIZE = 32
-"""Of CIFAR, the only sets of this task."""
-
 
 @dataclass(frozen=True)
 class Generator:
@@ -84,7 +81,7 @@ def open_generator(place: Path, device: torch.device) -> Generator:
     averaged = "average" in payload
     state = payload["average" if averaged else "generator"]
     weights.check_tensors(file, generator=state)
-    network = weights.built(file, lambda: build_gan(config.network, image_size=IMAGE_SIZE)[0], state)
+    network = weights.built(file, lambda: build_gan(config.network, image_size=config.data.side)[0], state)
     network = network.to(device).eval().requires_grad_(False)
     digest = checkpoint.sha256(file)
     return Generator(place, file, digest, config, int(payload["step"]), network, averaged, device)
