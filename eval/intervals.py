@@ -80,7 +80,7 @@ def few_people_factor(people: People, level: float = 0.95) -> float:
 def subject_interval(value: np.ndarray, subject: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """Wilson's interval of the share of searches (or pairs) that are true, where those of a subject depend.
 
-    value (Q,) bool; subject (Q,): whose each is.
+    value (Q,) bool, or between 0 and 1: in which share of several repetitions; subject (Q,): whose each is.
     """
     _, which, searches = np.unique(subject, return_inverse=True, return_counts=True)
     return interval_of_counts(np.bincount(which, value), searches, level)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from sphereface_plus.commands.model_options import FILE, Decorator
@@ -29,6 +31,24 @@ out_option = click.option(
     required=True,
     type=FILE,
     help="Folder of the report. OUT/public gets one without faces, names and paths, to publish.",
+)
+
+
+class _RankOrAll(click.ParamType):
+    name = "RANK"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int | None:
+        if value == "all":
+            return None
+        return click.IntRange(min=1).convert(value, param, ctx)
+
+
+rank_option = click.option(
+    "--rank",
+    type=_RankOrAll(),
+    default=1,
+    help="R of FNIR(N, R, T): a mate is found if it is among the best R, and scores T or higher. all: at any "
+    "rank, R = N.  [default: 1]",
 )
 
 

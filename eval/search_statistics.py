@@ -80,7 +80,7 @@ def open_set_point(
     """
     highest_first = -np.sort(-highest)
     threshold = _threshold(highest_first, fpir)
-    missed = _missed(mate_score, above, threshold, rank)
+    lost = missed(mate_score, above, threshold, rank)
     false = highest >= threshold
     low, high = subject_interval(false, highest_people)
     return OpenSetPoint(
@@ -88,8 +88,8 @@ def open_set_point(
         threshold=threshold,
         threshold_interval=(_threshold(highest_first, high), _upper_threshold(highest_first, low)),
         false_positives=int(false.sum()),
-        fnir=float(missed.mean()),
-        fnir_interval=subject_interval(missed, people),
+        fnir=float(lost.mean()),
+        fnir_interval=subject_interval(lost, people),
         resolution=resolution(fpir, len(highest)),
     )
 
@@ -149,6 +149,10 @@ def _upper_threshold(highest_first: np.ndarray, share: float) -> float:
     return _threshold(highest_first, share)
 
 
-def _missed(mate_score: np.ndarray, above: np.ndarray, threshold: float, rank: int | None) -> np.ndarray:
-    missed = mate_score < threshold
-    return missed if rank is None else missed | (above >= rank)
+def missed(mate_score: np.ndarray, above: np.ndarray, threshold: float, rank: int | None) -> np.ndarray:
+    """Which mates (M,) are missed, as FNIR(N, R, T) counts it: not among the best R, or below T.
+
+    rank: R; None for candidate lists of any length, R = N.
+    """
+    below = mate_score < threshold
+    return below if rank is None else below | (above >= rank)

@@ -20,7 +20,14 @@ from sphereface_plus.commands.model_options import (
     workers_option,
 )
 
-from ..options import groups_option, no_thumbnails_option, out_option, public_names_option, template_option
+from ..options import (
+    groups_option,
+    no_thumbnails_option,
+    out_option,
+    public_names_option,
+    rank_option,
+    template_option,
+)
 
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
@@ -60,6 +67,7 @@ if TYPE_CHECKING:
     default=5,
     help="Random orders of the distractors, for rank-1 by their number.",
 )
+@rank_option
 @input_option()
 @crops_option("OUT")
 @workers_option
@@ -77,6 +85,7 @@ def identify(
     flip: Any,
     groups: Path | None,
     orders: int,
+    rank: int | None,
     input_file: Path | None,
     crops: Path | None,
     workers: int | None,
@@ -123,6 +132,7 @@ def identify(
         flip,
         orders,
         groups,
+        rank,
         command=shlex.join(["python", "-m", "eval", *sys.argv[1:]]),
         thumbnails=not no_thumbnails,
         public_names=public_names,

@@ -15,8 +15,9 @@ from sphereface_plus.files import write_page, write_text
 from ..compare import markdown, model_labels, p_text
 from ..intervals import difference_by_subject
 from ..report import ReportError, render
-from .numbers import RANK
+from ..search_statistics import missed
 from .plots import cmc_plot, det_plot, distractors_plot
+from .words import rank_words
 
 TEST = (
     "Difference: rank-1, or FNIR, minus that of the first model, on the same searches; 95 % interval and p "
@@ -44,6 +45,12 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
                     f"{name} and {names[0]} have other {what}; a paired test needs the same searches in the "
                     "same gallery, so measure both models on one"
                 )
+        found, wanted = rank_words(_rank(report)), rank_words(_rank(base))
+        if found != wanted:
+            raise ReportError(
+                f"{name} counts {found} as found in its FNIR, {names[0]} {wanted}; measure both with one "
+                "--rank"
+            )
     fpir = base["results"]["reference"]["fpir"]
     people = np.unique(base["per_search"]["person"], return_inverse=True)[1][_mated(base)]
     found, missed = zip(*(_outcome(report, fpir) for report in reports), strict=True)
@@ -70,6 +77,7 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
         "enrolled": base["results"]["enrolled"],
         "distractors": base["results"]["distractors"],
         "fpir": fpir,
+        "rank": _rank(base),
         "test": TEST,
         "models": models,
     }
@@ -92,13 +100,17 @@ def _point(report: Mapping[str, Any], fpir: float) -> Mapping[str, Any]:
     return next(point for point in report["results"]["open_set"]["points"] if point["fpir"] == fpir)
 
 
+def _rank(report: Mapping[str, Any]) -> int | None:
+    return report["results"]["open_set"]["rank"]
+
+
 def _outcome(report: Mapping[str, Any], fpir: float) -> tuple[np.ndarray, np.ndarray]:
     """Of the searches with a mate, whether it comes first, and whether it is missed at an FPIR."""
     mated, searches = _mated(report), report["per_search"]
     above = np.array([count for count in searches["above"] if count is not None])
     scores = np.array([score for score in searches["mate_score"] if score is not None])
     assert len(above) == len(scores) == mated.sum()
-    return above < 1, (scores < _point(report, fpir)["threshold_cosine"]) | (above >= RANK)
+    return above < 1, missed(scores, above, _point(report, fpir)["threshold_cosine"], _rank(report))
 
 
 def _difference(base: np.ndarray, other: np.ndarray, people: np.ndarray) -> dict[str, Any]:
@@ -163,6 +175,12 @@ def write(comparison: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], o
             for label, rows in zip(labels, some, strict=True)
         ]
         plots["distractors"] = distractors_plot("distractors", curves, f"Rank-1 of {names}")
-    page = render("identification_compare.html.j2", comparison=comparison, plots=plots, cells=_cells)
+    page = render(
+        "identification_compare.html.j2",
+        comparison=comparison,
+        plots=plots,
+        cells=_cells,
+        rank_words=rank_words(comparison["rank"]),
+    )
     write_page(out / "compare.html", page)
     return out / "compare.html"

@@ -10,15 +10,16 @@ import numpy as np
 from ..groups import Groups
 from ..intervals import subject_interval
 from ..photos import first_three
-from .numbers import RANK, Searches
+from ..search_statistics import missed
+from .numbers import Searches
 
 
 def per_group(
-    searches: Searches, names: list[str], groups: Groups, point: Mapping[str, Any]
+    searches: Searches, names: list[str], groups: Groups, point: Mapping[str, Any], rank: int | None = 1
 ) -> dict[str, Any]:
     """Rank-1, FNIR and FPIR of each group at the threshold of one operating point of all.
 
-    names: of people, by their numbers.
+    names: of people, by their numbers. rank: R of FNIR(N, R, T); None for any.
     """
     present = {names[person] for person in np.unique(searches.people).tolist()}
     unknown, without = sorted(set(groups.of) - present), sorted(present - set(groups.of))
@@ -31,7 +32,7 @@ def per_group(
             {
                 "name": name,
                 "groups": [
-                    {"group": value or None} | _rates(searches.only(values == value), point)
+                    {"group": value or None} | _rates(searches.only(values == value), point, rank)
                     for value in sorted(set(values.tolist()), key=lambda value: (not value, value))
                 ],
             }
@@ -47,16 +48,15 @@ def per_group(
     }
 
 
-def _rates(searches: Searches, point: Mapping[str, Any]) -> dict[str, Any]:
+def _rates(searches: Searches, point: Mapping[str, Any], rank: int | None) -> dict[str, Any]:
     mated, rest = searches.only(searches.mated), searches.only(~searches.mated)
     threshold = point["threshold_cosine"]
-    missed = (mated.mate_score < threshold) | (mated.above >= RANK)
     return {
         "people": len(np.unique(searches.people)),
         "mated": len(mated.people),
         "nonmated": len(rest.people),
         "rank1": _share(mated.above < 1, mated.people),
-        "fnir": _share(missed, mated.people),
+        "fnir": _share(missed(mated.mate_score, mated.above, threshold, rank), mated.people),
         "fpir": _share(rest.highest >= threshold, rest.people),
     }
 

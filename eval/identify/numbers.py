@@ -24,8 +24,6 @@ RANKS = (1, 2, 5, 10, 20, 50, 100)
 DEEPEST = 100
 """Of the CMC's ranks."""
 DET_POINTS = 400
-RANK = 1
-"""Of FNIR: the mate must come first."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,9 @@ def by_distractors(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Rank-1 with the first 0, 10, 100, ... and all of the distractors, in several random orders.
+    """Rank-1 with the first 0, 10, 100, ... and all of the distractors, the mean of several random orders.
+
+    Its interval is by person, of the share of orders in which a search is won; its spread is that of orders.
 
     searched: the search among all distractors, counted at 0 and N of them: a probe that no distractor scores
     above needs no search more. own: as in `search_enrolled`. seed: of the orders.
@@ -123,29 +123,30 @@ def by_distractors(
         {
             "distractors": size,
             "mean": float(shares.mean()),
-            "std": float(shares.std()),
+            "std": float(shares.std(ddof=1)) if several else None,
             "lowest": float(shares.min()),
             "highest": float(shares.max()),
-            "orders": 1 if size in (0, distractors.shape[0]) else orders,
-            "interval": subject_interval(first[0, :, column], probe_people[mated]),
+            "orders": orders if several else 1,
+            "interval": subject_interval(first[:, :, column].mean(axis=0), probe_people[mated]),
         }
         for column, size in enumerate(sizes)
         for shares in [first[:, :, column].mean(axis=1)]
+        for several in [orders > 1 and size not in (0, distractors.shape[0])]
     ]
 
 
-def open_set(searches: Searches) -> dict[str, Any]:
-    """FNIR at FPIR, DET, thresholds. Without a search that has no mate, those with one are searched without
-    their person, and `nonmated_are` says so."""
+def open_set(searches: Searches, rank: int | None = 1) -> dict[str, Any]:
+    """FNIR(N, R, T) at FPIR, DET, thresholds. Without a search that has no mate, those with one are searched
+    without their person, and `nonmated_are` says so. rank: R; None for any."""
     mated, rest = searches.only(searches.mated), searches.only(~searches.mated)
     given = len(rest.people) > 0
     nonmated = rest if given else mated
-    curve = det(mated.mate_score, mated.above, nonmated.highest, RANK)
+    curve = det(mated.mate_score, mated.above, nonmated.highest, rank)
     kept = np.unique(np.linspace(0, len(curve.fpir) - 1, DET_POINTS).round().astype(int))
     if len(curve.fpir) > DET_POINTS:  # the strict end is where a step is seen
         kept = np.unique(np.geomspace(1, len(curve.fpir), DET_POINTS).round().astype(int) - 1)
     return {
-        "rank": RANK,
+        "rank": rank,
         "nonmated": len(nonmated.people),
         "nonmated_people": len(np.unique(nonmated.people)),
         "nonmated_are": "given" if given else "mated",
@@ -158,7 +159,7 @@ def open_set(searches: Searches) -> dict[str, Any]:
                     nonmated.highest,
                     nonmated.people,
                     fpir,
-                    RANK,
+                    rank,
                 )
             )
             for fpir in FPIRS

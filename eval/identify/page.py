@@ -12,7 +12,7 @@ from sphereface_plus.data.formats.packs import CropSource
 from ..plots import histograms
 from ..report import photo_name, render, thumbnail
 from .plots import cmc_plot, det_plot, distractors_plot
-from .words import nonmated_words
+from .words import nonmated_words, rank_words
 
 MOST_PEOPLE = 30
 """Rows of people on the page; report.json has them all."""
@@ -29,6 +29,7 @@ def page_of(
         report=report,
         plots=plots,
         nonmated_words=nonmated_words(report["results"]["open_set"]),
+        rank_words=rank_words(report["results"]["open_set"]["rank"]),
         pictures={kind: _shown(examples, images) for kind, examples in report["examples"].items()},
         most_people=MOST_PEOPLE,
     )

@@ -40,6 +40,7 @@ class _Det(_Part):
 
 
 class _OpenSet(_Part):
+    rank: int | None = Field(ge=1)
     nonmated: int = Field(gt=0)
     points: list[_Point] = Field(min_length=1)
     det: _Det

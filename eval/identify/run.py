@@ -50,6 +50,8 @@ class Identification:
     flip: Flip
     orders: int
     groups: Path | None
+    rank: int | None
+    """R of FNIR(N, R, T); None for any."""
     command: str
     """As it was typed, for the report."""
     thumbnails: bool = True
@@ -96,11 +98,11 @@ def run(asked: Identification) -> tuple[dict[str, Any], Path]:
         distractors = [each for role, each in sets.items() if role.startswith("distractors")]
         notes = apply_rules(gallery, probes, distractors)
         measured, counts, seconds = _measured(asked, gallery, probes, distractors)
-        results = _results(measured, counts)
+        results = _results(measured, counts, asked.rank)
         results["per_group"] = (
             None
             if groups is None
-            else per_group(measured.searches, measured.names, groups, results["reference"])
+            else per_group(measured.searches, measured.names, groups, results["reference"], asked.rank)
         )
         report = reports.build(
             created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -225,10 +227,10 @@ def _joined(distractors: Sequence[PhotoSet], numbers: int) -> tuple[Reordered, n
     return Reordered(rows, np.arange(len(rows))), places
 
 
-def _results(measured: Measured, counts: list[dict[str, Any]]) -> dict[str, Any]:
+def _results(measured: Measured, counts: list[dict[str, Any]], rank: int | None) -> dict[str, Any]:
     searches = measured.searches
     entries = len(measured.enrolled_people) + len(measured.distractor_rows)
-    found = open_set(searches)
+    found = open_set(searches, rank)
     return {
         "searches": len(searches.people),
         "mated": int(searches.mated.sum()),

@@ -24,11 +24,19 @@ def table(report: Mapping[str, Any]) -> str:
         lines.append(f"rank-{rank['rank']:<3} {_percent(rank['share'])} (95 %: {_range(low, high)})")
     for row in results["by_distractors"]:
         if 0 < row["distractors"] < results["distractors"]:
+            low, high = row["interval"]
+            spread = (
+                "one order"
+                if row["std"] is None
+                else f"standard deviation of {row['orders']} orders {100 * row['std']:.2f}"
+            )
             lines.append(
                 f"rank-1 with {row['distractors']:,} of the distractors: {_percent(row['mean'])} "
-                f"(standard deviation of {row['orders']} orders {100 * row['std']:.2f})"
+                f"(95 %: {_range(low, high)}; {spread})"
             )
     lines.append(nonmated_words(opened))
+    if opened["rank"] != 1:
+        lines.append(f"FNIR counts as found {rank_words(opened['rank'])}, at the threshold or above")
     for point in opened["points"]:
         low, high = point["fnir_interval"]
         mark = "" if point["resolution"] == "resolved" else f", {RESOLUTIONS[point['resolution']]}"
@@ -38,6 +46,13 @@ def table(report: Mapping[str, Any]) -> str:
             f"{point['threshold_l2']:.4f}"
         )
     return "\n".join(lines)
+
+
+def rank_words(rank: int | None) -> str:
+    """Which mates are found at the threshold, R of FNIR(N, R, T)."""
+    if rank is None:
+        return "mates of any rank"
+    return "mates that come first" if rank == 1 else f"mates among the best {rank:,}"
 
 
 RESOLUTIONS = {

@@ -18,7 +18,8 @@ from sphereface_plus.commands.model_options import (
     workers_option,
 )
 
-from ..options import out_option
+from ..identify.words import rank_words
+from ..options import out_option, rank_option
 
 if TYPE_CHECKING:
     from .templates import TemplateKind, Weight
@@ -58,6 +59,7 @@ UNSURE = {"resolved": "", "coarse": " (coarse)", "unresolved": " (not resolved b
     help="What a face counts by: all alike, the detector's score, the length of its embedding, or both.",
 )
 @click.option("--scores", type=FILE, help="The detector's scores.  [default: META/ijbc_name_5pts_score.txt]")
+@rank_option
 @flip_option("sum")
 @input_option()
 @workers_option
@@ -71,6 +73,7 @@ def ijb(
     templates: TemplateKind,
     weight: Weight,
     scores: Path | None,
+    rank: int | None,
     flip: str,
     input_file: Path | None,
     workers: int | None,
@@ -113,6 +116,7 @@ def ijb(
         templates=templates,
         weight=weight,
         scores=scores,
+        rank=rank,
         flip=flip,
         out=out,
         command=shlex.join(["python", "-m", "eval", *sys.argv[1:]]),
@@ -172,6 +176,8 @@ def _identification(numbers: dict) -> list[str]:
             f", {without}"
         )
         said += [_share(f"rank-{one['rank']}", one["share"], one) for one in gallery["ranks"] if _asked(one)]
+        if opened["rank"] != 1:
+            said.append(f"  FNIR counts as found {rank_words(opened['rank'])}, at the threshold or above")
         for point in opened["points"]:
             name = f"FNIR at FPIR {point['fpir']:g}"
             said.append(_share(name, point["fnir"], {"interval": point["fnir_interval"], **point}))

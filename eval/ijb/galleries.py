@@ -17,9 +17,9 @@ from sphereface_plus.data.formats.ijb import IjbError
 
 from ..enrolled import search_enrolled
 from ..identify.numbers import Searches, closed_set, open_set
+from ..search_statistics import FPIRS
 
 RANKS = (1, 5, 10)
-FPIRS = (1e-1, 1e-2)
 
 
 def searched(
@@ -28,9 +28,11 @@ def searched(
     gallery: np.ndarray,
     gallery_subject: np.ndarray,
     name: str,
+    rank: int | None = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """What comes of searching probes (P, D) of subjects (P,) in a gallery (G, D) of subjects (G,).
+    """What comes of searching probes (P, D) of subjects (P,) in a gallery (G, D) of subjects (G,). rank: R of
+    FNIR(N, R, T); None for any.
 
     Raises IjbError where the gallery holds no probe's subject, or one subject alone.
     """
@@ -48,7 +50,7 @@ def searched(
         "mated": int(searches.mated.sum()),
         "mated_subjects": len(np.unique(probe_subject[searches.mated])),
         **closed_set(searches, len(gallery)),
-        "open_set": open_set(searches),
+        "open_set": open_set(searches, rank),
     }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from sphereface_plus.files import write_page, write_text
 
 from ..identify.plots import cmc_plot, det_plot
+from ..identify.words import rank_words
 from ..plots import roc_plot
 from ..public import PUBLIC, without_folders
 from ..report import render
@@ -28,7 +29,10 @@ def write(report: Mapping[str, Any], out: Path) -> Path:
 def _write(report: Mapping[str, Any], out: Path) -> Path:
     parts = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in report.items())
     write_text(out / "report.json", "{\n" + parts + "\n}\n")
-    write_page(out / "report.html", render("ijb.html.j2", report=report, plots=plots_of(report)))
+    found = report["identification"]
+    rank = found and rank_words(found["galleries"][0]["open_set"]["rank"])
+    page = render("ijb.html.j2", report=report, plots=plots_of(report), rank_words=rank)
+    write_page(out / "report.html", page)
     return out / "report.html"
 
 

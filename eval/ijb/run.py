@@ -54,6 +54,8 @@ class Asked:
     images: Path | None
     templates: TemplateKind
     weight: Weight
+    rank: int | None
+    """R of FNIR(N, R, T); None for any."""
     scores: Path | None
     """Of the detector; None: those of the folder."""
     flip: Any
@@ -147,7 +149,7 @@ def _measured(asked: Asked, lists: Lists) -> dict[str, Any]:
             verification = verified(units, first, second, genuine, known, progress)
         report["verification"] = verification | {"contradictions": contradictions}
     if sides:
-        report["identification"] = _identified(units, numbers, sides)
+        report["identification"] = _identified(units, numbers, sides, asked.rank)
     return report | {
         "files": [{"name": file.name, "sha256": sha256(file)} for file in files if file is not None],
         "seconds": time.monotonic() - start,
@@ -167,7 +169,9 @@ def _scores(asked: Asked, lists: Lists, faces: Faces) -> np.ndarray | None:
     return read_scores(file, faces)
 
 
-def _identified(units: np.ndarray, numbers: np.ndarray, sides: list[Subjects]) -> dict[str, Any]:
+def _identified(
+    units: np.ndarray, numbers: np.ndarray, sides: list[Subjects], rank: int | None
+) -> dict[str, Any]:
     rows = [rows_of(side.template, numbers, side.file) for side in sides]
     probes, galleries = sides[2], []
     for number in (0, 1):
@@ -180,6 +184,7 @@ def _identified(units: np.ndarray, numbers: np.ndarray, sides: list[Subjects]) -
                     units[rows[number]],
                     side.subject,
                     side.file.name,
+                    rank,
                     progress,
                 )
             )

@@ -200,9 +200,10 @@ def _impostors(
 def _of_size(
     sets: Sequence[DistractorSet], counts: Sequence[np.ndarray], owner: np.ndarray, column: int
 ) -> dict[str, Any]:
-    """Rank-k at one number of distractors: the mean over sets, its spread, and the first set's interval."""
+    """Rank-k at one number of distractors: the mean over sets, its spread, and its interval by person."""
     rates = np.array([cmc(of_set[:, column], RANKS) for of_set in counts])  # (sets, ranks)
-    found = counts[0][:, column] < 1
+    # The same people are searched for in each set: a search counts with the share of sets that find it.
+    found = np.mean([of_set[:, column] < 1 for of_set in counts], axis=0)
     return {
         "size": sets[0].sizes[column],
         "distractors": [one.ends[column] for one in sets],
@@ -247,7 +248,8 @@ def _thinned(values: np.ndarray) -> np.ndarray:
 
 
 def noise_among(keys: Sequence[str], noise: NoiseList | None) -> tuple[np.ndarray, dict[str, Any] | None]:
-    """Which photos (n,) bool are noise, and a record of the list: its hash, its length, what it matched."""
+    """Which photos (n,) bool are noise, and a record of the list: its hash, its length, how many of its names
+    are of the photos' people, which are those that can match, and how many match."""
     if noise is None:
         return np.zeros(len(keys), dtype=bool), None
     names = [noise.noise_of(key) for key in keys]
@@ -256,5 +258,6 @@ def noise_among(keys: Sequence[str], noise: NoiseList | None) -> tuple[np.ndarra
         "file": str(noise.file),
         "sha256": noise.sha256,
         "entries": len(noise.names),
+        "of_people": len(noise.names_of_people(keys)),
         "matched": len(matched),
     }

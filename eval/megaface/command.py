@@ -135,7 +135,8 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         if noise is not None and not few_matched(noise):
             said.append(
                 f"note: {noise['matched']:,} of the {noise['entries']:,} names in {Path(noise['file']).name} "
-                f"are {side} here, which the cleaned numbers leave out"
+                f"are {side} here, which the cleaned numbers leave out; {noise['of_people']:,} are of people "
+                f"whose {side} are here"
             )
     return said
 
@@ -161,13 +162,16 @@ def lines(report: Mapping[str, Any]) -> list[str]:
             said.append(f"  one person has {share:.0f} % of the searches, which makes the intervals wide")
         for size in numbers["sizes"]:
             rank_1, (low, high) = size["ranks"][0], size["rank_1_interval"]
-            spread = "" if rank_1["deviation"] is None else f", sd over sets {100 * rank_1['deviation']:.2f}"
+            spread = (
+                "; one set, no sd over sets"
+                if rank_1["deviation"] is None
+                else f"; sd over {len(rank_1['per_set'])} sets {100 * rank_1['deviation']:.2f}"
+            )
             there = size["distractors"][0]
             fewer = "" if there == size["size"] else f", of which {there:,} are there"
-            first = " of the first set" if rank_1["deviation"] is not None else ""
             said.append(
                 f"  rank-1 among {size['size']:>9,}{fewer}: {100 * rank_1['rate']:6.2f} % "
-                f"(95 % by person{first} {100 * low:.2f} to {100 * high:.2f}{spread})"
+                f"(95 % by person {100 * low:.2f} to {100 * high:.2f}{spread})"
             )
         for point in numbers["verification"][-1]["tar_at_far"]:
             marked = {"resolved": "", "coarse": " (coarse)", "unresolved": " (not resolved by so few pairs)"}

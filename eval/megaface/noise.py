@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 FEW = 0.1
-"""Share of a noise list's names; where fewer are found, names may be of another kind."""
+"""Share of the names of people at hand; where fewer are found, names may be written otherwise."""
 
 
 def few_matched(noise: Mapping[str, Any]) -> bool:
-    """Whether so few of a list's names are found that they may be written otherwise. noise: its record."""
-    return noise["matched"] < FEW * noise["entries"]
+    """Whether hardly any of a list's names are found, of those whose people are here. noise: its record."""
+    return noise["matched"] <= FEW * noise["of_people"]  # also where none can be
 
 
 def noise_warnings(records: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
@@ -22,8 +22,12 @@ def noise_warnings(records: Mapping[str, Mapping[str, Any] | None]) -> list[str]
     for side, noise in records.items():
         if noise is None or not few_matched(noise):
             continue
-        found, names = f"{noise['matched']:,} of its", f"{noise['entries']:,} names"
-        few = f"only {found} {names} are {side} here" if noise["matched"] else f"none of its {names} is here"
+        names, people = f"{noise['entries']:,} names", f"people whose {side} are here"
+        if not noise["of_people"]:
+            few = f"none of its {names} is of {people}"
+        else:
+            found = f"only {noise['matched']:,}" if noise["matched"] else "none"
+            few = f"{found} of its {noise['of_people']:,} names of {people} matches ({names} in all)"
         said.append(
             f"{Path(noise['file']).name}: {few}; if you expected more, see that the {side} are named as in "
             "the list"

@@ -13,6 +13,7 @@ import hashlib
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -20,6 +21,7 @@ from sphereface_plus.data.formats.keys import photo_key
 from sphereface_plus.errors import UserError
 from sphereface_plus.files import text_of
 
+NUMBER_OF_PHOTO = re.compile(r"_[0-9]+$")
 DISTRACTOR_LIST = re.compile(r"(?P<name>.+)\.json_(?P<size>[0-9]{1,9})_(?P<set>[0-9]{1,4})")
 
 
@@ -51,6 +53,15 @@ class NoiseList:
         """The name of a photo in the list, its key's last part or its last three; None without one."""
         parts = noise_name(key).split("/")
         return next((name for name in (parts[-1], "/".join(parts[-3:])) if name in self.names), None)
+
+    def names_of_people(self, keys: Iterable[str]) -> set[str]:
+        """The names whose people are among the photos': only these can match. Of FaceScrub a name without its
+        number, of MegaFace the account's folder."""
+        people = set()
+        for key in keys:
+            parts = noise_name(key).split("/")
+            people |= {_person(parts[-1]), _person("/".join(parts[-3:]))}
+        return {name for name in self.names if _person(name) in people}
 
 
 def read_template_list(file: str | Path) -> TemplateList:
@@ -116,6 +127,11 @@ def read_noise_list(file: str | Path) -> NoiseList:
 def noise_name(path: str) -> str:
     """A path as noise lists are compared: no image's suffix, `_` for a space, `/` between parts."""
     return photo_key(path.strip().replace("\\", "/").replace(" ", "_"))
+
+
+def _person(name: str) -> str:
+    """Whose photo a noise list's name is: `A_B` of `A_B_12`, `375/1@N00` of `375/1@N00/2_0`."""
+    return name.rpartition("/")[0] or NUMBER_OF_PHOTO.sub("", name)
 
 
 def _are_texts(value: object) -> bool:

@@ -79,10 +79,21 @@ def test_a_noise_list_is_matched_by_a_photos_last_parts_whatever_its_suffix(tmp_
         read_noise_list(tmp_path / "none.txt")
 
 
+def test_names_of_people_are_those_with_a_persons_name_or_accounts_folder(tmp_path):
+    noise = read_noise_list(
+        written(tmp_path / "noise.txt", "Ann_Lee_1.png\nAnn_2.png\n1/11@N00/5_0.jpg\n1/12@N00/5_0.jpg\n")
+    )
+    assert noise.names_of_people(["Ann_Lee/Ann_Lee_7", "Bob/Bob_2"]) == {"Ann_Lee_1"}
+    assert noise.names_of_people(["images/1/11@N00/9_3"]) == {"1/11@N00/5_0"}
+    assert noise.names_of_people(["Zoe/Zoe_1"]) == set()
+
+
 def test_the_published_noise_lists_match_24_of_the_probes(shared_data):
     folder = shared_data / "megaface"
     probes = [line.split()[0] for line in (folder / "facescrub2template_name.txt").read_text().splitlines()]
     noise = read_noise_list(folder / "facescrub_noises.txt")
     assert (len(probes), len(noise.names)) == (3530, 605)
     assert sum(noise.noise_of(photo_key(path)) is not None for path in probes) == 24
+    of_people = noise.names_of_people(photo_key(path) for path in probes)  # 24 of 87 that can match
+    assert (len(of_people), "Aaron_Eckhart_136" in of_people) == (87, False)
     assert len(read_noise_list(folder / "megaface_noises.txt").names) == 707  # 719 lines, 12 of them twice

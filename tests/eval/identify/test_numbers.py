@@ -37,13 +37,17 @@ def test_rank_1_by_distractors_is_that_of_searching_every_order_whole(alone):
     found = by_distractors(probes, people, enrolled, people, distractors, searched, own, orders=3, seed=4)
     sizes = [0, 10, 100, 120]
     assert [row["distractors"] for row in found] == sizes
-    shares = np.empty((3, len(sizes)))
+    won = np.empty((3, len(probes), len(sizes)), dtype=bool)
     for order in range(3):
         shuffled = kept[generator(4, DISTRACTOR_ORDER, order).permutation(len(kept))]
         whole = search_enrolled(probes, people, enrolled, people, rows[shuffled], sizes, own=own)
-        shares[order] = (whole.above == 0).mean(axis=0)
+        won[order] = whole.above == 0
+    shares = won.mean(axis=1)
     assert [row["mean"] for row in found] == pytest.approx(shares.mean(axis=0))
-    assert [row["std"] for row in found] == pytest.approx(shares.std(axis=0))
+    spread = shares.std(axis=0, ddof=1)
+    assert [found[0]["std"], found[-1]["std"]] == [None, None]  # none of the distractors, and all: no order
+    assert [row["std"] for row in found[1:-1]] == pytest.approx(spread[1:-1])
+    assert found[1]["interval"] == pytest.approx(subject_interval(won[:, :, 1].mean(axis=0), people))
     assert found[0]["mean"] > found[-1]["mean"]
 
 

@@ -30,9 +30,10 @@ def literal(probes, probe_subject, gallery, gallery_subject):
         yield mate, 0 if mate is None else int(np.sum(others >= mate)), max(others)
 
 
-def test_ranks_and_fnir_are_those_of_a_double_loop(drawn):
+@pytest.mark.parametrize("most", [1, 3, None])
+def test_ranks_and_fnir_are_those_of_a_double_loop(drawn, most):
     probes, probe_subject, gallery, gallery_subject = drawn
-    found = searched(probes, probe_subject, gallery, gallery_subject, "G1.csv")
+    found = searched(probes, probe_subject, gallery, gallery_subject, "G1.csv", most)
     searches = list(literal(*drawn))
     above = np.array([count for mate, count, _ in searches if mate is not None])
     mates = np.array([mate for mate, _, _ in searches if mate is not None])
@@ -46,7 +47,7 @@ def test_ranks_and_fnir_are_those_of_a_double_loop(drawn):
     for point in found["open_set"]["points"][:2]:
         allowed = int(point["fpir"] * len(highest) + 1e-9)
         threshold = np.sort(highest)[::-1][allowed]  # what is above it is returned
-        missed = (mates <= threshold) | (above > 0)
+        missed = (mates <= threshold) | (above >= (np.inf if most is None else most))
         assert point["false_positives"] == np.sum(highest > threshold) <= allowed
         assert point["fnir"] == pytest.approx(np.mean(missed))
 
@@ -69,7 +70,8 @@ def test_the_mean_of_two_galleries_is_theirs_and_as_unsure_as_the_less_sure_one(
     ranks = [side["ranks"][0]["share"] for side in (one, two)]
     assert mean["ranks"][0]["share"] == pytest.approx(np.mean(ranks))
     at = {point["fpir"]: point for point in mean["fnir"]}
-    for fpir in (1e-2, 1e-1):
+    assert list(at) == [1e-1, 1e-2, 1e-3]
+    for fpir in at:
         both = [p for side in (one, two) for p in side["open_set"]["points"] if p["fpir"] == fpir]
         assert at[fpir]["share"] == pytest.approx(np.mean([p["fnir"] for p in both]))
     assert at[1e-2]["resolution"] == "unresolved"

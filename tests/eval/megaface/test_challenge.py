@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from eval.intervals import subject_interval
 from eval.megaface.challenge import RANKS, DistractorSet, drawn_sets, measure, noise_among, sets_of_lists
 from eval.search import scores_of_pairs
 from sphereface_plus.data.formats.megaface_lists import MegaFaceError, NoiseList, TemplateList
@@ -47,8 +48,9 @@ def test_rank_k_is_that_of_a_double_loop_at_each_number_of_distractors_and_in_ea
             assert found["per_set"] == pytest.approx(expected)
             assert found["rate"] == pytest.approx(np.mean(expected))
             assert found["deviation"] == pytest.approx(np.std(expected, ddof=1))
-        low, high = of_size["rank_1_interval"]
-        assert 0 <= low <= of_size["ranks"][0]["per_set"][0] <= high <= 1
+        won = np.mean(np.array(ranks) == 1, axis=0)  # in which share of the sets each search is
+        owner = [people[i] for i in range(14) for j in range(14) if i != j and people[i] == people[j]]
+        assert of_size["rank_1_interval"] == pytest.approx(subject_interval(won, np.array(owner)))
     whole = literal_ranks(probes, people, distractors)
     curve = numbers["cmc"]
     assert curve["rate"] == pytest.approx([np.mean(np.array(whole) <= rank) for rank in curve["rank"]])
@@ -133,7 +135,7 @@ def test_noise_is_counted_by_the_lists_names(tmp_path):
     mask, about = noise_among(["a/a_1", "a/a_2", "x/a_1", "b/b_1"], noise)
     assert mask.tolist() == [True, False, True, True]
     assert about is not None
-    assert (about["entries"], about["matched"]) == (3, 2)
+    assert (about["entries"], about["of_people"], about["matched"]) == (3, 2, 2)
     assert noise_among(["a/a_1"], None)[1] is None
 
 
