@@ -115,12 +115,13 @@ ARROWS = {
     "eval.public eval.report eval.search eval.search_statistics eval.statistics eval.tallies files "
     "model_files outputs path_checks",
     "eval.ijb": "commands.model_options commands.progress data.formats environment eval.identify.plots "
-    "eval.ijb.galleries eval.ijb.pairs eval.ijb.rows eval.ijb.templates eval.model eval.options eval.photos "
-    "eval.plots eval.public eval.report eval.statistics files model_files outputs path_checks",
+    "eval.identify.words eval.ijb.galleries eval.ijb.pairs eval.ijb.rows eval.ijb.templates eval.model "
+    "eval.options eval.photos eval.plots eval.public eval.report eval.statistics files model_files outputs "
+    "path_checks",
     "eval.ijb.templates": "data.formats.ijb",
     "eval.ijb.rows": "data.formats.ijb",
     "eval.ijb.pairs": "eval.intervals eval.search eval.statistics",
-    "eval.ijb.galleries": "data.formats.ijb eval.enrolled eval.identify.numbers",
+    "eval.ijb.galleries": "data.formats.ijb eval.enrolled eval.identify.numbers eval.search_statistics",
     "eval.gan": "checkpoint commands.model_options commands.progress config data.image_sets data.images "
     "data.noise data.streams environment errors eval.gan.measures files model_files networks outputs "
     "path_checks training.samples weights",
