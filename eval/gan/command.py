@@ -85,6 +85,7 @@ def gan(
 
     from sphereface_plus.errors import UserError
 
+    from ..public import PUBLIC
     from .run import Asked, run
 
     if device == "cuda" and not torch.cuda.is_available():
@@ -110,7 +111,8 @@ def gan(
     )
     for line in lines(report):
         click.echo(line)
-    click.echo(f"report: {out / 'report.json'}")
+    click.echo(f"report: {out / 'report.html'}")
+    click.echo(f"to publish, without paths and real images: {out / PUBLIC}")
 
 
 def lines(report: dict) -> list[str]:

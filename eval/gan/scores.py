@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .measures import (
+    Estimate,
     TooFewError,
     class_score,
     frechet_distance,
@@ -22,6 +23,9 @@ Features = tuple[np.ndarray, np.ndarray]
 """(N, D) and logits (N, classes)."""
 
 
+LEVEL = 0.95
+
+
 def scores(generated: Features, reference: Features, splits: int) -> dict[str, Any]:
     """Each measure, and how many images it is of. One that has too few images is None, and `refused` says
     why."""
@@ -34,8 +38,8 @@ def scores(generated: Features, reference: Features, splits: int) -> dict[str, A
         except TooFewError as error:
             found[name], refused[name] = None, str(error)
 
-    tried("class_score", lambda: asdict(class_score(generated[1], splits)) | {"splits": splits})
-    tried("frechet_distance", lambda: asdict(frechet_distance(generated[0], reference[0])))
+    tried("class_score", lambda: _plain(class_score(generated[1], splits)) | {"splits": splits})
+    tried("frechet_distance", lambda: _plain(frechet_distance(generated[0], reference[0])))
     tried("kernel_distance", lambda: _kernel(generated[0], reference[0]))
     tried("precision_recall", lambda: _manifolds(generated[0], reference[0]))
     return found | {"refused": refused}
@@ -44,17 +48,30 @@ def scores(generated: Features, reference: Features, splits: int) -> dict[str, A
 def of_reference(reference: Features, splits: int) -> dict[str, Any] | None:
     """The class score of real images: what the generated ones can reach. None where they are too few."""
     try:
-        return asdict(class_score(reference[1], splits)) | {"splits": splits}
+        return _plain(class_score(reference[1], splits)) | {"splits": splits}
     except TooFewError:
         return None
 
 
 def _kernel(generated: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
     estimate, block = kernel_distance(generated, reference)
-    return asdict(estimate) | {"block": block}
+    return _plain(estimate) | {"block": block}
 
 
 def _manifolds(generated: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
     number = min(len(generated), len(reference), MANIFOLD)
     precision, recall = precision_and_recall(generated[:number], reference[:number])
     return {"precision": precision, "recall": recall, "images": number}
+
+
+def _plain(estimate: Estimate) -> dict[str, Any]:
+    """With its 95 % interval: Student's over parts, the normal one where there are none."""
+    from scipy.special import ndtri, stdtrit
+
+    error, interval = estimate.standard_error, None
+    if error is not None:
+        quantile = (1 + LEVEL) / 2
+        parts = estimate.parts
+        half = error * float(ndtri(quantile) if parts is None else stdtrit(len(parts) - 1, quantile))
+        interval = [estimate.value - half, estimate.value + half]
+    return asdict(estimate) | {"interval": interval}
