@@ -19,7 +19,7 @@ from sphereface_plus.networks.gan_normalisation import raw_layers
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.samples import GAP
 
-from .generators import IMAGE_SIZE, Generator, gan_payload
+from .generators import Generator, gan_payload
 
 LOSSES = ("discriminator_loss", "generator_loss", "score_of_real", "score_of_fake")
 ENERGIES = "half_space_energy/"
@@ -73,7 +73,7 @@ def _singular_values(file: Path) -> dict[str, list[float]]:
     payload, config = gan_payload(file)
     weights.check_tensors(file, discriminator=payload["discriminator"])
     discriminator = weights.built(
-        file, lambda: build_gan(config.network, image_size=IMAGE_SIZE)[1], payload["discriminator"]
+        file, lambda: build_gan(config.network, image_size=config.data.side)[1], payload["discriminator"]
     )
     return {
         name: torch.linalg.svdvals(neurons_of(layer).float()).tolist()
@@ -92,7 +92,7 @@ def grids_over_time(generator: Generator) -> list[tuple[int, np.ndarray]]:
     if len(found) > SHOWN_GRIDS:
         places = np.linspace(0, len(found) - 1, SHOWN_GRIDS).round().astype(int)
         found = [found[place] for place in places]
-    side = GAP + _CORNER * (IMAGE_SIZE + GAP)
+    side = GAP + _CORNER * (generator.config.data.side + GAP)
     pictures = []
     for step, file in found:
         with Image.open(file) as grid:
