@@ -28,12 +28,18 @@ quickstart: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target .venv/opencv4 -r tests/pretrained/requirements-opencv4.txt
 	@touch $@
 
+# Others' measures of generated images: ours are compared with them.
+.venv/gan_oracles/installed: .venv/installed tests/eval/gan/requirements-oracles.txt
+	rm -rf .venv/gan_oracles
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target .venv/gan_oracles -r tests/eval/gan/requirements-oracles.txt
+	@touch $@
+
 # What computes numbers is tested as on a CPU with AVX2 only, too, and with two threads.
 NUMERIC := tests/mhe tests/losses tests/networks tests/sphere tests/test_kfold.py tests/training/test_classifier.py
 NARROW := $(if $(filter x86_64 AMD64,$(shell uname -m)),ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2)
 
-test: setup .venv/opencv4/installed
-	SPHEREFACE_OPENCV4=.venv/opencv4 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+test: setup .venv/opencv4/installed .venv/gan_oracles/installed
+	SPHEREFACE_OPENCV4=.venv/opencv4 SPHEREFACE_GAN_ORACLES=.venv/gan_oracles OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 	$(NARROW) OMP_NUM_THREADS=2 $(BIN)/python -m pytest -n auto -m "not slow" $(NUMERIC)
 
 check: setup

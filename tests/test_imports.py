@@ -123,9 +123,9 @@ ARROWS = {
     "eval.ijb.pairs": "eval.intervals eval.search eval.statistics",
     "eval.ijb.galleries": "data.formats.ijb eval.enrolled eval.identify.numbers eval.search_statistics",
     "eval.gan": "checkpoint commands.model_options commands.progress config data.image_sets data.images "
-    "data.noise data.streams environment errors eval.gan.measures eval.plots eval.public eval.report "
-    "eval.seeds files mhe model_files networks outputs pages path_checks plot_style training.folder "
-    "training.logs training.samples weights",
+    "data.noise data.squares data.streams environment errors eval.gan.measures eval.plots eval.public "
+    "eval.report eval.seeds files mhe model_files networks outputs pages path_checks plot_style "
+    "training.folder training.gan_collapse training.logs training.samples weights",
     "eval.gan.measures": "errors",
     "eval.paper": "commands.model_options config eval.lfw eval.megaface.run eval.megaface.sides eval.model "
     "eval.plots eval.report eval.verify files outputs path_checks plot_style words",

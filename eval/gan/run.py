@@ -12,7 +12,6 @@ from typing import Any
 import torch
 
 from sphereface_plus.commands.progress import show_progress
-from sphereface_plus.data.image_sets import open_images
 from sphereface_plus.data.images import DeviceImages
 from sphereface_plus.environment import record
 from sphereface_plus.outputs import claimed
@@ -24,7 +23,7 @@ from .extractors import Extractor, open_extractor
 from .generators import Generator, open_generator
 from .looked_at import shown_of, training_of, warnings_of
 from .scores import Features, of_reference, scores
-from .sources import Source, features_of, generated, real
+from .sources import Source, features_of, generated, real, real_images
 
 FORMAT = 1
 STORE = "features"
@@ -59,7 +58,8 @@ def run(asked: Asked) -> dict[str, Any]:
     Raises UserError (its subclasses) with a sentence for anything that cannot be used.
     """
     generators = [open_generator(place, asked.device) for place in asked.runs]
-    sets = {generator.config.data.name for generator in generators}
+    data = generators[0].config.data
+    sets = {f"{one.config.data.name} of {one.config.data.side} pixels" for one in generators}
     if len(sets) > 1:
         raise GeneratorError(f"the runs are of several sets ({', '.join(sorted(sets))}); measure each alone")
     extractors = [open_extractor(place, asked.device) for place in asked.extractors]
@@ -84,7 +84,7 @@ def run(asked: Asked) -> dict[str, Any]:
         splits=asked.splits,
         seed=asked.seed,
     ):
-        images = open_images(sets.pop(), asked.real, asked.split)
+        images = real_images(data, asked.real, asked.split)
         report, shown = _measured(asked, generators, extractors, images)
         page.write(report, shown, asked.out)
         return report

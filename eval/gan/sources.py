@@ -17,9 +17,12 @@ import torch
 from torch import Tensor
 
 from sphereface_plus.commands.progress import Progressed
+from sphereface_plus.config.gan import GanDataConfig
 from sphereface_plus.data import streams
+from sphereface_plus.data.image_sets import open_images
 from sphereface_plus.data.images import DeviceImages
 from sphereface_plus.data.noise import measured_noise
+from sphereface_plus.data.squares import squares_of_faces, squares_of_folder
 from sphereface_plus.files import new_file
 
 from .errors import GeneratorError
@@ -56,6 +59,22 @@ def generated(generator: Generator, count: int, seed: int, batch_size: int) -> S
         return torch.cat([generator.images(part) for part in noise.split(batch_size)])
 
     return Source(str(generator.place), f"{generator.sha256} {seed}", count, block)
+
+
+def real_images(data: GanDataConfig, path: Path, split: str) -> DeviceImages:
+    """Images of the kind that a run was trained on, as its training reads them, on the CPU.
+
+    Raises ImagesError, CropsError and what else the set's own reader does, GeneratorError for a split that
+    the set does not have.
+    """
+    if data.name in ("cifar10", "cifar100"):
+        return open_images(data.name, path, split)
+    if split != "train":
+        raise GeneratorError(
+            f"--split {split}: a set of {data.name} has no such part; name the images by --real"
+        )
+    squares = (squares_of_faces if data.name == "faces" else squares_of_folder)(path, data.side)
+    return DeviceImages(squares.images, torch.zeros(len(squares.names), dtype=torch.int64), 1)
 
 
 def real(images: DeviceImages, name: str, count: int | None) -> Source:
