@@ -55,6 +55,11 @@ class ModelAsked:
     device: str = "auto"
     precision: Precision = "fp32"
 
+    @property
+    def other_than_exact(self) -> dict[str, Any]:
+        """What a report's place is claimed with beside the model: its precision, where that is not fp32."""
+        return {} if self.precision == "fp32" else {"precision": self.precision}
+
 
 @dataclass(frozen=True)
 class Embedded:

@@ -85,6 +85,7 @@ def _claimed(asked: Verification) -> AbstractContextManager[None]:
         photos=asked.images,
         protocol=asked.protocol,
         groups=asked.groups,
+        **asked.model.other_than_exact,
     )
 
 

@@ -110,14 +110,14 @@ ARROWS = {
     "eval.intervals eval.model eval.one_photo eval.options eval.photos eval.plots eval.public eval.report "
     "eval.report_fit eval.search eval.search_statistics eval.statistics eval.tallies eval.training_photos "
     "files model_files outputs path_checks plot_style words",
-    "eval.megaface": "commands.model_options commands.progress data.formats data.streams environment "
-    "eval.errors eval.identify.plots eval.intervals eval.model eval.options eval.photos eval.plots "
-    "eval.public eval.report eval.search eval.search_statistics eval.statistics eval.tallies files "
-    "model_files outputs path_checks",
-    "eval.ijb": "commands.model_options commands.progress data.formats environment eval.identify.plots "
-    "eval.identify.words eval.ijb.galleries eval.ijb.pairs eval.ijb.rows eval.ijb.templates eval.model "
-    "eval.options eval.photos eval.plots eval.public eval.report eval.statistics files model_files outputs "
-    "path_checks",
+    "eval.megaface": "commands.model_argument commands.model_options commands.progress data.formats "
+    "data.streams environment eval.errors eval.identify.plots eval.intervals eval.model eval.options "
+    "eval.photos eval.plots eval.public eval.report eval.search eval.search_statistics eval.statistics "
+    "eval.tallies files model_files outputs path_checks",
+    "eval.ijb": "commands.model_argument commands.model_options commands.progress data.formats environment "
+    "eval.identify.plots eval.identify.words eval.ijb.galleries eval.ijb.pairs eval.ijb.rows "
+    "eval.ijb.templates eval.model eval.options eval.photos eval.plots eval.public eval.report "
+    "eval.statistics files model_files outputs path_checks",
     "eval.ijb.templates": "data.formats.ijb",
     "eval.ijb.rows": "data.formats.ijb",
     "eval.ijb.pairs": "eval.intervals eval.search eval.statistics",
@@ -127,8 +127,9 @@ ARROWS = {
     "eval.report eval.seeds files mhe model_files networks outputs pages path_checks plot_style "
     "training.folder training.gan_collapse training.logs training.samples weights",
     "eval.gan.measures": "errors",
-    "eval.paper": "commands.model_options config eval.lfw eval.megaface.run eval.megaface.sides eval.model "
-    "eval.plots eval.report eval.verify files outputs path_checks plot_style words",
+    "eval.paper": "commands.model_argument commands.model_options config eval.lfw eval.megaface.run "
+    "eval.megaface.sides eval.model eval.plots eval.report eval.verify files outputs path_checks plot_style "
+    "words",
 }
 
 

@@ -86,6 +86,7 @@ def run(asked: Identification) -> tuple[dict[str, Any], Path]:
         gallery=asked.gallery,
         probes=asked.probes,
         distractors=list(asked.distractors),
+        **asked.model.other_than_exact,
     ):
         groups = None if asked.groups is None else read_groups(asked.groups)
         found = {role: named_photos(role, place) for role, place in roles.items()}

@@ -15,6 +15,7 @@ from sphereface_plus.commands.model_options import (
     flip_option,
     input_option,
     model_option,
+    precision_option,
     workers_option,
 )
 
@@ -22,6 +23,8 @@ from ..identify.words import rank_words
 from ..options import out_option, rank_option
 
 if TYPE_CHECKING:
+    from sphereface_plus.commands.model_argument import Precision
+
     from .templates import TemplateKind, Weight
 
 UNSURE = {"resolved": "", "coarse": " (coarse)", "unresolved": " (not resolved by so few)"}
@@ -64,6 +67,7 @@ UNSURE = {"resolved": "", "coarse": " (coarse)", "unresolved": " (not resolved b
 @input_option()
 @workers_option
 @device_option
+@precision_option
 @out_option
 def ijb(
     meta: Path,
@@ -78,6 +82,7 @@ def ijb(
     input_file: Path | None,
     workers: int | None,
     device: str,
+    precision: Precision,
     out: Path,
 ) -> None:
     """Verify and identify templates, as IJB-B and IJB-C do.
@@ -111,7 +116,7 @@ def ijb(
     asked = Asked(
         meta=meta,
         features=features,
-        model=None if model is None else ModelAsked(model, input_file, None, workers, device),
+        model=None if model is None else ModelAsked(model, input_file, None, workers, device, precision),
         images=images,
         templates=templates,
         weight=weight,

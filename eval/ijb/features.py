@@ -14,7 +14,7 @@ from sphereface_plus.data.formats.ijb import Faces, IjbError
 from sphereface_plus.data.formats.keys import photo_key
 from sphereface_plus.model_files import resolve, sha256
 
-from ..model import NOT_PREPARED, ModelAsked, embed_photos
+from ..model import NOT_PREPARED, ModelAsked, embed_photos, stored_record
 from ..photos import first_three
 
 
@@ -68,14 +68,17 @@ def _of_npy(file: Path, faces: Faces) -> np.ndarray:
 
 
 def _record(file: Path, meta: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "name": str(file),
-        "label": file.stem,
-        "kind": "features",
-        "sha256": sha256(resolve(file)),
-        "flip": meta.get("flip") or "as in the features, which do not state it",
-        "provenance": {"from model": meta["fingerprint"]} if "fingerprint" in meta else {},
-    }
+    ours = "fingerprint" in meta
+    return stored_record(
+        str(file),
+        file.stem,
+        "features",
+        sha256=sha256(resolve(file)),
+        flip=meta.get("flip") or "as in the features, which do not state it",
+        precision=meta.get("precision", "fp32" if ours else None),
+        input=meta.get("input"),
+        provenance={"from model": meta["fingerprint"]} if ours else {},
+    )
 
 
 def of_model(model: ModelAsked, faces: Faces, images: Path, flip: Any, out: Path) -> Features:

@@ -100,6 +100,7 @@ def _claimed(asked: Asked, lists: Lists):
         templates=asked.templates,
         weight=asked.weight,
         flip=asked.flip,
+        **(asked.model.other_than_exact if asked.model is not None else {}),
     )
 
 

@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,11 +16,15 @@ from sphereface_plus.commands.model_options import (
     flip_option,
     input_option,
     model_option,
+    precision_option,
     workers_option,
 )
 
 from ..options import out_option
 from .noise import few_matched
+
+if TYPE_CHECKING:
+    from sphereface_plus.commands.model_argument import Precision
 
 LARGE = 0.1
 """Share of the searches; MegaFace's own people have some hundredths at most."""
@@ -55,6 +59,7 @@ LARGE = 0.1
 @input_option()
 @workers_option
 @device_option
+@precision_option
 @click.option("--write-features", type=FILE, help="Folder to write all features to, in the kit's files.")
 @out_option
 def megaface(
@@ -71,6 +76,7 @@ def megaface(
     input_file: Path | None,
     workers: int | None,
     device: str,
+    precision: Precision,
     write_features: Path | None,
     out: Path,
 ) -> None:
@@ -102,7 +108,7 @@ def megaface(
 
     report = run(
         Asked(
-            None if model is None else ModelAsked(model, input_file, None, workers, device),
+            None if model is None else ModelAsked(model, input_file, None, workers, device, precision),
             probes,
             distractors,
             lists,

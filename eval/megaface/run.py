@@ -70,6 +70,7 @@ def _claimed(asked: Asked):
         suffix=asked.suffix,
         sets=asked.sets,
         flip=asked.flip,
+        **(asked.model.other_than_exact if asked.model is not None else {}),
     )
 
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sphereface_plus.commands.model_options import FILE, device_option, input_option
+from sphereface_plus.commands.model_options import FILE, device_option, input_option, precision_option
 
 if TYPE_CHECKING:
+    from sphereface_plus.commands.model_argument import Precision
+
     from .tables import FaceTable, Measure
 
 # torch and what needs it are imported inside the command: --help and a wrong option answer at once.
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--distractor-noise", type=FILE, help="Distractors known to be wrong.")
 @input_option("ONNX files with none beside them")
 @device_option
+@precision_option
 @click.option("--out", required=True, type=FILE, help="Folder of the table, and of each model's reports.")
 def paper(
     table: str,
@@ -41,6 +44,7 @@ def paper(
     distractor_noise: Path | None,
     input_file: Path | None,
     device: str,
+    precision: Precision,
     out: Path,
 ) -> None:
     """Measure a folder of models and write a table of the paper, beside its numbers.
@@ -73,11 +77,14 @@ def paper(
         click.echo(f"note: {models}: does not hold {', '.join(missing)}; their cells stay empty", err=True)
 
     measuring = Measuring(
-        lfw, probes, distractors, lists, probe_noise, distractor_noise, input_file, device, out
+        lfw, probes, distractors, lists, probe_noise, distractor_noise, input_file, device, precision, out
     )
-    with claimed(out, "python -m eval paper", within=(), table=table, models=models):
+    of_precision: dict[str, Any] = {} if precision == "fp32" else {"precision": precision}
+    with claimed(out, "python -m eval paper", within=(), table=table, models=models, **of_precision):
         numbers = tables.cells(description, found, measuring)
         text = tables.markdown(description, numbers, measuring.distractors_searched())
+        if of_precision:
+            text += "Embedded in what is fast on the device; each model's reports say what.\n"
         from sphereface_plus.files import write_text
 
         write_text(out / "table.md", text)
@@ -98,6 +105,7 @@ class Measuring:
     distractor_noise: Path | None
     input_file: Path | None
     device: str
+    precision: Precision
     out: Path
     reports: dict[tuple[Path, str], dict[str, Any]] = field(default_factory=dict)
 
@@ -126,7 +134,12 @@ class Measuring:
         needs_spec = (
             self.input_file is not None and model.suffix == ".onnx" and not Path(f"{model}.yaml").is_file()
         )
-        return ModelAsked(str(model), self.input_file if needs_spec else None, device=self.device)
+        return ModelAsked(
+            str(model),
+            self.input_file if needs_spec else None,
+            device=self.device,
+            precision=self.precision,
+        )
 
     def _verified(self, model: Path) -> dict[str, Any]:
         from ..lfw import pairs_of

@@ -225,5 +225,8 @@ def test_crops_are_embedded_by_a_model(kit):
     assert result.exit_code == 0, result.output
     report = report_of(kit)
     assert (report["title"], report["faces"], report["template_count"]) == ("IJB-B", 13, 13)
-    assert report["model"]["flip"] == "sum"
+    assert (report["model"]["flip"], report["model"]["precision"]) == ("sum", "fp32")
+    assert '<th scope="row">Embedded in</th><td>fp32</td>' in (kit / "out/report.html").read_text()
+    again = ("--model", "pixels", "--images", kit / "crops", "--precision", "auto")
+    assert "this would be another: precision auto is new" in called(kit, *again, features=None).output
     assert [point["tar"] for point in report["verification"]["tar_at_far"]] == [1] * 6

@@ -1,5 +1,6 @@
 """`python -m eval paper`: the paper's face tables are whole, and are filled from a folder of models."""
 
+import json
 import re
 
 import cv2
@@ -10,9 +11,12 @@ from click.testing import CliRunner
 from eval.__main__ import main
 from eval.paper.tables import Cell, FaceTable, cells, load_table, markdown, models_of, share_of
 from sphereface_plus import weights
+from sphereface_plus.commands import model_argument
 from sphereface_plus.config import ConfigError, InputSpec, NetworkConfig
 from sphereface_plus.config.recipes import recipes_folder
+from sphereface_plus.data.formats.embedding_store import open_embeddings
 from sphereface_plus.networks import build_network
+from sphereface_plus.precision import Choice
 from sphereface_plus.reproduce.spec import load_table as load_trained_table
 from sphereface_plus.weights import Origin, WeightsInfo
 
@@ -136,6 +140,25 @@ def test_a_folder_of_models_becomes_a_table_and_its_plot(faces, tmp_path, name):
         assert re.fullmatch(r"[0-9.]+ \(70\.68\)", cells_of_row[3])
     plots = {"table08": [], "figure09": ["rank_by_distractors.png"], "figure10": ["roc.png"]}[name]
     assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == plots
+
+
+def test_the_precision_reaches_every_report_and_is_not_mixed(faces, monkeypatch, tmp_path):
+    monkeypatch.setattr(model_argument, "fastest", lambda device: Choice("bf16", "for the test"))
+    arguments = ["paper", "table08", "--models", faces / "models", "--probes", faces / "probes"]
+    arguments += ["--distractors", faces / "strangers", "--out", tmp_path / "out"]
+    arguments = [*map(str, arguments), "--precision", "auto"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "Embedded in what is fast on the device" in (tmp_path / "out/table.md").read_text()
+    report = tmp_path / "out/sphereface20_m4.safetensors/megaface"
+    assert json.loads((report / "report.json").read_text())["model"]["precision"] == "bf16"
+    assert '<th scope="row">Embedded in</th><td>bf16</td>' in (report / "report.html").read_text()
+    assert open_embeddings(report / "probes/embeddings").meta["precision"] == "bf16"
+    result = CliRunner().invoke(main, arguments[:-2])
+    assert result.exit_code == 1
+    assert "out: holds the result of python -m eval paper, and this would be another: precision auto is" in (
+        result.output
+    )
 
 
 def test_probes_need_distractors(faces, tmp_path):
