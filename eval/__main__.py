@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
 from sphereface_plus.commands.ending import Commands
 
+from . import ranks
 from .embed_command import embed
 from .gan.command import gan
 from .identify.command import identify
@@ -18,18 +20,30 @@ from .paper.command import paper
 from .same_command import same
 from .verify_command import lfw, verify
 
+SHARED = ("lfw", "verify", "identify", "megaface", "ijb", "paper", "embed")
+"""What the processes of a torchrun do together."""
+
 
 @click.group(
     cls=Commands,
-    keeping=("lfw", "verify", "identify", "megaface", "ijb", "gan", "paper", "embed"),
+    keeping=(*SHARED, "gan"),
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110},
 )
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Measure face verification and identification, and generated images: a model in, a report out.
 
     MODEL is a run folder, a checkpoint, a weight file (.safetensors), an ONNX file, embeddings (a store's
     folder or an .npz), or the word pixels (a baseline: the cosine of grey values).
+
+    Under torchrun lfw, verify, identify, megaface, ijb, paper and embed share the embedding, a GPU each, and
+    the search, with the same numbers; the others are for one process.
+
+    \b
+    torchrun --nproc-per-node 8 -m eval megaface --model runs/mine ...
     """
+    if ranks.several() and context.invoked_subcommand not in SHARED:
+        raise click.UsageError(f"{context.invoked_subcommand} is for one process; leave torchrun out")
 
 
 @main.command()
@@ -111,4 +125,4 @@ for command in (lfw, verify, identify, who, megaface, ijb, gan, paper, embed, sa
     main.add_command(command)
 
 if __name__ == "__main__":
-    main(prog_name="python -m eval")
+    ranks.run(partial(main, prog_name="python -m eval"))

@@ -5,6 +5,7 @@ It is here as the library does not know data_prep, which aligns photos.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,8 @@ def embed(
     """Write the embeddings of photos or crops to OUT, an .npz or a folder.
 
     Photos are aligned first, as in `lfw` and `verify`; images of the model's crop size are taken for crops.
-    Every image below the folder IMAGES counts. The same command again goes on where it was stopped.
+    Every image below the folder IMAGES counts. The same command again goes on where it was stopped. Under
+    torchrun each process embeds a share.
 
     \b
     python -m eval embed runs/mine photos/mine mine
@@ -80,12 +82,13 @@ def embed(
         check_model(model, onnx=True)
 
     from sphereface_plus.commands.embed_into import embed_to
-    from sphereface_plus.commands.model_argument import open_model
 
     from .errors import PhotosError
+    from .model import ModelAsked, embed_together, opened
     from .photos import crops_for, find_images
 
-    embedder = open_model(model, input_file, device, precision)
+    asked = ModelAsked(model, input_file, crops, workers, device, precision)
+    embedder = opened(asked)
     photos = find_images(images)
     keys = list(photos.files)
     if not keys:
@@ -96,17 +99,15 @@ def embed(
     )
     file = None if model == "pixels" else Path(model)
     of = {"model": file or model, "images": images, "flip": flip, "input": input_file, "fallback": fallback}
-    said = embed_to(
+    into = partial(
+        embed_to,
         out,
         "python -m eval embed",
-        embedder,
-        list(found.files),
-        list(found.files.values()),
-        flip,
         of={**of, "precision": precision},
         contents=contents(model=file, input=input_file),
         add=add,
     )
+    _, said = embed_together(asked, embedder, found, list(found.files), flip, into)
     click.echo(preparation["words"])
     left_out = len(keys) - len(found.files)
     if left_out:

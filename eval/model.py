@@ -1,14 +1,15 @@
 """From MODEL and images to the embeddings of photos, and to a record of what they are.
 
-Each photo is embedded once, and stored, so that an interrupted run goes on. Two commands go shorter ways:
-`embed` (embed_command.py) stores whatever has a crop in a place of the user's, and `same` (same.py) embeds
-two photos and keeps nothing.
+Each photo is embedded once, and stored, so that an interrupted run goes on; under torchrun each process
+embeds a share. `embed` (embed_command.py) does it in a place of the user's, with whatever has a crop. One or
+two photos that a person asks about, by `who` and `same`, are a batch of their own, which nothing keeps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -22,12 +23,14 @@ from sphereface_plus.model_files import resolve, sha256
 
 from .errors import PhotosError
 from .photos import Images, crops_for, find_images, fingerprint, first_three
+from .ranks import several, together
 
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
     from sphereface_plus.data.formats.packs import CropSource
     from sphereface_plus.data.trained_on import TrainedOn
     from sphereface_plus.embedding import Embedder, Flip
+    from sphereface_plus.processes import Processes
 
 STORE = "embeddings"
 """The folder within a report's that keeps the embeddings."""
@@ -100,16 +103,16 @@ def embed_photos(
         rows, record = stored_embeddings(Path(asked.name), keys, flip, of_bin, protocol)
         found = find_images(images) if isinstance(images, Path) else images
         return Embedded(rows, record, NOT_PREPARED, found.files if found is not None else None)
-    from sphereface_plus.commands.model_argument import model_record, open_model
+    from sphereface_plus.commands.model_argument import model_record
 
     if images is None:
         raise PhotosError(
             "photos or crops are needed unless the model is an .npz of embeddings; name their folder"
         )
-    embedder = open_model(asked.name, asked.input_file, asked.device, asked.precision)
+    embedder = opened(asked)
     crops = asked.crops or out / "crops"
     found, preparation = crops_for(keys, images, embedder.input, crops=crops, workers=asked.workers)
-    rows = computed_embeddings(embedder, found, keys, flip, out / STORE)
+    embedder, rows = computed_embeddings(asked, embedder, found, keys, flip, out / STORE)
     record = model_record(embedder, asked.name, flip)
     return Embedded(
         rows, record, preparation, found.files, embedder.trained_on, embedder.runs_on, found.several
@@ -211,16 +214,74 @@ def _of_others(stored: Embeddings, images: Images) -> bool:
     return False
 
 
-def computed_embeddings(
-    embedder: Embedder, images: Images, keys: Sequence[str], flip: Flip, store: Path
-) -> np.ndarray:
-    """Embeddings (N, D) of the keys' crops; the folder `store` keeps what is done, and is taken up where it
-    fits.
+def opened(asked: ModelAsked) -> Embedder:
+    """The model, on this process's own GPU where it runs on one. Raises what open_model raises."""
+    import torch
 
+    from sphereface_plus.commands.model_argument import open_model
+    from sphereface_plus.processes import take_own_gpu
+
+    if several() and asked.device != "cpu" and torch.cuda.is_available():
+        take_own_gpu()
+    return open_model(asked.name, asked.input_file, asked.device, asked.precision)
+
+
+def computed_embeddings(
+    asked: ModelAsked, embedder: Embedder, images: Images, keys: Sequence[str], flip: Flip, store: Path
+) -> tuple[Embedder, np.ndarray]:
+    """The embedder that embed_together returns, and embeddings (N, D) of the keys' crops; the folder `store`
+    keeps what is done, and is taken up where it fits. Raises what embed_together raises."""
+    from sphereface_plus.commands.embed_into import embed_into
+
+    into = partial(embed_into, store, replace=True)
+    embedder, _ = embed_together(asked, embedder, images, keys, flip, into)
+    return embedder, _rows_of(open_embeddings(store), [store_key(key) for key in keys])
+
+
+def embed_together(
+    asked: ModelAsked,
+    embedder: Embedder,
+    images: Images,
+    keys: Sequence[str],
+    flip: Flip,
+    into: Callable[..., Any],
+) -> tuple[Embedder, Any]:
+    """Embeds the crops of the keys with all processes of the command (ranks.py).
+
+    embedder: of `asked`, which the others open themselves. into: embed_into or embed_to, with the arguments
+    that come before and behind those of the photos.
+    Returns the embedder in the precision that all processes are fast in, and what `into` returns.
     Raises EmbeddingsError where the model gives numbers that are not finite, CropsError and SpecError for
     crops that do not serve.
     """
-    from sphereface_plus.commands.embed_into import embed_into
+    crops = [images.files[key] for key in keys]
+    return together(_embed, asked, list(keys), crops, flip, into, embedder=embedder)
 
-    embed_into(store, embedder, keys, [images.files[key] for key in keys], flip, replace=True)
-    return _rows_of(open_embeddings(store), [store_key(key) for key in keys])
+
+def _embed(
+    asked: ModelAsked,
+    keys: Sequence[str],
+    crops: Sequence[CropSource],
+    flip: Flip,
+    into: Callable[..., Any],
+    *,
+    embedder: Embedder | None = None,
+    processes: Processes | None = None,
+) -> tuple[Embedder, Any]:
+    """The share of this process."""
+    embedder = embedder or opened(asked)
+    if processes is not None:
+        embedder = _of_all(embedder, processes)
+    return embedder, into(embedder, keys, crops, flip, processes=processes)
+
+
+def _of_all(embedder: Embedder, processes: Processes) -> Embedder:
+    """The same model in one precision. Raises PhotosError where it is another one in process 0."""
+    from sphereface_plus.precision import that_all_have
+
+    if processes.mains(embedder.fingerprint) != embedder.fingerprint:
+        raise PhotosError(
+            f"{embedder.name}: is another model for process {processes.rank} than for process 0; the "
+            "machines of a torchrun need one folder that all of them see"
+        )
+    return replace(embedder, precision=that_all_have(embedder.precision, processes))

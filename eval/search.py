@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from .errors import SearchError
+from .ranks import together
 
 if TYPE_CHECKING:
     from sphereface_plus.processes import Processes
@@ -128,13 +129,11 @@ def scan(
     """Shows every pair of a probe (P, D) and a row of the gallery (N, D) to the tallies.
 
     probe_people (P,), gallery_people (N,): numbers of people, where given; pairs of one person are left out.
-    processes: each takes every so many-th chunk of the gallery; all end with the numbers of the whole.
+    processes: each takes every so many-th chunk of the gallery; all end with the numbers of the whole. Where
+    they are not given, those of the command (ranks.py) are asked, if it has any.
     progress: called with rows done and all rows. Threads are torch's number of threads.
     Raises SearchError, where an embedding is not finite or has no direction, or dimensions differ.
     """
-    import torch
-    from threadpoolctl import threadpool_limits
-
     num_rows = gallery.shape[0]
     if len(gallery.shape) != 2 or probes.ndim != 2 or probes.shape[1] != gallery.shape[1]:
         raise SearchError(
@@ -143,7 +142,28 @@ def scan(
         )
     if not len(probes) or not num_rows:
         raise SearchError(f"there is nothing to search: {len(probes):,} probes in a gallery of {num_rows:,}")
-    units, threads = unit_rows(probes, "probe"), torch.get_num_threads()
+    arguments = unit_rows(probes, "probe"), gallery, tallies, probe_people, gallery_people
+    if processes is None:
+        together(_scan, *arguments, progress=progress)
+    else:
+        _scan(*arguments, processes=processes, progress=progress)
+
+
+def _scan(
+    units: np.ndarray,
+    gallery: Rows,
+    tallies: Sequence[Tally],
+    probe_people: np.ndarray | None,
+    gallery_people: np.ndarray | None,
+    *,
+    processes: Processes | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """The share of this process. units (P, D): unit rows."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    num_rows, threads = gallery.shape[0], torch.get_num_threads()
     of_probes = None if probe_people is None or gallery_people is None else _Grouped(probe_people)
     for tally in tallies:
         tally.start(len(units))

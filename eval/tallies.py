@@ -180,11 +180,11 @@ class Impostors:
         self.most = most
         self.floor = -np.inf
         """Below it no score is among the highest."""
-        self.lock = Lock()
         self.kept: list[np.ndarray] = []
         self.on_grid: dict[int, np.ndarray] = {}
 
-    def start(self, num_probes: int) -> None: ...
+    def start(self, num_probes: int) -> None:
+        self.lock = Lock()  # not before: a tally that has not begun can be sent to other processes
 
     def take(self, tile: Tile) -> None:
         self._count(tile)
@@ -259,6 +259,7 @@ def _everybodys(own: np.ndarray, processes: Processes) -> np.ndarray:
     """(n, ...) of each process: (world_size * n, ...)."""
     import torch
 
-    from sphereface_plus.processes import gathered
+    from sphereface_plus.processes import gathered, reaching_others
 
-    return gathered(torch.from_numpy(own).to(processes.device)).cpu().numpy()
+    with reaching_others():
+        return gathered(torch.from_numpy(own).to(processes.device)).cpu().numpy()

@@ -113,8 +113,13 @@ def _session(path: Path, device: str) -> onnxruntime.InferenceSession:
     providers = [name for name in onnxruntime.get_available_providers() if name in wanted]
     if device == "cuda" and len(providers) < 2:
         raise OnnxError(f"{path}: the installed onnxruntime has no CUDA; take device cpu, or onnxruntime-gpu")
+    # Each of torchrun's processes has a GPU of its own, which onnxruntime has to be told.
+    gpu = {"device_id": torch.cuda.current_device()} if torch.cuda.is_available() else {}
+    places = [gpu if name == "CUDAExecutionProvider" else {} for name in providers]
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=providers, provider_options=places
+        )
     except Exception as error:  # onnxruntime's exceptions have no other base in common
         if memory_is_short(error):
             raise

@@ -4,19 +4,46 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from sphereface_plus.errors import UserError
+from sphereface_plus.errors import UserError, memory_is_short
 from sphereface_plus.words import counted
 
 
 class DeviceError(UserError):
     """A device that is not there."""
+
+
+class OthersEndedError(UserError):
+    """Other processes that do not answer any more."""
+
+
+SECONDS_TO_BE_ENDED = 5.0
+"""In which torchrun ends the processes that are left, without a word of theirs, where one has failed."""
+
+
+@contextmanager
+def reaching_others() -> Iterator[None]:
+    """Raises OthersEndedError where the processes cannot do together what is done inside."""
+    try:
+        yield
+    except RuntimeError as error:  # of gloo or NCCL: a connection that is closed
+        if memory_is_short(error):
+            raise
+        time.sleep(SECONDS_TO_BE_ENDED)
+        reason = str(error).partition("\n")[0][:200]
+        raise OthersEndedError(
+            f"another process of this torchrun does not answer any more ({reason}); what it said last tells "
+            "why, or the system has ended it, as it does where memory is short"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -54,7 +81,8 @@ class Processes:
         if self.world_size == 1:
             return value
         total = value.detach().clone()
-        dist.all_reduce(total)
+        with reaching_others():
+            dist.all_reduce(total)
         return total
 
     def average(self, value: Tensor) -> None:
@@ -73,8 +101,18 @@ class Processes:
         if self.world_size == 1:
             return flag
         flags = torch.tensor([float(flag)], device=self.device)
-        dist.all_reduce(flags, op=dist.ReduceOp.MAX)
-        return bool(flags.item())
+        with reaching_others():
+            dist.all_reduce(flags, op=dist.ReduceOp.MAX)
+            return bool(flags.item())
+
+    def mains(self, value: Any) -> Any:
+        """What the main process gives, which pickle has to know; of the others nothing is taken."""
+        if self.world_size == 1:
+            return value
+        held = [value]
+        with reaching_others():
+            dist.broadcast_object_list(held, src=0, device=self.device)
+        return held[0]
 
     def wait_for_all(self) -> None:
         self.any(False)
@@ -107,19 +145,26 @@ def start(device: str) -> Processes:
     """Joins the processes that torchrun started, if it did, and picks the device: `auto`, `cpu` or `cuda`."""
     cuda = takes_cuda(device)
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
-    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
-    if cuda and local_rank >= torch.cuda.device_count():
-        raise DeviceError(
-            f"process {local_rank} has no GPU of its own, there are {torch.cuda.device_count()}; "
-            f"start torchrun with --nproc-per-node {torch.cuda.device_count()}"
-        )
-    place = torch.device("cuda", local_rank) if cuda else torch.device("cpu")
+    place = take_own_gpu() if cuda else torch.device("cpu")
     if cuda:
-        torch.cuda.set_device(place)
         torch.backends.cudnn.deterministic = True  # a resumed run repeats the uninterrupted one
     if world_size > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if cuda else "gloo")
     return Processes(dist.get_rank() if world_size > 1 else 0, world_size, place)
+
+
+def take_own_gpu() -> torch.device:
+    """The GPU of this process among those of its machine, which `cuda` means from now on. Raises DeviceError
+    where there are fewer than processes."""
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    if local_rank >= torch.cuda.device_count():
+        raise DeviceError(
+            f"process {local_rank} has no GPU of its own, there are {torch.cuda.device_count()}; "
+            f"start torchrun with --nproc-per-node {torch.cuda.device_count()}"
+        )
+    place = torch.device("cuda", local_rank)
+    torch.cuda.set_device(place)
+    return place
 
 
 def leave(code: int) -> NoReturn:

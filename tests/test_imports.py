@@ -90,7 +90,8 @@ ARROWS = {
     "eval.intervals": "data.streams eval.people",
     "eval.point_intervals": "eval.intervals eval.people eval.statistics",
     "eval.options": "commands.model_options",
-    "eval.search": "eval.errors processes",
+    "eval.ranks": "commands.ending processes",
+    "eval.search": "eval.errors eval.ranks processes",
     "eval.tallies": "eval.search processes",
     "eval.enrolled": "eval.errors eval.search eval.tallies processes",
     "eval.search_statistics": "eval.intervals eval.statistics eval.tallies",
@@ -98,12 +99,12 @@ ARROWS = {
     "data.crops data.formats data.listed_crops data.trained_on data_prep.align data_prep.cropping "
     "data_prep.dropped data_prep.errors data_prep.folders data_prep.images data_prep.layouts "
     "data_prep.settings data_prep.turning embedding environment errors eval.intervals eval.options "
-    "eval.people eval.point_intervals eval.statistics files kfold model_files outputs pages path_checks "
-    "plot_style words",
+    "eval.people eval.point_intervals eval.ranks eval.statistics files kfold model_files outputs pages "
+    "path_checks plot_style precision processes words",
     "eval.__main__": "commands.ending eval.compare eval.embed_command eval.gan.command eval.identify.command "
     "eval.identify.compare eval.identify.report_fields eval.identify.who_command eval.ijb.command "
-    "eval.megaface.command eval.paper.command eval.report eval.same_command eval.seeds eval.verify_command "
-    "outputs path_checks",
+    "eval.megaface.command eval.paper.command eval.ranks eval.report eval.same_command eval.seeds "
+    "eval.verify_command outputs path_checks",
     "eval.identify": "commands.model_argument commands.model_options commands.progress data.crops "
     "data.face_folders data.formats data.listed_crops data.streams data.trained_on data_prep.layouts "
     "data_prep.settings embedding environment eval.compare eval.enrolled eval.errors eval.groups "

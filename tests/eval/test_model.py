@@ -48,16 +48,20 @@ def counting():
     return make
 
 
+def computed(*arguments) -> np.ndarray:
+    return model.computed_embeddings(model.ModelAsked("model"), *arguments)[1]
+
+
 def test_embeddings_come_in_the_order_asked_for_and_are_stored(crops, counting, tmp_path):
     embedder, seen = counting()
     keys = ["007", "003", "150"]
-    result = model.computed_embeddings(embedder, crops, keys, "none", tmp_path / "e")
+    result = computed(embedder, crops, keys, "none", tmp_path / "e")
     assert sum(seen) == 3
     stored = open_embeddings(tmp_path / "e")
     assert stored.keys == keys
     np.testing.assert_array_equal(stored.rows, result)
     assert (stored.meta["flip"], stored.meta["fingerprint"]) == ("none", "model")
-    reverse = model.computed_embeddings(embedder, crops, keys[::-1], "none", tmp_path / "e")
+    reverse = computed(embedder, crops, keys[::-1], "none", tmp_path / "e")
     assert sum(seen) == 3
     np.testing.assert_array_equal(reverse, result[::-1])
 
@@ -66,12 +70,12 @@ def test_an_interrupted_run_goes_on_where_it_stopped(crops, counting, tmp_path):
     keys, store = list(crops.files), tmp_path / "e"
     stopped, seen = counting(limit=BLOCK)
     with pytest.raises(KeyboardInterrupt):
-        model.computed_embeddings(stopped, crops, keys, "none", store)
+        computed(stopped, crops, keys, "none", store)
     assert sum(seen) == BLOCK
     again, seen = counting()
-    result = model.computed_embeddings(again, crops, keys, "none", store)
+    result = computed(again, crops, keys, "none", store)
     assert sum(seen) == 40
-    whole = model.computed_embeddings(counting()[0], crops, keys, "none", tmp_path / "whole")
+    whole = computed(counting()[0], crops, keys, "none", tmp_path / "whole")
     np.testing.assert_array_equal(result, whole)
 
 
@@ -81,7 +85,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(crops, counting, tmp_path):
 )
 def test_stored_embeddings_of_anything_else_are_made_again(change, expected, crops, counting, tmp_path):
     keys, store = list(crops.files), tmp_path / "e"
-    model.computed_embeddings(counting()[0], crops, keys, "none", store)
+    computed(counting()[0], crops, keys, "none", store)
     if change == "crop":
         cv2.imwrite(str(crops.files["000"]), np.zeros((8, 6, 3), np.uint8))
     if change == "damage":
@@ -89,7 +93,7 @@ def test_stored_embeddings_of_anything_else_are_made_again(change, expected, cro
     if change == "keys":
         keys = keys[:7]
     embedder, seen = counting(fingerprint="other" if change == "model" else "model")
-    model.computed_embeddings(embedder, crops, keys, "sum" if change == "flip" else "none", store)
+    computed(embedder, crops, keys, "sum" if change == "flip" else "none", store)
     assert sum(seen) == expected
 
 
@@ -101,7 +105,7 @@ def test_an_embedding_that_is_not_finite_names_the_model_and_its_crop(crops, tmp
 
     broken = Embedder("onnx", SPEC, "model", network, torch.device("cpu"), "some.onnx")
     with pytest.raises(EmbeddingsError, match=r"^some\.onnx: its embedding of \S*/002\.png is not finite"):
-        model.computed_embeddings(broken, crops, list(crops.files), "none", tmp_path / "e")
+        computed(broken, crops, list(crops.files), "none", tmp_path / "e")
 
 
 def test_a_file_of_embeddings_says_which_model_it_came_from(tmp_path):
