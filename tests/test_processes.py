@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sphereface_plus.processes import DeviceError, start
+from sphereface_plus import processes as shared
+from sphereface_plus.processes import DeviceError, OthersEndedError, reaching_others, start
 
 
 def test_alone_nothing_is_exchanged():
@@ -13,6 +14,7 @@ def test_alone_nothing_is_exchanged():
     value = torch.ones(3)
     assert processes.is_main
     assert processes.mean(value) is value
+    assert processes.mains(value) is value
     assert processes.any(True)
     assert not processes.any(False)
 
@@ -21,3 +23,12 @@ def test_alone_nothing_is_exchanged():
 def test_cuda_without_a_device_is_refused():
     with pytest.raises(DeviceError, match=r"torch finds no CUDA device here; set train\.device=auto"):
         start("cuda")
+
+
+def test_processes_that_do_not_answer_are_told_in_a_sentence_and_short_memory_is_not_one(monkeypatch):
+    monkeypatch.setattr(shared, "SECONDS_TO_BE_ENDED", 0.0)
+    message = r"another process of this torchrun does not answer any more \(Connection closed by peer\); what"
+    with pytest.raises(OthersEndedError, match=message), reaching_others():
+        raise RuntimeError("Connection closed by peer\nand more")
+    with pytest.raises(RuntimeError, match=r"^out of memory$"), reaching_others():
+        raise RuntimeError("out of memory")

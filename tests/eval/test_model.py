@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from eval import model
+from eval.errors import PhotosError
 from eval.photos import Images
 from sphereface_plus.config import InputSpec
 from sphereface_plus.data.formats.embedding_store import BLOCK, ROWS, open_embeddings
 from sphereface_plus.data.formats.embeddings import EmbeddingsError, write_embeddings
 from sphereface_plus.embedding import Embedder
+from sphereface_plus.processes import Processes
 
 SPEC = InputSpec(height=8, width=6)
 
@@ -64,6 +66,16 @@ def test_embeddings_come_in_the_order_asked_for_and_are_stored(crops, counting, 
     reverse = computed(embedder, crops, keys[::-1], "none", tmp_path / "e")
     assert sum(seen) == 3
     np.testing.assert_array_equal(reverse, result[::-1])
+
+
+def test_a_process_that_finds_another_model_refuses_to_help(counting):
+    class Other(Processes):
+        def mains(self, value):
+            return "another"
+
+    message = "the model: is another model for process 1 than for process 0"
+    with pytest.raises(PhotosError, match=message):
+        model._of_all(counting()[0], Other(1, 2, torch.device("cpu")))
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(crops, counting, tmp_path):
