@@ -47,9 +47,15 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-bench: setup
+# faiss-cpu is what the search is compared with: in a folder of its own, as nothing else here uses it.
+.venv/faiss/installed: .venv/installed tests/benchmarks/requirements-faiss.txt
+	rm -rf .venv/faiss
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target .venv/faiss -r tests/benchmarks/requirements-faiss.txt
+	@touch $@
+
+bench: setup .venv/faiss/installed
 	@$(BIN)/python -c 'from sphereface_plus.environment import record; print(record(gpu=True))'
-	@for script in tests/benchmarks/bench_*.py; do echo; echo "== $$script"; PYTHONPATH=. $(BIN)/python $$script || exit 1; done
+	@for script in tests/benchmarks/bench_*.py; do echo; echo "== $$script"; PYTHONPATH=.:.venv/faiss $(BIN)/python $$script || exit 1; done
 
 clean:
 	rm -rf runs/quickstart .pytest_cache .ruff_cache .hypothesis

@@ -129,7 +129,7 @@ def measure(rows: int, dimensions: int, file: Path) -> None:
     for name, make in tallies(probes, people, rows).items():
         ways[name] = lambda make=make: scan(probes, gallery, make())
     if importlib.util.find_spec("faiss") is None:
-        print("faiss-cpu is not installed here: no comparison with it")
+        print("faiss-cpu is not there, so nothing is compared with it; `make bench` installs it")
     else:
         import faiss  # pyright: ignore[reportMissingImports]
 
