@@ -1,6 +1,7 @@
 import pytest
 
 from sphereface_plus import config
+from sphereface_plus.config.recipes import recipes_folder
 
 RECIPE = """
 name: tiny
@@ -42,6 +43,14 @@ def test_overrides_are_applied_in_order(recipe):
 def test_changing_the_kind_drops_the_old_kinds_settings(recipe):
     loaded = config.load(recipe, ["loss.kind=am_softmax", "loss.scale=20"])
     assert loaded.loss == config.AMSoftmaxConfig(kind="am_softmax", scale=20.0)
+
+
+def test_a_kind_that_shares_the_groups_settings_keeps_them():
+    """Of a generator's loss, in whichever order they are typed."""
+    changes = ["loss.gradient_penalty={}", "loss.kind=wasserstein"]
+    for overrides in (changes, changes[::-1]):
+        loss = config.load(recipes_folder() / "gan" / "sngan_b.yaml", overrides).loss
+        assert (loss.kind, loss.gradient_penalty.weight) == ("wasserstein", 10)
 
 
 def test_repeating_the_kind_keeps_its_settings(recipe):

@@ -92,7 +92,8 @@ def task_of(path: str | Path) -> str:
 def load(path: str | Path, overrides: Sequence[str] = (), typed: Collection[str] | None = None) -> RunConfig:
     """The validated config of a recipe.
 
-    overrides: strings `a.b=value`, applied in order. Changing a `kind` drops the old kind's settings.
+    overrides: strings `a.b=value`, applied in order. Changing a `kind` drops the old kind's settings
+    where each has its own.
     typed: those of them that a person has given by --set, all if not said.
     Raises ConfigError, with one line a mistake, for a file that cannot be read and for every unknown key,
     wrong type and contradiction. A line begins with the overrides that the mistake comes from, or the file.
@@ -109,7 +110,7 @@ def load(path: str | Path, overrides: Sequence[str] = (), typed: Collection[str]
         changed = copy.deepcopy(tree)
         for override in overrides:
             if override in some or override not in typed:
-                apply(changed, override)
+                apply(changed, override, TASKS[task])
         if changed.get("task", "face") != task:
             raise ConfigError(
                 f"{path}: is a recipe of task {task}, --set cannot make it another; take one of configs/"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args
 
@@ -74,8 +74,11 @@ def read(path: Path) -> Any:
         raise ConfigError(f"{path}{where}: is not YAML ({problem})") from None
 
 
-def apply(tree: dict[str, Any], override: str) -> None:
-    """Changes one value of a recipe's tree by `a.b=value`. Raises ConfigError."""
+def apply(tree: dict[str, Any], override: str, model: type[Strict]) -> None:
+    """Changes one value of a recipe's tree by `a.b=value`. Raises ConfigError.
+
+    model: of the recipe. Where each `kind` of a group has settings of its own, another kind drops them all.
+    """
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"--set {override}: expected key=value, for example train.steps=1000")
@@ -90,7 +93,7 @@ def apply(tree: dict[str, Any], override: str) -> None:
         value = parse_value(text)
     except (yaml.YAMLError, ValueError, RecursionError):
         raise ConfigError(f"--set {override}: {text!r} is not a value") from None
-    if leaf == "kind" and node.get("kind") != value:
+    if leaf == "kind" and node.get("kind") != value and _is_union(model, parents):
         node.clear()
     node[leaf] = value
 
@@ -184,6 +187,16 @@ def _groups(model: type[Strict]) -> Iterator[type[Strict]]:
         for part in (field.annotation, *get_args(field.annotation)):
             if isinstance(part, type) and issubclass(part, Strict):
                 yield from _groups(part)
+
+
+def _is_union(model: type[Strict], names: Sequence[str]) -> bool:
+    """Whether there are several kinds of the group of this name, each with settings of its own."""
+    groups = [model]
+    for name in names:
+        fields = [group.model_fields[name].annotation for group in groups if name in group.model_fields]
+        parts = [part for field in fields for part in (field, *get_args(field))]
+        groups = [part for part in parts if isinstance(part, type) and issubclass(part, Strict)]
+    return len(groups) > 1
 
 
 def _names(model: type[Strict], prefix: str = "") -> Iterator[str]:

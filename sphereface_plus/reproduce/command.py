@@ -45,6 +45,14 @@ SETS = ("cifar10", "cifar100", "mnist", "imagenet")
 @click.option(
     "--at-once", type=click.IntRange(min=1), default=1, show_default=True, help="Runs that train at a time."
 )
+@click.option(
+    "--extractor",
+    "extractors",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A feature space that generated images are measured in, as of `python -m eval gan`; repeatable.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: runs/TABLE_BUDGET]")
 def reproduce(
     table: str,
@@ -53,6 +61,7 @@ def reproduce(
     seeds: int | None,
     overrides: tuple[str, ...],
     at_once: int,
+    extractors: tuple[Path, ...],
     out: Path | None,
 ) -> None:
     """Run a table or figure of the paper, table01 or figure03, and write it beside the paper's numbers.
@@ -76,9 +85,11 @@ def reproduce(
     table06     ResNet-18 and 34                                          imagenet
     table07     imbalanced classes                                        cifar10
     table13     SphereNet                                                 cifar10, cifar100
+    table14     generated images: normalisations, MHE, MHE + SN           cifar10
     table16     imbalanced classes                                        cifar100
     figure03    the weight of MHE                                         cifar100
     figure04    2-D features of imbalanced digits (Figure 8 too)          mnist
+    figure07    generated images, with and without MHE and SN             cifar10
     """
     from sphereface_plus.config import ConfigError
     from sphereface_plus.outputs import claimed
@@ -104,14 +115,19 @@ def reproduce(
     recipe = (file.parent / description.recipe).resolve()
     jobs = spec.jobs_of(description, chosen, seeds)
     config_of = {job: spec.config_of(job, recipe, data, overrides) for job in jobs}
+    some = config_of[jobs[0]]
+    spec.refuse_other_tasks(description, some, file)
     for name in sorted({made.data.name for made in config_of.values()}):
         check_source(data[name], f"file or folder of {name}'s images")
+    for place in extractors:
+        check_source(place, "classifier or file of weights")
 
     from rich.console import Console
     from rich.live import Live
 
-    from sphereface_plus.reproduce import figures, results, runs  # these draw in torch
+    from sphereface_plus.reproduce import figures, generated, results, runs  # these draw in torch
 
+    generated.check_measuring(description, extractors, file)
     config_of = runs.settled(config_of)
     contents = runs.check_data(list(config_of.values()))
     folders = {
@@ -143,13 +159,27 @@ def reproduce(
                 click.echo(line, err=True)
 
         runs.run_all(configs, contents, at_once=at_once, progress=show)
-        cells = results.cells_of(description, chosen, seeds, folders)
-        text = results.write_results(cells, description, chosen, results.provenance(configs), overrides, out)
+        cells, words = [], {}
+        if description.measures:
+            measured = out / "measured"
+            say(f"measuring; its lines are in {measured}/*.txt")
+            how = generated.Measuring(
+                data[some.data.name], extractors, chosen.samples, some.train.device, measured
+            )
+            cells = generated.scores_of(description, chosen, seeds, folders, how)
+            words = {"called": generated.SCORE, "says": generated.says(some, how)}
+        elif description.plot != "samples":  # a figure of images has no numbers
+            cells = results.cells_of(description, chosen, seeds, folders)
+        tables = []
+        if cells:
+            footer = results.provenance(configs)
+            text = results.write_results(cells, description, chosen, footer, overrides, out, **words)
+            click.echo(text)
+            tables = [out / "table.md", out / "table.csv"]
         if description.plot != "none" or description.energies:
             say(f"drawing into {out}")
         pictures = figures.draw(description, chosen, seeds, folders, cells, out)
-    click.echo(text)
-    click.echo("\n".join(f"wrote {path}" for path in (out / "table.md", out / "table.csv", *pictures)))
+    click.echo("\n".join(f"wrote {path}" for path in (*tables, *pictures)))
     failed = {folder: words for folder in configs if (words := runs.failure_of(folder)) is not None}
     for diverged, what, remedy in (
         (False, "are unfinished", "the same command goes on with them"),

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from sphereface_plus import checkpoint
-from sphereface_plus.config import ImageConfig, from_dict
+from sphereface_plus.config import GanConfig, ImageConfig, from_dict
 from sphereface_plus.data.image_sets import open_images
 from sphereface_plus.data.images import DeviceImages, batches_in_order, normalise
 from sphereface_plus.files import write_csv, write_figure, write_text
@@ -22,7 +23,11 @@ from sphereface_plus.plot_style import new_figure
 from sphereface_plus.reproduce.results import Cell
 from sphereface_plus.reproduce.runs import failure_of
 from sphereface_plus.reproduce.spec import Budget, Job, Table
+from sphereface_plus.training.gan import SAMPLES
+from sphereface_plus.training.gan_learner import HALF_RANGE
+from sphereface_plus.training.gan_result import result_of
 from sphereface_plus.training.logs import read_log
+from sphereface_plus.training.samples import grid_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,6 +51,8 @@ def draw(
     first = {job.row: folders[job] for job in folders if job.seed == 0 and job not in failed}
     if table.plot == "features" and first:
         pictures += [_features(table, first, split, out) for split in ("train", "test")]
+    if table.plot == "samples" and first:
+        pictures.append(_samples(table, first, out))
     rows = tuple(row for row in budget.rows or table.rows if row not in {job.row for job in failed})
     if table.energies and rows:
         budget = budget.model_copy(update={"rows": rows})  # methods all of whose runs finished
@@ -64,7 +71,7 @@ def _sweep(table: Table, cells: Sequence[Cell], out: Path) -> Path:
     if baseline.known:
         mean = statistics.mean(baseline.known)
         axes.axhline(mean, color=COLORS[0], linestyle="--", label=f"{baseline.row}: {mean:.2f} %")
-    rows: list[list[Any]] = [[baseline.row, "", seed, error] for seed, error in enumerate(baseline.errors)]
+    rows: list[list[Any]] = [[baseline.row, "", seed, error] for seed, error in enumerate(baseline.numbers)]
     series: dict[str, list[tuple[float, Cell]]] = {}
     for cell in others:
         match = NUMBER.fullmatch(cell.row)
@@ -83,7 +90,7 @@ def _sweep(table: Table, cells: Sequence[Cell], out: Path) -> Path:
             capsize=3,
             label=name,
         )
-        rows += [[name, weight, seed, e] for weight, cell in points for seed, e in enumerate(cell.errors)]
+        rows += [[name, weight, seed, e] for weight, cell in points for seed, e in enumerate(cell.numbers)]
     axes.set_xscale("log")
     axes.set_xlabel("weight of the energy")
     axes.set_ylabel("test error %")
@@ -174,6 +181,32 @@ def _features(table: Table, folders: dict[str, Path], split: str, out: Path) -> 
     )
     header = ["method", "class", "images", "mean_x", "mean_y", "sd_x", "sd_y", "neuron_x", "neuron_y"]
     return _write(figure, name, header, rows, table, caption, out)
+
+
+def _samples(table: Table, folders: dict[str, Path], out: Path) -> Path:
+    """Figure 7: images of each generator, which its run has written with its last checkpoint, beside real
+    ones."""
+    config = from_dict(checkpoint.load(next(iter(folders.values())))["config"])
+    assert isinstance(config, GanConfig)
+    real = open_images(config.data.name, config.data.path, "train").images  # (N, H, W, C)
+    chosen = real[
+        torch.linspace(0, len(real) - 1, min(len(real), SAMPLES)).long()
+    ]  # a folder's classes in turn
+    grids = {"Dataset": grid_of(normalise(chosen, HALF_RANGE, HALF_RANGE), columns=8)}
+    for row, folder in folders.items():
+        grids[row] = np.asarray(Image.open(result_of(folder).samples))
+    figure = new_figure(3.4 * len(grids), 3.7)
+    for (name, grid), axes in zip(
+        grids.items(), figure.subplots(1, len(grids), squeeze=False)[0], strict=True
+    ):
+        axes.imshow(grid, interpolation="nearest")
+        axes.set_title(name, fontsize=10)
+        axes.set_axis_off()
+    steps = f"{config.train.steps:,} steps"
+    caption = f"Real images, and images of each generator of seed 0 after {steps}, none chosen."
+    write_figure(out / "samples.png", figure)
+    write_text(out / "samples.md", f"# {table.title}\n\n{caption}\n\n![](samples.png)\n")
+    return out / "samples.png"
 
 
 @torch.inference_mode()

@@ -1,6 +1,6 @@
-"""A table of test errors over seeds beside the paper's, as CSV and Markdown.
+"""A table of numbers over seeds beside the paper's, as CSV and Markdown.
 
-The error is the last step's: nothing is chosen by it. The paper's are of single runs, and some are the best
+The number is the last step's: nothing is chosen by it. The paper's are of single runs, and some are the best
 checkpoint's on the test set.
 """
 
@@ -9,16 +9,16 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from sphereface_plus.config import ConfigError, ImageConfig
+from sphereface_plus.config import ConfigError
 from sphereface_plus.files import write_csv, write_text
 from sphereface_plus.reproduce import ACCURACY
 from sphereface_plus.reproduce.runs import failure_of, has_diverged, record_of
-from sphereface_plus.reproduce.spec import Budget, Job, Table
+from sphereface_plus.reproduce.spec import Budget, Column, Job, Table, TableConfig
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.words import counted
 
@@ -35,20 +35,27 @@ UNFINISHED = "unfinished"
 
 @dataclass(frozen=True)
 class Cell:
-    """The errors of one method under one setting, in %, by seed; None for a run that failed."""
+    """The numbers of one method under one setting, by seed; None for a run that failed."""
 
     row: str
     column: str
-    errors: tuple[float | None, ...]
-    differences: tuple[float | None, ...]
+    numbers: tuple[float | None, ...]
+    """Test errors are in %."""
+    differences: tuple[float | None, ...] = ()
     """From the baseline's of the same seed, None where one of the two failed; empty for the baseline."""
-    paper: float | Literal["N/C"] | None
+    paper: float | Literal["N/C"] | None = None
     failed: tuple[tuple[str, Path], ...] = ()
     """Of each run that failed, N/C or unfinished, and its folder."""
+    best: tuple[float | None, ...] = ()
+    """Of all evaluations of a run, by seed; empty where only the last step's is known."""
 
     @property
     def known(self) -> list[float]:
-        return [error for error in self.errors if error is not None]
+        return [number for number in self.numbers if number is not None]
+
+
+TEST_ERROR = "test error %", "test_error_percent"
+"""What the numbers are called in table.md and in table.csv."""
 
 
 def error_of(folder: Path, of_class: int | None) -> float:
@@ -64,34 +71,53 @@ def error_of(folder: Path, of_class: int | None) -> float:
 
 
 def cells_of(table: Table, budget: Budget, seeds: int, folders: dict[Job, Path]) -> list[Cell]:
-    """All cells, row by row; the first row is the baseline."""
-    rows, cells = list(budget.rows or table.rows), []
-    baseline: dict[str, tuple[float | None, ...]] = {}
-    for row in rows:
+    """All cells of image classifications, row by row; the first row is the baseline."""
+    cells = []
+    for row, name, column, runs in runs_of(table, budget, seeds, folders):
+        errors = (None if failure_of(run) is not None else error_of(run, column.of_class) for run in runs)
+        cells.append(Cell(row, name, tuple(errors), paper=paper_of(table, row, name), failed=failed_of(runs)))
+    return compared(cells, table)
+
+
+def runs_of(
+    table: Table, budget: Budget, seeds: int, folders: dict[Job, Path]
+) -> Iterator[tuple[str, str, Column, list[Path]]]:
+    """Row, column with its name, and the folders of its runs, seed by seed."""
+    for row in budget.rows or table.rows:
         for name in budget.columns or table.columns:
             column = table.columns[name]
             settings = (*column.set, *table.rows[row], *budget.set)
-            runs = [folders[Job(row, seed, settings)] for seed in range(seeds)]
-            failed = tuple(
-                (NO_NUMBER if has_diverged(folder) else UNFINISHED, folder)
-                for folder in runs
-                if failure_of(folder) is not None
-            )
-            broken = [folder for _, folder in failed]
-            errors = tuple(None if run in broken else error_of(run, column.of_class) for run in runs)
-            baseline.setdefault(name, errors)
-            differences = (
-                ()
-                if row == rows[0]
-                else tuple(
-                    None if mine is None or other is None else mine - other
-                    for mine, other in zip(errors, baseline[name], strict=True)
-                )
-            )
-            numbers = table.paper.get(row, {})
-            paper = NO_NUMBER if name in numbers and numbers[name] is None else numbers.get(name)
-            cells.append(Cell(row, name, errors, differences, paper, failed))
-    return cells
+            yield row, name, column, [folders[Job(row, seed, settings)] for seed in range(seeds)]
+
+
+def failed_of(runs: Sequence[Path]) -> tuple[tuple[str, Path], ...]:
+    """What became of those that failed, in a word, and their folders."""
+    return tuple(
+        (NO_NUMBER if has_diverged(folder) else UNFINISHED, folder)
+        for folder in runs
+        if failure_of(folder) is not None
+    )
+
+
+def paper_of(table: Table, row: str, column: str) -> float | Literal["N/C"] | None:
+    numbers = table.paper.get(row, {})
+    return NO_NUMBER if column in numbers and numbers[column] is None else numbers.get(column)
+
+
+def compared(cells: Sequence[Cell], table: Table) -> list[Cell]:
+    """With their differences from the first row's, or from those that the table compares them with."""
+    numbers = {(cell.row, cell.column): cell.numbers for cell in cells}
+
+    def differences(cell: Cell) -> tuple[float | None, ...]:
+        if cell.row == cells[0].row:
+            return ()
+        others = numbers[table.against.get(cell.row, cells[0].row), cell.column]
+        return tuple(
+            None if mine is None or other is None else mine - other
+            for mine, other in zip(cell.numbers, others, strict=True)
+        )
+
+    return [replace(cell, differences=differences(cell)) for cell in cells]
 
 
 def mean_and_deviation(values: Sequence[float]) -> str:
@@ -113,7 +139,7 @@ def paired_difference(differences: Sequence[float]) -> str:
     return f"{mean:+.2f} ({mean - reach:+.2f} .. {mean + reach:+.2f})"
 
 
-def error_text(cell: Cell) -> str:
+def number_text(cell: Cell) -> str:
     """`12.34 ± 0.56`; `12.34 ± 0.56 (1 N/C)` where one of some seeds failed; `N/C` where all did."""
     counts = Counter(word for word, _ in cell.failed)
     if not cell.known:
@@ -123,23 +149,40 @@ def error_text(cell: Cell) -> str:
 
 
 def write_results(
-    cells: Sequence[Cell], table: Table, budget: Budget, footer: str, overrides: Sequence[str], out: Path
+    cells: Sequence[Cell],
+    table: Table,
+    budget: Budget,
+    footer: str,
+    overrides: Sequence[str],
+    out: Path,
+    *,
+    called: tuple[str, str] = TEST_ERROR,
+    says: str = "",
 ) -> str:
-    """Writes table.csv and table.md into `out`; returns the Markdown. overrides: what --set changed."""
+    """Writes table.csv and table.md into `out`; returns the Markdown.
+
+    overrides: what --set changed. called: the numbers. says: how they were measured, a sentence.
+    """
+    of_best = ["best of evaluations"] if any(cell.best for cell in cells) else []
+    heads = ["method", "setting", called[0], "minus baseline", *of_best, "paper"]
     rows = []
-    lines = [f"# {table.title}", "", "| method | setting | test error % | minus baseline | paper |"]
-    lines.append("|---|---|---|---|---|")
+    lines = [f"# {table.title}", "", _line(heads), "|" + "---|" * len(heads)]
     for cell in cells:
-        number = "" if cell.paper is None or cell.paper == NO_NUMBER else cell.paper
-        for seed, error in enumerate(cell.errors):
+        number = cell.paper if isinstance(cell.paper, float) else ""
+        for seed, value in enumerate(cell.numbers):
             difference = cell.differences[seed] if cell.differences else None
-            rows.append([cell.row, cell.column, seed, _digits(error), _digits(difference), number])
-        paper = f"{number:.2f}" if isinstance(number, float) else cell.paper or ""
+            best = [_digits(cell.best[seed] if cell.best else None)] if of_best else []
+            rows.append([cell.row, cell.column, seed, _digits(value), _digits(difference), *best, number])
+        paper = f"{number:.2f}" if isinstance(number, float) else "" if cell.paper is None else NO_NUMBER
         differences = paired_difference([each for each in cell.differences if each is not None])
-        lines.append(f"| {cell.row} | {cell.column} | {error_text(cell)} | {differences} | {paper} |")
-    header = ["row", "column", "seed", "test_error_percent", "difference", "paper"]
+        if differences and cell.row in table.against:
+            differences += f", minus {table.against[cell.row]}"
+        known = [each for each in cell.best if each is not None]
+        best = [mean_and_deviation(known) if known else ""] if of_best else []
+        lines.append(_line([cell.row, cell.column, number_text(cell), differences, *best, paper]))
+    header = ["row", "column", "seed", called[1], "difference", *(["best"] if of_best else []), "paper"]
     write_csv(out / "table.csv", header, rows)
-    seeds = len(cells[0].errors)
+    seeds = len(cells[0].numbers)
     how = (
         f"Mean ± standard deviation over {seeds} seeds, after the last step; differences are paired by seed, "
         "with 95 % intervals by Student's t."
@@ -162,17 +205,21 @@ def write_results(
         lines.append(f"Not run under this budget: {'; '.join(left_out)}.")
     if overrides:
         lines.append(f"Changed by --set, whatever the next lines say: {', '.join(overrides)}.")
-    lines += [text for text in (budget.says, table.notes, footer) if text]
+    lines += [text for text in (says, budget.says, table.notes, footer) if text]
     text = "\n".join(lines) + "\n"
     write_text(out / "table.md", text)
     return text
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _digits(number: float | None) -> str:
     return "" if number is None else f"{number:.4f}"
 
 
-def provenance(configs: dict[Path, ImageConfig]) -> str:
+def provenance(configs: dict[Path, TableConfig]) -> str:
     """How, when, where and with what the runs were made."""
     config = next(iter(configs.values()))
     says = f"{counted(config.train.steps, 'step')} of {config.train.batch_size}, {config.train.precision}"

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,26 +20,32 @@ import torch
 import yaml
 
 from sphereface_plus import __version__, environment
-from sphereface_plus.config import ImageConfig, to_dict
+from sphereface_plus.config import GanConfig, to_dict
 from sphereface_plus.data import imagenet
+from sphereface_plus.data.image_folders import SPLITS
 from sphereface_plus.data.image_sets import NAMES, open_images
 from sphereface_plus.files import write_text
 from sphereface_plus.precision import fastest
 from sphereface_plus.processes import takes_cuda
 from sphereface_plus.reproduce import ACCURACY
-from sphereface_plus.reproduce.spec import Job
+from sphereface_plus.reproduce.spec import Job, TableConfig
 from sphereface_plus.training.folder import DivergedError, RunError, RunFolder
+from sphereface_plus.training.gan_result import result_of
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.precision import with_precision
 
 
-def check_data(configs: Sequence[ImageConfig]) -> dict[str, str]:
+def check_data(configs: Sequence[TableConfig]) -> dict[str, str]:
     """Opens every set of small images and lists ImageNet's. Returns, by set, a hash over its images, for
     ImageNet, whose reading is slow, its path. Raises ImagesError before hours have gone by."""
     found = {}
-    for name, path in sorted({(config.data.name, config.data.path) for config in configs}):
+    splits_of = {
+        (config.data.name, config.data.path): ("train",) if isinstance(config, GanConfig) else SPLITS
+        for config in configs
+    }
+    for (name, path), needed in sorted(splits_of.items()):
         if name in NAMES:
-            splits = (open_images(name, path, split).fingerprint() for split in ("train", "test"))
+            splits = (open_images(name, path, split).fingerprint() for split in needed)
             found[name] = hashlib.sha256("".join(splits).encode()).hexdigest()
         else:
             imagenet.check_splits(path)
@@ -47,12 +53,12 @@ def check_data(configs: Sequence[ImageConfig]) -> dict[str, str]:
     return found
 
 
-def settled(configs: dict[Job, ImageConfig]) -> dict[Job, ImageConfig]:
+def settled(configs: dict[Job, TableConfig]) -> dict[Job, TableConfig]:
     """The configs with `train.precision: auto` decided once, so that all runs of a table have the same; on
     another kind of machine they count as other runs."""
     decided: dict[str, str] = {}
 
-    def settle(config: ImageConfig) -> ImageConfig:
+    def settle(config: TableConfig) -> TableConfig:
         device = config.train.device
         if config.train.precision != "auto":
             return config
@@ -63,7 +69,7 @@ def settled(configs: dict[Job, ImageConfig]) -> dict[Job, ImageConfig]:
     return {job: settle(config) for job, config in configs.items()}
 
 
-def folder_of(job: Job, config: ImageConfig, data: str, out: Path) -> Path:
+def folder_of(job: Job, config: TableConfig, data: str, out: Path) -> Path:
     """Where a run lies: its row and seed in words, and a hash of all its settings and of its data (as
     check_data tells them) in place of their path, so that a table never takes another's runs for its own."""
     words = re.sub(r"[^A-Za-z0-9]+", "_", job.row).strip("_").lower()
@@ -73,7 +79,12 @@ def folder_of(job: Job, config: ImageConfig, data: str, out: Path) -> Path:
     return out / "runs" / f"{words}_{digest}_seed{job.seed}"
 
 
-def is_finished(folder: Path, steps: int) -> bool:
+def is_finished(folder: Path, config: TableConfig) -> bool:
+    steps = config.train.steps
+    if isinstance(config, GanConfig):
+        with suppress(RunError):  # it has no samples yet
+            return result_of(folder).step == steps
+        return False
     log = folder / "log.jsonl"
     return log.is_file() and any(line["step"] == steps and ACCURACY in line for line in read_log(log))
 
@@ -90,7 +101,7 @@ def has_diverged(folder: Path) -> bool:
 
 
 def run_all(
-    configs: dict[Path, ImageConfig],
+    configs: dict[Path, TableConfig],
     data: dict[str, str],
     *,
     at_once: int,
@@ -107,8 +118,7 @@ def run_all(
     waiting = [
         folder
         for folder, config in configs.items()
-        if not has_diverged(folder)
-        and (failure_of(folder) is not None or not is_finished(folder, config.train.steps))
+        if not has_diverged(folder) and (failure_of(folder) is not None or not is_finished(folder, config))
     ]
     done, started = len(configs) - len(waiting), time.monotonic()
     before = done
@@ -118,7 +128,7 @@ def run_all(
     started_at: dict[Path, float] = {}
     progress(done, None)
     try:
-        with _stop_requests() as stop:
+        with stop_requests() as stop:
             while waiting or running:
                 if stop:
                     raise KeyboardInterrupt(stop[0])
@@ -148,7 +158,7 @@ def run_all(
 
 
 @contextmanager
-def _stop_requests() -> Iterator[list[int]]:
+def stop_requests() -> Iterator[list[int]]:
     """The signals to end that have come while inside. They are noted and not raised, so that none falls
     between the start of a process and the note of it, which would leave it training alone."""
     received: list[int] = []
@@ -163,7 +173,7 @@ def _stop_requests() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _start(folder: Path, config: ImageConfig, threads: int) -> subprocess.Popen:
+def _start(folder: Path, config: TableConfig, threads: int) -> subprocess.Popen:
     recipe = folder.with_suffix(".yaml")
     write_text(recipe, yaml.safe_dump(to_dict(config), sort_keys=False))
     with folder.with_suffix(".txt").open("a", encoding="utf-8") as words:
@@ -208,7 +218,7 @@ def _write_record(folder: Path, record: dict[str, Any]) -> None:
     write_text(folder.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
 
 
-def _machine(config: ImageConfig, threads: int) -> dict[str, Any]:
+def _machine(config: TableConfig, threads: int) -> dict[str, Any]:
     if takes_cuda(config.train.device):
         return {"hardware": torch.cuda.get_device_name()}
     return {"hardware": environment.processor(), "threads": threads}

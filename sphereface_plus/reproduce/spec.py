@@ -1,7 +1,7 @@
 """A table of the paper as a file: rows and columns of settings, seeds, budgets, and the paper's numbers.
 
-Its runs are image classifications, and its number is their test error: the paper has no other table of runs
-that this could make. Another task is refused.
+Its runs are image classifications, whose number is the test error, or generators of images, whose numbers
+`python -m eval gan` measures. Faces are refused: tables of theirs are of models that people have.
 """
 
 from __future__ import annotations
@@ -16,17 +16,22 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from sphereface_plus import config
-from sphereface_plus.config import ConfigError, ImageConfig
+from sphereface_plus.config import ConfigError, GanConfig, ImageConfig
 from sphereface_plus.config.recipes import installed_recipe, recipes_folder
 from sphereface_plus.config.strict import Strict, read, validate
 from sphereface_plus.reproduce import MOST_SEEDS
+
+TableConfig = ImageConfig | GanConfig
+"""Of a run of a table."""
+Measure = Literal["class_score", "frechet_distance"]
+"""Of generated images, as a report of `python -m eval gan` names it."""
 
 
 class Column(Strict):
     set: tuple[str, ...] = ()
     """Settings of this column's runs, as `--set` takes them."""
     of_class: int | None = Field(default=None, ge=0)
-    """The error of this class alone instead of the whole test set's."""
+    """The error of this class alone instead of the whole test set's; image classifications only."""
 
 
 class Budget(Strict):
@@ -38,8 +43,14 @@ class Budget(Strict):
     """Rows that are run; all if not given."""
     columns: tuple[str, ...] | None = None
     """Columns that are run; all if not given."""
+    samples: int = Field(default=50_000, gt=1)
+    """Images of each generator that are measured."""
     says: str = ""
     """How this differs from what the paper did; sentences below the table."""
+
+
+REAL = "Real data"
+"""Among the paper's numbers of generated images: what real ones would get. No row of runs."""
 
 
 class Table(Strict):
@@ -51,12 +62,18 @@ class Table(Strict):
     """Methods with their settings; the first one is the baseline."""
     columns: dict[str, Column]
     paper: dict[str, dict[str, float | None]] = Field(default={})
-    """Test error in % by row and column; null for a run of theirs that did not converge (N/C)."""
+    """Test error in %, or inception score, by row and column; null for a run of theirs that did not converge
+    (N/C)."""
+    against: dict[str, str] = Field(default={})
+    """Row -> the row that its numbers are compared with, where that is not the baseline."""
+    measures: tuple[Measure, ...] = ()
+    """What is measured of generated images, in each feature space that the command names."""
     notes: str = ""
     """What has to be known of the paper's numbers; sentences below the table."""
     budgets: dict[Literal["small", "full"], Budget]
-    plot: Literal["none", "sweep", "features"] = "none"
-    """sweep: error against the rows, which end in a number; features: the 2-D features of each run."""
+    plot: Literal["none", "sweep", "features", "samples"] = "none"
+    """sweep: error against the rows, which end in a number; features: the 2-D features of each run; samples:
+    images of each generator beside real ones."""
     energies: bool = False
     """Plot the energy of each layer through training."""
 
@@ -68,7 +85,12 @@ class Table(Strict):
                 raise ValueError(f"budgets: {', '.join(sorted(wrong))} is not a row or column")
             if budget.rows and budget.rows[0] != next(iter(self.rows)):
                 raise ValueError("budgets: rows must begin with the baseline, the table's first row")
-        wrong = set(self.paper) - set(self.rows)
+            for row, other in self.against.items():
+                if row in (budget.rows or self.rows) and other not in (budget.rows or self.rows):
+                    raise ValueError(f"against: {row} is compared with {other}, which a budget does not run")
+        if wrong := set(self.against) - set(self.rows):
+            raise ValueError(f"against: {', '.join(sorted(wrong))} is not a row")
+        wrong = set(self.paper) - set(self.rows) - {REAL}
         wrong |= {column for numbers in self.paper.values() for column in numbers} - set(self.columns)
         if wrong:
             raise ValueError(f"paper: {', '.join(sorted(wrong))} is not a row or column")
@@ -132,18 +154,33 @@ def jobs_of(table: Table, budget: Budget, seeds: int) -> list[Job]:
     )
 
 
-def config_of(job: Job, recipe: Path, data: dict[str, str], overrides: Sequence[str] = ()) -> ImageConfig:
+def config_of(job: Job, recipe: Path, data: dict[str, str], overrides: Sequence[str] = ()) -> TableConfig:
     """The validated config of a run. Raises ConfigError.
 
     data: set -> where it lies. overrides: `a.b=value`, which win over the table's settings.
     """
     tree = config.load(recipe, [*job.settings, *overrides, f"seed={job.seed}"], typed=overrides)
-    if not isinstance(tree, ImageConfig):
-        raise ConfigError(f"{recipe}: is {tree.in_words}; a table is of image classifications' test errors")
+    if not isinstance(tree, TableConfig):
+        raise ConfigError(
+            f"{recipe}: is {tree.in_words}; a table is of image classifications or of generators of images"
+        )
     if tree.data.name not in data:
         raise ConfigError(f"say where {tree.data.name} lies: --data {tree.data.name}=PATH")
     described = config.to_dict(tree)
     described["data"]["path"] = data[tree.data.name]
     changed = config.from_dict(described, origin=str(recipe))
-    assert isinstance(changed, ImageConfig)
+    assert isinstance(changed, TableConfig)
     return changed
+
+
+def refuse_other_tasks(table: Table, config: TableConfig, file: Path) -> None:
+    """Raises ConfigError where a table asks for what its runs do not have."""
+    plots = ("none", "samples") if isinstance(config, GanConfig) else ("none", "sweep", "features")
+    if table.plot not in plots:
+        raise ConfigError(
+            f"{file}: plot: {table.plot}: {config.in_words} has no such plot; {' or '.join(plots)}"
+        )
+    if table.measures and not isinstance(config, GanConfig):
+        raise ConfigError(f"{file}: measures: are of generated images, and {config.in_words} makes none")
+    if isinstance(config, GanConfig) and any(it.of_class is not None for it in table.columns.values()):
+        raise ConfigError(f"{file}: of_class: is of image classifications, and this is {config.in_words}")

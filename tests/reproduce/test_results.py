@@ -14,8 +14,8 @@ from sphereface_plus.reproduce.results import (
     Cell,
     cells_of,
     error_of,
-    error_text,
     mean_and_deviation,
+    number_text,
     paired_difference,
     provenance,
     write_results,
@@ -71,10 +71,10 @@ def test_the_error_is_the_last_steps_not_the_best(tmp_path):
 def test_cells_hold_errors_paired_differences_and_the_papers_number(folders):
     cells = cells_of(TABLE, TABLE.budgets["small"], 2, folders)
     found = {(cell.row, cell.column): cell for cell in cells}
-    assert found["Baseline", "All"].errors == pytest.approx((10, 12))
+    assert found["Baseline", "All"].numbers == pytest.approx((10, 12))
     assert found["Baseline", "All"].differences == ()
     assert found["MHE", "All"].differences == pytest.approx((-1, -2))
-    assert found["MHE", "First"].errors == pytest.approx((30, 20))
+    assert found["MHE", "First"].numbers == pytest.approx((30, 20))
     assert (found["MHE", "All"].paper, found["MHE", "First"].paper) == (6.0, None)
 
 
@@ -128,7 +128,7 @@ def test_a_killed_run_is_unfinished_and_no_n_c(folders, tmp_path):
 )
 def test_a_cell_without_a_number_says_what_became_of_its_runs(words, text):
     failed = tuple((word, Path(str(seed))) for seed, word in enumerate(words))
-    assert error_text(Cell("a", "b", (None,) * len(words), (), None, failed)) == text
+    assert number_text(Cell("a", "b", (None,) * len(words), (), None, failed)) == text
 
 
 def test_the_papers_null_is_n_c_and_what_it_does_not_have_is_empty(folders, tmp_path):

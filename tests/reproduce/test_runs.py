@@ -86,7 +86,7 @@ def test_each_signal_to_end_is_noted_and_its_handler_put_back(number):
     before = signal.signal(number, lambda *_: None)  # what pytest was started with may ignore it
     try:
         ours = signal.getsignal(number)
-        with runs._stop_requests() as received:
+        with runs.stop_requests() as received:
             os.kill(os.getpid(), number)
         assert received == [number]
         assert signal.getsignal(number) is ours
@@ -97,7 +97,7 @@ def test_each_signal_to_end_is_noted_and_its_handler_put_back(number):
 def test_a_signal_that_nohup_ignores_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with runs._stop_requests() as received:
+        with runs.stop_requests() as received:
             os.kill(os.getpid(), signal.SIGHUP)
         assert received == []
     finally:

@@ -1,0 +1,211 @@
+"""Table 14 and Figure 7: generators of images, trained and measured."""
+
+import csv
+import json
+import sys
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from eval.__main__ import main as evaluation
+from sphereface_plus.__main__ import main
+from sphereface_plus.config import GanConfig, load
+from sphereface_plus.config.recipes import recipes_folder
+from sphereface_plus.reproduce import generated
+from sphereface_plus.reproduce import runs as runs_module
+from sphereface_plus.reproduce.spec import Job, config_of, jobs_of, load_table
+from sphereface_plus.training.run import train
+from tests.training.gan_set import batch_of, gan_learner, write_cifar
+
+DATA = {"cifar10": "a"}
+
+
+@pytest.mark.parametrize("row", load_table("table14")[0].rows)
+def test_every_generator_learns_from_a_batch_as_its_row_says(row):
+    """Of random pixels, at a width of two."""
+    table, file = load_table("table14")
+    settings = (*table.rows[row], *table.budgets["full"].set)
+    narrow = ["network.width=2", "train.device=cpu", "train.precision=fp32"]
+    config = config_of(Job(row, 0, settings), file.parent / table.recipe, DATA, narrow)
+    assert isinstance(config, GanConfig)
+    learner = gan_learner(config)
+    parameters = list(learner.discriminator.parameters())
+    before = [value.clone() for value in parameters]
+    scalars = learner.update(batch_of(size=4), 0)
+    assert all(torch.isfinite(torch.as_tensor(value)).all() for value in scalars.values())
+    assert any((now != then).any() for now, then in zip(parameters, before, strict=True))
+    assert (row in ("Orthonormal", "MHE", "MHE + SN")) == (learner.energy.penalty(0) is not None)
+    assert (row in ("GAN-gradient penalty", "WGAN-GP")) == ("gradient_penalty" in scalars)
+    if row == "Weight clipping":
+        assert max(kernel.abs().max() for kernel in learner.kernels) <= 0.01
+    else:
+        assert config.loss.weight_clipping is None
+
+
+def test_figure_7_shows_two_runs_of_table_14():
+    (table14, file14), (figure07, file07) = load_table("table14"), load_table("figure07")
+    for budget in ("small", "full"):
+        runs, shown = (
+            {
+                config_of(job, file.parent / table.recipe, DATA).model_dump_json()
+                for job in jobs_of(table, table.budgets[budget], 1)
+            }
+            for table, file in ((table14, file14), (figure07, file07))
+        )
+        assert len(shown) == 2
+        assert shown < runs
+
+
+TABLE = """
+title: A small table of generators
+recipe: {recipe}
+rows:
+  Baseline: [network.discriminator_normalisation=none]
+  SN: []
+  MHE + SN: [mhe.weight=1]
+columns:
+  CIFAR: {{}}
+paper:
+  Real data: {{CIFAR: 11.24}}
+  MHE + SN: {{CIFAR: 7.59}}
+against:
+  MHE + SN: SN
+measures: [class_score, frechet_distance]
+plot: samples
+energies: true
+budgets:
+  small:
+    seeds: 1
+    samples: 60
+    set: [network.width=2, train.steps=3, train.batch_size=10, train.log_every=1, train.checkpoint_every=2,
+          train.device=cpu]
+"""
+
+
+@pytest.fixture(scope="module")
+def cifar(tmp_path_factory):
+    root = write_cifar(tmp_path_factory.mktemp("cifar"))
+    (write_cifar(tmp_path_factory.mktemp("other")) / "train").rename(root / "test")
+    return root
+
+
+@pytest.fixture(scope="module")
+def classifier(cifar, tmp_path_factory):
+    changes = [f"data.path={cifar}", "network.widths=[4,4,8]", "network.embedding_size=8", "train.steps=1"]
+    changes += [
+        "train.batch_size=10",
+        "optimizer.milestones=[]",
+        "optimizer.warmup_steps=0",
+        "train.device=cpu",
+    ]
+    recipe = load(recipes_folder() / "cifar" / "cnn9.yaml", changes)
+    return train(recipe, tmp_path_factory.mktemp("classifier") / "run").folder
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "table.yaml"
+    path.write_text(TABLE.format(recipe=recipes_folder() / "gan" / "sngan_b.yaml"))
+    return path
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, cifar, tmp_path):
+    """call(table, ...) -> the exit code of `reproduce` as the shell calls it, and what it says."""
+
+    def call(*arguments):
+        words = [*arguments, "--data", f"cifar10={cifar}", "--out", tmp_path / "out"]
+        monkeypatch.setattr(sys, "argv", ["sphereface-plus", "reproduce", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return ended.value.code, captured.out + captured.err
+
+    return call
+
+
+def forbidden(*_):
+    raise AssertionError("what was done is done again")
+
+
+@pytest.mark.slow
+def test_generators_are_trained_measured_and_written_beside_the_papers(
+    monkeypatch, call, table, classifier, cifar, tmp_path
+):
+    code, said = call(table, "--extractor", classifier)
+    assert code == 0, said
+    out = tmp_path / "out"
+    text = (out / "table.md").read_text()
+    rows = list(csv.DictReader((out / "table.csv").read_text().splitlines()))
+    classes, frechet = (f"{words} (cifar10_cnn9)" for words in ("class score", "Frechet distance"))
+    lines = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert [line[:2] for line in lines] == [
+        ["| method", "setting"],
+        *([f"| {row}", name] for row in ("Baseline", "SN", "MHE + SN") for name in (classes, frechet)),
+        ["| Real data", classes],
+    ]
+    assert "| score | minus baseline | best of evaluations | paper |" in text
+    assert [line[-1] for line in lines[1:]] == [" |", " |", " |", " |", "7.59 |", " |", "11.24 |"]
+    assert all(line[3].endswith(", minus SN") == (line[0] == "| MHE + SN") for line in lines[1:])
+    assert "Scores of 60 images of each generator" in text
+    assert "of 2 checkpoints of a run, every 2 steps, which is what the released code reports" in text
+
+    # Measured by itself, and compared by hand.
+    runs = {row: next((out / "runs").glob(f"{row}_*_seed0")) for row in ("sn", "mhe_sn")}
+    found = {}
+    for file in ("step_00000002.pt", "last.pt"):
+        words = [*(run / "checkpoints" / file for run in runs.values()), "--real", cifar, "--device", "cpu"]
+        words += ["--extractor", classifier, "--samples", 60, "--out", tmp_path / file]
+        result = CliRunner().invoke(evaluation, ["gan", *map(str, words)])
+        assert result.exit_code == 0, result.output
+        report = json.loads((tmp_path / file / "report.json").read_text())
+        for row, run in zip(runs, report["runs"], strict=True):
+            found[row, file] = run["scores"]["cifar10_cnn9"]["frechet_distance"]["value"]
+    row = next(it for it in rows if (it["row"], it["column"]) == ("MHE + SN", frechet))
+    last = found["mhe_sn", "last.pt"]
+    assert float(row["score"]) == pytest.approx(last, abs=1e-4)
+    assert float(row["difference"]) == pytest.approx(last - found["sn", "last.pt"], abs=2e-4)
+    assert float(row["best"]) == pytest.approx(min(last, found["mhe_sn", "step_00000002.pt"]), abs=1e-4)
+
+    assert (out / "samples.png").read_bytes().startswith(b"\x89PNG")
+    assert "images of each generator of seed 0 after 3 steps, none chosen" in (out / "samples.md").read_text()
+    energies = list(csv.DictReader((out / "half_space_energy_of_layers.csv").read_text().splitlines()))
+    assert {row["method"] for row in energies} == {"Baseline", "SN", "MHE + SN"}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs_module, "_start", forbidden)
+        patch.setattr(generated, "_evaluate", forbidden)
+        assert call(table, "--extractor", classifier)[0] == 0
+        assert (out / "table.md").read_text() == text
+        # What measures nothing keeps the runs.
+        patch.undo()
+        monkeypatch.setattr(runs_module, "_start", forbidden)
+        code, said = call(table, "--extractor", runs["sn"])
+        assert code == 1
+        assert "error: the runs could not be measured, " in said
+        assert "is of task: gan" in said
+        assert said.endswith("the runs are kept, and the same command goes on\n")
+
+
+def test_without_a_feature_space_a_table_is_refused_and_with_one_a_figure(call, table, classifier, tmp_path):
+    code, said = call(table)
+    assert (code, said) == (
+        1,
+        f"error: {table}: measures generated images by the features of a classifier: --extractor FILE, as of "
+        "`python -m eval gan`\n",
+    )
+    code, said = call("figure07", "--extractor", classifier)
+    assert code == 1
+    assert said.startswith("error: --extractor: ")
+    assert said.endswith("figure07.yaml measures no generated images; leave it out\n")
+    code, said = call(table, "--extractor", tmp_path / "nothing")
+    assert (code, said) == (1, f"error: {tmp_path}/nothing: there is no such classifier or file of weights\n")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_wheel_measures_no_generated_images_and_says_so(monkeypatch, call, table, classifier, tmp_path):
+    monkeypatch.setattr(generated, "recipes_folder", lambda: tmp_path / "recipes")
+    code, said = call(table, "--extractor", classifier)
+    assert code == 1
+    assert "`python -m eval`, is not in the wheel; run this in a checkout" in said
