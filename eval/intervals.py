@@ -18,8 +18,8 @@ from .people import People
 RESAMPLES = 10_000
 FEW_PEOPLE = 20
 """Below so many people, intervals are still too narrow (tests/benchmarks/few_people.py)."""
-FULLY_DEPENDENT = 2
-"""Subjects that interval_of_counts adds; with 1, intervals are too narrow where people differ much."""
+FULLY_DEPENDENT = 1
+"""Subjects that interval_of_counts adds; without, intervals are too narrow where people differ much."""
 
 
 def accuracy_interval(
@@ -74,7 +74,7 @@ def few_people_factor(people: People, level: float = 0.95) -> float:
     """
     if not _someone_is_in_two_pairs(people):
         return 1.0
-    return _student_factor(people.count - 1, level)
+    return student_factor(people.count - 1, level)
 
 
 def subject_interval(value: np.ndarray, subject: np.ndarray, level: float = 0.95) -> tuple[float, float]:
@@ -90,21 +90,28 @@ def interval_of_counts(true: np.ndarray, searches: np.ndarray, level: float = 0.
     """The same from how many searches each subject has, and how many of them are true, (subjects,) each.
 
     The number of trials is that whose variance would be the ratio estimate's by subjects. Where few subjects
-    show both kinds, that estimate is of few, and mostly too low; it is drawn to the variance of subjects that
-    are all true or all false each, as if FULLY_DEPENDENT more had been seen to be. Quantiles are Student's,
-    with the effective number of subjects less one (Carter, Schnepel and Steigerwald, Rev. Econ. Stat. 2017).
-    How often it covers: tests/benchmarks/subject_coverage.py.
+    show what is rare, that estimate is of few, and mostly too low; it is drawn to the variance of subjects
+    that are all true or all false each, as if FULLY_DEPENDENT more had been seen to be. Few is counted by how
+    what is rare is spread over subjects: (sum of k)^2 / sum of k^2. Quantiles are Student's (`_freedom`). How
+    often it covers: tests/benchmarks/subject_coverage.py.
     """
     mean, variance, subjects = _ratio_estimate(true, searches)
     one = mean * (1 - mean)
     if one == 0:
         trials = subjects
     else:
-        count, mixed = len(searches), min(np.count_nonzero(true), np.count_nonzero(true < searches))
-        drawn = FULLY_DEPENDENT / (mixed + FULLY_DEPENDENT) * (1 - mixed / count) if count > 1 else 1.0
-        variance += drawn * max(0.0, one / subjects - variance)
+        variance = _drawn(variance, one / subjects, true if mean < 0.5 else searches - true)
         trials = one / max(variance, one / float(np.sum(searches)))
-    return wilson(mean, trials / _student_factor(subjects - 1, level), level)
+    return wilson(mean, trials / student_factor(_freedom(searches), level), level)
+
+
+def _drawn(variance: float, dependent: float, rare: np.ndarray) -> float:
+    """A variance by subjects, drawn to that of subjects all whose searches are alike; rare (subjects,): how
+    often each shows what is rare."""
+    count = len(rare)
+    show = float(np.sum(rare)) ** 2 / float(np.sum(rare**2.0))
+    drawn = FULLY_DEPENDENT / (show + FULLY_DEPENDENT) * (1 - show / count) if count > 1 else 1.0
+    return variance + drawn * max(0.0, dependent - variance)
 
 
 def _ratio_estimate(total: np.ndarray, searches: np.ndarray) -> tuple[float, float, float]:
@@ -123,6 +130,18 @@ def _ratio_estimate(total: np.ndarray, searches: np.ndarray) -> tuple[float, flo
     return mean, float(variance), 1 / squares
 
 
+def _freedom(searches: np.ndarray) -> float:
+    """Degrees of freedom of that variance, subjects - 1 where all have as many searches.
+
+    The geometric mean of 1 / sum of w^2 and of (sum of w^2)^2 / sum of w^4, each less one: the second are
+    those of a sum whose parts have expected sizes that go with w^2 (Satterthwaite, Biometrics Bull. 1946), as
+    where searches depend fully, and cover too much where they do not; the first alone too little.
+    """
+    squares = (searches / np.sum(searches)) ** 2.0
+    alike, unlike = 1 / float(np.sum(squares)), float(np.sum(squares) ** 2 / np.sum(squares**2))
+    return math.sqrt(max(0.0, alike - 1) * max(0.0, unlike - 1))
+
+
 @dataclass(frozen=True)
 class SubjectDifference:
     """The share of searches (or pairs) that `other` has right minus that of `base`, the same searches."""
@@ -138,8 +157,6 @@ def difference_by_subject(
 ) -> SubjectDifference:
     """Two models on the same searches: base and other (Q,) bool, whether each is right; subject (Q,)."""
     gain = other.astype(np.float64) - base.astype(np.float64)
-    if not gain.any():
-        return SubjectDifference(0.0, (0.0, 0.0), 1.0)
     _, which, searches = np.unique(subject, return_inverse=True, return_counts=True)
     return difference_of_counts(np.bincount(which, gain), searches, level)
 
@@ -152,18 +169,21 @@ def difference_of_counts(gain: np.ndarray, searches: np.ndarray, level: float = 
     difference, variance, subjects = _ratio_estimate(gain, searches)
     if subjects < 1 + 1e-9:  # of one subject nothing can be told about others
         return SubjectDifference(difference, (-1.0, 1.0), 1.0)
-    if not gain.any():
-        return SubjectDifference(0.0, (0.0, 0.0), 1.0)
+    freedom = max(1.0, _freedom(searches))
+    if not gain.any():  # how many subjects may gain or lose where none of these does
+        _, most = wilson(0.0, subjects / student_factor(freedom, level), level)
+        return SubjectDifference(0.0, (-most, most), 1.0)
     if variance == 0:  # all gain alike: the sign test of the subjects, and no spread to take an interval from
         return SubjectDifference(difference, (-1.0, 1.0), min(1.0, 2.0 ** (1 - len(searches))))
-    error, freedom = math.sqrt(variance), max(1.0, subjects - 1)
-    half = float(ndtri((1 + level) / 2)) * math.sqrt(_student_factor(freedom, level)) * error
+    moved = np.abs(gain)
+    error = math.sqrt(_drawn(variance, float(np.sum(moved) / np.sum(searches)) / subjects, moved))
+    half = float(ndtri((1 + level) / 2)) * math.sqrt(student_factor(freedom, level)) * error
     p_value = float(2 * stdtr(freedom, -abs(difference) / error))
     interval = max(-1.0, difference - half), min(1.0, difference + half)
     return SubjectDifference(difference, interval, 1.0 if difference == 0 else p_value)
 
 
-def _student_factor(freedom: float, level: float) -> float:
+def student_factor(freedom: float, level: float = 0.95) -> float:
     """(t / z)^2: quantiles of Student's t with so many degrees of freedom, at least 1, and the normal's."""
     from scipy.special import ndtri, stdtrit
 

@@ -16,6 +16,7 @@ import numpy as np
 from .intervals import subject_interval
 from .statistics import Resolution, Roc, resolution
 from .tallies import GRID, Impostors
+from .threshold_intervals import widened
 
 FPIRS = (1e-1, 1e-2, 1e-3)
 
@@ -58,7 +59,7 @@ class OpenSetPoint:
     """Searches without mate in which somebody is returned."""
     fnir: float
     fnir_interval: tuple[float, float]
-    """By subject, the threshold kept."""
+    """By subject, of the searches with a mate, and of the threshold by its own interval."""
     resolution: Resolution
     """Whether there are enough searches without mate to see such an FPIR at all."""
 
@@ -83,15 +84,34 @@ def open_set_point(
     lost = missed(mate_score, above, threshold, rank)
     false = highest >= threshold
     low, high = subject_interval(false, highest_people)
+    lenient, strict = _threshold(highest_first, high), _upper_threshold(highest_first, low)
+    found = widened(
+        1 - float(lost.mean()),
+        subject_interval(~lost, people),
+        *(1 - float(missed(mate_score, above, end, rank).mean()) for end in (strict, lenient)),
+        -_correlation(~lost, people, false, highest_people),
+    )
     return OpenSetPoint(
         fpir=fpir,
         threshold=threshold,
-        threshold_interval=(_threshold(highest_first, high), _upper_threshold(highest_first, low)),
+        threshold_interval=(lenient, strict),
         false_positives=int(false.sum()),
         fnir=float(lost.mean()),
-        fnir_interval=subject_interval(lost, people),
+        fnir_interval=(1 - found[1], 1 - found[0]),
         resolution=resolution(fpir, len(highest)),
     )
+
+
+def _correlation(one: np.ndarray, of: np.ndarray, other: np.ndarray, other_of: np.ndarray) -> float:
+    """Of the errors of two shares by people, 0 where nobody is in both.
+
+    one, of (Q,): which searches, and whose they are, numbers; other, other_of likewise.
+    """
+    people = max(of.max(), other_of.max()) + 1
+    first = np.bincount(of, one - one.mean(), people)
+    second = np.bincount(other_of, other - other.mean(), people)
+    length = float(np.sqrt(np.sum(first**2) * np.sum(second**2)))
+    return float(np.sum(first * second)) / length if length else 0.0
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def equal_error_rate(curve: Roc) -> float:
     return float(curve.far[after - 1] + share * (curve.far[after] - curve.far[after - 1]))
 
 
-def resolution(far: float, num_impostors: int) -> Resolution:
+def resolution(far: float, num_impostors: float) -> Resolution:
     """Whether FAR can be seen: below one expected false accept it cannot, below ten it is coarse."""
     expected = far * num_impostors
     return "unresolved" if expected < 1 else "coarse" if expected < 10 else "resolved"

@@ -172,7 +172,7 @@ class Best:
 
 
 class Impostors:
-    """The scores of all pairs: the `most` highest of them, and counts of all on a grid."""
+    """The scores of all pairs: the `most` highest of them with their pairs, and counts of all on a grid."""
 
     sizes = ()
 
@@ -180,7 +180,7 @@ class Impostors:
         self.most = most
         self.floor = -np.inf
         """Below it no score is among the highest."""
-        self.kept: list[np.ndarray] = []
+        self.kept: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self.on_grid: dict[int, np.ndarray] = {}
 
     def start(self, num_probes: int) -> None:
@@ -196,10 +196,13 @@ class Impostors:
         if len(place) > 2 * self.most:  # of these the tile's own highest will do
             own = np.partition(flat[place], -self.most)[-self.most] - 2 * tile.margin
             place = place[flat[place] >= own]
-        scores = tile.exact(*np.divmod(place, tile.scores.shape[1]))
+        probe, row = np.divmod(place, tile.scores.shape[1])
+        scores = tile.exact(probe, row)
         with self.lock:
-            self.kept.append(scores[scores >= self.floor])
-            if sum(map(len, self.kept)) > 2 * self.most:
+            high = scores >= self.floor
+            probe, row = probe[high] + tile.first_probe, row[high] + tile.first_row
+            self.kept.append((scores[high], probe.astype(np.int32), row.astype(np.int32)))
+            if sum(len(scores) for scores, _, _ in self.kept) > 2 * self.most:
                 self._forget()
 
     def _count(self, tile: Tile) -> None:
@@ -211,11 +214,13 @@ class Impostors:
         self.on_grid[tile.first_probe] = counts if before is None else before + counts
 
     def _forget(self) -> None:
-        scores = np.concatenate([np.empty(0), *self.kept])
+        none = (np.empty(0), np.empty(0, np.int32), np.empty(0, np.int32))
+        scores, probe, row = map(np.concatenate, zip(none, *self.kept, strict=True))
         if len(scores) > self.most:
-            scores = np.partition(scores, -self.most)[-self.most :]
+            highest = np.argpartition(scores, -self.most)[-self.most :]
+            scores, probe, row = scores[highest], probe[highest], row[highest]
             self.floor = float(scores.min())
-        self.kept = [scores]
+        self.kept = [(scores, probe, row)]
 
     def reached(self, size: int) -> None: ...
 
@@ -223,7 +228,13 @@ class Impostors:
     def highest(self) -> np.ndarray:
         """The highest scores (M,), M at most `most`, float64, descending."""
         self._forget()
-        return -np.sort(-self.kept[0])
+        return -np.sort(-self.kept[0][0])
+
+    def pairs_from(self, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+        """Probes and rows, (F,) each, of those of the highest that score as high or higher; in no order."""
+        self._forget()
+        scores, probe, row = self.kept[0]
+        return probe[scores >= threshold], row[scores >= threshold]
 
     @property
     def at_or_above_grid(self) -> np.ndarray:
@@ -241,10 +252,13 @@ class Impostors:
         return int(self.at_or_above_grid[0])
 
     def join(self, processes: Processes) -> None:
-        own = np.full(self.most, -np.inf)
-        own[: len(self.highest)] = self.highest
-        everybodys = _everybodys(own, processes)
-        self.kept = [everybodys[everybodys > -np.inf]]
+        self._forget()
+        scores, *pairs = (
+            _everybodys(np.pad(own, (0, self.most - len(own)), constant_values=fill), processes)
+            for own, fill in zip(self.kept[0], (-np.inf, -1, -1), strict=True)
+        )
+        there = scores > -np.inf
+        self.kept = [(scores[there], pairs[0][there], pairs[1][there])]
         counts = sum(self.on_grid.values(), np.zeros(2 * GRID + 4, dtype=np.int64))
         self.on_grid = {0: _total(counts, processes)}
 

@@ -89,12 +89,13 @@ ARROWS = {
     "eval.people": "data.formats.pairs data.trained_on",
     "eval.intervals": "data.streams eval.people",
     "eval.point_intervals": "eval.intervals eval.people eval.statistics",
+    "eval.threshold_intervals": "eval.intervals eval.statistics",
     "eval.options": "commands.model_options",
     "eval.ranks": "commands.ending processes",
     "eval.search": "eval.errors eval.ranks processes",
     "eval.tallies": "eval.search processes",
     "eval.enrolled": "eval.errors eval.search eval.tallies processes",
-    "eval.search_statistics": "eval.intervals eval.statistics eval.tallies",
+    "eval.search_statistics": "eval.intervals eval.statistics eval.tallies eval.threshold_intervals",
     "eval": "commands.embed_into commands.model_argument commands.model_options commands.progress config "
     "data.crops data.formats data.listed_crops data.trained_on data_prep.align data_prep.cropping "
     "data_prep.dropped data_prep.errors data_prep.folders data_prep.images data_prep.layouts "
@@ -114,14 +115,14 @@ ARROWS = {
     "eval.megaface": "commands.model_argument commands.model_options commands.progress data.formats "
     "data.streams environment eval.errors eval.identify.plots eval.intervals eval.model eval.options "
     "eval.photos eval.plots eval.public eval.report eval.search eval.search_statistics eval.statistics "
-    "eval.tallies files model_files outputs path_checks",
+    "eval.tallies eval.threshold_intervals files model_files outputs path_checks",
     "eval.ijb": "commands.model_argument commands.model_options commands.progress data.formats environment "
     "eval.identify.plots eval.identify.words eval.ijb.galleries eval.ijb.pairs eval.ijb.rows "
     "eval.ijb.templates eval.model eval.options eval.photos eval.plots eval.public eval.report "
     "eval.statistics files model_files outputs path_checks",
     "eval.ijb.templates": "data.formats.ijb",
     "eval.ijb.rows": "data.formats.ijb",
-    "eval.ijb.pairs": "eval.intervals eval.search eval.statistics",
+    "eval.ijb.pairs": "eval.search eval.statistics eval.threshold_intervals",
     "eval.ijb.galleries": "data.formats.ijb eval.enrolled eval.identify.numbers eval.search_statistics",
     "eval.gan": "checkpoint commands.model_options commands.progress config data.image_sets data.images "
     "data.noise data.squares data.streams environment errors eval.gan.measures eval.plots eval.public "

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ..intervals import subject_interval
 from ..search import scores_of_pairs
-from ..statistics import Roc, cosine_to_l2, roc, tar_at_far
+from ..statistics import Roc, point_record, roc, tar_at_far
+from ..threshold_intervals import ListedPairs, intervals_record, tar_intervals
 
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 PAIRS_AT_ONCE = 2**20
+UNKNOWN = dict.fromkeys(("interval", "far_interval", "threshold_cosine_interval", "threshold_l2_interval"))
+"""Intervals, where nobody says whose the templates are."""
 CURVE_POINTS = 300
 """Of the curve that a report keeps."""
 
@@ -30,7 +32,8 @@ def verified(
 ) -> dict[str, Any]:
     """TAR at FAR 1e-6 to 1e-1, exact, of the pairs first (P,), second (P,): rows of templates (T, D).
 
-    genuine (P,) bool; subject (T,): whose the templates are, for intervals; None where that is not known.
+    genuine (P,) bool; subject (T,): whose the templates are, for intervals, -1 where that is not known; None
+    where it is of none.
     """
     scores = np.empty(len(first))
     for start in range(0, len(first), PAIRS_AT_ONCE):
@@ -39,32 +42,36 @@ def verified(
         if progress is not None:
             progress(min(part.stop, len(first)), len(first))
     curve = roc(scores, genuine)
-    mates = scores[genuine]
-    owner = None if subject is None else subject[first[genuine]]
-    impostors = len(first) - len(mates)
+    mates, others = scores[genuine], scores[~genuine]
+    owner = pairs = None
+    if subject is not None:
+        nobody = subject.max() + 1 + np.arange(len(subject))  # somebody unknown is somebody else each time
+        _, person = np.unique(np.where(subject < 0, nobody, subject), return_inverse=True)
+        owner = person[first[genuine]]
+        pairs = ListedPairs(person[first[~genuine]], person[second[~genuine]], int(person.max()) + 1)
     shown = _shown(curve)
     return {
         "genuine": len(mates),
-        "impostor": impostors,
-        "tar_at_far": [_point(curve, far, impostors, mates, owner) for far in FARS],
+        "impostor": len(others),
+        "tar_at_far": [_point(curve, far, mates, others, owner, pairs) for far in FARS],
         "roc": {"far": curve.far[shown].tolist(), "tar": curve.tar[shown].tolist()},
     }
 
 
 def _point(
-    curve: Roc, far: float, impostors: int, mates: np.ndarray, owner: np.ndarray | None
+    curve: Roc,
+    far: float,
+    mates: np.ndarray,
+    others: np.ndarray,
+    owner: np.ndarray | None,
+    pairs: ListedPairs | None,
 ) -> dict[str, Any]:
-    point = tar_at_far(curve, far, impostors)
-    accepted = mates >= (np.inf if point.threshold is None else point.threshold)
-    return {
-        "far": far,
-        "tar": point.tar,
-        "interval": None if owner is None else list(subject_interval(accepted, owner)),
-        "false_accepts": point.false_accepts,
-        "threshold_cosine": point.threshold,
-        "threshold_l2": None if point.threshold is None else cosine_to_l2(point.threshold),
-        "resolution": point.resolution,
-    }
+    at = tar_at_far(curve, far, len(others))
+    threshold = np.inf if at.threshold is None else at.threshold
+    if owner is None or pairs is None:
+        return point_record(at) | UNKNOWN
+    sure = tar_intervals(at, curve, mates >= threshold, owner, pairs.accepted(others >= threshold))
+    return point_record(at) | intervals_record(sure)
 
 
 def _shown(curve: Roc) -> np.ndarray:

@@ -25,6 +25,7 @@ from ..search import Reordered, scan, scores_of_pairs
 from ..search_statistics import cmc, leave_one_out, roc_of
 from ..statistics import point_record, tar_at_far
 from ..tallies import Best, Impostors, MateCounts
+from ..threshold_intervals import crossed, intervals_record, tar_intervals
 
 RANKS = (1, 5, 10, 20, 50, 100, 1000)
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
@@ -176,7 +177,7 @@ def measure(
         "sizes": [_of_size(sets, counts, owner, column) for column in range(len(sets[0].sizes))],
         "cmc": _cmc(counts[0][:, -1]),
         "verification": [
-            _verification(score[probe < mate], size, seen)
+            _verification(score[probe < mate], owner[probe < mate], people, size, sets[0], seen)
             for size, seen in zip(curve_sizes, of_sizes, strict=True)
         ],
     }
@@ -227,14 +228,32 @@ def _cmc(above: np.ndarray) -> dict[str, list]:
     return {"rank": ranks.tolist(), "rate": cmc(above, ranks.tolist()).tolist()}
 
 
-def _verification(genuine: np.ndarray, size: int, impostors: Impostors) -> dict[str, Any]:
+def _verification(
+    genuine: np.ndarray,
+    owner: np.ndarray,
+    people: np.ndarray,
+    size: int,
+    first: DistractorSet,
+    impostors: Impostors,
+) -> dict[str, Any]:
+    """genuine, owner (G,): scores of pairs, and whose they are; people (P,): whose the probes are."""
     curve, count = roc_of(genuine, impostors), impostors.count
+    photos, num_distractors = np.bincount(people), first.ends[first.sizes.index(size)]
+
+    def point(far: float) -> dict[str, Any]:
+        at = tar_at_far(curve, far, count)
+        threshold = np.inf if at.threshold is None else at.threshold
+        probe, row = impostors.pairs_from(threshold)
+        false = crossed(at.false_accepts / count, people[probe], row, photos, num_distractors)
+        sure = tar_intervals(at, curve, genuine >= threshold, owner, false)
+        return point_record(at) | intervals_record(sure)
+
     shown = _thinned(np.flatnonzero(np.append(np.diff(curve.far) > 0, True)))  # the best TAR at each FAR
     return {
         "size": size,
         "genuine": len(genuine),
         "impostor": count,
-        "tar_at_far": [point_record(tar_at_far(curve, far, count)) for far in FARS],
+        "tar_at_far": [point(far) for far in FARS],
         "roc": {"far": curve.far[shown].tolist(), "tar": curve.tar[shown].tolist()},
     }
 

@@ -180,8 +180,10 @@ def lines(report: Mapping[str, Any]) -> list[str]:
                 f"(95 % by person {100 * low:.2f} to {100 * high:.2f}{spread})"
             )
         for point in numbers["verification"][-1]["tar_at_far"]:
-            marked = {"resolved": "", "coarse": " (coarse)", "unresolved": " (not resolved by so few pairs)"}
+            marked = {"resolved": "", "coarse": " (coarse)", "unresolved": " (not resolved by so few)"}
+            low, high = point["interval"]
             said.append(
-                f"  TAR at FAR {point['far']:.0e}: {100 * point['tar']:6.2f} %{marked[point['resolution']]}"
+                f"  TAR at FAR {point['far']:.0e}: {100 * point['tar']:6.2f} % (95 % by person "
+                f"{100 * low:.2f} to {100 * high:.2f}){marked[point['resolution']]}"
             )
     return said

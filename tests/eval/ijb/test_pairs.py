@@ -7,6 +7,7 @@ from eval.ijb import pairs
 from eval.ijb.pairs import FARS, verified
 from eval.intervals import subject_interval
 from eval.search import scores_of_pairs
+from eval.threshold_intervals import ListedPairs
 
 
 @pytest.fixture
@@ -38,8 +39,12 @@ def test_tar_at_far_is_that_of_counting_at_every_threshold(drawn, monkeypatch):
         assert point["tar"] == pytest.approx(tar)
         assert point["false_accepts"] == sum(impostors >= min(allowed, default=np.inf))
         accepted = scores[genuine] >= min(allowed, default=np.inf)
-        assert point["interval"] == list(subject_interval(accepted, subject[first[genuine]]))
-        expected = point["far"] * len(impostors)
+        kept = subject_interval(accepted, subject[first[genuine]])
+        assert point["interval"][0] <= kept[0] < kept[1] <= point["interval"][1]
+        false = ListedPairs(subject[first[~genuine]], subject[second[~genuine]], subject.max() + 1)
+        sure = false.accepted(impostors >= min(allowed, default=np.inf))
+        assert point["far_interval"] == pytest.approx(list(sure.interval))
+        expected = point["far"] * sure.trials
         wanted = "unresolved" if expected < 1 else "coarse" if expected < 10 else "resolved"
         assert point["resolution"] == wanted
     assert seen[-1] == (len(first), len(first))
