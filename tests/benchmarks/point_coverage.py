@@ -168,7 +168,7 @@ PARTS = {
         megaface,
         product((20, 80), KINDS, ((0.2, 0.1, 0.3), (0.4, 0.1, 0.4), (0.1, 0.4, 0.3)), (1e-2, 1e-3, 1e-4)),
     ),
-    "pairs": (pairs, product((40, 150), KINDS, ((0.1,), (0.3,)), (1e-2, 1e-3, 1e-4))),
+    "pairs": (pairs, product((40, 100), KINDS, ((0.1,), (0.3,)), (1e-2, 1e-3, 1e-4))),
     "search": (
         search,
         product(
