@@ -61,8 +61,8 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
     """Compare models on the same pairs, pair by pair: each with the first, or with the one --against names.
 
     REPORT is a report's folder or its report.json. Paired tests: McNemar's, and a bootstrap of the
-    difference; where few pairs decide, the output says which to believe. Reports of identify are compared
-    search by search.
+    difference; where few pairs decide, the output says which to believe. Reports of identify, megaface and
+    ijb are compared likewise, each with its kind, search by search and template by template.
 
     \b
     python -m eval compare reports/base reports/mine --out reports/both
@@ -70,7 +70,7 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
     from sphereface_plus.outputs import claimed
     from sphereface_plus.path_checks import check_folder, check_source
 
-    from .identify.report_fields import is_identification
+    from .report import kind_said
 
     if against is not None:  # the base comes first, once, whether it is among the others or not
         reports = (against, *(path for path in reports if _folder(path) != _folder(against)))
@@ -80,10 +80,14 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
         check_source(path, "report")
     if out is not None:
         check_folder(out)
-    if all(is_identification(path) for path in reports):
+    kinds = {kind_said(path) for path in reports}
+    if kinds == {"identification"}:
         from .identify import compare as comparing
         from .identify.report_fields import read
-    else:
+    elif kinds == {"megaface"}:
+        from .megaface import compare as comparing
+        from .megaface.report_fields import read
+    else:  # which refuses all others by name
         from . import compare as comparing
         from .report import read
     read_reports = [read(path) for path in reports]

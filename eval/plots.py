@@ -6,7 +6,7 @@ import html
 import io
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,6 +47,12 @@ def roc_plot(name: str, curves: Sequence[tuple[str, Roc]], num_impostors: int, d
     if len(curves) > 1:
         axes.legend(loc="lower right", frameon=False)
     return as_svg(figure, name, description)
+
+
+def curve_of(points: Mapping[str, Sequence[float]]) -> Roc:
+    """The curve of a report's fields `far` and `tar`, whose thresholds it does not keep."""
+    far, tar = np.array(points["far"]), np.array(points["tar"])
+    return Roc(np.full(len(far), np.nan), far, tar)
 
 
 def histograms(

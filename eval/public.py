@@ -25,8 +25,7 @@ def public(report: Mapping[str, Any], *, names: bool) -> dict[str, Any]:
         "pairs": {**pairs, "file": Path(pairs["file"]).name},
     }
     if "per_group" in report:
-        groups = report["per_group"]
-        shown["per_group"] = {**groups, "file": Path(groups["file"]).name, "people_elsewhere_are": ""}
+        shown["per_group"] = without_names_of_others(report["per_group"])
     if names:
         return shown
     number_of = _numbers(report["per_pair"])
@@ -83,6 +82,11 @@ def _people(names: Sequence[str], number_of: Mapping[str, str]) -> list[str]:
         )
         for name in names
     ]
+
+
+def without_names_of_others(groups: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A report's part `per_group` without the folder of its file and names of people who are not measured."""
+    return groups and {**groups, "file": Path(groups["file"]).name, "people_elsewhere_are": ""}
 
 
 def without_folders(command: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import BaseModel, ValidationError
 
 from sphereface_plus import pages
 from sphereface_plus.data.formats.kinds import Kind, refusal
@@ -183,6 +184,32 @@ def content_of(path: Path, needed: str, kind: Kind) -> tuple[Path, Any]:
     except (ValueError, RecursionError) as error:
         reason = "nested too deep" if isinstance(error, RecursionError) else error
         raise ReportError(f"{path}: is not JSON ({reason})") from None
+
+
+def kind_said(path: Path) -> str | None:
+    """What a report.json, or the one in a report's folder, says that it is: identification, megaface, ijb;
+    None for one of verification, and for what is none."""
+    path = path / "report.json" if path.is_dir() else path
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    kind = report.get("kind") if isinstance(report, dict) else None
+    return kind if isinstance(kind, str) else None
+
+
+def validated(report: Any, path: Path, shape: type[BaseModel], command: str) -> dict[str, Any]:
+    """The report, if it holds what the shape asks for of those that a command writes. Raises ReportError."""
+    try:
+        shape.model_validate(report)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the report"
+        raise ReportError(
+            f"{path}: is not a report of python -m eval {command}, or a damaged or older one ({place}: "
+            f"{first['msg'][0].lower()}{first['msg'][1:]}); make it again"
+        ) from None
+    return report
 
 
 def checked(report: dict[str, Any], name: str, shape: type[Report]) -> dict[str, Any]:

@@ -206,6 +206,18 @@ def scores_of_pairs(
     return _row_products(unit_rows(left, "probe"), left_rows, unit_rows(right, "mate"), right_rows)
 
 
+def without_direction(embeddings: np.ndarray) -> np.ndarray:
+    """Which of embeddings (N, D), perhaps memory-mapped, are zero or not finite: their rows."""
+    step = max(1, 2**20 // embeddings.shape[1])
+    bad = []
+    for start in range(0, len(embeddings), step):
+        part = np.asarray(embeddings[start : start + step])
+        with np.errstate(over="ignore", invalid="ignore"):
+            squared = np.einsum("nd,nd->n", part, part, dtype=np.float64)
+        bad.append(start + np.flatnonzero(~(np.isfinite(squared) & (squared > 0))))
+    return np.concatenate(bad) if bad else np.empty(0, dtype=np.int64)
+
+
 def unit_rows(embeddings: np.ndarray, what: str = "embedding", first: int = 0) -> np.ndarray:
     """embeddings (N, D) divided by their lengths, float32; equal rows stay equal.
 

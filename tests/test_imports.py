@@ -104,22 +104,27 @@ ARROWS = {
     "path_checks plot_style precision processes words",
     "eval.__main__": "commands.ending eval.compare eval.embed_command eval.gan.command eval.identify.command "
     "eval.identify.compare eval.identify.report_fields eval.identify.who_command eval.ijb.command "
-    "eval.megaface.command eval.paper.command eval.ranks eval.report eval.same_command eval.seeds "
-    "eval.verify_command outputs path_checks",
+    "eval.megaface.command eval.megaface.compare eval.megaface.report_fields eval.paper.command eval.ranks "
+    "eval.report eval.same_command eval.seeds eval.verify_command outputs path_checks",
     "eval.identify": "commands.model_argument commands.model_options commands.progress data.crops "
     "data.face_folders data.formats data.listed_crops data.streams data.trained_on data_prep.layouts "
-    "data_prep.settings embedding environment eval.compare eval.enrolled eval.errors eval.groups "
+    "data_prep.settings embedding environment eval.compare eval.differences eval.enrolled eval.errors "
+    "eval.example_photos eval.groups "
     "eval.intervals eval.model eval.one_photo eval.options eval.photos eval.plots eval.public eval.report "
     "eval.report_fit eval.search eval.search_statistics eval.statistics eval.tallies eval.training_photos "
     "files model_files outputs path_checks plot_style words",
     "eval.megaface": "commands.model_argument commands.model_options commands.progress data.formats "
-    "data.streams environment eval.errors eval.identify.plots eval.intervals eval.model eval.options "
-    "eval.photos eval.plots eval.public eval.report eval.search eval.search_statistics eval.statistics "
-    "eval.tallies eval.threshold_intervals files model_files outputs path_checks",
+    "data.streams data.trained_on "
+    "environment eval.compare eval.differences eval.errors eval.example_photos eval.groups "
+    "eval.identify.groups eval.identify.numbers eval.identify.page eval.identify.plots eval.intervals "
+    "eval.model eval.options eval.photos eval.plots eval.public eval.report eval.search "
+    "eval.search_statistics eval.statistics eval.tallies eval.threshold_intervals eval.training_photos files "
+    "model_files outputs path_checks",
     "eval.ijb": "commands.model_argument commands.model_options commands.progress data.formats environment "
-    "eval.identify.plots eval.identify.words eval.ijb.galleries eval.ijb.pairs eval.ijb.rows "
-    "eval.ijb.templates eval.model eval.options eval.photos eval.plots eval.public eval.report "
-    "eval.statistics files model_files outputs path_checks",
+    "eval.identify.plots "
+    "eval.identify.words eval.ijb.galleries eval.ijb.pairs eval.ijb.rows eval.ijb.templates eval.model "
+    "eval.options eval.photos eval.plots eval.public eval.report files model_files outputs "
+    "path_checks",
     "eval.ijb.templates": "data.formats.ijb",
     "eval.ijb.rows": "data.formats.ijb",
     "eval.ijb.pairs": "eval.search eval.statistics eval.threshold_intervals",

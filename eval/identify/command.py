@@ -119,6 +119,7 @@ def identify(
 
     from ..model import ModelAsked
     from ..public import PUBLIC
+    from ..training_photos import about_training
     from .run import Identification, run
     from .words import table
 
@@ -140,6 +141,8 @@ def identify(
     report, page = run(asked)
     for note in report["notes"]:
         click.echo(f"note: {note['words']}", err=True)
+    if words := about_training(report):
+        click.echo(words, err=True)
     click.echo(table(report))
     click.echo(f"report: {page}")
     hidden = "faces and paths" if public_names else "faces, names and paths"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ import numpy as np
 
 from sphereface_plus.files import write_page, write_text
 
-from ..compare import markdown, model_labels, p_text
-from ..intervals import difference_by_subject
+from ..compare import markdown, model_labels
+from ..differences import cells, check_same, of_searches
 from ..report import ReportError, render
 from ..search_statistics import missed
 from .plots import cmc_plot, det_plot, distractors_plot
@@ -33,22 +32,21 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
     they lie. Raises ReportError where two are not of the same searches.
     """
     base = reports[0]
+    check_same(
+        reports,
+        names,
+        {
+            "probes": lambda each: (each["per_search"]["probe"], each["per_search"]["person"]),
+            "numbers of templates and distractors": _entries,
+            "photos in the gallery or among the distractors": _searched_among,
+            "searches with a mate": lambda each: _mated(each).tolist(),
+        },
+    )
     for report, name in zip(reports[1:], names[1:], strict=True):
-        for what, of in (
-            ("probes", lambda each: (each["per_search"]["probe"], each["per_search"]["person"])),
-            ("numbers of templates and distractors", _entries),
-            ("photos in the gallery or among the distractors", _searched_among),
-            ("searches with a mate", lambda each: _mated(each).tolist()),
-        ):
-            if of(report) != of(base):
-                raise ReportError(
-                    f"{name} and {names[0]} have other {what}; a paired test needs the same searches in the "
-                    "same gallery, so measure both models on one"
-                )
-        found, wanted = rank_words(_rank(report)), rank_words(_rank(base))
-        if found != wanted:
+        counted, wanted = rank_words(_rank(report)), rank_words(_rank(base))
+        if counted != wanted:
             raise ReportError(
-                f"{name} counts {found} as found in its FNIR, {names[0]} {wanted}; measure both with one "
+                f"{name} counts {counted} as found in its FNIR, {names[0]} {wanted}; measure both with one "
                 "--rank"
             )
     fpir = base["results"]["reference"]["fpir"]
@@ -65,8 +63,8 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
                 "flip": report["flip"],
                 "ranks": report["results"]["ranks"],
                 "points": report["results"]["open_set"]["points"],
-                "rank1_against_first": _difference(found[0], found[place], people) if place else None,
-                "fnir_against_first": _difference(missed[0], missed[place], people) if place else None,
+                "rank1_against_first": of_searches(found[0], found[place], people) if place else None,
+                "fnir_against_first": of_searches(missed[0], missed[place], people) if place else None,
             }
         )
     return {
@@ -113,14 +111,6 @@ def _outcome(report: Mapping[str, Any], fpir: float) -> tuple[np.ndarray, np.nda
     return above < 1, missed(scores, above, _point(report, fpir)["threshold_cosine"], _rank(report))
 
 
-def _difference(base: np.ndarray, other: np.ndarray, people: np.ndarray) -> dict[str, Any]:
-    return {
-        **asdict(difference_by_subject(base, other, people)),
-        "only_base": int(np.sum(base & ~other)),
-        "only_other": int(np.sum(other & ~base)),
-    }
-
-
 def table(comparison: Mapping[str, Any]) -> str:
     """The comparison as a Markdown table, which reads well in a terminal too."""
     at, differs = f"{comparison['fpir']:g}", ("difference", "95 % interval", "p")
@@ -132,20 +122,12 @@ def table(comparison: Mapping[str, Any]) -> str:
         rows.append(
             [
                 *(model["label"], f"{100 * model['ranks'][0]['share']:.2f}"),
-                *_cells(model["rank1_against_first"]),
+                *cells(model["rank1_against_first"]),
                 f"{100 * point['fnir']:.2f}",
-                *_cells(model["fnir_against_first"]),
+                *cells(model["fnir_against_first"]),
             ]
         )
     return markdown(rows)
-
-
-def _cells(difference: Mapping[str, Any] | None) -> list[str]:
-    if difference is None:
-        return ["", "", ""]
-    low, high = difference["interval"]
-    interval = f"{100 * low:+.2f} .. {100 * high:+.2f}"
-    return [f"{100 * difference['difference']:+.2f}", interval, p_text(difference["p_value"])]
 
 
 def write(comparison: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], out: Path) -> Path:
@@ -179,7 +161,7 @@ def write(comparison: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], o
         "identification_compare.html.j2",
         comparison=comparison,
         plots=plots,
-        cells=_cells,
+        cells=cells,
         rank_words=rank_words(comparison["rank"]),
     )
     write_page(out / "compare.html", page)

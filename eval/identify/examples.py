@@ -6,17 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..example_photos import NUM_ABOVE, NUM_EXAMPLES, Example, example_photo
 from ..search import scores_of_pairs
 
 if TYPE_CHECKING:
     from .measured import Measured
-
-NUM_EXAMPLES = 8
-NUM_ABOVE = 3
-"""Of those that rank above a mate."""
-
-Example = dict[str, Any]
-"""`photos`: plain data, each with `set` (its role), `key`, `person`, `is` (what it is here), and `score`."""
 
 
 def hardest(measured: Measured) -> list[Example]:
@@ -99,7 +93,7 @@ def twins(measured: Measured) -> list[Example]:
 def _probe(measured: Measured, search: int) -> dict[str, Any]:
     row = measured.probe_rows[search]
     photos = measured.probes.photos
-    return _photo(photos.role, photos.keys[row], photos.people[row], "probe", None)
+    return example_photo(photos.role, photos.keys[row], photos.people[row], "probe", None)
 
 
 def _entry(measured: Measured, search: int, row: int, what: str, score: float) -> dict[str, Any]:
@@ -114,7 +108,7 @@ def _entry(measured: Measured, search: int, row: int, what: str, score: float) -
 def _of_distractor(measured: Measured, number: int, what: str, score: float) -> dict[str, Any]:
     place, row = measured.distractor_rows[number]
     photos = measured.distractors[place].photos
-    return _photo(photos.role, photos.keys[row], photos.people[row], what, score)
+    return example_photo(photos.role, photos.keys[row], photos.people[row], what, score)
 
 
 def _enrolled_photo(
@@ -131,8 +125,4 @@ def _enrolled_photo(
         ]
     )
     scores = scores_of_pairs(like[None], np.zeros(len(rows), int), gallery.rows[rows], np.arange(len(rows)))
-    return _photo("gallery", gallery.photos.keys[rows[np.argmax(scores)]], person, what, score)
-
-
-def _photo(role: str, key: str, person: str, what: str, score: float | None) -> dict[str, Any]:
-    return {"set": role, "key": key, "person": person, "is": what, "score": score}
+    return example_photo("gallery", gallery.photos.keys[rows[np.argmax(scores)]], person, what, score)

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from sphereface_plus.data.formats.packs import CropSource
-
+from ..example_photos import Images, shown
 from ..plots import histograms
-from ..report import photo_name, render, thumbnail
+from ..report import render
 from .plots import cmc_plot, det_plot, distractors_plot
 from .words import nonmated_words, rank_words
 
@@ -21,7 +20,7 @@ MOST_PEOPLE = 30
 def page_of(
     report: Mapping[str, Any],
     plots: Mapping[str, str],
-    images: Mapping[str, Mapping[str, CropSource]] | None,
+    images: Images | None,
 ) -> str:
     """images: role of a set -> photo key -> crop, for pictures; None for a page without faces."""
     return render(
@@ -30,7 +29,7 @@ def page_of(
         plots=plots,
         nonmated_words=nonmated_words(report["results"]["open_set"]),
         rank_words=rank_words(report["results"]["open_set"]["rank"]),
-        pictures={kind: _shown(examples, images) for kind, examples in report["examples"].items()},
+        pictures={kind: shown(examples, images) for kind, examples in report["examples"].items()},
         most_people=MOST_PEOPLE,
     )
 
@@ -72,22 +71,3 @@ def plots_of(report: Mapping[str, Any]) -> dict[str, str]:
             [([row["lowest"] for row in rows], [row["highest"] for row in rows])],
         )
     return plots
-
-
-def _shown(
-    examples: list[dict[str, Any]], images: Mapping[str, Mapping[str, CropSource]] | None
-) -> list[dict[str, Any]]:
-    return [
-        {
-            **example,
-            "photos": [
-                {
-                    **photo,
-                    "name": photo_name(photo["key"]),
-                    "thumbnail": thumbnail(photo["key"], images.get(photo["set"]) if images else None),
-                }
-                for photo in example["photos"]
-            ],
-        }
-        for example in examples
-    ]

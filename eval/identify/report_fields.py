@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from ..report import ReportError, content_of
+from ..report import ReportError, content_of, validated
 
 
 class _Part(BaseModel):
@@ -101,29 +100,11 @@ class _Report(_Part):
     per_search: _PerSearch
 
 
-def is_identification(path: Path) -> bool:
-    """Whether a report.json, or the one in a report's folder, says that it is one of `eval identify`."""
-    path = path / "report.json" if path.is_dir() else path
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(report, dict) and report.get("kind") == "identification"
-
-
 def read(path: Path) -> dict[str, Any]:
     """A report.json of `eval identify`, or the one in a report's folder. Raises ReportError."""
     needed = "an identification report is needed: a folder that `python -m eval identify` wrote"
     path, report = content_of(path, needed, "identification")
-    try:
-        _Report.model_validate(report)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the report"
-        raise ReportError(
-            f"{path}: is not a report of python -m eval identify, or a damaged one ({place}: "
-            f"{first['msg'][0].lower()}{first['msg'][1:]})"
-        ) from None
+    report = validated(report, path, _Report, "identify")
     lengths = {len(report["per_search"][name]) for name in _PerSearch.model_fields}
     if len(lengths) > 1:
         raise ReportError(f"{path}: is damaged, its lists per search differ in length; make it again")

@@ -24,6 +24,7 @@ from ..groups import Groups, check_some
 from ..model import Embedded
 from ..photos import first_three, several_faces
 from ..report_fit import fingerprint
+from ..search import without_direction
 from .copies import copies_in
 from .named_photos import NamedPhotos
 
@@ -90,11 +91,10 @@ def check_rows(sets: Sequence[PhotoSet]) -> None:
                 f"of {other.rows.shape[1]}; embed both with one model and the same flip"
             )
     for each in sets:
-        squared = np.einsum("nd,nd->n", each.rows, each.rows, dtype=np.float64)
-        wrong = np.flatnonzero(~(np.isfinite(squared) & (squared > 0)))
+        wrong = without_direction(each.rows)
         if len(wrong):
             raise EmbeddingsError(
-                f"{each.photos.place}: {len(wrong):,} of {counted(len(squared), 'embedding')} have no "
+                f"{each.photos.place}: {len(wrong):,} of {counted(len(each.rows), 'embedding')} have no "
                 f"direction, they are zero or not finite ({first_three(_keys(each, wrong))}); make them "
                 "again, or take these photos away"
             )

@@ -7,16 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sphereface_plus.files import write_page, write_text
 
 from ..identify.plots import cmc_plot, det_plot
 from ..identify.words import rank_words
-from ..plots import roc_plot
+from ..plots import curve_of, roc_plot
 from ..public import PUBLIC, without_folders
 from ..report import render
-from ..statistics import Roc
 
 
 def write(report: Mapping[str, Any], out: Path) -> Path:
@@ -51,10 +48,8 @@ def plots_of(report: Mapping[str, Any]) -> dict[str, str]:
     plots = {}
     one_to_one, one_to_many = report["verification"], report["identification"]
     if one_to_one is not None:
-        far, tar = np.array(one_to_one["roc"]["far"]), np.array(one_to_one["roc"]["tar"])
-        curve = Roc(np.full(len(far), np.nan), far, tar)
-        label = report["model"]["label"]
-        plots["roc"] = roc_plot("roc", [(label, curve)], one_to_one["impostor"], "ROC of pairs of templates")
+        curves = [(report["model"]["label"], curve_of(one_to_one["roc"]))]
+        plots["roc"] = roc_plot("roc", curves, one_to_one["impostor"], "ROC of pairs of templates")
     if one_to_many is not None:
         galleries = list(enumerate(one_to_many["galleries"], start=1))
         plots["cmc"] = cmc_plot(

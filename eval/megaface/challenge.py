@@ -49,6 +49,12 @@ class DistractorSet:
     ends: list[int]
     """(S,) how many of `order` each has: fewer where images are missing or left out."""
 
+    def words(self, keys: list[str]) -> str:
+        """Everything that the set is, for a hash. keys: of all distractors."""
+        return f"{self.number} {self.sizes} {self.ends}\n" + "\0".join(
+            keys[row] for row in self.order.tolist()
+        )
+
     def without(self, left_out: np.ndarray) -> DistractorSet:
         """left_out (N,) bool. The same set with fewer distractors."""
         kept = ~left_out[self.order]
@@ -117,8 +123,8 @@ class Found:
     """(Q,)."""
     mate_score: np.ndarray
     """(Q,)."""
-    above: np.ndarray
-    """(Q,) distractors of the first set's largest size that score as high or higher."""
+    counts: list[np.ndarray]
+    """Of each set (Q, S), distractors that score as high or higher, at each size."""
     order: np.ndarray
     """(M,) the first set's distractors."""
     nearest: np.ndarray
@@ -127,6 +133,11 @@ class Found:
     """(P, k)."""
     closest: list[tuple[np.ndarray, np.ndarray]]
     """Of each set, the row (P,) of the distractor that scores highest with each probe, and its score (P,)."""
+
+    @property
+    def above(self) -> np.ndarray:
+        """(Q,) distractors of the first set's largest size that score as high or higher."""
+        return self.counts[0][:, -1]
 
     def distractor(self, probe: int, place: int = 0) -> int:
         """The row of the distractor that is nearest to a probe, or the second nearest, ..."""
@@ -181,8 +192,7 @@ def measure(
             for size, seen in zip(curve_sizes, of_sizes, strict=True)
         ],
     }
-    above = counts[0][:, -1]
-    return Found(numbers, probe, mate, score, above, sets[0].order, best.rows, best.scores, closest)
+    return Found(numbers, probe, mate, score, counts, sets[0].order, best.rows, best.scores, closest)
 
 
 def _impostors(

@@ -20,7 +20,7 @@ from sphereface_plus.commands.model_options import (
     workers_option,
 )
 
-from ..options import out_option
+from ..options import groups_option, out_option
 from .noise import few_matched
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ LARGE = 0.1
 @click.option(
     "--sets", type=click.IntRange(min=1), default=3, help="Random orders, where there are no lists."
 )
+@groups_option
 @flip_option("concat")
 @input_option()
 @workers_option
@@ -72,6 +73,7 @@ def megaface(
     distractor_noise: Path | None,
     suffix: str | None,
     sets: int,
+    groups: Path | None,
     flip: str,
     input_file: Path | None,
     workers: int | None,
@@ -96,7 +98,7 @@ def megaface(
     check_folder(out)
     check_source(probes, "folder of probes")
     check_source(distractors, "folder of distractors")
-    for file in (lists, probe_list, probe_noise, distractor_noise, input_file):
+    for file in (lists, probe_list, probe_noise, distractor_noise, groups, input_file):
         if file is not None:
             check_source(file, "file or folder")
     if model not in (None, "pixels"):
@@ -121,6 +123,7 @@ def megaface(
             out,
             command=shlex.join(["python", "-m", "eval", *sys.argv[1:]]),
             write_features=write_features,
+            groups=groups,
         )
     )
     for words in [*notes(report), *warnings(report)]:
@@ -149,7 +152,11 @@ def notes(report: Mapping[str, Any]) -> list[str]:
 
 def warnings(report: Mapping[str, Any]) -> list[str]:
     """What makes the numbers other than they seem, for the terminal."""
+    from ..training_photos import about_training
+
     said = [f"warning: {words}" for words in report["warnings"]]
+    if words := about_training(report):
+        said.append(words)
     if report["same_image"]:
         said.append(
             f"warning: {len(report['same_image']):,} probes have a distractor that is the same image "

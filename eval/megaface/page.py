@@ -7,38 +7,34 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from sphereface_plus.data.formats.packs import CropSource
 from sphereface_plus.files import write_page, write_text
 
+from ..example_photos import Images, shown
+from ..identify.page import MOST_PEOPLE
 from ..identify.plots import Curve, cmc_plot, distractors_plot
-from ..plots import roc_plot
-from ..public import PUBLIC, without_folders
-from ..report import photo_name, render, thumbnail
-from ..statistics import Roc
-
-Pictures = Mapping[str, Mapping[str, CropSource] | None]
-"""`probes`, `distractors` -> photo key -> crop."""
+from ..plots import curve_of, roc_plot
+from ..public import PUBLIC, without_folders, without_names_of_others
+from ..report import render
 
 
-def write(report: Mapping[str, Any], out: Path, pictures: Pictures | None) -> Path:
+def write(report: Mapping[str, Any], out: Path, images: Images | None) -> Path:
     """Writes report.json and report.html into `out`, and both without faces, names and paths into OUT/public.
 
-    pictures: None for a page without faces. Returns the page's path.
+    images: those of `probes` and `distractors`; None for a page without faces. Returns the page's path.
     """
     _write(public(report), out / PUBLIC, None)
-    return _write(report, out, pictures)
+    return _write(report, out, images)
 
 
-def _write(report: Mapping[str, Any], out: Path, pictures: Pictures | None) -> Path:
+def _write(report: Mapping[str, Any], out: Path, images: Images | None) -> Path:
     parts = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in report.items())
     write_text(out / "report.json", "{\n" + parts + "\n}\n")
     page = render(
         "megaface.html.j2",
         report=report,
         plots=plots_of(report["results"]),
-        hardest=[_shown(search, pictures or {}) for search in report["hardest"]],
+        pictures={kind: shown(examples, images) for kind, examples in report["examples"].items()},
+        most_people=MOST_PEOPLE,
     )
     write_page(out / "report.html", page)
     return out / "report.html"
@@ -56,14 +52,29 @@ def public(report: Mapping[str, Any]) -> dict[str, Any]:
             "preparation": {**side["preparation"], "not_detected": []},
         }
 
+    training = report["training"]
+    known = {"people_in_training": []} if "people_in_training" in training else {}
+    number_of = {name: f"{number:04d}" for number, name in enumerate(report["people"], start=1)}
     return {
         **report,
         "command": without_folders(report["command"]),
         "model": {**report["model"], "name": Path(report["model"]["name"]).name},
         "probes": without_names(report["probes"]),
         "distractors": without_names(report["distractors"]),
+        "training": training | known,
         "same_image": [],
-        "hardest": [],
+        "examples": {kind: [] for kind in report["examples"]},
+        "people": list(number_of.values()),
+        "results": {
+            kind: {
+                **numbers,
+                "per_identity": [
+                    {**row, "person": number_of[row["person"]]} for row in numbers["per_identity"]
+                ],
+                "per_group": without_names_of_others(numbers["per_group"]),
+            }
+            for kind, numbers in report["results"].items()
+        },
     }
 
 
@@ -92,7 +103,7 @@ def plots_of(results: Mapping[str, Any]) -> dict[str, str]:
     whole = {kind: numbers["verification"][-1] for kind, numbers in results.items()}
     plots["roc"] = roc_plot(
         "roc",
-        [(kind, _curve(of_kind["roc"])) for kind, of_kind in whole.items()],
+        [(kind, curve_of(of_kind["roc"])) for kind, of_kind in whole.items()],
         whole["raw"]["impostor"],
         "ROC of verification, pairs of a probe and a distractor as impostors",
     )
@@ -101,23 +112,3 @@ def plots_of(results: Mapping[str, Any]) -> dict[str, str]:
 
 def _of_rank(size: Mapping[str, Any], rank: int) -> Mapping[str, Any]:
     return next(one for one in size["ranks"] if one["rank"] == rank)
-
-
-def _curve(roc: Mapping[str, Any]) -> Roc:
-    far, tar = np.array(roc["far"]), np.array(roc["tar"])
-    return Roc(np.full(len(far), np.nan), far, tar)
-
-
-def _shown(search: Mapping[str, Any], pictures: Pictures) -> dict[str, Any]:
-    def photo(key: str, side: str, score: float | None, kind: str) -> dict[str, Any]:
-        return {
-            "name": photo_name(key),
-            "score": score,
-            "is": kind,
-            "thumbnail": thumbnail(key, pictures.get(side)),
-        }
-
-    photos = [photo(search["probe"], "probes", None, "probe")]
-    photos.append(photo(search["mate"], "probes", search["score"], "mate"))
-    photos += [photo(near["photo"], "distractors", near["score"], "distractor") for near in search["nearest"]]
-    return {"photos": photos, "above": search["above"]}

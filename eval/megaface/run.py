@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,22 @@ from sphereface_plus.model_files import contents
 from sphereface_plus.outputs import claimed
 
 from ..errors import SearchError
+from ..example_photos import Images
+from ..groups import Groups, check_some, read_groups
 from ..public import PUBLIC
 from ..search_statistics import cmc
+from ..training_photos import compare_searches
 from . import page
 from .challenge import DistractorSet, Found, drawn_sets, measure, noise_among, sets_of_lists
+from .examples import hardest, same_images, twins
 from .noise import noise_warnings
+from .people import of_people
 from .sides import (
     AS_IN_FEATURES,
     Asked,
     Side,
     all_paths,
+    check_sides,
     distractors_of_lists,
     embedded,
     paths_in,
@@ -37,8 +44,11 @@ from .sides import (
 )
 
 KIT_RANKS = 1000
-SAME_IMAGE = 1 - 1e-5
-"""Cosine from which a probe and a distractor are taken for one image."""
+LEFT_OUT = (
+    "An image that a list names and its folder lacks is refused among the probes, and left out and counted "
+    "among the distractors. The images of noise lists are left out of the cleaned numbers. What is damaged, "
+    "not finite, zero, or of another dimension is refused. Nothing else is left out."
+)
 
 
 def run(asked: Asked) -> dict[str, Any]:
@@ -49,7 +59,10 @@ def run(asked: Asked) -> dict[str, Any]:
     with _claimed(asked):
         probes = probe_list(asked)
         lists = distractors_of_lists(asked)
-        report, pictures = _measured(asked, probes, lists)
+        groups = None if asked.groups is None else read_groups(asked.groups)
+        if groups is not None:
+            check_some(groups, probes[1])
+        report, pictures = _measured(asked, probes, lists, groups)
         page.write(report, asked.out, pictures)
         return report
 
@@ -61,7 +74,12 @@ def _claimed(asked: Asked):
         asked.out,
         "python -m eval megaface",
         within=("kit", PUBLIC),
-        contents=contents(model=file, probe_noise=asked.probe_noise, distractor_noise=asked.distractor_noise),
+        contents=contents(
+            model=file,
+            probe_noise=asked.probe_noise,
+            distractor_noise=asked.distractor_noise,
+            groups=asked.groups,
+        ),
         model=file or model or "features",
         probes=asked.probes,
         distractors=asked.distractors,
@@ -70,24 +88,29 @@ def _claimed(asked: Asked):
         suffix=asked.suffix,
         sets=asked.sets,
         flip=asked.flip,
+        groups=asked.groups,
         **(asked.model.other_than_exact if asked.model is not None else {}),
     )
 
 
 def _measured(
-    asked: Asked, probe_list: tuple[list[str], list[str]], lists: dict[int, dict[int, TemplateList]] | None
-) -> tuple[dict[str, Any], page.Pictures | None]:
+    asked: Asked,
+    probe_list: tuple[list[str], list[str]],
+    lists: dict[int, dict[int, TemplateList]] | None,
+    groups: Groups | None,
+) -> tuple[dict[str, Any], Images]:
     probes = embedded(asked, asked.probes, probe_list[0], "probes", may_lack=False)
     names, people = np.unique(np.array(probe_list[1]), return_inverse=True)
     paths = paths_in(asked, asked.distractors) if lists is None else all_paths(lists)
     distractors = embedded(asked, asked.distractors, paths, "distractors", may_lack=lists is not None)
+    check_sides(probes, distractors)
     row_of = {key: row for row, key in enumerate(distractors.keys)}
     sets = drawn_sets(len(row_of), asked.sets, 0) if lists is None else sets_of_lists(lists, row_of)
     probe_noise, of_probes = noise_among(probes.keys, _noise(asked.probe_noise))
     distractor_noise, of_distractors = noise_among(distractors.keys, _noise(asked.distractor_noise))
     start = time.monotonic()
     raw = _searched(probes, people, distractors, sets, "raw")
-    results, above = {"raw": raw.numbers}, {"raw": raw.above}
+    found = {"raw": (raw, people)}
     warnings = noise_warnings({"probes": of_probes, "distractors": of_distractors})
     if probe_noise.any() or distractor_noise.any():
         kept = np.flatnonzero(~probe_noise)
@@ -97,29 +120,50 @@ def _measured(
         except (MegaFaceError, SearchError) as error:
             warnings.append(f"without the images of the noise lists nothing can be measured: {error}")
         else:
-            results["cleaned"], above["cleaned"] = clean.numbers, clean.above
+            found["cleaned"] = (clean, people[kept])
     seconds = time.monotonic() - start
     if asked.write_features is not None:
         _write_features(asked.write_features, probes, distractors)
+    whose = dict(zip(probes.keys, probe_list[1], strict=True))
     report = {
+        "format": 1,
+        "kind": "megaface",
         "title": "MegaFace, challenge 1",
         "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "command": asked.command,
         "model": probes.model,
         "flip": asked.flip if asked.model is not None else AS_IN_FEATURES,
+        "left_out": LEFT_OUT,
         "rule": "A distractor of exactly the mate's score counts as above it.",
-        "probes": _about(probes, of_probes, int(probe_noise.sum())) | {"people": len(names)},
-        "distractors": _about(distractors, of_distractors, int(distractor_noise.sum())),
+        "probes": _about(probes, of_probes, int(probe_noise.sum()))
+        | {"people": len(names), "sha256": _hash([f"{key}\t{whose[key]}" for key in sorted(whose)])},
+        "distractors": _about(distractors, of_distractors, int(distractor_noise.sum()))
+        | {"sha256": _hash(one.words(distractors.keys) for one in sets)},
         "sets": f"{len(sets)} of the lists" if lists is not None else f"{len(sets)} random orders, seed 0",
         "warnings": warnings,
-        "same_image": _same_images(probes, distractors, raw),
-        "hardest": _hardest(probes, distractors, raw),
-        "results": results,
+        "training": compare_searches(whose, probes.trained_on, probes.files),
+        "same_image": same_images(probes, distractors, raw),
+        "examples": {
+            "hardest": hardest(probes, distractors, probe_list[1], raw),
+            "twins": twins(probes, distractors, probe_list[1], raw),
+        },
+        "people": names.tolist(),
+        "results": {
+            kind: one.numbers | of_people(one, whose_rows, names.tolist(), groups)
+            for kind, (one, whose_rows) in found.items()
+        },
         "seconds": seconds,
         "environment": record(gpu=probes.runs_on == "cuda"),
     }
-    _write_kit_files(asked, report, above)
+    _write_kit_files(asked, report, {kind: one.above for kind, (one, _) in found.items()})
     return report, {"probes": probes.files, "distractors": distractors.files}
+
+
+def _hash(lines: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(line.encode(errors="surrogateescape") + b"\n")
+    return digest.hexdigest()
 
 
 def _noise(file: Path | None):
@@ -153,43 +197,6 @@ def _about(side: Side, noise: dict[str, Any] | None, noisy: int) -> dict[str, An
         "preparation": side.preparation,
         "noise": None if noise is None else noise | {"left_out": noisy},
     }
-
-
-def _same_images(probes: Side, distractors: Side, found: Found) -> list[list[str]]:
-    """Probes with a distractor of any set that must be the same image: nobody can tell the two apart."""
-    same = {
-        (int(probe), int(rows[probe]))
-        for rows, scores in found.closest
-        for probe in np.flatnonzero(scores >= SAME_IMAGE)
-    }
-    return [[probes.keys[probe], distractors.keys[row]] for probe, row in sorted(same)]
-
-
-def _hardest(probes: Side, distractors: Side, found: Found, count: int = 24) -> list[dict[str, Any]]:
-    """The searches with most distractors above the mate, each photo once, and the nearest of those."""
-    hardest, seen = [], set()
-    for search in np.argsort(-found.above, kind="stable"):
-        probe = int(found.probe[search])
-        if len(hardest) == count or found.above[search] == 0:
-            break
-        mate = int(found.mate[search])
-        if {probe, mate} & seen:
-            continue
-        seen |= {probe, mate}
-        hardest.append(
-            {
-                "probe": probes.keys[probe],
-                "mate": probes.keys[mate],
-                "score": float(found.mate_score[search]),
-                "above": int(found.above[search]),
-                "nearest": [
-                    {"photo": distractors.keys[found.distractor(probe, place)], "score": float(score)}
-                    for place, score in enumerate(found.nearest_score[probe])
-                    if np.isfinite(score)
-                ],
-            }
-        )
-    return hardest
 
 
 def _write_features(folder: Path, probes: Side, distractors: Side) -> None:

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from sphereface_plus.commands.progress import show_progress
 from sphereface_plus.data.formats.keys import photo_key
-from sphereface_plus.data.formats.megaface_features import feature_suffix, read_features
+from sphereface_plus.data.formats.megaface_features import feature_suffix
 from sphereface_plus.data.formats.megaface_lists import (
     MegaFaceError,
     TemplateList,
@@ -19,9 +18,12 @@ from sphereface_plus.data.formats.megaface_lists import (
     read_template_list,
 )
 from sphereface_plus.data.formats.packs import CropSource
+from sphereface_plus.data.trained_on import TrainedOn
 
-from ..model import NOT_PREPARED, ModelAsked, embed_photos, stored_record
-from ..photos import find_images
+from ..model import NOT_PREPARED, STORE, ModelAsked, embed_photos, stored_record
+from ..photos import find_images, first_three
+from ..search import without_direction
+from .features import stored_features
 
 PROBE_LIST = "facescrub_features_list.json"
 AS_IN_FEATURES = "as in the features"
@@ -50,6 +52,8 @@ class Asked:
     out: Path
     command: str
     write_features: Path | None = None
+    groups: Path | None = None
+    """CSV of people and their groups."""
 
 
 def probe_list(asked: Asked) -> tuple[list[str], list[str]]:
@@ -126,6 +130,8 @@ class Side:
     files: Mapping[str, CropSource] | None = None
     """Photo key -> crop, for pictures."""
     runs_on: str = "cpu"
+    trained_on: TrainedOn | None = None
+    """None where the model does not say it."""
 
     @property
     def keys(self) -> list[str]:
@@ -147,25 +153,32 @@ def embedded(asked: Asked, folder: Path, paths: Sequence[str], what: str, *, may
             raise MegaFaceError(f"{folder}: holds none of the {len(missing):,} images of the lists")
     out = asked.out / what
     found = embed_photos(asked.model, keys, folder, asked.flip, out)
-    return Side(list(paths), found.rows, found.model, found.preparation, missing, found.files, found.runs_on)
+    return Side(
+        list(paths),
+        found.rows,
+        found.model,
+        found.preparation,
+        missing,
+        found.files,
+        found.runs_on,
+        found.trained_on,
+    )
 
 
 def _of_features(asked: Asked, folder: Path, paths: Sequence[str], what: str, *, may_lack: bool) -> Side:
     suffix = asked.suffix or feature_suffix(folder, paths)
-    missing: list[str] = []
-    if may_lack:
-        missing = [path for path in paths if not (folder / f"{path}{suffix}").is_file()]
-        lacking = set(missing)
-        paths = [path for path in paths if path not in lacking]
-    rows = None
-    with show_progress(f"features of {what}") as progress:
-        for number, feature in enumerate(read_features(folder, paths, suffix)):
-            if rows is None:
-                rows = np.empty((len(paths), len(feature)), dtype=np.float32)
-            rows[number] = feature
-            progress(number + 1, len(paths), 0)
-    if rows is None:
+    missing = [path for path in paths if not (folder / f"{path}{suffix}").is_file()]
+    if missing and not may_lack:
+        names = first_three([f"{path}{suffix}" for path in missing])
+        raise MegaFaceError(
+            f"{folder}: lacks {len(missing):,} of the {len(paths):,} features of {what} ({names}); extract "
+            "them, or take these images off the list"
+        )
+    lacking = set(missing)
+    paths = [path for path in paths if path not in lacking]
+    if not paths:
         raise MegaFaceError(f"{folder}: holds no feature of the {len(missing):,} images of the lists")
+    rows = stored_features(folder, paths, suffix, asked.out / what / STORE, what)
     model = stored_record(suffix, suffix.strip("_").removesuffix(".bin"), "features", flip=AS_IN_FEATURES)
     preparation = {**NOT_PREPARED, "words": "Features in the files of MegaFace's kit."}
     return Side(list(paths), rows, model, preparation, missing)
@@ -177,3 +190,21 @@ def all_paths(lists: Mapping[int, Mapping[int, TemplateList]]) -> list[str]:
         photo_key(path): path for sizes in lists.values() for one in sizes.values() for path in one.paths
     }
     return list(paths.values())
+
+
+def check_sides(probes: Side, distractors: Side) -> None:
+    """Raises MegaFaceError where probes and distractors differ in dimension, and, by name, for a model's
+    embeddings that have no direction; the kit's features were looked at when they were read."""
+    if probes.rows.shape[1] != distractors.rows.shape[1]:
+        raise MegaFaceError(
+            f"the probes' features have {probes.rows.shape[1]} numbers, the distractors' "
+            f"{distractors.rows.shape[1]}; both need one model and the same flip"
+        )
+    for side, what in ((probes, "probes"), (distractors, "distractors")):
+        bad = () if side.files is None else without_direction(side.rows)
+        if len(bad):
+            names = first_three([side.paths[row] for row in bad])
+            raise MegaFaceError(
+                f"{len(bad):,} of the {len(side.paths):,} embeddings of {what} have no direction, they are "
+                f"zero or not finite ({names}); take these images away"
+            )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,9 @@ def _check(path: Path, keys: Sequence[str], embeddings: np.ndarray) -> None:
             f"{path}: {len(keys)} keys need embeddings ({len(keys)}, D), got {embeddings.shape}"
         )
     if len(set(keys)) < len(keys):
-        raise EmbeddingsError(f"{path}: keys must differ, {len(keys) - len(set(keys))} of them are repeated")
+        twice = [key[:100] for key, count in Counter(keys).items() if count > 1]
+        shown = ", ".join([*twice[:3], *(["..."] if len(twice) > 3 else [])])
+        raise EmbeddingsError(f"{path}: keys must differ, {len(twice):,} of them are repeated ({shown})")
     if not np.issubdtype(embeddings.dtype, np.floating):
         raise EmbeddingsError(
             f"{path}: embeddings must be finite floating-point numbers, they are {embeddings.dtype}"

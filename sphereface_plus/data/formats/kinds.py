@@ -12,7 +12,7 @@ import re
 import zipfile
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from sphereface_plus.data.formats.keys import IMAGE_SUFFIXES
 from sphereface_plus.data.formats.manifest import MANIFEST
@@ -30,6 +30,7 @@ Kind = Literal[
     "report",
     "identification",
     "megaface",
+    "ijb",
     "alignment",
     "comparison",
     "crops",
@@ -46,7 +47,9 @@ _IS: dict[Kind, str] = {
     "report": "a verification report, which `python -m eval compare` and `same` take",
     "identification": "an identification report, which `python -m eval who` and, beside others of its kind, "
     "`compare` take",
-    "megaface": "a report of MegaFace's challenge, which is there to be read",
+    "megaface": "a report of MegaFace's challenge, which `python -m eval compare` takes beside others of its "
+    "kind",
+    "ijb": "a report of IJB-B or IJB-C, which `python -m eval compare` takes beside others of its kind",
     "alignment": "the report of an alignment, which is there to be read",
     "comparison": "a comparison, which is there to be read",
     "crops": "a folder of crops, which data.path and --images take",
@@ -134,10 +137,9 @@ def _of_json(text: str) -> Kind | None:
     """By the first keys of what eval and data_prep write."""
     if re.match(r'\s*\{\s*"format": 1,\s*"title": .*"protocols?": ', text, re.DOTALL):
         return "comparison" if '"models": [' in text else "report"
-    if re.match(r'\s*\{\s*"format": 1,\s*"kind": "identification"', text):
-        return "identification"
-    if re.match(r'\s*\{\s*"title": "MegaFace, ', text):
-        return "megaface"
+    said = re.match(r'\s*\{\s*"format": 1,\s*"kind": "(comparison|identification|megaface|ijb)\b', text)
+    if said is not None:
+        return "comparison" if '"models": [' in text else cast(Kind, said[1])
     return "alignment" if re.match(r'\s*\{\s*"settings": \{\s*"photos": ', text) else None
 
 

@@ -7,7 +7,7 @@ OpenCV's matrices: type 5 is float32, 6 float64. A feature of D numbers has D ro
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +45,8 @@ def read_feature(file: str | Path) -> np.ndarray:
             "extract this feature again"
         )
     numbers = np.frombuffer(data, np.uint8, offset=_HEADER.size).reshape(rows, stride)[:, :row]
-    return np.ascontiguousarray(numbers).view(_TYPES[kind]).reshape(-1).astype(np.float32)
+    with np.errstate(over="ignore"):  # of numbers beyond float32's range, which become inf
+        return np.ascontiguousarray(numbers).view(_TYPES[kind]).reshape(-1).astype(np.float32)
 
 
 def write_feature(file: str | Path, embedding: np.ndarray) -> None:
@@ -77,20 +78,3 @@ def feature_suffix(folder: str | Path, paths: Iterable[str]) -> str:
         f"{folder}: holds no feature <image>_<name>.bin of the list's images; is it the folder that their "
         "paths start from? If it holds photos or crops, give --model"
     )
-
-
-def read_features(folder: str | Path, paths: Sequence[str], suffix: str) -> Iterator[np.ndarray]:
-    """The features (D,) float32 of images, in the order of `paths`.
-
-    Raises MegaFaceError for one that is missing or damaged, and where they differ in D.
-    """
-    folder, dimensions = Path(folder), None
-    for path in paths:
-        feature = read_feature(folder / f"{path}{suffix}")
-        if dimensions not in (None, len(feature)):
-            raise MegaFaceError(
-                f"{folder / path}{suffix}: has {len(feature)} numbers, those before it {dimensions}; are "
-                "they of one model?"
-            )
-        dimensions = len(feature)
-        yield feature

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from sphereface_plus.data.formats.keys import photo_key
 from sphereface_plus.errors import UserError
 from sphereface_plus.files import text_of
+from sphereface_plus.words import counted
 
 NUMBER_OF_PHOTO = re.compile(r"_[0-9]+$")
 DISTRACTOR_LIST = re.compile(r"(?P<name>.+)\.json_(?P<size>[0-9]{1,9})_(?P<set>[0-9]{1,4})")
@@ -80,9 +81,13 @@ def read_template_list(file: str | Path) -> TemplateList:
     for path in paths:
         if not path or "\0" in path or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise MegaFaceError(f"{file}: {path!r} is not a path below the images' folder")
-    key, count = Counter(map(photo_key, paths)).most_common(1)[0]
-    if count > 1:
-        raise MegaFaceError(f"{file}: holds {key} {count} times; each image counts once, remove the others")
+    twice = [key for key, count in Counter(map(photo_key, paths)).items() if count > 1]
+    if twice:
+        shown = ", ".join([*twice[:3], *(["..."] if len(twice) > 3 else [])])
+        raise MegaFaceError(
+            f"{file}: holds {counted(len(twice), 'image')} several times ({shown}); each counts once, remove "
+            "the others"
+        )
     if people is not None and (not _are_texts(people) or len(people) != len(paths)):
         raise MegaFaceError(f"{file}: its field id has to be a list of names, one for each path")
     return TemplateList(file, paths, people)

@@ -52,7 +52,7 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, embeddings):
     [
         (KEYS, (2, 4), r"3 keys need embeddings \(3, D\), got \(2, 4\)"),
         (KEYS, (3,), r"3 keys need embeddings \(3, D\), got \(3,\)"),
-        (["a", "b", "a"], (3, 4), "keys must differ, 1 of them are repeated"),
+        (["a", "b", "a"], (3, 4), "keys must differ, 1 of them are repeated \\(a\\)"),
     ],
 )
 def test_keys_and_embeddings_that_do_not_match_are_refused_by_writer_and_reader(

@@ -8,7 +8,6 @@ import pytest
 from sphereface_plus.data.formats.megaface_features import (
     feature_suffix,
     read_feature,
-    read_features,
     write_feature,
 )
 from sphereface_plus.data.formats.megaface_lists import MegaFaceError
@@ -54,15 +53,8 @@ def test_features_are_found_by_their_images_paths(tmp_path):
     for number, path in enumerate(["a/1.png", "b/2.png"]):
         write_feature(tmp_path / f"{path}_mine.bin", np.arange(4) + number)
     assert feature_suffix(tmp_path, ["none/0.png", "a/1.png"]) == "_mine.bin"
-    rows = list(read_features(tmp_path, ["b/2.png", "a/1.png"], "_mine.bin"))
-    np.testing.assert_array_equal(rows, [[1, 2, 3, 4], [0, 1, 2, 3]])
-    with pytest.raises(MegaFaceError, match=r"c/3\.png_mine\.bin: cannot be read"):
-        list(read_features(tmp_path, ["c/3.png"], "_mine.bin"))
     with pytest.raises(MegaFaceError, match="paths start from"):
         feature_suffix(tmp_path, ["c/3.png"])
     write_feature(tmp_path / "a/1.png_other.bin", np.arange(5))
     with pytest.raises(MegaFaceError, match=r"of several models, _mine\.bin, _other\.bin; say which"):
         feature_suffix(tmp_path, ["a/1.png"])
-    write_feature(tmp_path / "a/1.png_mine.bin", np.arange(5))
-    with pytest.raises(MegaFaceError, match="has 4 numbers, those before it 5; are they of one model"):
-        list(read_features(tmp_path, ["a/1.png", "b/2.png"], "_mine.bin"))

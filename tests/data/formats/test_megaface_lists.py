@@ -39,7 +39,7 @@ def test_a_list_of_probes_gives_paths_and_whose_they_are(tmp_path):
         ({"path": [1]}, "its field path has to be a list of paths"),
         ({"path": ["../a.png"]}, "'../a.png' is not a path below the images' folder"),
         ({"path": ["/a.png"]}, "'/a.png' is not a path below the images' folder"),
-        ({"path": ["a.png", "b.png", "a.jpg"]}, "holds a 2 times; each image counts once"),
+        ({"path": ["a.png", "b.png", "a.jpg"]}, "holds 1 image several times \\(a\\); each counts once"),
         ({"path": ["a.png"], "id": ["A", "B"]}, "field id has to be a list of names, one for each path"),
     ],
 )

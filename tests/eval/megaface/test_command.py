@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from functools import partial
 
 import cv2
 import numpy as np
@@ -10,46 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from eval.__main__ import main
+from eval.megaface import features
+from sphereface_plus.data.formats import embedding_store_writing
+from sphereface_plus.data.formats.embedding_store import Index, open_embeddings
 from sphereface_plus.data.formats.megaface_features import read_feature, write_feature
 
-PEOPLE = {"Ann": 4, "Bob": 3, "Cy": 2}
 NUM_DISTRACTORS = 120
-
-
-@pytest.fixture(scope="module")
-def whole_kit(tmp_path_factory):
-    """Features, lists and noise lists. Bob's photo 2 is of a stranger, who is a distractor."""
-    root, rng = tmp_path_factory.mktemp("kit"), np.random.default_rng(0)
-    lists = root / "lists"
-    lists.mkdir()
-    paths, people = [], []
-    for person, count in PEOPLE.items():
-        centre = 3 * rng.standard_normal(16)
-        for number in range(count):
-            path = f"{person}/{person}_{number}.png"
-            paths.append(path)
-            people.append(person)
-            write_feature(root / "probes" / f"{path}_m.bin", centre + 0.3 * rng.standard_normal(16))
-    strangers = [f"{n % 7:03d}/{n}@N00/{n}_0.jpg" for n in range(NUM_DISTRACTORS)]
-    for path in strangers:
-        write_feature(root / "distractors" / f"{path}_m.bin", rng.standard_normal(16))
-    stranger = rng.standard_normal(16)
-    write_feature(root / "probes/Bob/Bob_2.png_m.bin", stranger)
-    write_feature(root / f"distractors/{strangers[3]}_m.bin", stranger + 1e-3 * rng.standard_normal(16))
-    (lists / "facescrub_features_list.json").write_text(json.dumps({"path": paths, "id": people}))
-    for size in (10, 100):
-        for number, order in ((1, strangers), (2, strangers[::-1])):
-            name = f"megaface_features_list.json_{size}_{number}"
-            (lists / name).write_text(json.dumps({"path": order[:size]}))
-    (root / "probe_noise.txt").write_text("#\nBob_2.png\nZoe_1.png\n")
-    (root / "distractor_noise.txt").write_text(f"#\n{strangers[3]}\n")
-    return root
-
-
-@pytest.fixture
-def kit(whole_kit, tmp_path):
-    shutil.copytree(whole_kit, tmp_path / "kit")
-    return tmp_path / "kit"
 
 
 def called(kit, *more, out="out"):
@@ -80,8 +47,16 @@ def test_raw_and_cleaned_numbers_come_from_one_run(kit):
     assert cleaned["sizes"][1]["ranks"][0]["rate"] == 1
     assert cleaned["sizes"][1]["distractors"] == [99, 100]
     assert len(report["probes"]["noise"]["sha256"]) == 64
-    hardest = report["hardest"][0]
-    assert "Bob_2" in hardest["probe"] + hardest["mate"]
+    probe, mate, *above = report["examples"]["hardest"][0]["photos"]
+    assert "Bob/Bob_2" in (probe["key"], mate["key"])
+    assert mate["is"] == "mate"
+    assert all(photo["is"] == "above" and photo["score"] >= mate["score"] for photo in above)
+    mate, twin = report["examples"]["twins"][0]["photos"]
+    assert (mate["key"], mate["person"], twin["key"]) == ("Bob/Bob_2", "Bob", "003/3@N00/3_0")
+    bob = next(row for row in cleaned["per_identity"] if row["person"] == "Bob")
+    assert (bob["searches"], bob["first"]) == (2, 2)
+    worst = raw["per_identity"][0]
+    assert (worst["person"], worst["searches"], worst["first"]) == ("Bob", 6, 2)
     kept = json.loads((kit / "out/kit/raw/cmc_facescrub_megaface_m_100_1.json").read_text())
     assert kept["cmc"][0][0] == 0
     assert kept["cmc"][1][0] == pytest.approx(16 / 20)
@@ -133,15 +108,15 @@ def test_written_features_give_the_same_numbers(kit):
         ),
         (
             lambda kit: (kit / "probes/Ann/Ann_0.png_m.bin").unlink(),
-            "probes/Ann/Ann_0.png_m.bin: cannot be read",
+            "probes: lacks 1 of the 9 features of probes (Ann/Ann_0.png_m.bin); extract them",
         ),
         (
             lambda kit: write_feature(kit / "probes/Cy/Cy_1.png_m.bin", np.ones(15)),
-            "has 15 numbers, those before it 16",
+            "1 of the 9 features of probes cannot be used: 1 of other than 16 numbers (Cy/Cy_1.png_m.bin)",
         ),
         (
             lambda kit: write_feature(kit / "probes/Cy/Cy_1.png_m.bin", np.full(16, np.nan)),
-            "counted from 0, is not finite",
+            "cannot be used: 1 not finite, or 0 (Cy/Cy_1.png_m.bin); extract them again, or take",
         ),
         (lambda kit: shutil.rmtree(kit / "distractors/000"), None),
         (
@@ -177,9 +152,18 @@ def test_the_page_shows_both_kinds_of_numbers_and_the_public_one_names_nobody(ki
         re.findall(r'col">(Rank [0-9,]+)', page) == ["Rank 1", "Rank 10", "Rank 100"] * 2
     )  # of 100 distractors
     public = (kit / "out/public/report.html").read_text() + (kit / "out/public/report.json").read_text()
-    for private in ("Bob_2", "N00", str(kit)):
+    for private in ("Bob", "N00", str(kit)):
         assert private not in public
-    assert json.loads((kit / "out/public/report.json").read_text())["results"] == report_of(kit)["results"]
+    shown = json.loads((kit / "out/public/report.json").read_text())["results"]
+    for kind, numbers in report_of(kit)["results"].items():
+        people = {row["person"]: row for row in numbers.pop("per_identity")}
+        for row, person in zip(
+            sorted(shown[kind].pop("per_identity"), key=lambda row: row["person"]),
+            sorted(people),
+            strict=True,
+        ):
+            assert row | {"person": person} == people[person]
+        assert shown[kind] == numbers
 
 
 @pytest.mark.parametrize("empty", ["probes", "distractors"])
@@ -287,3 +271,74 @@ def test_the_kits_file_has_every_rank_of_the_first_set(kit):
     for rank in report_of(kit)["results"]["raw"]["sizes"][-1]["ranks"]:
         if rank["rank"] <= 100:
             assert kept[1][rank["rank"] - 1] == pytest.approx(rank["per_set"][0])
+
+
+def store_of(kit, side):
+    return open_embeddings(kit / "out" / side / "embeddings")
+
+
+def test_features_are_read_once_and_stay_memory_mapped(kit, monkeypatch):
+    read, files = features.read_feature, []
+    monkeypatch.setattr(features, "read_feature", lambda file: files.append(file) or read(file))
+    assert called(kit).exit_code == 0
+    assert len(files) == 9 + NUM_DISTRACTORS
+    assert isinstance(store_of(kit, "distractors").rows, np.memmap)
+    first, stored = report_of(kit)["results"], store_of(kit, "probes").rows[:]
+    files.clear()
+    assert called(kit).exit_code == 0
+    assert (files, report_of(kit)["results"]) == ([], first)
+    changed = kit / "probes/Ann/Ann_0.png_m.bin"
+    write_feature(changed, np.arange(16) + 1)
+    assert called(kit).exit_code == 0
+    assert changed in files
+    assert len(files) == 9  # of the block that holds it
+    np.testing.assert_array_equal(store_of(kit, "probes").rows[0], np.arange(16) + 1)
+    np.testing.assert_array_equal(store_of(kit, "probes").rows[1:], stored[1:])
+
+
+def test_reading_features_goes_on_after_a_stop(kit, monkeypatch):
+    monkeypatch.setattr(embedding_store_writing, "Index", partial(Index, block=16))
+    read, files = features.read_feature, []
+
+    def stopped(file):
+        if len(files) == 50:
+            raise KeyboardInterrupt
+        files.append(file)
+        return read(file)
+
+    monkeypatch.setattr(features, "read_feature", stopped)
+    called(kit)
+    assert not (kit / "out/report.json").exists()
+    before = list(files)
+    monkeypatch.setattr(features, "read_feature", lambda file: files.append(file) or read(file))
+    assert called(kit).exit_code == 0
+    again = set(before) & set(files[50:])
+    assert len(files) - 50 < NUM_DISTRACTORS  # of 50 files at most the last, unfinished block is read again
+    assert len(again) < 16
+    assert called(kit, out="whole").exit_code == 0
+    assert report_of(kit, "whole")["results"] == report_of(kit)["results"]
+
+
+def test_all_features_that_cannot_be_used_are_named_and_counted(kit):
+    strangers = sorted((kit / "distractors").rglob("*.bin"))
+    for file in strangers[:4]:
+        write_feature(file, np.full(16, np.nan))
+    write_feature(strangers[5], np.zeros(16))
+    write_feature(strangers[6], np.ones(12))
+    strangers[7].write_bytes(b"cut")
+    result = called(kit)
+    assert result.exit_code == 1
+    assert "distractors: 7 of the 120 features of distractors cannot be used: " in result.output
+    names = [file.relative_to(kit / "distractors").as_posix() for file in strangers]
+    assert "5 not finite, or 0 (" in result.output
+    assert f"1 of other than 16 numbers ({names[6]})" in result.output
+    assert f"1 damaged ({names[7]}: ends within its header)" in result.output
+    for file in strangers[:8]:
+        file.unlink()
+    assert "8 distractors of the lists have no image and are left out" in called(kit).output
+
+
+def test_sides_of_other_dimensions_are_refused(kit):
+    for file in (kit / "probes").rglob("*.bin"):
+        write_feature(file, read_feature(file)[:8])
+    assert "the probes' features have 8 numbers, the distractors' 16; both need one" in called(kit).output

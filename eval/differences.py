@@ -1,0 +1,63 @@
+"""What a comparison says of two models on the same searches or pairs: differences by subject, plain data.
+
+Shapes: Q searches, S subjects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from .compare import p_text
+from .intervals import difference_by_subject, difference_of_counts
+from .report import ReportError
+
+
+def of_searches(base: np.ndarray, other: np.ndarray, subject: np.ndarray) -> dict[str, Any]:
+    """base and other (Q,) bool: whether each is right; subject (Q,): whose each is."""
+    return {
+        **asdict(difference_by_subject(base, other, subject)),
+        "only_base": int(np.sum(base & ~other)),
+        "only_other": int(np.sum(other & ~base)),
+    }
+
+
+def of_counts(base: Sequence[float], other: Sequence[float], searches: Sequence[int]) -> dict[str, Any]:
+    """base and other (S,): in how many of a subject's searches (S,) each is right, which is all that the
+    interval and p depend on. Subjects of whom one is right more often are counted in place of searches."""
+    gain = np.asarray(other, dtype=np.float64) - np.asarray(base, dtype=np.float64)
+    return {
+        **asdict(difference_of_counts(gain, np.asarray(searches))),
+        "base_better": int(np.sum(gain < 0)),
+        "other_better": int(np.sum(gain > 0)),
+    }
+
+
+def cells(difference: Mapping[str, Any] | None) -> list[str]:
+    """Difference, interval and p in the cells of a table; three empty ones for None."""
+    if difference is None:
+        return ["", "", ""]
+    low, high = difference["interval"]
+    interval = f"{100 * low:+.2f} .. {100 * high:+.2f}"
+    return [f"{100 * difference['difference']:+.2f}", interval, p_text(difference["p_value"])]
+
+
+def check_same(
+    reports: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    parts: Mapping[str, Callable[[Mapping[str, Any]], object]],
+) -> None:
+    """Raises ReportError where a report is not of what the first one is of.
+
+    names: where the reports lie; parts: what has to be the same, in words -> a function that gets it.
+    """
+    for report, name in zip(reports[1:], names[1:], strict=True):
+        for what, of in parts.items():
+            if of(report) != of(reports[0]):
+                raise ReportError(
+                    f"{name} and {names[0]} have other {what}; a paired test needs the same searches in the "
+                    "same gallery, so measure both models on one"
+                )

@@ -1,0 +1,64 @@
+"""What the searches of each person come to: counts to compare models by, and tables by person and by group.
+
+Shapes: P probes, Q searches.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..groups import Groups
+from ..identify.groups import per_group
+from ..identify.numbers import Searches, open_set, per_identity, reference
+from .challenge import Found
+
+
+def of_people(found: Found, people: np.ndarray, names: list[str], groups: Groups | None) -> dict[str, Any]:
+    """Plain data. people (P,): whose the probes are, places in `names`.
+
+    `by_person` counts, of each person, the searches and in how many the mate is first, in each set at each
+    size, and the genuine pairs and how many are accepted at each FAR, with all distractors. The tables are
+    of the first set with all distractors; their threshold is the one at which so many probes would have a
+    distractor returned if their person were unknown.
+    """
+    searches = _searches(found, people)
+    at = reference(open_set(searches)["points"])
+    return {
+        "by_person": _counts(found, people),
+        "reference": {name: at[name] for name in ("fpir", "threshold_cosine", "resolution")},
+        "per_identity": per_identity(searches, names),
+        "per_group": None if groups is None else per_group(searches, names, groups, at),
+    }
+
+
+def _counts(found: Found, people: np.ndarray) -> dict[str, Any]:
+    owner = people[found.probe]
+    there, who = np.unique(owner, return_inverse=True)
+
+    def of_each(true: np.ndarray, of: np.ndarray) -> list[int]:
+        return np.bincount(of, true, len(there)).astype(int).tolist()
+
+    once = found.probe < found.mate  # a pair is searched for from both of its ends
+    points = found.numbers["verification"][-1]["tar_at_far"]
+    thresholds = [np.inf if at["threshold_cosine"] is None else at["threshold_cosine"] for at in points]
+    return {
+        "person": there.tolist(),
+        "searches": np.bincount(who).tolist(),
+        "first": [[of_each(counts < 1, who) for counts in of_set.T] for of_set in found.counts],
+        "pairs": np.bincount(who[once], minlength=len(there)).tolist(),
+        "accepted": [of_each(found.mate_score[once] >= at, who[once]) for at in thresholds],
+    }
+
+
+def _searches(found: Found, people: np.ndarray) -> Searches:
+    """Those with a mate, and then each probe once as that of an unknown person, among distractors alone."""
+    highest = found.nearest_score[:, 0]
+    number = len(highest)
+    return Searches(
+        np.append(people[found.probe], people),
+        np.append(found.mate_score, np.full(number, -np.inf)),
+        np.append(found.above, np.zeros(number, dtype=np.int64)),
+        np.append(highest[found.probe], highest),
+    )

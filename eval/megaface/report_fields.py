@@ -1,0 +1,103 @@
+"""What a report.json of MegaFace must hold before a comparison believes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..report import ReportError, content_of, validated
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class _Model(_Part):
+    sha256: str | None
+    label: str
+
+
+class _Noise(_Part):
+    sha256: str
+
+
+class _Side(_Part):
+    sha256: str
+    noise: _Noise | None
+
+
+class _Rank(_Part):
+    rank: int
+    rate: float = Field(ge=0, le=1)
+
+
+class _Size(_Part):
+    size: int = Field(gt=0)
+    ranks: list[_Rank] = Field(min_length=1)
+
+
+class _Point(_Part):
+    far: float = Field(gt=0, le=1)
+    tar: float = Field(ge=0, le=1)
+    resolution: Literal["resolved", "coarse", "unresolved"]
+
+
+class _Roc(_Part):
+    far: list[float] = Field(min_length=1)
+    tar: list[float] = Field(min_length=1)
+
+
+class _Verification(_Part):
+    size: int = Field(gt=0)
+    impostor: int = Field(gt=0)
+    tar_at_far: list[_Point] = Field(min_length=1)
+    roc: _Roc
+
+
+class _ByPerson(_Part):
+    person: list[int]
+    searches: list[int]
+    first: list[list[list[int]]] = Field(min_length=1)
+    pairs: list[int]
+    accepted: list[list[int]]
+
+
+class _Numbers(_Part):
+    probes: int
+    people: int
+    searches: int
+    sizes: list[_Size] = Field(min_length=1)
+    verification: list[_Verification] = Field(min_length=1)
+    by_person: _ByPerson
+
+
+class _Report(_Part):
+    format: Literal[1]
+    kind: Literal["megaface"]
+    title: str
+    model: _Model
+    flip: str
+    probes: _Side
+    distractors: _Side
+    results: dict[Literal["raw", "cleaned"], _Numbers] = Field(min_length=1)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A report.json of `eval megaface`, or the one in a report's folder. Raises ReportError."""
+    needed = "a report of MegaFace is needed: a folder that `python -m eval megaface` wrote"
+    path, report = content_of(path, needed, "megaface")
+    report = validated(report, path, _Report, "megaface")
+    for numbers in report["results"].values():
+        people, points = numbers["by_person"], numbers["verification"][-1]["tar_at_far"]
+        lists = [people["searches"], people["pairs"], *people["accepted"]]
+        lists += [of_size for of_set in people["first"] for of_size in of_set]
+        sizes = {len(of_set) for of_set in people["first"]} | {len(numbers["sizes"])}
+        if (
+            {len(each) for each in lists} != {len(people["person"])}
+            or len(sizes) > 1
+            or len(people["accepted"]) != len(points)
+        ):
+            raise ReportError(f"{path}: is damaged, its counts by person differ in length; make it again")
+    return report
