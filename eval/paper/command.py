@@ -15,7 +15,7 @@ from sphereface_plus.commands.model_options import FILE, device_option, input_op
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
 
-    from .tables import FaceTable, Measure
+    from .tables import FaceTable, Measure, Share
 
 # torch and what needs it are imported inside the command: --help and a wrong option answer at once.
 
@@ -51,8 +51,9 @@ def paper(
 
     TABLE is table08 (SphereFace-20 by margin), table09 (SphereFace-64), table10 (losses), table17
     (verification on MegaFace), table18 (training sets), figure09 (identification by number of distractors) or
-    figure10 (ROC). Tables and figures that are trained for are `sphereface-plus reproduce`'s.
-    The same command again goes on where it was stopped; models that are not there are empty cells.
+    figure10 (ROC). `sphereface-plus reproduce TABLE` does the same, and has the tables and figures that are
+    trained for. The same command again goes on where it was stopped; models that are not there are empty
+    cells.
 
     \b
     python -m eval paper table08 --models models --lfw lfw --probes crops/facescrub \\
@@ -109,7 +110,7 @@ class Measuring:
     out: Path
     reports: dict[tuple[Path, str], dict[str, Any]] = field(default_factory=dict)
 
-    def __call__(self, model: Path, measure: Measure) -> tuple[float, float | None] | None:
+    def __call__(self, model: Path, measure: Measure) -> tuple[Share, Share | None] | None:
         from .tables import share_of
 
         report = self.report(model, "lfw" if measure == "lfw_accuracy" else "megaface")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -90,16 +90,23 @@ def _seeds(folder: Path, name: str) -> list[Path]:
     return plain or [path for _, path in sorted(numbered)]
 
 
+class Share(NamedTuple):
+    """A share, and its 95 % interval by person where there is one."""
+
+    value: float
+    interval: tuple[float, float] | None = None
+
+
 @dataclass(frozen=True)
 class Cell:
-    """The numbers of one model, in %, one a seed; empty where it was not measured."""
+    """The numbers of one model, one a seed; empty where it was not measured."""
 
-    raw: list[float]
-    cleaned: list[float]
+    raw: list[Share]
+    cleaned: list[Share]
     """Without the noise lists' images; empty where there are none."""
 
 
-Measured = Callable[[Path, Measure], tuple[float, float | None] | None]
+Measured = Callable[[Path, Measure], tuple[Share, Share | None] | None]
 """Model, measure -> its share, and the cleaned one where there are noise lists; None: not asked for."""
 
 
@@ -113,7 +120,7 @@ def cells(
             for column, name in columns.items():
                 found = [value for path in models[name] if (value := measured(path, measure)) is not None]
                 result[group, row, column] = Cell(
-                    [100 * raw for raw, _ in found], [100 * clean for _, clean in found if clean is not None]
+                    [raw for raw, _ in found], [clean for _, clean in found if clean is not None]
                 )
     return result
 
@@ -138,6 +145,8 @@ def markdown(
         "",
         "Measured here, in %; in brackets the paper's number; ± the standard deviation over [seeds].",
     ]
+    if any(len(shares) == 1 and shares[0].interval for cell in numbers.values() for shares in _both(cell)):
+        lines.append("After the comma: the 95 % interval by person.")
     if any(cell.cleaned for cell in numbers.values()):
         lines.append("Behind the slash: without the images of the noise lists.")
     lines += [f"{group}: {WORDS[measure]}." for group, measure in table.measures.items()]
@@ -151,32 +160,47 @@ def markdown(
     return "\n".join(lines) + "\n"
 
 
+def _both(cell: Cell) -> list[list[Share]]:
+    return [shares for shares in (cell.raw, cell.cleaned) if shares]
+
+
 def _cell(table: FaceTable, cell: Cell, group: str, row: str, column: str) -> str:
-    words = " / ".join(_spread(values) for values in (cell.raw, cell.cleaned) if values) or "-"
+    words = " / ".join(map(_words, _both(cell))) or "-"
     theirs = table.paper.get(group, {}).get(row, {}).get(column)
     return words if theirs is None else f"{words} ({theirs:.2f})"
 
 
-def _spread(values: Sequence[float]) -> str:
-    if len(values) == 1:
-        return f"{values[0]:.2f}"
-    return f"{mean(values):.2f} ± {stdev(values):.2f} [{len(values)}]"
+def _words(shares: Sequence[Share]) -> str:
+    if len(shares) > 1:
+        values = [100 * share.value for share in shares]
+        return f"{mean(values):.2f} ± {stdev(values):.2f} [{len(values)}]"
+    value, interval = shares[0]
+    sure = "" if interval is None else ", {:.2f} .. {:.2f}".format(*(100 * end for end in interval))
+    return f"{100 * value:.2f}{sure}"
 
 
-def share_of(report: Mapping[str, Any], measure: Measure) -> tuple[float, float | None]:
+def share_of(report: Mapping[str, Any], measure: Measure) -> tuple[Share, Share | None]:
     """The measure in a report of `eval lfw` or `eval megaface`, and its cleaned value."""
     if measure == "lfw_accuracy":
-        return report["results"]["accuracy"], None
+        results = report["results"]
+        return _share(results["accuracy"], results["accuracy_interval"]), None
     results = report["results"]
     raw, cleaned = (results.get(kind) for kind in ("raw", "cleaned"))
     value = _rank_1 if measure == "megaface_rank_1" else _tar
     return value(raw), None if cleaned is None else value(cleaned)
 
 
-def _rank_1(numbers: Mapping[str, Any]) -> float:
-    return numbers["sizes"][-1]["ranks"][0]["rate"]
+def _share(value: float, interval: Sequence[float] | None) -> Share:
+    return Share(value, None if interval is None else (interval[0], interval[1]))
 
 
-def _tar(numbers: Mapping[str, Any]) -> float:
+def _rank_1(numbers: Mapping[str, Any]) -> Share:
+    """With several sets the interval is that of the report, and the value the mean over the sets."""
+    largest = numbers["sizes"][-1]
+    return _share(largest["ranks"][0]["rate"], largest["rank_1_interval"])
+
+
+def _tar(numbers: Mapping[str, Any]) -> Share:
     points = numbers["verification"][-1]["tar_at_far"]
-    return next(point["tar"] for point in points if point["far"] == TAR_AT)
+    point = next(point for point in points if point["far"] == TAR_AT)
+    return _share(point["tar"], point["interval"])

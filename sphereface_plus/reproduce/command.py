@@ -10,13 +10,14 @@ from typing import Literal
 import click
 
 from sphereface_plus.reproduce import MOST_SEEDS
+from sphereface_plus.reproduce.face_tables import WithFaceTables
 
 # What needs torch is imported inside the command: --help and a wrong option answer at once.
 
 SETS = ("cifar10", "cifar100", "mnist", "imagenet")
 
 
-@click.command()
+@click.command(cls=WithFaceTables)
 @click.argument("table")
 @click.option(
     "--data",
@@ -90,6 +91,23 @@ def reproduce(
     figure03    the weight of MHE                                         cifar100
     figure04    2-D features of imbalanced digits (Figure 8 too)          mnist
     figure07    generated images, with and without MHE and SN             cifar10
+
+    Those of face models train nothing. They measure the models of a folder, and take other options, those of
+    `python -m eval paper`, which does it: `sphereface-plus reproduce table08 --help` shows them.
+
+    \b
+    sphereface-plus reproduce table08 --models DIR --lfw LFW \\
+        --probes FACESCRUB --distractors MEGAFACE --out OUT
+
+    \b
+    TABLE       what it measures
+    table08     SphereFace-20 by margin: LFW, rank-1 on MegaFace
+    table09     SphereFace-64 by margin: the same
+    table10     losses, SphereFace-64: the same
+    table17     SphereFace-20 by margin: verification on MegaFace
+    table18     training sets, SphereFace-20: LFW, rank-1 on MegaFace
+    figure09    SphereFace-20: rank-1 and rank-10 by number of distractors
+    figure10    SphereFace-20: ROC on MegaFace
     """
     from sphereface_plus.config import ConfigError
     from sphereface_plus.outputs import claimed

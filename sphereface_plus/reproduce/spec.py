@@ -20,6 +20,7 @@ from sphereface_plus.config import ConfigError, GanConfig, ImageConfig
 from sphereface_plus.config.recipes import installed_recipe, recipes_folder
 from sphereface_plus.config.strict import Strict, read, validate
 from sphereface_plus.reproduce import MOST_SEEDS
+from sphereface_plus.reproduce.face_tables import face_tables
 
 TableConfig = ImageConfig | GanConfig
 """Of a run of a table."""
@@ -103,10 +104,6 @@ ELSEWHERE = {
         f"figure0{number}": f"figure0{number}: needs no training: sphereface-plus sphere figure {number}"
         for number in (1, 2, 5, 6)
     },
-    **{
-        name: f"{name}: measures face models that you have: python -m eval paper {name} --models DIR"
-        for name in ("table08", "table09", "table10", "table17", "table18", "figure09", "figure10")
-    },
 }
 """What the paper has as figures and other commands or files draw."""
 
@@ -125,12 +122,16 @@ def load_table(name: str) -> tuple[Table, Path]:
     """A table by its name (table01, figure03) or file. Raises ConfigError."""
     path = Path(name) if name.endswith(".yaml") else recipes_folder() / "paper" / f"{name}.yaml"
     if not path.is_file():
+        if name in face_tables():
+            raise ConfigError(
+                f"{name}: measures face models; name it first: sphereface-plus reproduce {name} --models DIR"
+            )
         raise ConfigError(ELSEWHERE.get(name) or _no_table(name))
     return validate(Table, read(path), str(path)), path
 
 
 def _no_table(name: str) -> str:
-    known = sorted(file.stem for file in (recipes_folder() / "paper").glob("*.yaml"))
+    known = sorted([*(file.stem for file in (recipes_folder() / "paper").glob("*.yaml")), *face_tables()])
     if installed_recipe(name) is not None:
         return f"{name}: is a recipe, not a table or figure: sphereface-plus train {name}"
     written = re.sub(r"\d+$", lambda number: number[0].zfill(2), Path(name).stem)  # table1 is table01

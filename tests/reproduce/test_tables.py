@@ -78,7 +78,7 @@ def test_columns_that_read_the_same_run_share_it():
 
 def test_an_unknown_table_is_refused_with_those_there_are():
     with pytest.raises(
-        ConfigError, match=r"table99: is not a table or figure; there are figure03, figure04, figure07, table"
+        ConfigError, match=r"table99: is not a table or figure; there are figure03, figure04, figure07, figure09, "
     ):
         load_table("table99")
 
@@ -90,7 +90,7 @@ def test_an_unknown_table_is_refused_with_those_there_are():
         ("tabel05", "is not a table or figure; did you mean table05?"),
         ("fig4", "is not a table or figure; did you mean figure04?"),
         ("figure8", "is not a table or figure; did you mean figure08?"),
-        ("nope", "is not a table or figure; there are figure03, figure04, figure07, table01, "),
+        ("nope", "is not a table or figure; there are figure03, figure04, figure07, figure09, "),
         ("cifar/cnn9", "is a recipe, not a table or figure: sphereface-plus train cifar/cnn9"),
     ],
 )

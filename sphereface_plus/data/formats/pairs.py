@@ -12,7 +12,8 @@ The one reader of pairs lists. Formats, told apart by the first lines:
     columns       the first line names the columns, in any order and with others between them: path1, path2
                   (or image1, file1, first, ...), label (or same, genuine, ...) and, where there are any, fold
     CFP           the folder Protocol: Pair_list_F.txt and Pair_list_P.txt, lines `number path`, and
-                  Split/FP/01..10/{same,diff}.txt, lines `i,j`: frontal image i, profile image j; its folds
+                  Split/FP/01..10/{same,diff}.txt, lines `i,j`: frontal image i, profile image j; its folds.
+                  Or one of Protocol/Split/FP and Protocol/Split/FF, frontal-profile and frontal-frontal
     folder        of lists without folds: each file is a fold, in the order of their names and numbers
 
 Labels are 1 and 0, 1 and -1, yes and no, true and false, same and different, genuine and impostor, of which a
@@ -82,6 +83,8 @@ def read_pairs(path: str | Path) -> Pairs:
         lists = sorted((file for file in path.iterdir() if _is_list(file)), key=_by_number)
         if (path / CFP_LISTS[0]).is_file():
             return read_cfp(path)
+        if path.name in ("FP", "FF") and (path.parents[1] / CFP_LISTS[0]).is_file():
+            return read_cfp(path.parents[1], path.name)
         if not lists:
             raise PairsError(f"{path}: is a folder without lists; {needed}")
         return _read_folder(lists)

@@ -1,5 +1,7 @@
 """The pairs lists of CALFW, CPLFW, CFP and OpenSphere, built as their documentation has them."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -64,6 +66,14 @@ def test_cfps_folder_gives_frontal_profile_pairs_and_its_folds(protocol):
     assert pairs.first[:3] == ["Data/Images/001/frontal/01"] * 3
     assert pairs.second[2] == "Data/Images/010/profile/01"
     assert pairs.genuine.tolist() == [True, True, False] * 10
+    assert pairs.fold.tolist() == [fold for fold in range(10) for _ in range(3)]
+
+
+def test_a_folder_of_its_split_names_the_kind(protocol):
+    shutil.copytree(protocol / "Split" / "FP", protocol / "Split" / "FF")
+    assert read_pairs(protocol / "Split" / "FP").second == read_pairs(protocol).second
+    pairs = read_pairs(protocol / "Split" / "FF")
+    assert pairs.second[2] == "Data/Images/010/frontal/01"
     assert pairs.fold.tolist() == [fold for fold in range(10) for _ in range(3)]
 
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from eval.__main__ import main
-from eval.paper.tables import Cell, FaceTable, cells, load_table, markdown, models_of, share_of
+from eval.paper.tables import Cell, FaceTable, Share, cells, load_table, markdown, models_of, share_of
 from sphereface_plus import weights
 from sphereface_plus.commands import model_argument
 from sphereface_plus.config import ConfigError, InputSpec, NetworkConfig
@@ -17,7 +17,6 @@ from sphereface_plus.config.recipes import recipes_folder
 from sphereface_plus.data.formats.embedding_store import open_embeddings
 from sphereface_plus.networks import build_network
 from sphereface_plus.precision import Choice
-from sphereface_plus.reproduce.spec import load_table as load_trained_table
 from sphereface_plus.weights import Origin, WeightsInfo
 
 NAMES = sorted(path.stem for path in (recipes_folder() / "paper" / "faces").glob("*.yaml"))
@@ -34,7 +33,7 @@ SMALL = FaceTable(
 def test_a_table_says_its_command_and_names_its_models(name):
     table, path = load_table(name)
     head = path.read_text().splitlines()[1]
-    assert head.startswith(f"# Command:  python -m eval paper {name} --models DIR")
+    assert head.startswith(f"# Command:  sphereface-plus reproduce {name} --models DIR")
     assert ("lfw_accuracy" in table.measures.values()) == ("--lfw LFW" in head)
     assert all(re.fullmatch(r"\w+", model) for row in table.rows.values() for model in row.values())
 
@@ -46,12 +45,6 @@ def test_the_papers_numbers_are_there():
     assert load_table("table10")[0].paper["MegaFace"]["CosineFace"] == {"accuracy": 75.10}
     with pytest.raises(ConfigError, match="table01: is not a table of face models; there are figure09"):
         load_table("table01")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_reproduce_says_where_these_tables_are_made(name):
-    with pytest.raises(ConfigError, match=f"{name}: measures face models .* python -m eval paper {name}"):
-        load_trained_table(name)
 
 
 def test_models_are_found_by_name_and_seed(tmp_path):
@@ -74,7 +67,12 @@ def test_models_are_found_by_name_and_seed(tmp_path):
 
 def test_cells_hold_means_and_spreads_over_seeds_beside_the_papers(tmp_path):
     models = {"a": [tmp_path / "a"], "b": [tmp_path / "b0", tmp_path / "b1"], "c": [], "d": [tmp_path / "d"]}
-    shares = {"a": (0.9, None), "b0": (0.9, None), "b1": (0.92, None), "d": (0.5, 0.75)}
+    shares = {
+        "a": (Share(0.9, (0.85, 0.93)), None),
+        "b0": (Share(0.9, (0.8, 0.95)), None),
+        "b1": (Share(0.92), None),
+        "d": (Share(0.5), Share(0.75, (0.7, 0.8))),
+    }
 
     def measured(path, measure):
         return None if measure == "lfw_accuracy" and path.name == "d" else shares[path.name]
@@ -82,25 +80,43 @@ def test_cells_hold_means_and_spreads_over_seeds_beside_the_papers(tmp_path):
     text = markdown(SMALL, cells(SMALL, models, measured))
     lines = text.splitlines()
     assert lines[2] == "| | LFW, SF | LFW, SF+ | MegaFace, SF | MegaFace, SF+ |"
-    assert lines[4] == "| m = 1 | 90.00 (96.35) | 91.00 ± 1.41 [2] (97.15) | 90.00 | 91.00 ± 1.41 [2] |"
-    assert lines[5] == "| m = 2 | - | - | - | 50.00 / 75.00 |"
+    two = "91.00 ± 1.41 [2]"
+    assert (
+        lines[4]
+        == f"| m = 1 | 90.00, 85.00 .. 93.00 (96.35) | {two} (97.15) | 90.00, 85.00 .. 93.00 | {two} |"
+    )
+    assert lines[5] == "| m = 2 | - | - | - | 50.00 / 75.00, 70.00 .. 80.00 |"
+    assert "After the comma: the 95 % interval by person." in text
     assert "Behind the slash: without the images of the noise lists." in text
     assert text.endswith("A note.\n")
-    assert cells(SMALL, models, measured)["MegaFace", "m = 2", "SF+"] == Cell([50.0], [75.0])
+    assert cells(SMALL, models, measured)["MegaFace", "m = 2", "SF+"] == Cell(
+        [Share(0.5)], [Share(0.75, (0.7, 0.8))]
+    )
 
 
 def test_a_measure_is_read_from_its_report():
     def numbers(rank_1, tar):
+        largest = {"ranks": [{"rate": rank_1}], "rank_1_interval": [0.1, 0.9]}
         return {
-            "sizes": [{"ranks": [{"rate": 1.0}]}, {"ranks": [{"rate": rank_1}]}],
-            "verification": [{"tar_at_far": []}, {"tar_at_far": [{"far": 1e-6, "tar": tar}]}],
+            "sizes": [{"ranks": [{"rate": 1.0}]}, largest],
+            "verification": [
+                {"tar_at_far": []},
+                {"tar_at_far": [{"far": 1e-6, "tar": tar, "interval": [0.2, 0.99]}]},
+            ],
         }
 
+    def rank_1(value):
+        return Share(value, (0.1, 0.9))
+
+    def tar(value):
+        return Share(value, (0.2, 0.99))
+
     report = {"results": {"raw": numbers(0.7, 0.8), "cleaned": numbers(0.9, 0.95)}}
-    assert share_of(report, "megaface_rank_1") == (0.7, 0.9)
-    assert share_of(report, "megaface_tar") == (0.8, 0.95)
-    assert share_of({"results": {"raw": numbers(0.7, 0.8)}}, "megaface_tar") == (0.8, None)
-    assert share_of({"results": {"accuracy": 0.99}}, "lfw_accuracy") == (0.99, None)
+    assert share_of(report, "megaface_rank_1") == (rank_1(0.7), rank_1(0.9))
+    assert share_of(report, "megaface_tar") == (tar(0.8), tar(0.95))
+    assert share_of({"results": {"raw": numbers(0.7, 0.8)}}, "megaface_tar") == (tar(0.8), None)
+    report = {"results": {"accuracy": 0.99, "accuracy_interval": [0.98, 0.995]}}
+    assert share_of(report, "lfw_accuracy") == (Share(0.99, (0.98, 0.995)), None)
 
 
 @pytest.fixture(scope="module")
@@ -120,26 +136,47 @@ def faces(tmp_path_factory):
     spec = InputSpec(template="small_48x32", height=48, width=32)
     config = NetworkConfig(name="sphereface4", embedding_size=8, input=spec)
     info = WeightsInfo(network=config, origin=Origin(format="caffe", file="x", sha256="0" * 64))
-    for name in ("sphereface20_m4", "sphereface_plus20_m4"):
+    for name in (
+        *("sphereface20_m4", "sphereface_plus20_m4", "sphereface64_m4", "sphereface_plus64_m4"),
+        *("softmax64", "sphereface20_imdb"),
+    ):
         weights.save(root / "models" / f"{name}.safetensors", info, build_network(config).state_dict())
     return root
 
 
-@pytest.mark.parametrize("name", ["table08", "figure09", "figure10"])
-def test_a_folder_of_models_becomes_a_table_and_its_plot(faces, tmp_path, name):
+def measured_here(faces, name, out):
     arguments = ["paper", name, "--models", faces / "models", "--probes", faces / "probes"]
-    arguments += ["--distractors", faces / "strangers", "--out", tmp_path / "out"]
-    for _ in range(2):  # the second time everything is there
-        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-        assert result.exit_code == 0, result.output
-    assert "does not hold sphereface20_m1, " in result.output
-    row = next(line for line in (tmp_path / "out/table.md").read_text().splitlines() if "m = 4" in line)
-    cells_of_row = row.split(" | ")
-    if name == "table08":
-        assert cells_of_row[1:3] == ["- (99.26)", "- (99.32)"]
-        assert re.fullmatch(r"[0-9.]+ \(70\.68\)", cells_of_row[3])
-    plots = {"table08": [], "figure09": ["rank_by_distractors.png"], "figure10": ["roc.png"]}[name]
-    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == plots
+    arguments += ["--distractors", faces / "strangers", "--out", out]
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+SURE = r"[0-9.]+, [0-9.]+ \.\. [0-9.]+"
+CELLS = {
+    "table08": ["m = 4", "- (99.26)", "- (99.32)", rf"{SURE} (70.68)", rf"{SURE} (71.30)"],
+    "table09": ["m = 4", "- (99.42)", "- (99.47)", rf"{SURE} (72.72)", rf"{SURE} (73.03)"],
+    "table10": ["Softmax", "- (97.88)", rf"{SURE} (54.86)"],
+    "table17": ["m = 4", rf"{SURE} (82.56)", rf"{SURE} (83.39)"],
+    "table18": ["IMDb-Face", "- (99.53)", "- (99.57)", rf"{SURE} (72.89)", "- (73.15)"],
+    "figure09": ["m = 4", SURE, SURE],
+    "figure10": ["m = 4", SURE, SURE],
+}
+
+
+def test_each_table_and_figure_is_made_of_a_folder_of_models(faces, tmp_path):
+    assert sorted(CELLS) == NAMES
+    for name, (row, *expected) in CELLS.items():
+        output = measured_here(faces, name, tmp_path / name)
+        assert "does not hold " in output
+        table = (tmp_path / name / "table.md").read_text().splitlines()
+        cells_of_row = next(line for line in table if line.startswith(f"| {row} |")).strip("| ").split(" | ")
+        assert len(cells_of_row) == 1 + len(expected)
+        for cell, pattern in zip(cells_of_row[1:], expected, strict=True):
+            assert re.fullmatch(pattern.replace("(", r"\(").replace(")", r"\)"), cell)
+        plots = {"figure09": ["rank_by_distractors.png"], "figure10": ["roc.png"]}.get(name, [])
+        assert sorted(path.name for path in (tmp_path / name).glob("*.png")) == plots
+    measured_here(faces, "figure09", tmp_path / "figure09")  # everything is there already
 
 
 def test_the_precision_reaches_every_report_and_is_not_mixed(faces, monkeypatch, tmp_path):

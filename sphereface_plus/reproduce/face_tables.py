@@ -1,0 +1,49 @@
+"""The paper's tables of face models, which eval measures.
+
+The library does not import eval: the process becomes `python -m eval paper`, so that signals, output and exit
+code are that command's own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from sphereface_plus.config import ConfigError
+from sphereface_plus.config.recipes import recipes_folder
+
+
+def face_tables() -> list[str]:
+    """Names of the tables and figures."""
+    return sorted(file.stem for file in (recipes_folder() / "paper" / "faces").glob("*.yaml"))
+
+
+class WithFaceTables(click.Command):
+    """A command whose first argument may name one of them; what follows are then `eval paper`'s options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] in face_tables():
+            become_eval_paper(args)
+        return super().parse_args(ctx, args)
+
+
+def become_eval_paper(arguments: Sequence[str]) -> NoReturn:
+    """Replaces this process. arguments: the table, and options.
+
+    Raises ConfigError where eval is not there.
+    """
+    checkout = recipes_folder().parent
+    if not (checkout / "eval" / "paper").is_dir():
+        raise ConfigError(
+            f"{arguments[0]}: measures face models with eval, which is not installed with the library; take "
+            "a checkout of the repository, and there python -m eval paper"
+        )
+    sys.stdout.flush()
+    paths = [str(checkout), *filter(None, [os.environ.get("PYTHONPATH")])]
+    # -P: no `eval` that lies in the working directory.
+    command = [sys.executable, "-P", "-m", "eval", "paper", *arguments]
+    os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
