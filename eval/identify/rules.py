@@ -29,6 +29,8 @@ from .copies import copies_in
 from .named_photos import NamedPhotos
 
 NUM_EXAMPLES = 3
+SAME_IMAGE = 1 - 1e-5
+"""Cosine from which two embeddings are taken for those of one image."""
 
 
 @dataclass
@@ -137,6 +139,23 @@ def _several_faces(photos: PhotoSet) -> list[Note]:
         f"{photos.photos.role.capitalize()}: {several_faces(keys, photos.embedded.preparation['settings'])}."
     )
     return [{"role": photos.photos.role, "words": words, "count": len(keys), "examples": keys[:NUM_EXAMPLES]}]
+
+
+def same_images(
+    probes: PhotoSet, rows: np.ndarray, mate_score: np.ndarray, highest: np.ndarray
+) -> list[Note]:
+    """Images that are one by their embeddings, as when one was stored anew: nothing is left out for them.
+
+    rows (Q,) of the probes, their scores with the mate (Q,) and the highest with others (Q,).
+    """
+    notes: list[Note] = []
+    for scores, whose in ((mate_score, "the mate's"), (highest, "somebody else's")):
+        words = (
+            f"Probes that stay, and whose embedding is {whose} entry as well (cosine 0.99999), so that both "
+            "seem to be one image"
+        )
+        notes += _note(probes.photos.role, words, _keys(probes, rows[scores >= SAME_IMAGE]))
+    return notes
 
 
 def _overlap(distractors: PhotoSet, people: dict[str, str], searched: Sequence[PhotoSet]) -> list[Note]:

@@ -30,7 +30,7 @@ from .groups import per_group
 from .measured import Measured
 from .named_photos import NamedPhotos, named_photos
 from .numbers import Searches, by_distractors, closed_set, open_set, per_identity, reference
-from .rules import PhotoSet, apply_rules, check_people, check_rows
+from .rules import PhotoSet, apply_rules, check_people, check_rows, same_images
 
 COUNT = 10
 """Others that are kept of each search."""
@@ -99,6 +99,8 @@ def run(asked: Identification) -> tuple[dict[str, Any], Path]:
         distractors = [each for role, each in sets.items() if role.startswith("distractors")]
         notes = apply_rules(gallery, probes, distractors)
         measured, counts, seconds = _measured(asked, gallery, probes, distractors)
+        searches = measured.searches
+        notes += same_images(measured.probes, measured.probe_rows, searches.mate_score, searches.highest)
         results = _results(measured, counts, asked.rank)
         results["per_group"] = (
             None

@@ -162,6 +162,25 @@ def test_copies_of_a_photo_are_no_mates_of_it(store, run_eval, tmp_path):
     assert [(note["words"].split(",")[0], note["count"]) for note in report["notes"]] == [
         ("Photos left out", 1),
         ("Photos of the gallery whose image is another person's", 2),
+        ("Probes that stay", 2),
+    ]
+
+
+def test_an_image_that_was_stored_anew_stays_and_is_named(store, run_eval, tmp_path):
+    gallery = store("gallery", {"Ann/1": unit(0), "Ben/1": unit(1)})
+    probes = store("probes", {"Ann/2": 2 * unit(0), "Ben/2": unit(1, 0, 0.3), "Dan/1": 3 * unit(5)})
+    others = store("others", {"p5/1": unit(5), "p6/1": unit(6)})
+    arguments = "--gallery", gallery, "--probes", probes, "--distractors", others
+    run_eval("identify", *arguments, "--out", tmp_path / "out")
+    report = read(tmp_path / "out")
+    assert [each["kept"] for each in report["sets"]] == [2, 3, 2]
+    assert [(note["examples"], note["words"]) for note in report["notes"]] == [
+        (
+            [key],
+            f"Probes that stay, and whose embedding is {whose} entry as well (cosine 0.99999), so that both "
+            "seem to be one image: 1.",
+        )
+        for key, whose in (("Ann/2", "the mate's"), ("Dan/1", "somebody else's"))
     ]
 
 

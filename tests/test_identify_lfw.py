@@ -1,0 +1,47 @@
+"""The lists of docs/results/identify_lfw are those that its committed report was measured with."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import runpy
+
+import pytest
+
+
+@pytest.fixture
+def script(repository):
+    return runpy.run_path(str(repository / "docs" / "results" / "identify_lfw" / "lists.py"))
+
+
+def test_each_photo_is_in_the_lists_that_it_belongs_to(script):
+    photos = {"Ann": ["Ann_0001", "Ann_0002", "Ann_0003"], "Bo": ["Bo_0001"], "Wang_Nan": ["Wang_Nan_0001"]}
+    lists = {name: [photo for photo, _ in rows] for name, rows in script["lists_of"](photos).items()}
+    assert lists == {
+        "gallery": ["Ann_0001"],
+        "probes": ["Ann_0002", "Ann_0003", "Bo_0001", "Wang_Nan_0001"],
+        "probes_others": ["Ann_0002", "Ann_0003", "Bo_0001"],
+        "all": ["Ann_0001", "Ann_0002", "Ann_0003"],
+        "others": ["Bo_0001", "Wang_Nan_0001"],
+    }
+
+
+@pytest.mark.real_data
+def test_the_probes_are_those_of_the_committed_report(script, repository, shared_data, tmp_path):
+    """The report has numbers for names: the people's by their order, and their photos'."""
+    script["main"](shared_data / "lfw" / "images", tmp_path)
+    people: dict[str, list[str]] = {}
+    expected, other_than_mate = [], {}
+    for line in (tmp_path / "probes.txt").read_text().splitlines():
+        photo, person = line.rsplit(" ", 1)
+        people.setdefault(person, []).append(photo)
+        expected.append(f"{len(people):04d}/{len(people[person]):04d}")
+    packed = repository / "docs" / "results" / "identify_lfw" / "report.json.gz"
+    searches = json.loads(gzip.decompress(packed.read_bytes()))["per_search"]
+    assert searches["probe"] == expected
+    names = list(people)
+    for number, other in zip(searches["person"], searches["other"], strict=True):
+        if other.isdecimal():
+            other_than_mate[names[int(number) - 1]] = names[int(other) - 1]
+    double = [other_than_mate[name] for name in script["DOUBLE_NAMES"]]
+    assert double == ["Hassan_Wirajuda", "Mireya_Moscoso", "Choi_Sung-hong", "Nan_Wang", "Wang_Yingfan"]
