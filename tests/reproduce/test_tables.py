@@ -78,7 +78,7 @@ def test_columns_that_read_the_same_run_share_it():
 
 def test_an_unknown_table_is_refused_with_those_there_are():
     with pytest.raises(
-        ConfigError, match=r"table99: is not a table or figure; there are figure03, figure04, figure07, figure09, "
+        ConfigError, match=r"table99: is not a table or figure; there are figure03, figure04, figure07, "
     ):
         load_table("table99")
 
