@@ -39,8 +39,11 @@ class Shown:
 def write(report: Mapping[str, Any], shown: Sequence[Shown], out: Path) -> Path:
     """Writes report.json and report.html into `out`, and both without paths and without real images into
     OUT/public; returns the page's path."""
-    _write(public(report), shown, out / PUBLIC, real=False)
-    return _write(report, shown, out, real=True)
+    drawn = [_pictures(one) | _plots(one, report) for one in shown]
+    intervals = _intervals(report)
+    without = [{**one, "nearest": []} for one in drawn]
+    _write(public(report), without, intervals, out / PUBLIC)
+    return _write(report, drawn, intervals, out)
 
 
 def public(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,41 +56,39 @@ def public(report: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _write(report: Mapping[str, Any], shown: Sequence[Shown], out: Path, *, real: bool) -> Path:
+def _write(
+    report: Mapping[str, Any], drawn: Sequence[dict[str, Any]], intervals: Mapping[str, str], out: Path
+) -> Path:
     parts = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in report.items())
     write_text(out / "report.json", "{\n" + parts + "\n}\n")
-    page = render(
-        "gan.html.j2",
-        report=report,
-        shown=[_pictures(one, real) | _plots(one, report) for one in shown],
-        intervals=_intervals(report),
-    )
+    page = render("gan.html.j2", report=report, shown=drawn, intervals=intervals)
     write_page(out / "report.html", page)
     return out / "report.html"
 
 
-def _pictures(one: Shown, real: bool) -> dict[str, Any]:
-    nearest = []
-    if real:
-        for number, query in enumerate(one.queries):
-            spaces = [
-                {
-                    "name": found.space,
-                    "images": [
-                        {"image": _uri(image), "distance": float(distance)}
-                        for image, distance in zip(images[number], found.distances[number], strict=True)
-                    ],
-                }
-                for found, images in one.nearest
-            ]
-            nearest.append({"image": _uri(query), "spaces": spaces})
+def _pictures(one: Shown) -> dict[str, Any]:
     return {
         "run": one.run,
         "label": one.label,
         "grid": _uri(one.grid),
         "over_time": [{"step": step, "image": _uri(image)} for step, image in one.over_time],
-        "nearest": nearest,
+        "nearest": [_nearest(one, number) for number in range(len(one.queries))],
     }
+
+
+def _nearest(one: Shown, number: int) -> dict[str, Any]:
+    """One generated image, and in each space the real ones."""
+    spaces = [
+        {
+            "name": found.space,
+            "images": [
+                {"image": _uri(image), "distance": float(distance)}
+                for image, distance in zip(images[number], found.distances[number], strict=True)
+            ],
+        }
+        for found, images in one.nearest
+    ]
+    return {"image": _uri(one.queries[number]), "spaces": spaces}
 
 
 def _uri(image: np.ndarray) -> str:

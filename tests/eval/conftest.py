@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import cv2
@@ -92,3 +94,36 @@ def make_crop_pairs():
 @pytest.fixture
 def crop_pairs(make_crop_pairs, tmp_path):
     return make_crop_pairs(tmp_path)
+
+
+@pytest.fixture
+def open_page(tmp_path):
+    """A function from a page's path to (the document as the browser built it, lines on its console)."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("no Chromium found; apt-get install chromium to run this test")
+    quiet = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--host-resolver-rules=MAP * ~NOTFOUND",  # whatever the browser itself would fetch
+    ]
+
+    def open_it(page) -> tuple[str, list[str]]:
+        command = [
+            browser,
+            *quiet,
+            f"--user-data-dir={tmp_path / 'browser'}",
+            "--enable-logging=stderr",
+            "--dump-dom",
+            page.resolve().as_uri(),
+        ]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        return result.stdout, [line for line in result.stderr.splitlines() if "CONSOLE" in line]
+
+    return open_it

@@ -83,3 +83,12 @@ def test_a_checkpoint_alone_is_measured_without_its_training(gan, generator, tmp
     assert "Both losses." not in page
     assert "All singular values" in page
     assert "Through training" not in page
+
+
+@pytest.mark.browser
+def test_a_page_opens_without_a_complaint(gan, generator, tmp_path, open_page):
+    gan(generator("one"))
+    document, console = open_page(tmp_path / "out" / "report.html")
+    for words in ("Generated images, cifar10", "Nearest real images", "How this was measured", "</html>"):
+        assert words in document
+    assert console == []
