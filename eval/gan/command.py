@@ -132,7 +132,20 @@ def lines(report: dict) -> list[str]:
         for run in report["runs"]:
             said.append(f"  {run['name']}, step {run['step']:,}")
             said += _scores(run["scores"][extractor["name"]], extractor["names"])
+        for arm in report["arms"][extractor["name"]]:
+            said += _arm(arm, extractor["names"])
+    said += [f"warning: {run['name']}: {words}" for run in report["runs"] for words in run["warnings"]]
     return said
+
+
+def _arm(arm: dict, names: dict[str, str]) -> list[str]:
+    """Its differences to the first arm; nothing where there are no two seeds that both have."""
+    said = []
+    for measure, name in names.items():
+        if (found := arm[measure]["difference"]) is not None:
+            ends = f"{found['low']:+.3g} to {found['high']:+.3g}"
+            said.append(f"    {name}: {found['mean']:+.3g} (95 % over seeds {ends})")
+    return [f"  {arm['label']}, minus the first arm, paired by seed", *said] if said else []
 
 
 def _scores(scores: dict, names: dict[str, str]) -> list[str]:

@@ -37,6 +37,8 @@ def test_a_page_shows_each_arm_side_by_side_with_its_training(gan, runs, tmp_pat
         run["scores"]["tiny_classifier"]["frechet_distance"]["value"] for run in report["runs"]
     )
     assert difference["mean"] == pytest.approx((three - one + four - two) / 2)
+    assert "  MHE 1, minus the first arm, paired by seed\n    class score (tiny_classifier): " in said
+    assert f"    Frechet distance (tiny_classifier): {difference['mean']:+.3g} (95 % over seeds " in said
     assert page.count('alt="Images at step 4"') == page.count('alt="Images at step 6"') == 2
     assert page.count('alt="Real image"') == 2 * 6 * 2 * 4
     for caption in ("Both losses.", "Half-space energy", "Largest singular value", "All singular values"):
