@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from .closed_form import closed_form_energy
 from .kernel import (
     SHORTEST_LENGTH,
     Distance,
@@ -81,6 +82,10 @@ def hyperspherical_energy(
 
     with torch.autocast(weight.device.type, enabled=False):
         neurons = at_least_float32(weight)
+        if distance == "euclidean" and neuron_weights is None and not relaxed:
+            total = _in_closed_form(neurons, power, half_space)
+            if total is not None:
+                return total / (num_points * (num_points - 1)) if reduction == "mean" else total
         rows = max(1, PAIRS_AT_ONCE // len(neurons))
         gram = gram_of(neurons) if rows >= len(neurons) else None
         scale = _inverse_lengths(neurons.square().sum(dim=1) if gram is None else gram.diagonal())
@@ -93,6 +98,17 @@ def hyperspherical_energy(
             # -u_i is as far from -u_j as u_i from u_j, and -u_i as far from u_j as u_i from -u_j
             total = 2 * total
         return total / (num_points * (num_points - 1)) if reduction == "mean" else total
+
+
+def _in_closed_form(neurons: Tensor, power: float, half_space: bool) -> Tensor | None:
+    """The sum over ordered pairs, where they are one slab and none is fragile; None elsewhere."""
+    if not 2 <= len(neurons) <= math.isqrt(PAIRS_AT_ONCE):
+        return None
+    total = closed_form_energy(neurons, power, half_space)
+    if total is None or not half_space:
+        return total
+    opposite = riesz(neurons.new_tensor(4.0), power)  # of x and its own -x, a constant
+    return 2 * (total + len(neurons) * opposite)
 
 
 def _inverse_lengths(squared: Tensor) -> Tensor:

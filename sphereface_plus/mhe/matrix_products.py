@@ -38,6 +38,19 @@ def gram_of(neurons: Tensor) -> Tensor:
     return _Gram.apply(neurons)  # pyright: ignore[reportReturnType]
 
 
+def gram_rows(neurons: Tensor) -> Tensor:
+    """W W^T of W (N, D), to be written to, without a gradient. It is symmetric: on the CPU one half of a
+    large one is multiplied, the other copied."""
+    if neurons.device.type != "cpu" or len(neurons) <= 2 * GRAM_ROWS:
+        return neurons @ neurons.T
+    gram = neurons.new_empty(len(neurons), len(neurons))
+    for start in range(0, len(neurons), GRAM_ROWS):
+        rows, later = slice(start, start + GRAM_ROWS), slice(start + GRAM_ROWS, None)
+        gram[rows, start:] = neurons[rows] @ neurons[start:].T
+        gram[later, rows] = gram[rows, later].T
+    return gram
+
+
 class _InnerProducts(torch.autograd.Function):
     @staticmethod
     def forward(left: Tensor, right: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -62,15 +75,7 @@ class _Gram(torch.autograd.Function):
 
     @staticmethod
     def forward(neurons: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        if neurons.device.type != "cpu":
-            return neurons @ neurons.T
-        # It is symmetric: one half is multiplied, the other copied.
-        gram = neurons.new_empty(len(neurons), len(neurons))
-        for start in range(0, len(neurons), GRAM_ROWS):
-            rows, later = slice(start, start + GRAM_ROWS), slice(start + GRAM_ROWS, None)
-            gram[rows, start:] = neurons[rows] @ neurons[start:].T
-            gram[later, rows] = gram[rows, later].T
-        return gram
+        return gram_rows(neurons)
 
     @staticmethod
     def setup_context(ctx, inputs: tuple[Tensor], output: Tensor) -> None:

@@ -189,3 +189,36 @@ def test_its_settings_are_listed():
     assert "\n\nGeneration of images\n\ntask  gan  (required)\n" in listed
     assert "\nloss.gradient_penalty  (optional)\n" in listed
     assert "\nmhe.half_space  true|false = true\n" in listed
+
+
+def test_a_folder_of_images_is_trained_on_and_gone_on_with_and_shown(call, tmp_path):
+    random = np.random.default_rng(3)
+    for number in range(6):
+        pixels = random.integers(0, 256, (20 + number, 30, 3), np.uint8)
+        (tmp_path / "images" / f"{number % 2}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{number % 2}" / f"{number}.png")
+    settings = ["data.name=folder", f"data.path={tmp_path / 'images'}", "data.image_size=16", "train.steps=2"]
+    settings = [part for setting in settings for part in ("--set", setting)]
+    said = call("train", "--out", tmp_path / "run", *settings, "--set", "network.name=sngan_resnet")
+    assert f"data: 6 images, {tmp_path / 'images'}\n" in said
+    assert "note: 6 images are few: the discriminator will know them by heart, and the generator rep" in said
+    assert "note: train.batch_size 8 is more than the 6 images of" in said
+    settings[settings.index("train.steps=2")] = "train.steps=4"
+    call("train", "--out", tmp_path / "run", *settings, "--set", "network.name=sngan_resnet", "--resume")
+    with Image.open(result_of(tmp_path / "run").samples) as grid:
+        assert grid.size == (8 * 18 + 2, 8 * 18 + 2)
+    shown = CliRunner().invoke(cli, ["show", str(tmp_path / "run")]).output
+    assert f"  data       {tmp_path / 'images'}: 6 images\n" in shown
+    assert "network sngan_resnet, discriminator: " in shown
+    assert "  blocks_0_convolutions_0  " in shown
+
+
+def test_collapse_is_said_while_the_run_goes_on(call, tmp_path):
+    said = call(
+        *("train", "--out", tmp_path / "run", "--set", "train.steps=204", "--set", "train.batch_size=2"),
+        *("--set", "discriminator.learning_rate=1e-30", "--set", "train.checkpoint_every=100"),
+        *("--set", "generator.learning_rate=1e-30", "--set", "mhe.weight=0"),
+        *("--set", "network.discriminator_normalisation=none"),
+    )
+    assert "warning: collapse: since step 0 the discriminator has scored real and generated im" in said
+    assert "trained, 204 steps" in said

@@ -165,3 +165,102 @@ def test_mhe_lowers_the_half_space_energy_of_the_weights():
         return float(learner.energy.measure(0)["mhe/energy"])
 
     assert energies(100.0) < energies(0.0) - 0.01
+
+
+def test_a_larger_batch_of_the_generators_is_of_its_updates_alone(monkeypatch):
+    learner = gan_learner(gan_config(**{"generator_batch": 12, "average": None}))
+    made, forward = [], learner.generator.forward
+    monkeypatch.setattr(learner.generator, "forward", lambda noise: made.append(noise) or forward(noise))
+    learner.update(batch_of(parts=2, size=4), 0)
+    assert [len(noise) for noise in made] == [6, 6, 4, 4]  # the generator's update, the discriminator's
+    assert torch.equal(torch.cat(made[:2]), noise(4, 0, 0, 12, 5))
+    assert torch.equal(torch.cat(made[2:]), noise(4, 0, 1, 8, 5))
+
+
+def test_both_rates_fall_linearly_to_0_as_a_function_of_the_step():
+    learner = gan_learner(gan_config(**{"decay_steps": 8, "generator.learning_rate": 2e-4}))
+    rates = []
+    for step in (0, 2, 6):
+        learner.update(batch_of(), step)
+        rates.append([adam.param_groups[0]["lr"] for adam in learner.optimizers])
+    assert rates == [pytest.approx([2e-4 * left, 1e-4 * left]) for left in (1, 0.75, 0.25)]
+
+
+def in_fp16(**changes):
+    """A learner in fp16 on the CPU, which recipes may not ask for: it is emulated there."""
+    settings = gan_config(**changes)
+    return gan_learner(settings.model_copy(update={"train": settings.train.model_copy(update=FP16)}))
+
+
+FP16 = {"precision": "fp16"}
+
+
+def test_fp16_makes_nearly_the_updates_of_fp32_with_scaled_losses():
+    changes = {"loss": {"gradient_penalty": {}}, "average": None}
+    exact, short = gan_learner(gan_config(**changes)), in_fp16(**changes)
+    for step in range(2):
+        one, other = exact.update(batch_of(seed=step), step), short.update(batch_of(seed=step), step)
+        assert one.keys() == other.keys()
+        for name, value in one.items():
+            assert float(other[name]) == pytest.approx(float(value), rel=0.02, abs=2e-3), name
+    state = short.state_dict()["loss_scaling"]
+    assert state["generator"]["scale"] == state["discriminator"]["scale"] == 2.0**16
+    assert "loss_scaling" not in exact.state_dict()
+
+
+def test_losses_that_are_scaled_too_far_cost_an_update_and_then_less_scale():
+    learner = in_fp16(average=None)
+    for adam in learner.adams.values():
+        adam.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
+    before = tensors(learner.discriminator)
+    scalars = learner.update(batch_of(), 0)
+    assert "discriminator_loss" in scalars
+    assert "discriminator_gradient_norm" not in scalars
+    changed = differs(before, learner.discriminator.state_dict())
+    assert all(name.endswith(("_u", "_v")) for name in changed)
+    assert learner.adams["discriminator"].scaler.get_scale() == 2.0**126
+    other = in_fp16(average=None)
+    other.load_state_dict(learner.state_dict())
+    assert other.adams["generator"].scaler.get_scale() == 2.0**126
+    for adam in learner.adams.values():
+        adam.scaler = torch.amp.GradScaler("cpu", init_scale=1.0)
+    learner.discriminator.score.bias.data.fill_(float("nan"))
+    with pytest.raises(NonFiniteError, match="step 1: the discriminator's loss is not finite"):
+        learner.update(batch_of(), 1)
+
+
+def test_beside_bf16_the_gradient_penalty_stays_in_fp32(monkeypatch):
+    learner = gan_learner(gan_config(**{"loss": {"gradient_penalty": {}}, "train.precision": "bf16"}))
+    seen, forward = [], learner.discriminator.score.forward
+
+    def spied(maps):
+        seen.append((maps.dtype, torch.is_autocast_enabled("cpu")))
+        return forward(maps)
+
+    monkeypatch.setattr(learner.discriminator.score, "forward", spied)
+    learner.update(batch_of(), 1)
+    assert seen == [(torch.bfloat16, True), (torch.float32, False)]  # of the loss, of the penalty
+
+
+def test_compiled_networks_make_the_updates_of_eager_ones_in_one_compilation_each(monkeypatch):
+    """Also beside a gradient penalty, which is differentiated twice, as nothing compiled can be. By the
+    compiler up to its last step, C++, which takes half a minute and more."""
+    in_place = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda network: in_place(network, backend="aot_eager"))
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    changes = {"loss": {"gradient_penalty": {}}, "n_dis": 1}
+    eager, compiled = gan_learner(gan_config(**changes)), gan_learner(gan_config(**changes, **COMPILED))
+    for step in range(2):
+        one, other = eager.update(batch_of(seed=step), step), compiled.update(batch_of(seed=step), step)
+        for name, value in one.items():
+            assert float(other[name]) == pytest.approx(float(value), rel=1e-4, abs=1e-6), name
+    assert torch.allclose(eager.sampled(torch.ones(2, 5)), compiled.sampled(torch.ones(2, 5)), atol=1e-5)
+    assert compiled.is_healthy(batch_of()[0])
+    counters = torch._dynamo.utils.counters
+    assert counters["frames"]["total"] == counters["frames"]["ok"] <= 4
+    assert not counters["graph_break"]
+    assert eager.state_dict()["generator"].keys() == compiled.state_dict()["generator"].keys()
+
+
+COMPILED = {"train.compile": True}

@@ -1,0 +1,181 @@
+"""One SN-GAN step on the CPU, of both networks, against the same written plainly in eager fp32, and against
+that with channels last and fused Adam; and what MHE costs of a step.
+
+All sides start from the same weights and see the same images and noise; the first losses are printed, as a
+check. They take turns in one process, so that a busy machine slows all. Plain is what one writes first:
+layers as they come, torch's own spectral_norm, which makes a power iteration at each read, one pass for real
+and one for generated images, Adam untouched. The second still has that spectral norm, and two passes. Ours is
+the update of a run, GanLearner, in the precision that `auto` takes on this CPU, and in fp32.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from sphereface_plus.config import GanConfig, from_dict
+from sphereface_plus.data.noise import noise
+from sphereface_plus.networks import build_gan
+from sphereface_plus.networks.gan_normalisation import raw_weight
+from sphereface_plus.precision import fastest
+from sphereface_plus.processes import Processes
+from sphereface_plus.training.gan_learner import GanLearner
+
+CPU = torch.device("cpu")
+PRECISION = fastest(CPU).precision
+Step = Callable[[], object]
+
+
+def config_of(width: int, batch: int, precision: str, mhe: float = 0.0) -> GanConfig:
+    made = from_dict(
+        {
+            **{"task": "gan", "name": "bench", "data": {"name": "cifar10", "path": ""}},
+            **{"network": {"width": width}, "mhe": {"weight": mhe}},
+            "train": {"steps": 10, "batch_size": batch, "precision": precision, "log_every": 1000},
+        }
+    )
+    assert isinstance(made, GanConfig)
+    return made
+
+
+def networks(config: GanConfig) -> tuple[nn.Module, nn.Module]:
+    torch.manual_seed(0)
+    return build_gan(config.network, image_size=32)
+
+
+def ours(config: GanConfig, pixels: Tensor) -> Callable[[], Tensor]:
+    learner = GanLearner(*networks(config), config, Processes(0, 1, CPU))
+    step = iter(range(1, 10**6))  # none of them writes a log
+
+    def update() -> Tensor:
+        # Both networks in each step: n_dis is 1.
+        return torch.as_tensor(learner.update([(pixels, torch.empty(0))], next(step))["discriminator_loss"])
+
+    return update
+
+
+class PlainGenerator(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(128, 8 * width * 16)
+        maps = []
+        for before, after in ((8, 4), (4, 2), (2, 1)):
+            maps += [
+                nn.ConvTranspose2d(before * width, after * width, 4, 2, 1),
+                nn.BatchNorm2d(after * width, eps=2e-5),
+                nn.ReLU(),
+            ]
+        self.maps = nn.Sequential(*maps, nn.Conv2d(width, 3, 3, 1, 1), nn.Tanh())
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.maps(self.dense(z).view(len(z), -1, 4, 4))
+
+
+class PlainDiscriminator(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        layers, before = [], 3
+        for number, multiple in enumerate((1, 1, 2, 2, 4, 4, 8)):
+            size, stride = ((3, 1), (4, 2))[number % 2]
+            layers += [spectral_norm(nn.Conv2d(before, multiple * width, size, stride, 1)), nn.LeakyReLU(0.1)]
+            before = multiple * width
+        self.layers = nn.Sequential(*layers, nn.Flatten(), spectral_norm(nn.Linear(before * 16, 1)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layers(images).squeeze(1)
+
+
+def plain(config: GanConfig, pixels: Tensor, *, tuned: bool) -> Callable[[], Tensor]:
+    """tuned: channels last and fused Adam."""
+    width, batch = config.network.width, config.train.batch_size
+    generator, discriminator = PlainGenerator(width), PlainDiscriminator(width)
+    take_weights(networks(config), (generator, discriminator))
+    layout = torch.channels_last if tuned else torch.contiguous_format
+    real = ((pixels.float() - 127.5) / 127.5).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+    adams = []
+    for network in (generator, discriminator):
+        network.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
+        adams.append(torch.optim.Adam(network.parameters(), lr=1e-4, betas=(0.5, 0.999), fused=tuned))
+    steps = iter(range(1, 10**6))
+
+    def step() -> Tensor:
+        number = next(steps)
+        z = [noise(0, number, update, batch, 128) for update in (0, 1)]
+        loss = F.softplus(-discriminator(generator(z[0]))).mean()
+        adams[0].zero_grad()
+        loss.backward()
+        adams[0].step()
+        fake = generator(z[1]).detach()
+        loss = F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(fake)).mean()
+        adams[1].zero_grad()
+        loss.backward()
+        adams[1].step()
+        return loss.detach()
+
+    return step
+
+
+@torch.no_grad()
+def take_weights(given: tuple[nn.Module, nn.Module], taken: tuple[nn.Module, nn.Module]) -> None:
+    kinds = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
+    for one, other in zip(given, taken, strict=True):
+        pairs = zip(
+            (it for it in one.modules() if isinstance(it, kinds)),
+            (it for it in other.modules() if isinstance(it, kinds)),
+            strict=True,
+        )
+        for layer, copy in pairs:
+            raw_weight(copy).copy_(raw_weight(layer))
+
+
+def milliseconds(call: Step) -> float:
+    start = time.perf_counter()
+    call()
+    return 1000 * (time.perf_counter() - start)
+
+
+def ratio(turns: list[tuple[float, ...]], one: int, other: int) -> str:
+    values = sorted(turn[one] / turn[other] for turn in turns)
+    return f"{statistics.median(values):5.2f} ({values[0]:.2f} to {values[-1]:.2f})"
+
+
+def measure(width: int, batch: int, repeats: int) -> None:
+    pixels = torch.randint(256, (batch, 32, 32, 3), dtype=torch.uint8)
+    short, exact = config_of(width, batch, PRECISION), config_of(width, batch, "fp32")
+    sides: dict[str, Callable[[], Tensor]] = {
+        "plain": plain(exact, pixels, tuned=False),
+        "torch's spectral norm": plain(exact, pixels, tuned=True),
+        f"ours, {PRECISION}": ours(short, pixels),
+        "ours, fp32": ours(exact, pixels),
+        f"ours with MHE, {PRECISION}": ours(config_of(width, batch, PRECISION, 1.0), pixels),
+    }
+    first = [float(step()) for step in sides.values()]
+    if max(abs(loss - first[0]) for loss in first[1:4]) > 0.02 * first[0]:  # bf16, and other iterations
+        raise SystemExit(f"the first losses differ, {first}; nothing was measured")
+    turns = [tuple(milliseconds(step) for step in sides.values()) for _ in range(repeats)]
+    print(
+        f"\nsngan_table3, width {width}, batch {batch}; first losses {', '.join(f'{it:.4f}' for it in first)}"
+    )
+    for place, name in enumerate(sides):
+        print(f"  {name:26} {statistics.median(turn[place] for turn in turns):9.1f} ms", flush=True)
+    print(f"  plain over ours            {ratio(turns, 0, 2)}")
+    print(f"  plain over ours in fp32    {ratio(turns, 0, 3)}")
+    print(f"  torch's over ours          {ratio(turns, 1, 2)}")
+    print(f"  torch's over ours in fp32  {ratio(turns, 1, 3)}")
+    print(f"  with MHE over without      {ratio(turns, 4, 2)}", flush=True)
+
+
+def main() -> None:
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; both networks learn in each step")
+    measure(64, 64, repeats=7)
+    measure(16, 32, repeats=15)
+
+
+if __name__ == "__main__":
+    main()
