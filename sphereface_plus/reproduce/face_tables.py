@@ -13,8 +13,8 @@ from typing import NoReturn
 
 import click
 
-from sphereface_plus.config import ConfigError
 from sphereface_plus.config.recipes import recipes_folder
+from sphereface_plus.reproduce.evaluation import evaluation
 
 
 def face_tables() -> list[str]:
@@ -36,14 +36,6 @@ def become_eval_paper(arguments: Sequence[str]) -> NoReturn:
 
     Raises ConfigError where eval is not there.
     """
-    checkout = recipes_folder().parent
-    if not (checkout / "eval" / "paper").is_dir():
-        raise ConfigError(
-            f"{arguments[0]}: measures face models with eval, which is not installed with the library; take "
-            "a checkout of the repository, and there python -m eval paper"
-        )
+    command, environment = evaluation(arguments[0], ["paper", *arguments])
     sys.stdout.flush()
-    paths = [str(checkout), *filter(None, [os.environ.get("PYTHONPATH")])]
-    # -P: no `eval` that lies in the working directory.
-    command = [sys.executable, "-P", "-m", "eval", "paper", *arguments]
-    os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
+    os.execve(sys.executable, command, environment)

@@ -7,11 +7,8 @@ stands beside them and decides nothing.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +17,7 @@ from typing import Any
 
 from sphereface_plus import checkpoint
 from sphereface_plus.config import ConfigError
-from sphereface_plus.config.recipes import recipes_folder
+from sphereface_plus.reproduce.evaluation import evaluation
 from sphereface_plus.reproduce.results import Cell, compared, failed_of, paper_of, runs_of
 from sphereface_plus.reproduce.runs import failure_of, stop_requests
 from sphereface_plus.reproduce.spec import REAL, Budget, Job, Measure, Table, TableConfig
@@ -54,7 +51,7 @@ def check_measuring(table: Table, extractors: Sequence[Path], file: Path) -> Non
     if extractors and not table.measures:
         raise ConfigError(f"--extractor: {file} measures no generated images; leave it out")
     if table.measures:
-        _evaluation()
+        evaluation(str(file), ())
 
 
 def scores_of(
@@ -151,30 +148,14 @@ def _report(checkpoints: Sequence[Path], how: Measuring) -> dict[str, Any]:
     return json.loads((out / "report.json").read_text(encoding="utf-8"))
 
 
-def _evaluation() -> Path:
-    """The folder that `python -m eval` runs in. Raises ConfigError where there is none."""
-    checkout = recipes_folder().parent
-    if not (checkout / "eval" / "__main__.py").is_file():
-        raise ConfigError(
-            "what measures generated images, `python -m eval`, is not in the wheel; run this in a checkout, "
-            "installed by pip install -e"
-        )
-    missing = [name for name in ("scipy", "jinja2") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ConfigError(
-            f"`python -m eval` needs {', '.join(missing)}: pip install 'sphereface-plus[pipeline]'"
-        )
-    return checkout
-
-
 def _evaluate(words: Sequence[str], says: Path) -> None:
     """`python -m eval` with these words; its lines go into a file, and a request to stop goes to it."""
-    path = os.pathsep.join([str(_evaluation()), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command, environment = evaluation(words[0], words)
     says.parent.mkdir(exist_ok=True)
     with stop_requests() as stop, says.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "eval", *words],
-            env=os.environ | {"PYTHONPATH": path},
+            command,
+            env=environment,
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # a Ctrl-C reaches this process, which then stops it

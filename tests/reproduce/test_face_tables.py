@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from sphereface_plus.__main__ import cli
+from sphereface_plus.reproduce import evaluation
 from sphereface_plus.reproduce import face_tables as rooms
 from sphereface_plus.reproduce.face_tables import face_tables
 
@@ -58,10 +59,11 @@ def test_it_runs_from_any_folder_even_one_with_an_eval_in_it(repository, tmp_pat
 def test_without_a_checkout_it_is_said_where_eval_is(monkeypatch, tmp_path):
     (tmp_path / "recipes" / "paper" / "faces").mkdir(parents=True)
     (tmp_path / "recipes" / "paper" / "faces" / "table08.yaml").touch()
-    monkeypatch.setattr(rooms, "recipes_folder", lambda: tmp_path / "recipes")
+    for module in (rooms, evaluation):
+        monkeypatch.setattr(module, "recipes_folder", lambda: tmp_path / "recipes")
     result = CliRunner().invoke(cli, ["reproduce", "table08"])
     assert result.exit_code == 1
-    assert "error: table08: measures face models with eval, which is not installed with the" in result.output
+    assert "error: table08: is measured by eval, which is not installed with the library" in result.output
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,15 +6,13 @@ import sys
 
 import pytest
 import torch
-from click.testing import CliRunner
 
-from eval.__main__ import main as evaluation
 from sphereface_plus.__main__ import main
 from sphereface_plus.config import GanConfig, load
 from sphereface_plus.config.recipes import recipes_folder
-from sphereface_plus.reproduce import generated
-from sphereface_plus.reproduce import runs as runs_module
+from sphereface_plus.reproduce import evaluation, generated, runs
 from sphereface_plus.reproduce.spec import Job, config_of, jobs_of, load_table
+from sphereface_plus.training.folder import RunError
 from sphereface_plus.training.run import train
 from tests.training.gan_set import batch_of, gan_learner, write_cifar
 
@@ -61,7 +59,6 @@ TABLE = """
 title: A small table of generators
 recipe: {recipe}
 rows:
-  Baseline: [network.discriminator_normalisation=none]
   SN: []
   MHE + SN: [mhe.weight=1]
 columns:
@@ -69,8 +66,6 @@ columns:
 paper:
   Real data: {{CIFAR: 11.24}}
   MHE + SN: {{CIFAR: 7.59}}
-against:
-  MHE + SN: SN
 measures: [class_score, frechet_distance]
 plot: samples
 energies: true
@@ -131,61 +126,57 @@ def forbidden(*_):
 
 @pytest.mark.slow
 def test_generators_are_trained_measured_and_written_beside_the_papers(
-    monkeypatch, call, table, classifier, cifar, tmp_path
+    monkeypatch, call, table, classifier, tmp_path
 ):
     code, said = call(table, "--extractor", classifier)
     assert code == 0, said
     out = tmp_path / "out"
     text = (out / "table.md").read_text()
-    rows = list(csv.DictReader((out / "table.csv").read_text().splitlines()))
+    assert text in said
     classes, frechet = (f"{words} (cifar10_cnn9)" for words in ("class score", "Frechet distance"))
     lines = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
     assert [line[:2] for line in lines] == [
         ["| method", "setting"],
-        *([f"| {row}", name] for row in ("Baseline", "SN", "MHE + SN") for name in (classes, frechet)),
+        *([f"| {row}", name] for row in ("SN", "MHE + SN") for name in (classes, frechet)),
         ["| Real data", classes],
     ]
     assert "| score | minus baseline | best of evaluations | paper |" in text
-    assert [line[-1] for line in lines[1:]] == [" |", " |", " |", " |", "7.59 |", " |", "11.24 |"]
-    assert all(line[3].endswith(", minus SN") == (line[0] == "| MHE + SN") for line in lines[1:])
+    assert [line[-1] for line in lines[1:]] == [" |", " |", "7.59 |", " |", "11.24 |"]
     assert "Scores of 60 images of each generator" in text
     assert "of 2 checkpoints of a run, every 2 steps, which is what the released code reports" in text
 
-    # Measured by itself, and compared by hand.
-    runs = {row: next((out / "runs").glob(f"{row}_*_seed0")) for row in ("sn", "mhe_sn")}
-    found = {}
-    for file in ("step_00000002.pt", "last.pt"):
-        words = [*(run / "checkpoints" / file for run in runs.values()), "--real", cifar, "--device", "cpu"]
-        words += ["--extractor", classifier, "--samples", 60, "--out", tmp_path / file]
-        result = CliRunner().invoke(evaluation, ["gan", *map(str, words)])
-        assert result.exit_code == 0, result.output
-        report = json.loads((tmp_path / file / "report.json").read_text())
-        for row, run in zip(runs, report["runs"], strict=True):
-            found[row, file] = run["scores"]["cifar10_cnn9"]["frechet_distance"]["value"]
+    measured = {
+        (run["name"].split("/")[-3].partition("_seed")[0].rpartition("_")[0], run["step"]): run["scores"]
+        for report in (out / "measured").glob("*/report.json")
+        for run in json.loads(report.read_text())["runs"]
+    }
+    assert set(measured) == {(row, step) for row in ("sn", "mhe_sn") for step in (2, 3)}
+    distance = {key: scores["cifar10_cnn9"]["frechet_distance"]["value"] for key, scores in measured.items()}
+    rows = list(csv.DictReader((out / "table.csv").read_text().splitlines()))
     row = next(it for it in rows if (it["row"], it["column"]) == ("MHE + SN", frechet))
-    last = found["mhe_sn", "last.pt"]
-    assert float(row["score"]) == pytest.approx(last, abs=1e-4)
-    assert float(row["difference"]) == pytest.approx(last - found["sn", "last.pt"], abs=2e-4)
-    assert float(row["best"]) == pytest.approx(min(last, found["mhe_sn", "step_00000002.pt"]), abs=1e-4)
+    assert float(row["score"]) == pytest.approx(distance["mhe_sn", 3], abs=1e-4)
+    assert float(row["difference"]) == pytest.approx(distance["mhe_sn", 3] - distance["sn", 3], abs=2e-4)
+    assert float(row["best"]) == pytest.approx(min(distance["mhe_sn", 3], distance["mhe_sn", 2]), abs=1e-4)
 
     assert (out / "samples.png").read_bytes().startswith(b"\x89PNG")
     assert "images of each generator of seed 0 after 3 steps, none chosen" in (out / "samples.md").read_text()
     energies = list(csv.DictReader((out / "half_space_energy_of_layers.csv").read_text().splitlines()))
-    assert {row["method"] for row in energies} == {"Baseline", "SN", "MHE + SN"}
+    assert {row["method"] for row in energies} == {"SN", "MHE + SN"}
 
-    with monkeypatch.context() as patch:
-        patch.setattr(runs_module, "_start", forbidden)
-        patch.setattr(generated, "_evaluate", forbidden)
-        assert call(table, "--extractor", classifier)[0] == 0
-        assert (out / "table.md").read_text() == text
-        # What measures nothing keeps the runs.
-        patch.undo()
-        monkeypatch.setattr(runs_module, "_start", forbidden)
-        code, said = call(table, "--extractor", runs["sn"])
-        assert code == 1
-        assert "error: the runs could not be measured, " in said
-        assert "is of task: gan" in said
-        assert said.endswith("the runs are kept, and the same command goes on\n")
+    monkeypatch.setattr(runs, "_start", forbidden)
+    monkeypatch.setattr(generated, "_evaluate", forbidden)
+    assert call(table, "--extractor", classifier)[0] == 0
+    assert (out / "table.md").read_text() == text
+
+
+def test_where_eval_ends_with_an_error_its_last_words_are_told(tmp_path):
+    words = ["gan", "nowhere", "--real", "nowhere", "--extractor", "nowhere", "--out", str(tmp_path / "out")]
+    with pytest.raises(RunError) as raised:
+        generated._evaluate(words, tmp_path / "said" / "a.txt")
+    assert str(raised.value) == (
+        f"the runs could not be measured, {tmp_path}/said/a.txt: nowhere: there is no such file or folder of "
+        "images; the runs are kept, and the same command goes on"
+    )
 
 
 def test_without_a_feature_space_a_table_is_refused_and_with_one_a_figure(call, table, classifier, tmp_path):
@@ -205,7 +196,7 @@ def test_without_a_feature_space_a_table_is_refused_and_with_one_a_figure(call, 
 
 
 def test_a_wheel_measures_no_generated_images_and_says_so(monkeypatch, call, table, classifier, tmp_path):
-    monkeypatch.setattr(generated, "recipes_folder", lambda: tmp_path / "recipes")
+    monkeypatch.setattr(evaluation, "recipes_folder", lambda: tmp_path / "recipes")
     code, said = call(table, "--extractor", classifier)
     assert code == 1
-    assert "`python -m eval`, is not in the wheel; run this in a checkout" in said
+    assert said.startswith(f"error: {table}: is measured by eval, which is not installed with the library; ")

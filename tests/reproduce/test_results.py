@@ -13,6 +13,7 @@ from sphereface_plus.reproduce.results import (
     STUDENT,
     Cell,
     cells_of,
+    compared,
     error_of,
     mean_and_deviation,
     number_text,
@@ -76,6 +77,20 @@ def test_cells_hold_errors_paired_differences_and_the_papers_number(folders):
     assert found["MHE", "All"].differences == pytest.approx((-1, -2))
     assert found["MHE", "First"].numbers == pytest.approx((30, 20))
     assert (found["MHE", "All"].paper, found["MHE", "First"].paper) == (6.0, None)
+
+
+def test_a_row_is_compared_with_the_one_that_the_table_names(tmp_path):
+    numbers = {"A": (1.0, 2.0), "B": (3.0, 5.0), "C": (4.0, 8.0)}
+    table = TABLE.model_copy(update={"against": {"C": "B"}})
+    cells = compared([Cell(row, "score", of_row, best=of_row) for row, of_row in numbers.items()], table)
+    assert [cell.differences for cell in cells] == [(), (2, 3), (1, 3)]
+    budget = TABLE.budgets["small"]
+    text = write_results(cells, table, budget, "", [], tmp_path, called=("score", "score"), says="How.")
+    assert "| method | setting | score | minus baseline | best of evaluations | paper |\n" in text
+    assert "| B | score | 4.00 ± 1.41 | +2.50 (-3.85 .. +8.85) | 4.00 ± 1.41 |  |\n" in text
+    assert "| C | score | 6.00 ± 2.83 | +2.00 (-10.71 .. +14.71), minus B | 6.00 ± 2.83 |  |\n" in text
+    assert "\nHow.\nIt is small.\n" in text
+    assert (tmp_path / "table.csv").read_text().splitlines()[-1] == "C,score,1,8.0000,3.0000,8.0000,"
 
 
 def test_an_interval_is_students_and_a_single_seed_has_none():
