@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from .errors import SearchError
-from .search import Joined, Rows, scan, scores_of_pairs, unit_rows
+from .rows import Joined, Rows
+from .scores import scores_of_pairs, unit_rows
+from .search import scan
 from .tallies import Best, MateCounts
 
 if TYPE_CHECKING:

@@ -2,18 +2,17 @@
 
 Shapes: P probes, N rows of the gallery, D numbers in an embedding, Q pairs of rows.
 
-The score of two embeddings is the cosine of their float32 unit rows, its products (exact in float64) summed
-in float64, always in the same order (`scores_of_pairs`). It depends on the two rows alone, so that equal
-images have equal scores wherever they lie. Tiles hold float32 products instead, whose last bits depend on
-the tile; they are off by `margin` at most, and what is closer than that is scored again.
+Tiles hold float32 products, whose last bits depend on the tile; what is too close to decide by them is scored
+again, as scores.py says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,60 +20,17 @@ import numpy as np
 
 from .errors import SearchError
 from .ranks import together
+from .rows import Rows
+from .scores import Pairs, fill_with_units, margin_of, row_products, unit_rows
 
 if TYPE_CHECKING:
     from sphereface_plus.processes import Processes
 
-CHUNK_ROWS, SLAB_ROWS = (
-    4096,
-    448,
-)  # a tile of 7 MiB: large enough for the product, small enough for the caches
-NUMBERS_AT_ONCE = 2**16  # of float64, in cache
-UNIT_ROUNDOFF = 2.0**-24  # of float32
-
-
-class Rows(Protocol):
-    """A gallery: an array (N, D), also a memory-mapped one, or what gives slices of rows like one."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    def __getitem__(self, rows: slice, /) -> np.ndarray: ...
-
-
-@dataclass(frozen=True)
-class Reordered:
-    """The rows of another gallery in an order: a subset, or one of several sets of distractors."""
-
-    rows: np.ndarray
-    """(N, D)."""
-    order: np.ndarray
-    """(M,) int."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self.order), self.rows.shape[1]
-
-    def __getitem__(self, rows: slice, /) -> np.ndarray:
-        return self.rows[self.order[rows]]
-
-
-@dataclass(frozen=True)
-class Joined:
-    """The rows of one gallery and then those of another."""
-
-    first: Rows
-    second: Rows
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.first.shape[0] + self.second.shape[0], *self.second.shape[1:]
-
-    def __getitem__(self, rows: slice, /) -> np.ndarray:
-        border = self.first.shape[0]
-        before = self.first[slice(min(rows.start, border), min(rows.stop, border))]
-        after = self.second[slice(max(rows.start - border, 0), max(rows.stop - border, 0))]
-        return after if not len(before) else before if not len(after) else np.concatenate([before, after])
+# Of a tile: large enough for the product, small enough for the caches; not 4096, as NumPy takes three times
+# as long to compare lines of a power of two.
+CHUNK_ROWS, SLAB_ROWS = 4080, 896
+FOLD = 8  # scores of which the highest is looked at first
+LOWEST = np.float32(-4)  # below every score, and above -inf, which is a pair that is left out
 
 
 @dataclass(frozen=True)
@@ -86,14 +42,33 @@ class Tile:
     probes: np.ndarray
     """(p, D) unit rows, as `rows`."""
     rows: np.ndarray
-    """(n, D)."""
+    """(n, D); the last of a gallery are filled up to a multiple of FOLD."""
     scores: np.ndarray
-    """(p, n) float32, off by `margin` at most; -inf where a pair is left out."""
+    """(p, n) float32, off by `margin` at most; -inf where a pair is left out, and where there is no row."""
     margin: float
+
+    @cached_property
+    def highest(self) -> np.ndarray:
+        """(p, n / FOLD): the highest of the scores in columns c, c + n / FOLD, c + 2 n / FOLD, ..."""
+        return self.scores.reshape(len(self.scores), FOLD, -1).max(axis=1)
+
+    @cached_property
+    def highest_of_probe(self) -> np.ndarray:
+        """(p,)."""
+        return self.highest.max(axis=1)
+
+    def at_or_above(self, floor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Places of the scores at or above each probe's floor (p,), ascending by probe, as (Q,) and (Q,)."""
+        concerned = np.flatnonzero(self.highest_of_probe >= floor)
+        place, column = np.nonzero(self.highest[concerned] >= floor[concerned, None])
+        place = concerned[place]
+        columns = column[:, None] + np.arange(0, self.scores.shape[1], self.highest.shape[1])
+        which, of_fold = np.nonzero(self.scores[place[:, None], columns] >= floor[place, None])
+        return place[which], columns[which, of_fold]
 
     def exact(self, probes: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """The scores (Q,) of pairs by their places in the tile, (Q,) each."""
-        return _row_products(self.probes, probes, self.rows, rows)
+        return row_products(self.probes, probes, self.rows, rows)
 
 
 class Tally(Protocol):
@@ -105,11 +80,15 @@ class Tally(Protocol):
         """After so many rows of the gallery `reached` is called; no tile crosses such a border."""
         ...
 
-    def start(self, num_probes: int) -> None: ...
+    def start(self, pairs: Pairs) -> None: ...
 
     def take(self, tile: Tile) -> None: ...
 
     def reached(self, size: int) -> None: ...
+
+    def finish(self) -> None:
+        """After the last tile."""
+        ...
 
     def join(self, processes: Processes) -> None:
         """Adds what the other processes saw."""
@@ -166,25 +145,26 @@ def _scan(
     num_rows, threads = gallery.shape[0], torch.get_num_threads()
     of_probes = None if probe_people is None or gallery_people is None else _Grouped(probe_people)
     for tally in tallies:
-        tally.start(len(units))
+        tally.start(Pairs(units, gallery))
     slabs = _stretches(len(units), threads * -(-len(units) // (threads * SLAB_ROWS)))
     sizes = sorted({size for tally in tallies for size in tally.sizes})
     rank, world_size = (0, 1) if processes is None else (processes.rank, processes.world_size)
     # Several threads each multiply a tile of their own, so that the tallies' work is shared as well.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+    with threadpool_limits(1, "blas"), _one_torch_thread(), ThreadPoolExecutor(threads) as pool:
         for number, chunk in enumerate(_chunks(num_rows, sizes)):
             if number % world_size == rank:
-                rows = np.empty((chunk.stop - chunk.start, gallery.shape[1]), dtype=np.float32)
+                count = chunk.stop - chunk.start
+                rows = np.zeros((-(-count // FOLD) * FOLD, gallery.shape[1]), dtype=np.float32)
                 fill = partial(
-                    _fill_with_units, rows, gallery[chunk], what="gallery embedding", first=chunk.start
+                    fill_with_units, rows, gallery[chunk], what="gallery embedding", first=chunk.start
                 )
-                list(pool.map(fill, _stretches(len(rows), threads)))
+                list(pool.map(fill, _stretches(count, threads)))
                 own = None
                 if of_probes is not None and gallery_people is not None:
                     own = of_probes.pairs_with(gallery_people[chunk])
 
                 def show(slab: slice, rows: np.ndarray = rows, chunk: slice = chunk, own=own) -> None:
-                    tile = _tile(units, slab, rows, chunk.start, own)
+                    tile = _tile(units, slab, rows, chunk, own)
                     for tally in tallies:
                         tally.take(tile)
 
@@ -194,58 +174,24 @@ def _scan(
                     tally.reached(chunk.stop)
             if progress is not None:
                 progress(chunk.stop, num_rows)
+    for tally in tallies:
+        tally.finish()
     if processes is not None and processes.world_size > 1:
         for tally in tallies:
             tally.join(processes)
 
 
-def scores_of_pairs(
-    left: np.ndarray, left_rows: np.ndarray, right: np.ndarray, right_rows: np.ndarray
-) -> np.ndarray:
-    """The scores (Q,) float64 of the pairs left[left_rows], right[right_rows]; left (A, D), right (B, D)."""
-    return _row_products(unit_rows(left, "probe"), left_rows, unit_rows(right, "mate"), right_rows)
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """In threads that start inside, too."""
+    import torch
 
-
-def without_direction(embeddings: np.ndarray) -> np.ndarray:
-    """Which of embeddings (N, D), perhaps memory-mapped, are zero or not finite: their rows."""
-    step = max(1, 2**20 // embeddings.shape[1])
-    bad = []
-    for start in range(0, len(embeddings), step):
-        part = np.asarray(embeddings[start : start + step])
-        with np.errstate(over="ignore", invalid="ignore"):
-            squared = np.einsum("nd,nd->n", part, part, dtype=np.float64)
-        bad.append(start + np.flatnonzero(~(np.isfinite(squared) & (squared > 0))))
-    return np.concatenate(bad) if bad else np.empty(0, dtype=np.int64)
-
-
-def unit_rows(embeddings: np.ndarray, what: str = "embedding", first: int = 0) -> np.ndarray:
-    """embeddings (N, D) divided by their lengths, float32; equal rows stay equal.
-
-    what, first: what an embedding is called in an error, and the number of the first. Raises SearchError.
-    """
-    units = np.empty(embeddings.shape, dtype=np.float32)
-    _fill_with_units(units, embeddings, slice(0, len(units)), what, first)
-    return units
-
-
-def _fill_with_units(
-    units: np.ndarray, embeddings: np.ndarray, part: slice, what: str, first: int = 0
-) -> None:
-    step = max(1, NUMBERS_AT_ONCE // embeddings.shape[1])
-    for start in range(part.start, part.stop, step):
-        stop = min(start + step, part.stop)
-        with np.errstate(over="ignore"):  # of numbers beyond float32's range, which become inf
-            rows = np.asarray(embeddings[start:stop], dtype=np.float32)
-        wide = rows.astype(np.float64)
-        wide *= wide
-        squared = wide.sum(axis=1)
-        bad = np.flatnonzero(~(np.isfinite(squared) & (squared > 0)))
-        if len(bad):
-            number, kind = first + start + int(bad[0]), "is not finite"
-            if squared[bad[0]] == 0:
-                kind = "has length 0"
-            raise SearchError(f"{what} {number:,}, counted from 0, {kind}; embed it again or leave it out")
-        np.divide(rows, np.sqrt(squared).astype(np.float32)[:, None], out=units[start:stop])
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _stretches(count: int, number: int) -> list[slice]:
@@ -262,33 +208,15 @@ def _chunks(num_rows: int, borders: Sequence[int]) -> Iterator[slice]:
 
 
 def _tile(
-    units: np.ndarray, slab: slice, rows: np.ndarray, first_row: int, own: tuple[np.ndarray, ...] | None
+    units: np.ndarray, slab: slice, rows: np.ndarray, chunk: slice, own: tuple[np.ndarray, ...] | None
 ) -> Tile:
     probes = units[slab]
     scores = probes @ rows.T
+    scores[:, chunk.stop - chunk.start :] = -np.inf
     if own is not None:
         inside = (own[0] >= slab.start) & (own[0] < slab.stop)
         scores[own[0][inside] - slab.start, own[1][inside]] = -np.inf
-    # Of rounding errors that add up like random ones, a product's exceeds l sqrt(D) u |x| |y| with a chance
-    # below 2 exp(-l^2 / 2), 3e-14 for l = 8 (Higham and Mary, SIAM J. Sci. Comput. 2019); it never exceeds
-    # about D u. The last term is for lengths that are nearly 1, and for scores kept in float32.
-    dimensions = units.shape[1]
-    margin = UNIT_ROUNDOFF * (1.01 * min(dimensions, 8 * dimensions**0.5) + 4)
-    return Tile(slab.start, first_row, probes, rows, scores, margin)
-
-
-def _row_products(
-    left: np.ndarray, left_rows: np.ndarray, right: np.ndarray, right_rows: np.ndarray
-) -> np.ndarray:
-    """Inner products (Q,) float64 of unit rows. Each is a sum along one row, whose order is the same."""
-    step = max(1, NUMBERS_AT_ONCE // left.shape[1])
-    scores = np.empty(len(left_rows))
-    for start in range(0, len(left_rows), step):
-        stretch = slice(start, start + step)
-        products = left[left_rows[stretch]].astype(np.float64)
-        products *= right[right_rows[stretch]]
-        scores[stretch] = products.sum(axis=1)
-    return scores
+    return Tile(slab.start, chunk.start, probes, rows, scores, margin_of(units.shape[1]))
 
 
 class _Grouped:

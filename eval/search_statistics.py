@@ -2,7 +2,7 @@
 set). Those of pairs are in statistics.py.
 
 Shapes: Q searches, P probes; M searches with a mate, U without. Terms are those of ISO/IEC 19795-1 and NIST's
-FRTE 1:N. Scores are those of search.py, higher for what is more alike; at a threshold T everything of score T
+FRTE 1:N. Scores are those of scores.py, higher for what is more alike; at a threshold T everything of score T
 and more is returned. Ties are lost: see tallies.py.
 """
 
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .impostors import GRID, Impostors
 from .intervals import subject_interval
 from .statistics import Resolution, Roc, resolution
-from .tallies import GRID, Impostors
 from .threshold_intervals import widened
 
 FPIRS = (1e-1, 1e-2, 1e-3)
@@ -139,17 +139,16 @@ def roc_of(genuine: np.ndarray, impostors: Impostors) -> Roc:
     """The ROC of genuine scores (Q,) and of the impostors' of a search.
 
     Exact at every score that is as high as the lowest of `impostors.highest`; below that at the thresholds
-    k / GRID, where an impostor counts by its float32 product.
+    (k - 1/2) / GRID, where an impostor counts by its float32 product.
     """
     highest, genuine = impostors.highest[::-1], np.sort(genuine)
     floor = highest[0]
     above = np.unique(np.append(highest, genuine[genuine >= floor]))[::-1]
-    grid = np.arange(GRID, -GRID - 1, -1) / GRID
-    below = grid[grid < floor]
-    accepted = np.append(
-        len(highest) - np.searchsorted(highest, above), impostors.at_or_above_grid[::-1][grid < floor]
-    )
-    threshold = np.concatenate([[np.inf], above, below])
+    grid = (np.arange(GRID, -GRID - 1, -1) - 0.5) / GRID
+    on_grid = impostors.at_or_above_grid[::-1]
+    below = (grid < floor) & (on_grid > len(highest))  # where more are accepted than at the floor
+    accepted = np.append(len(highest) - np.searchsorted(highest, above), on_grid[below])
+    threshold = np.concatenate([[np.inf], above, grid[below]])
     far = np.append(0.0, np.maximum.accumulate(accepted) / impostors.count)
     tar = (len(genuine) - np.searchsorted(genuine, threshold)) / len(genuine)
     return Roc(threshold, far, tar)

@@ -92,10 +92,13 @@ ARROWS = {
     "eval.threshold_intervals": "eval.intervals eval.statistics",
     "eval.options": "commands.model_options",
     "eval.ranks": "commands.ending processes",
-    "eval.search": "eval.errors eval.ranks processes",
-    "eval.tallies": "eval.search processes",
-    "eval.enrolled": "eval.errors eval.search eval.tallies processes",
-    "eval.search_statistics": "eval.intervals eval.statistics eval.tallies eval.threshold_intervals",
+    "eval.rows": "",
+    "eval.scores": "eval.errors eval.rows",
+    "eval.search": "eval.errors eval.ranks eval.rows eval.scores processes",
+    "eval.tallies": "eval.scores eval.search processes",
+    "eval.impostors": "eval.scores eval.search eval.tallies processes",
+    "eval.enrolled": "eval.errors eval.rows eval.scores eval.search eval.tallies processes",
+    "eval.search_statistics": "eval.impostors eval.intervals eval.statistics eval.threshold_intervals",
     "eval": "commands.embed_into commands.model_argument commands.model_options commands.progress config "
     "data.crops data.formats data.listed_crops data.trained_on data_prep.align data_prep.cropping "
     "data_prep.dropped data_prep.errors data_prep.folders data_prep.images data_prep.layouts "
@@ -111,13 +114,13 @@ ARROWS = {
     "data_prep.settings embedding environment eval.compare eval.differences eval.enrolled eval.errors "
     "eval.example_photos eval.groups "
     "eval.intervals eval.model eval.one_photo eval.options eval.photos eval.plots eval.public eval.report "
-    "eval.report_fit eval.search eval.search_statistics eval.statistics eval.tallies eval.training_photos "
-    "files model_files outputs path_checks plot_style words",
+    "eval.report_fit eval.rows eval.scores eval.search eval.search_statistics eval.statistics eval.tallies "
+    "eval.training_photos files model_files outputs path_checks plot_style words",
     "eval.megaface": "commands.model_argument commands.model_options commands.progress data.formats "
     "data.streams data.trained_on "
     "environment eval.compare eval.differences eval.errors eval.example_photos eval.groups "
-    "eval.identify.groups eval.identify.numbers eval.identify.page eval.identify.plots eval.intervals "
-    "eval.model eval.options eval.photos eval.plots eval.public eval.report eval.search "
+    "eval.identify.groups eval.identify.numbers eval.identify.page eval.identify.plots eval.impostors eval.intervals "
+    "eval.model eval.options eval.photos eval.plots eval.public eval.report eval.rows eval.scores eval.search "
     "eval.search_statistics eval.statistics eval.tallies eval.threshold_intervals eval.training_photos files "
     "model_files outputs path_checks",
     "eval.ijb": "commands.model_argument commands.model_options commands.progress data.formats environment "
@@ -127,7 +130,7 @@ ARROWS = {
     "path_checks",
     "eval.ijb.templates": "data.formats.ijb",
     "eval.ijb.rows": "data.formats.ijb",
-    "eval.ijb.pairs": "eval.search eval.statistics eval.threshold_intervals",
+    "eval.ijb.pairs": "eval.scores eval.statistics eval.threshold_intervals",
     "eval.ijb.galleries": "data.formats.ijb eval.enrolled eval.identify.numbers eval.search_statistics",
     "eval.gan": "checkpoint commands.model_options commands.progress config data.image_sets data.images "
     "data.noise data.squares data.streams environment errors eval.gan.measures eval.plots eval.public "

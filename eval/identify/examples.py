@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..example_photos import NUM_ABOVE, NUM_EXAMPLES, Example, example_photo
-from ..search import scores_of_pairs
+from ..scores import scores_of_pairs
 
 if TYPE_CHECKING:
     from .measured import Measured

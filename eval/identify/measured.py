@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..enrolled import Searched
-from ..search import Reordered
+from ..rows import Reordered
 from .numbers import Searches
 from .rules import PhotoSet
 

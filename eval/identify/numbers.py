@@ -16,7 +16,7 @@ from sphereface_plus.data.streams import DISTRACTOR_ORDER, generator
 
 from ..enrolled import Searched, search_enrolled
 from ..intervals import subject_interval
-from ..search import Reordered
+from ..rows import Reordered
 from ..search_statistics import FPIRS, OpenSetPoint, cmc, det, open_set_point
 from ..statistics import cosine_to_l2
 

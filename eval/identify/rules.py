@@ -24,7 +24,7 @@ from ..groups import Groups, check_some
 from ..model import Embedded
 from ..photos import first_three, several_faces
 from ..report_fit import fingerprint
-from ..search import without_direction
+from ..scores import without_direction
 from .copies import copies_in
 from .named_photos import NamedPhotos
 

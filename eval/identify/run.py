@@ -23,7 +23,7 @@ from ..errors import PhotosError
 from ..groups import read_groups
 from ..model import ModelAsked, embed_photos
 from ..public import PUBLIC
-from ..search import Reordered
+from ..rows import Reordered
 from ..training_photos import compare_searches
 from . import report as reports
 from .groups import per_group

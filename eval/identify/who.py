@@ -24,7 +24,8 @@ from ..one_photo import crop_of_photo
 from ..photos import first_three, several_faces
 from ..report import ReportError, photo_name, render, thumbnail
 from ..report_fit import check_same_alignment, check_same_model, cropping_of, fingerprint
-from ..search import scan, scores_of_pairs
+from ..scores import scores_of_pairs
+from ..search import scan
 from ..tallies import Best
 from .named_photos import NamedPhotos, named_photos
 from .report_fields import read

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..search import scores_of_pairs
+from ..scores import scores_of_pairs
 from ..statistics import Roc, point_record, roc, tar_at_far
 from ..threshold_intervals import ListedPairs, intervals_record, tar_intervals
 

@@ -20,11 +20,14 @@ from sphereface_plus.data.formats.keys import photo_key
 from sphereface_plus.data.formats.megaface_lists import MegaFaceError, NoiseList, TemplateList
 from sphereface_plus.data.streams import DISTRACTOR_ORDER, generator
 
+from ..impostors import Impostors
 from ..intervals import subject_interval
-from ..search import Reordered, scan, scores_of_pairs
+from ..rows import Reordered
+from ..scores import scores_of_pairs
+from ..search import scan
 from ..search_statistics import cmc, leave_one_out, roc_of
 from ..statistics import point_record, tar_at_far
-from ..tallies import Best, Impostors, MateCounts
+from ..tallies import Best, MateCounts
 from ..threshold_intervals import crossed, intervals_record, tar_intervals
 
 RANKS = (1, 5, 10, 20, 50, 100, 1000)

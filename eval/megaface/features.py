@@ -21,7 +21,7 @@ from sphereface_plus.data.formats.megaface_features import read_feature
 from sphereface_plus.data.formats.megaface_lists import MegaFaceError
 
 from ..photos import first_three
-from ..search import without_direction
+from ..scores import without_direction
 
 KIND = "features of MegaFace's kit"
 

@@ -22,7 +22,7 @@ from sphereface_plus.data.trained_on import TrainedOn
 
 from ..model import NOT_PREPARED, STORE, ModelAsked, embed_photos, stored_record
 from ..photos import find_images, first_three
-from ..search import without_direction
+from ..scores import without_direction
 from .features import stored_features
 
 PROBE_LIST = "facescrub_features_list.json"

@@ -4,22 +4,23 @@
 
 3,530 images of 80 people, each searched with each other one of its person as mate (153,000 searches), among
 `rows` distractors in a memory-mapped file. People are planted, and one image in 20 is another person's, as in
-real sets, so that some mates lie among the distractors. A repetition times, one after the other: numpy's
-product of the same chunks with all threads, nothing done with it; each tally of eval/tallies.py; faiss with
-k = 1 and k = 100, where faiss-cpu is installed. faiss gets unit rows in memory, ours normalises them as it
-goes. Rates are by the clock and, for a machine that others use as well, by processor time (faiss' and BLAS'
-threads also spend it waiting for each other). Memory is the growth of the process's own pages (not those of
-mapped files), with all four tallies.
+real sets, so that some mates lie among the distractors. A repetition times, one after the other, what
+MegaFace takes at once (eval/megaface), each tally alone, and faiss with k = 1 and k = 100; `--only` names
+some of these, beside MegaFace's. Before and after each, numpy's product of the same chunks is timed on
+100,000 rows at most, with all threads and nothing done with it: rates are shares of the mean of those two.
+faiss gets unit rows in memory, ours normalises them as it goes. Rates are by the clock and, for a machine
+that others use as well, by processor time (faiss' and BLAS' threads also spend it waiting for each other).
+Memory is the growth of the process's own pages (not those of mapped files) during the first search, before
+anything else has run.
 Each probe has one row of cosine .8 put in at a known place, which must be its best one. Mates of more than
-.3, which no random row reaches, must have those rows above them, from their places on, that are more alike.
+.3, which no random row of 512 numbers reaches, must have those rows above them, from their places on, that
+are more alike.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import multiprocessing
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,12 +30,16 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from eval.search import CHUNK_ROWS, scan, scores_of_pairs, unit_rows
+from eval.impostors import Impostors
+from eval.megaface.challenge import MOST_IMPOSTORS
+from eval.scores import scores_of_pairs, unit_rows
+from eval.search import CHUNK_ROWS, scan
 from eval.search_statistics import leave_one_out
-from eval.tallies import Best, Impostors, MateCounts
+from eval.tallies import Best, MateCounts
 
-PROBES, PEOPLE, REPETITIONS = 3530, 80, 3
-MEBIBYTE = 2**20
+PROBES, PEOPLE = 3530, 80
+MEGAFACE = "all of MegaFace's"
+BARE_ROWS = 100_000
 
 
 def probes_of(dimensions: int) -> tuple[np.ndarray, np.ndarray]:
@@ -50,11 +55,13 @@ def tallies(probes: np.ndarray, people: np.ndarray, rows: int) -> dict[str, Call
     probe, mate = leave_one_out(people)
     score = scores_of_pairs(probes, probe, probes, mate)
     sizes = [size for size in (10, 100, 1000, 10_000, 100_000) if size < rows] + [rows]
+    most = max(1000, MOST_IMPOSTORS * rows // 1_000_000)
     return {
+        MEGAFACE: lambda: [MateCounts(probe, score, sizes), Best(3), Impostors(most)],
         "ranks of all mates": lambda: [MateCounts(probe, score, sizes)],
         "the best row": lambda: [Best()],
         "the 100 best rows": lambda: [Best(100)],
-        "impostors' scores": lambda: [Impostors(max(10_000, PROBES * rows // 100_000))],
+        "impostors' scores": lambda: [Impostors(most)],
     }
 
 
@@ -68,17 +75,15 @@ def planted(probes: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
     return (0.8 * units + 0.6 * other).astype(np.float32), generator.permutation(rows)[:PROBES]
 
 
-def check(probes: np.ndarray, people: np.ndarray, gallery: np.ndarray, places: np.ndarray) -> str:
+def check(shown: list, probes: np.ndarray, people: np.ndarray, put_in: np.ndarray, places: np.ndarray) -> str:
     """How much of what was put in is found."""
-    made = tallies(probes, people, len(gallery))
-    (ranks,), (best,) = made["ranks of all mates"](), made["the best row"]()
-    scan(probes, gallery, [ranks, best])
+    ranks, best, _ = shown
     probe, mate = leave_one_out(people)
     score = scores_of_pairs(probes, probe, probes, mate)
-    put_in = unit_rows(probes).astype(np.float64) @ unit_rows(gallery[places]).astype(np.float64).T
+    put_in_score = unit_rows(probes).astype(np.float64) @ unit_rows(put_in).astype(np.float64).T
     right, asked, counts = 0, np.flatnonzero(score > 0.3), ranks.counts
     for pair in asked:
-        above = places[put_in[probe[pair]] >= score[pair]]
+        above = places[put_in_score[probe[pair]] >= score[pair]]
         right += counts[pair].tolist() == [np.sum(above < size) for size in ranks.sizes]
     return (
         f"put in and found: {np.sum(best.rows[:, 0] == places):,} of {PROBES:,} best rows, and the counts of "
@@ -91,94 +96,115 @@ def product(units: np.ndarray, gallery: np.ndarray) -> None:
         units @ gallery[start : start + CHUNK_ROWS].T
 
 
-def own_memory(name: str) -> float:
-    """MiB at the peak that belong to the process alone; not those of mapped files."""
+def own_memory() -> float:
+    """MiB that belong to the process alone; not those of mapped files."""
     fields = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
-    return int(fields[name].split()[0]) / 1024
+    return int(fields["RssAnon"].split()[0]) / 1024
 
 
-def extra_memory(file: str, dimensions: int, rows: int) -> float:
-    probes, people = probes_of(dimensions)
-    shown = [tally for make in tallies(probes, people, rows).values() for tally in make()]
-    gallery = np.load(file, mmap_mode="r")
-    scan(probes, gallery[:10], shown)  # loads what is loaded lazily
-    before, most = own_memory("RssAnon"), 0.0
-
-    def look(done: int, total: int) -> None:
-        nonlocal most
-        most = max(most, own_memory("RssAnon"))
-
-    scan(probes, gallery, shown, progress=look)
-    return most - before
-
-
-def measure(rows: int, dimensions: int, file: Path) -> None:
-    probes, people = probes_of(dimensions)
-    units, threads = unit_rows(probes), torch.get_num_threads()
-    stored = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=(rows, dimensions))
+def made(file: Path, rows: int, put_in: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The gallery, memory-mapped."""
+    shape = rows, put_in.shape[1]
+    stored = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
     generator = np.random.default_rng(1)
     for start in range(0, rows, CHUNK_ROWS):
         stop = min(start + CHUNK_ROWS, rows)
-        stored[start:stop] = generator.standard_normal((stop - start, dimensions), dtype=np.float32)
-    rows_put_in, places = planted(probes, rows)
-    stored[places] = rows_put_in
+        stored[start:stop] = generator.standard_normal((stop - start, shape[1]), dtype=np.float32)
+    stored[places] = put_in
     stored.flush()
-    gallery = np.load(file, mmap_mode="r")
-    print(check(probes, people, gallery, places))
-    ways: dict[str, Callable[[], object]] = {"bare product": lambda: product(units, gallery)}
-    for name, make in tallies(probes, people, rows).items():
-        ways[name] = lambda make=make: scan(probes, gallery, make())
+    return np.load(file, mmap_mode="r")
+
+
+def faiss_ways(units: np.ndarray, gallery: np.ndarray) -> dict[str, Callable[[], object]]:
     if importlib.util.find_spec("faiss") is None:
         print("faiss-cpu is not there, so nothing is compared with it; `make bench` installs it")
-    else:
-        import faiss  # pyright: ignore[reportMissingImports]
+        return {}
+    import faiss  # pyright: ignore[reportMissingImports]
 
-        faiss.omp_set_num_threads(threads)
-        index = faiss.IndexFlatIP(dimensions)
-        index.add(unit_rows(gallery))
-        ways["faiss, k = 1"] = lambda: index.search(units, 1)
-        ways["faiss, k = 100"] = lambda: index.search(units, 100)
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    processor: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(REPETITIONS):
-        for name, way in ways.items():
-            with threadpool_limits(threads, "blas"):
-                start, processor_start = time.perf_counter(), time.process_time()
-                way()
-                seconds[name].append(time.perf_counter() - start)
-                processor[name].append(time.process_time() - processor_start)
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        memory = pool.apply(extra_memory, (str(file), dimensions, rows))
+    faiss.omp_set_num_threads(torch.get_num_threads())
+    index = faiss.IndexFlatIP(gallery.shape[1])
+    for start in range(0, len(gallery), CHUNK_ROWS):
+        index.add(unit_rows(gallery[start : start + CHUNK_ROWS]))
+    return {f"faiss, k = {k}": lambda k=k: index.search(units, k) for k in (1, 100)}
 
-    flops = 2 * PROBES * rows * dimensions
-    print(
-        f"{PROBES:,} probes x {rows:,} rows x {dimensions}, {threads} threads, {REPETITIONS} repetitions; "
-        f"all four tallies at once take {memory:.0f} MiB beside the mapped gallery"
+
+def timed(way: Callable[[], object]) -> np.ndarray:
+    """Seconds by the clock and of processor time."""
+    with threadpool_limits(torch.get_num_threads(), "blas"):
+        start, processor_start = time.perf_counter(), time.process_time()
+        way()
+        return np.array([time.perf_counter() - start, time.process_time() - processor_start])
+
+
+def measure(rows: int, dimensions: int, repetitions: int, only: list[str] | None, file: Path) -> None:
+    probes, people = probes_of(dimensions)
+    put_in, places = planted(probes, rows)
+    gallery, units, made_of = (
+        made(file, rows, put_in, places),
+        unit_rows(probes),
+        tallies(probes, people, rows),
     )
-    heads = "".join(f"{head:>9}" for head in ("median", "min", "max", "GFLOP/s"))
-    print(f"{'':20}{heads}   rate in % of the bare product's: by clock, by processor time")
+    few = gallery[:BARE_ROWS]
+    scan(probes, gallery[:10], made_of[MEGAFACE]())  # loads what is loaded lazily
+    before, most = own_memory(), 0.0
+
+    def look(done: int, total: int) -> None:
+        nonlocal most
+        most = max(most, own_memory())
+
+    bare = [timed(lambda: product(units, few))]
+    seconds: dict[str, list[np.ndarray]] = {}
+    rates: dict[str, list[np.ndarray]] = {}
+
+    def record(name: str, way: Callable[[], object]) -> None:
+        seconds.setdefault(name, []).append(timed(way))
+        bare.append(timed(lambda: product(units, few)))
+        of_all = (bare[-2] + bare[-1]) / 2 * rows / len(few)
+        rates.setdefault(name, []).append(100 * of_all / seconds[name][-1])
+
+    first = made_of[MEGAFACE]()
+    record(MEGAFACE, lambda: scan(probes, gallery, first, progress=look))
+    look(rows, rows)
+    print(check(first, probes, people, put_in, places))
+    ways: dict[str, Callable[[], object]] = {
+        name: lambda make=make: scan(probes, gallery, make()) for name, make in made_of.items()
+    }
+    ways |= faiss_ways(units, gallery)
+    for number in range(repetitions):
+        for name, way in ways.items():
+            if number > 0 if name == MEGAFACE else only is None or name in only:
+                record(name, way)
+
+    threads = torch.get_num_threads()
+    print(
+        f"{PROBES:,} probes x {rows:,} rows x {dimensions}, {threads} threads, {repetitions} repetitions; "
+        f"all of MegaFace's take {most - before:.0f} MiB beside the mapped gallery\n"
+        f"{'':22}{'seconds':>9}{'processor':>11}   rate in % of the bare product's: by clock, by processor"
+    )
     for name, times in seconds.items():
-        median = statistics.median(times)
-        print(
-            f"{name:20}{median:8.2f}s{min(times):8.2f}s{max(times):8.2f}s{flops / median / 1e9:9.0f}   "
-            f"{of_bare(seconds, name)}, {of_bare(processor, name)}"
-        )
+        clock, processor = np.median(times, axis=0)
+        shares = ", ".join(spread(column) for column in np.array(rates[name]).T)
+        print(f"{name:22}{clock:9.2f}{processor:11.2f}   {shares}")
+    gflops = 2e-9 * PROBES * len(few) * dimensions / np.array(bare)
+    print(f"bare product, GFLOP/s: {', '.join(spread(column) for column in gflops.T)}")
 
 
-def of_bare(seconds: dict[str, list[float]], name: str) -> str:
-    """`80 (70 .. 90)`: the rate as a share of the bare product's, repetition by repetition."""
-    shares = [100 * bare / own for bare, own in zip(seconds["bare product"], seconds[name], strict=True)]
-    return f"{statistics.median(shares):.0f} ({min(shares):.0f} .. {max(shares):.0f})"
+def spread(values: np.ndarray) -> str:
+    """`80 (70 .. 90)`: median and range."""
+    return f"{np.median(values):.0f} ({values.min():.0f} .. {values.max():.0f})"
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("--rows", type=int, default=100_000)
     arguments.add_argument("--dimensions", type=int, nargs="+", default=[512, 1024])
+    arguments.add_argument("--repetitions", type=int, default=3)
+    arguments.add_argument("--only", nargs="+")
     options = arguments.parse_args()
     for dimensions in options.dimensions:
         with tempfile.TemporaryDirectory() as folder:
-            measure(options.rows, dimensions, Path(folder) / "gallery.npy")
+            file = Path(folder) / "gallery.npy"
+            measure(options.rows, dimensions, options.repetitions, options.only, file)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from eval.megaface.challenge import DistractorSet, measure
-from eval.search import unit_rows
+from eval.scores import unit_rows
 
 PEOPLE, PHOTOS, COSINE, NEAR = 80, 44, 0.8, 0.9
 

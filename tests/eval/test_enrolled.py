@@ -7,7 +7,7 @@ import pytest
 
 from eval.enrolled import search_enrolled, templates
 from eval.errors import SearchError
-from eval.search import scores_of_pairs
+from eval.scores import scores_of_pairs
 
 
 def enrolment(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

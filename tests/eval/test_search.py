@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from eval import scores as scores_module
 from eval import search, tallies
 from eval.errors import SearchError
-from eval.search import Reordered, scan, scores_of_pairs, unit_rows
-from eval.tallies import GRID, Best, Impostors, MateCounts
+from eval.impostors import GRID, Impostors
+from eval.rows import Reordered
+from eval.scores import Pairs, scores_of_pairs, unit_rows
+from eval.search import scan
+from eval.tallies import Best, MateCounts
 
 P, N, D = 23, 300, 16
 
@@ -129,10 +133,33 @@ def test_the_highest_impostor_scores_and_the_counts_on_the_grid(tiles, most):
     scores = np.sort(scores_of_pairs(probes, left, gallery, right))
     assert (impostors.highest == scores[::-1][:most]).all()
     assert impostors.count == P * N
-    grid = np.arange(-GRID, GRID + 1) / GRID
+    grid = (np.arange(-GRID, GRID + 1) - 0.5) / GRID
     fewest, highest = (P * N - np.searchsorted(scores, grid + sign * 2e-6) for sign in (1, -1))
     assert (fewest <= impostors.at_or_above_grid).all()
     assert (impostors.at_or_above_grid <= highest).all()
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_copies_of_one_image_by_the_hundred_are_ties_and_leave_the_rest_exact(tiles, count):
+    probes, gallery = embeddings()
+    gallery = np.concatenate([gallery, np.tile(probes[[3]], (400, 1)), np.tile(gallery[[58]], (200, 1))])
+    best, impostors = Best(count), Impostors(25)
+    scan(probes, gallery, [best, impostors])
+    left, right = np.divmod(np.arange(P * len(gallery)), len(gallery))
+    scores = scores_of_pairs(probes, left, gallery, right).reshape(P, -1)
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+    assert (best.rows == order).all()
+    assert (best.scores == np.take_along_axis(scores, order, 1)).all()
+    assert (impostors.highest == -np.sort(-scores.ravel())[:25]).all()
+
+
+def test_pairs_are_scored_alike_when_their_tiles_are_gone(monkeypatch):
+    monkeypatch.setattr(scores_module, "ROWS_AT_ONCE", 64)
+    probes, gallery = embeddings()
+    generator = np.random.default_rng(4)
+    left, right = generator.integers(0, P, 500), generator.integers(0, N, 500)
+    again = Pairs(unit_rows(probes), Reordered(gallery, np.arange(N)[::-1])).exact(left, N - 1 - right)
+    assert (again == scores_of_pairs(probes, left, gallery, right)).all()
 
 
 def test_pairs_of_one_person_are_left_out(tiles):

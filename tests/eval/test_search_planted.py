@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from eval.enrolled import search_enrolled
-from eval.search import scan, scores_of_pairs
+from eval.impostors import Impostors
+from eval.scores import scores_of_pairs
+from eval.search import scan
 from eval.search_statistics import cmc, open_set_point, roc_of
 from eval.statistics import tar_at_far
-from eval.tallies import Best, Impostors, MateCounts
+from eval.tallies import Best, MateCounts
 
 PROBES, ROWS, D, SIZES = 40, 20_000, 128, (10, 100, 1000, 10_000, 20_000)
 

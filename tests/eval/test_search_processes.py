@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from eval import search
-from eval.tallies import Best, Impostors, MateCounts
+from eval import scores, search
+from eval.impostors import Impostors
+from eval.tallies import Best, MateCounts
 from sphereface_plus.processes import Processes
 from tests.two_processes import in_two_processes
 
@@ -18,7 +19,7 @@ def numbers(rank: int, world_size: int) -> dict[str, list]:
     probes, gallery = generator.normal(size=(30, 16)), generator.normal(size=(700, 16))
     gallery[[5, 300, 699]] = gallery[[111, 111, 5]]
     probe = np.arange(30)
-    score = search.scores_of_pairs(probes, probe, gallery, 10 * probe + 1)
+    score = scores.scores_of_pairs(probes, probe, gallery, 10 * probe + 1)
     counts, best, impostors = MateCounts(probe, score, [10, 100, 700]), Best(4), Impostors(50)
     processes = Processes(rank, world_size, torch.device("cpu"))
     search.scan(

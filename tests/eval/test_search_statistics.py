@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from eval import search_statistics as v
-from eval.search import scan, scores_of_pairs
+from eval.impostors import GRID, Impostors
+from eval.scores import scores_of_pairs
+from eval.search import scan
 from eval.statistics import area_under_curve, roc, tar_at_far
-from eval.tallies import GRID, Impostors
 
 
 def test_leave_one_out_is_each_image_with_each_other_one_of_its_person():

@@ -10,7 +10,7 @@ from eval.errors import PhotosError
 from eval.groups import read_groups
 from eval.identify.groups import per_group
 from eval.identify.numbers import Searches, by_distractors, closed_set, open_set, reference, sizes_of
-from eval.search import Reordered
+from eval.rows import Reordered
 from eval.search_statistics import subject_interval
 from sphereface_plus.data.streams import DISTRACTOR_ORDER, generator
 

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from eval.search import scores_of_pairs
+from eval.scores import scores_of_pairs
 from sphereface_plus.data.formats.embeddings import write_embeddings
 
 PEOPLE, ENROLLED = 40, 30

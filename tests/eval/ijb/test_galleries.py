@@ -5,7 +5,7 @@ import pytest
 
 from eval.ijb.galleries import mean_of, mean_with_interval, searched
 from eval.intervals import wilson
-from eval.search import scores_of_pairs
+from eval.scores import scores_of_pairs
 from sphereface_plus.data.formats.ijb import IjbError
 
 

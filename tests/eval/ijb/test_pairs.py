@@ -6,7 +6,7 @@ import pytest
 from eval.ijb import pairs
 from eval.ijb.pairs import FARS, verified
 from eval.intervals import subject_interval
-from eval.search import scores_of_pairs
+from eval.scores import scores_of_pairs
 from eval.threshold_intervals import ListedPairs
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from eval.intervals import subject_interval
 from eval.megaface.challenge import RANKS, DistractorSet, drawn_sets, measure, noise_among, sets_of_lists
-from eval.search import scores_of_pairs
+from eval.scores import scores_of_pairs
 from sphereface_plus.data.formats.megaface_lists import MegaFaceError, NoiseList, TemplateList
 
 

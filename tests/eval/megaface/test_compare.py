@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from eval.intervals import difference_by_subject
-from eval.search import scores_of_pairs
+from eval.scores import scores_of_pairs
 from eval.search_statistics import leave_one_out
 from sphereface_plus.data.formats.megaface_features import read_feature, write_feature
 
