@@ -117,12 +117,11 @@ ARROWS = {
     "eval.report_fit eval.rows eval.scores eval.search eval.search_statistics eval.statistics eval.tallies "
     "eval.training_photos files model_files outputs path_checks plot_style words",
     "eval.megaface": "commands.model_argument commands.model_options commands.progress data.formats "
-    "data.streams data.trained_on "
-    "environment eval.compare eval.differences eval.errors eval.example_photos eval.groups "
-    "eval.identify.groups eval.identify.numbers eval.identify.page eval.identify.plots eval.impostors eval.intervals "
-    "eval.model eval.options eval.photos eval.plots eval.public eval.report eval.rows eval.scores eval.search "
-    "eval.search_statistics eval.statistics eval.tallies eval.threshold_intervals eval.training_photos files "
-    "model_files outputs path_checks",
+    "data.streams data.trained_on environment eval.compare eval.differences eval.errors eval.example_photos "
+    "eval.groups eval.identify.groups eval.identify.numbers eval.identify.page eval.identify.plots "
+    "eval.impostors eval.intervals eval.model eval.options eval.photos eval.plots eval.public eval.report "
+    "eval.rows eval.scores eval.search eval.search_statistics eval.statistics eval.tallies "
+    "eval.threshold_intervals eval.training_photos files model_files outputs path_checks",
     "eval.ijb": "commands.model_argument commands.model_options commands.progress data.formats environment "
     "eval.identify.plots "
     "eval.identify.words eval.ijb.galleries eval.ijb.pairs eval.ijb.rows eval.ijb.templates eval.model "
