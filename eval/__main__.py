@@ -87,6 +87,9 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
     elif kinds == {"megaface"}:
         from .megaface import compare as comparing
         from .megaface.report_fields import read
+    elif kinds == {"ijb"}:
+        from .ijb import compare as comparing
+        from .ijb.report_fields import read
     else:  # which refuses all others by name
         from . import compare as comparing
         from .report import read

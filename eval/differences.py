@@ -25,14 +25,16 @@ def of_searches(base: np.ndarray, other: np.ndarray, subject: np.ndarray) -> dic
     }
 
 
-def of_counts(base: Sequence[float], other: Sequence[float], searches: Sequence[int]) -> dict[str, Any]:
-    """base and other (S,): in how many of a subject's searches (S,) each is right, which is all that the
-    interval and p depend on. Subjects of whom one is right more often are counted in place of searches."""
+def of_counts(
+    base: Sequence[float], other: Sequence[float], searches: Sequence[int], *, errors: bool = False
+) -> dict[str, Any]:
+    """base and other (S,): in how many of a subject's searches (S,) each is right (errors: wrong), which is
+    all that the interval and p depend on. Subjects for whom one is better are counted, not searches."""
     gain = np.asarray(other, dtype=np.float64) - np.asarray(base, dtype=np.float64)
     return {
         **asdict(difference_of_counts(gain, np.asarray(searches))),
-        "base_better": int(np.sum(gain < 0)),
-        "other_better": int(np.sum(gain > 0)),
+        "base_better": int(np.sum(gain > 0 if errors else gain < 0)),
+        "other_better": int(np.sum(gain < 0 if errors else gain > 0)),
     }
 
 
@@ -42,7 +44,8 @@ def cells(difference: Mapping[str, Any] | None) -> list[str]:
         return ["", "", ""]
     low, high = difference["interval"]
     interval = f"{100 * low:+.2f} .. {100 * high:+.2f}"
-    return [f"{100 * difference['difference']:+.2f}", interval, p_text(difference["p_value"])]
+    p = difference["p_value"]
+    return [f"{100 * difference['difference']:+.2f}", interval, "" if p is None else p_text(p)]
 
 
 def check_same(

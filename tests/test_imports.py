@@ -107,6 +107,7 @@ ARROWS = {
     "path_checks plot_style precision processes words",
     "eval.__main__": "commands.ending eval.compare eval.embed_command eval.gan.command eval.identify.command "
     "eval.identify.compare eval.identify.report_fields eval.identify.who_command eval.ijb.command "
+    "eval.ijb.compare eval.ijb.report_fields "
     "eval.megaface.command eval.megaface.compare eval.megaface.report_fields eval.paper.command eval.ranks "
     "eval.report eval.same_command eval.seeds eval.verify_command outputs path_checks",
     "eval.identify": "commands.model_argument commands.model_options commands.progress data.crops "
@@ -122,15 +123,17 @@ ARROWS = {
     "eval.impostors eval.intervals eval.model eval.options eval.photos eval.plots eval.public eval.report "
     "eval.rows eval.scores eval.search eval.search_statistics eval.statistics eval.tallies "
     "eval.threshold_intervals eval.training_photos files model_files outputs path_checks",
-    "eval.ijb": "commands.model_argument commands.model_options commands.progress data.formats environment "
-    "eval.identify.plots "
-    "eval.identify.words eval.ijb.galleries eval.ijb.pairs eval.ijb.rows eval.ijb.templates eval.model "
-    "eval.options eval.photos eval.plots eval.public eval.report files model_files outputs "
-    "path_checks",
+    "eval.ijb": "commands.model_argument commands.model_options commands.progress data.formats "
+    "data.trained_on environment "
+    "eval.compare eval.differences eval.groups eval.identify.plots eval.identify.words eval.ijb.galleries "
+    "eval.ijb.pairs eval.ijb.rows eval.ijb.subjects eval.ijb.templates eval.model eval.options eval.photos "
+    "eval.plots eval.public eval.report eval.training_photos files model_files outputs path_checks",
+    "eval.ijb.subjects": "eval.groups eval.identify.numbers eval.intervals eval.search_statistics",
     "eval.ijb.templates": "data.formats.ijb",
     "eval.ijb.rows": "data.formats.ijb",
-    "eval.ijb.pairs": "eval.scores eval.statistics eval.threshold_intervals",
-    "eval.ijb.galleries": "data.formats.ijb eval.enrolled eval.identify.numbers eval.search_statistics",
+    "eval.ijb.pairs": "eval.ijb.subjects eval.scores eval.statistics eval.threshold_intervals",
+    "eval.ijb.galleries": "data.formats.ijb eval.enrolled eval.groups eval.identify.groups "
+    "eval.identify.numbers eval.ijb.subjects eval.search_statistics",
     "eval.gan": "checkpoint commands.model_options commands.progress config data.image_sets data.images "
     "data.noise data.squares data.streams environment errors eval.gan.measures eval.plots eval.public "
     "eval.report eval.seeds files mhe model_files networks outputs pages path_checks plot_style "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,11 @@ from .numbers import Searches
 
 
 def per_group(
-    searches: Searches, names: list[str], groups: Groups, point: Mapping[str, Any], rank: int | None = 1
+    searches: Searches,
+    names: Sequence[str] | Mapping[int, str],
+    groups: Groups,
+    point: Mapping[str, Any],
+    rank: int | None = 1,
 ) -> dict[str, Any]:
     """Rank-1, FNIR and FPIR of each group at the threshold of one operating point of all.
 

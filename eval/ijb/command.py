@@ -20,7 +20,7 @@ from sphereface_plus.commands.model_options import (
 )
 
 from ..identify.words import rank_words
-from ..options import out_option, rank_option
+from ..options import groups_option, out_option, rank_option
 
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
@@ -63,6 +63,7 @@ UNSURE = {"resolved": "", "coarse": " (coarse)", "unresolved": " (not resolved b
 )
 @click.option("--scores", type=FILE, help="The detector's scores.  [default: META/ijbc_name_5pts_score.txt]")
 @rank_option
+@groups_option
 @flip_option("sum")
 @input_option()
 @workers_option
@@ -78,6 +79,7 @@ def ijb(
     weight: Weight,
     scores: Path | None,
     rank: int | None,
+    groups: Path | None,
     flip: str,
     input_file: Path | None,
     workers: int | None,
@@ -103,7 +105,7 @@ def ijb(
         raise click.UsageError("--scores is read with --weight detector or both")
     check_folder(out)
     check_source(meta, "folder of lists")
-    for file in (features, images, scores, input_file):
+    for file in (features, images, scores, groups, input_file):
         if file is not None:
             check_source(file, "file or folder")
     if model not in (None, "pixels"):
@@ -111,6 +113,7 @@ def ijb(
 
     from ..model import ModelAsked
     from ..public import PUBLIC
+    from ..training_photos import about_training
     from .run import Asked, run
 
     asked = Asked(
@@ -125,8 +128,12 @@ def ijb(
         flip=flip,
         out=out,
         command=shlex.join(["python", "-m", "eval", *sys.argv[1:]]),
+        groups=groups,
     )
-    for line in lines(run(asked)):
+    report = run(asked)
+    if words := about_training(report):
+        click.echo(words, err=True)
+    for line in lines(report):
         click.echo(line)
     click.echo(f"report: {out / 'report.html'}")
     click.echo(f"to publish, without paths: {out / PUBLIC}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ import numpy as np
 from sphereface_plus.data.formats.embedding_store import open_embeddings
 from sphereface_plus.data.formats.ijb import Faces, IjbError
 from sphereface_plus.data.formats.keys import photo_key
+from sphereface_plus.data.formats.packs import CropSource
+from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.model_files import resolve, sha256
 
 from ..model import NOT_PREPARED, ModelAsked, embed_photos, stored_record
@@ -28,6 +30,10 @@ class Features:
     """What a report says about where they are from; plain data."""
     preparation: dict[str, Any]
     runs_on: str = "cpu"
+    trained_on: TrainedOn | None = None
+    """None where the model does not say it."""
+    files: Mapping[str, CropSource] | None = None
+    """Photo key -> crop, of a model's."""
 
 
 def of_file(file: Path, faces: Faces) -> Features:
@@ -90,4 +96,4 @@ def of_model(model: ModelAsked, faces: Faces, images: Path, flip: Any, out: Path
     if len(each) < len(names):  # an image in several templates
         row_of = {name: row for row, name in enumerate(each)}
         rows = rows[[row_of[name] for name in names]]
-    return Features(rows, found.model, found.preparation, found.runs_on)
+    return Features(rows, found.model, found.preparation, found.runs_on, found.trained_on, found.files)

@@ -16,8 +16,11 @@ import numpy as np
 from sphereface_plus.data.formats.ijb import IjbError
 
 from ..enrolled import search_enrolled
-from ..identify.numbers import Searches, closed_set, open_set
+from ..groups import Groups
+from ..identify.groups import per_group
+from ..identify.numbers import Searches, closed_set, open_set, reference
 from ..search_statistics import FPIRS
+from .subjects import counts_of_searches
 
 RANKS = (1, 5, 10)
 
@@ -30,6 +33,7 @@ def searched(
     name: str,
     rank: int | None = 1,
     progress: Callable[[int, int], None] | None = None,
+    groups: Groups | None = None,
 ) -> dict[str, Any]:
     """What comes of searching probes (P, D) of subjects (P,) in a gallery (G, D) of subjects (G,). rank: R of
     FNIR(N, R, T); None for any.
@@ -43,6 +47,9 @@ def searched(
     nobody = np.empty((0, probes.shape[1]), dtype=np.float32)
     found = search_enrolled(probes, probe_subject, gallery, gallery_subject, nobody, [0], progress=progress)
     searches = Searches(probe_subject, found.mate_score, found.above[:, 0], found.other_scores[:, 0])
+    opened = open_set(searches, rank)
+    names = {subject: str(subject) for subject in np.unique(probe_subject).tolist()}
+    at = reference(opened["points"])
     return {
         "name": name,
         "templates": len(gallery),
@@ -50,7 +57,9 @@ def searched(
         "mated": int(searches.mated.sum()),
         "mated_subjects": len(np.unique(probe_subject[searches.mated])),
         **closed_set(searches, len(gallery)),
-        "open_set": open_set(searches, rank),
+        "open_set": opened,
+        "by_subject": counts_of_searches(searches, opened),
+        "per_group": None if groups is None else per_group(searches, names, groups, at, rank),
     }
 
 
@@ -86,9 +95,10 @@ def _of(points: Sequence[dict[str, Any]], name: str, value: float) -> dict[str, 
 
 
 def mean_with_interval(
-    shares: Sequence[tuple[float, tuple[float, float]]],
+    shares: Sequence[tuple[float, tuple[float, float]]], lowest: float = 0.0
 ) -> tuple[float, tuple[float, float]]:
-    """The mean of independent shares, each with its interval, and an interval of it.
+    """The mean of independent shares, each with its interval, and an interval of it. lowest: what a share can
+    be, -1 for differences.
 
     From the variances that the ends of each interval stand for (Zou and Donner, Stat. Med. 2008): the
     distance to an end is the root of the squared distances' sum, over their number.
@@ -97,4 +107,4 @@ def mean_with_interval(
     low, high = np.array([interval for _, interval in shares]).T
     mean, number = float(share.mean()), len(share)
     below, above = np.sqrt(np.sum((share - low) ** 2)), np.sqrt(np.sum((high - share) ** 2))
-    return mean, (max(0.0, mean - float(below) / number), min(1.0, mean + float(above) / number))
+    return mean, (max(lowest, mean - float(below) / number), min(1.0, mean + float(above) / number))

@@ -12,7 +12,7 @@ from sphereface_plus.files import write_page, write_text
 from ..identify.plots import cmc_plot, det_plot
 from ..identify.words import rank_words
 from ..plots import curve_of, roc_plot
-from ..public import PUBLIC, without_folders
+from ..public import PUBLIC, without_folders, without_names_of_others
 from ..report import render
 
 
@@ -35,8 +35,16 @@ def _write(report: Mapping[str, Any], out: Path) -> Path:
 
 def public(report: Mapping[str, Any]) -> dict[str, Any]:
     """The report without folders of this machine and names of images."""
+    found = report["identification"]
+    galleries = found and [
+        {**one, "per_group": without_names_of_others(one["per_group"])} for one in found["galleries"]
+    ]
+    training = report["training"]
+    known = {"people_in_training": []} if "people_in_training" in training else {}
     return {
         **report,
+        "training": training | known,
+        "identification": found and {**found, "galleries": galleries},
         "command": without_folders(report["command"]),
         "model": {**report["model"], "name": Path(report["model"]["name"]).name},
         "preparation": {**report["preparation"], "not_detected": []},

@@ -13,6 +13,7 @@ import numpy as np
 from ..scores import scores_of_pairs
 from ..statistics import Roc, point_record, roc, tar_at_far
 from ..threshold_intervals import ListedPairs, intervals_record, tar_intervals
+from .subjects import counts_of_pairs
 
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 PAIRS_AT_ONCE = 2**20
@@ -50,10 +51,13 @@ def verified(
         owner = person[first[genuine]]
         pairs = ListedPairs(person[first[~genuine]], person[second[~genuine]], int(person.max()) + 1)
     shown = _shown(curve)
+    points = [_point(curve, far, mates, others, owner, pairs) for far in FARS]
+    accepted = [mates >= _threshold(point["threshold_cosine"]) for point in points]
     return {
         "genuine": len(mates),
         "impostor": len(others),
-        "tar_at_far": [_point(curve, far, mates, others, owner, pairs) for far in FARS],
+        "tar_at_far": points,
+        "by_subject": None if subject is None else counts_of_pairs(subject[first[genuine]], accepted),
         "roc": {"far": curve.far[shown].tolist(), "tar": curve.tar[shown].tolist()},
     }
 
@@ -72,6 +76,10 @@ def _point(
         return point_record(at) | UNKNOWN
     sure = tar_intervals(at, curve, mates >= threshold, owner, pairs.accepted(others >= threshold))
     return point_record(at) | intervals_record(sure)
+
+
+def _threshold(at: float | None) -> float:
+    return np.inf if at is None else at
 
 
 def _shown(curve: Roc) -> np.ndarray:

@@ -22,17 +22,21 @@ from sphereface_plus.data.formats.ijb import (
     read_scores,
     read_subjects,
 )
+from sphereface_plus.data.formats.keys import photo_key
 from sphereface_plus.environment import record
 from sphereface_plus.model_files import contents, sha256
 from sphereface_plus.outputs import claimed
 
+from ..groups import Groups, check_some, read_groups
 from ..model import ModelAsked
 from ..public import PUBLIC
+from ..training_photos import compare_searches
 from . import page
 from .features import of_file, of_model
 from .galleries import mean_of, searched
 from .pairs import verified
 from .rows import rows_of, rows_of_pairs, subjects
+from .subjects import pairs_by_group
 from .templates import WEIGHTS, TemplateKind, Weight, averaged
 
 TITLES = {"ijbb": "IJB-B", "ijbc": "IJB-C"}
@@ -61,6 +65,8 @@ class Asked:
     flip: Any
     out: Path
     command: str
+    groups: Path | None = None
+    """CSV of subjects and their groups."""
 
 
 def run(asked: Asked) -> dict[str, Any]:
@@ -92,6 +98,7 @@ def _claimed(asked: Asked, lists: Lists):
             gallery_1=one,
             gallery_2=two,
             probes=lists.probes,
+            groups=asked.groups,
         ),
         model=file or model or "features",
         features=asked.features,
@@ -100,6 +107,7 @@ def _claimed(asked: Asked, lists: Lists):
         templates=asked.templates,
         weight=asked.weight,
         flip=asked.flip,
+        groups=asked.groups,
         **(asked.model.other_than_exact if asked.model is not None else {}),
     )
 
@@ -111,6 +119,7 @@ def _measured(asked: Asked, lists: Lists) -> dict[str, Any]:
     numbers = np.unique(faces.template)
     subject = subjects(sides, numbers)
     pairs = None if lists.pairs is None else rows_of_pairs(read_pairs(lists.pairs), numbers, subject)
+    groups = _groups(asked, subject)
     if asked.features is not None:
         found = of_file(asked.features, faces)
     else:
@@ -121,11 +130,17 @@ def _measured(asked: Asked, lists: Lists) -> dict[str, Any]:
     keep_length = asked.weight in ("length", "both")
     with show_progress("faces averaged") as progress:
         _, units = averaged(
-            found.rows, faces, asked.templates, scores, keep_length=keep_length, progress=progress
+            found.rows,
+            faces,
+            asked.templates,
+            scores,
+            keep_length=keep_length,
+            origin=str(asked.features or asked.images),
+            progress=progress,
         )
-    files = [lists.faces, lists.pairs, *(side.file for side in sides)]
-    files += [asked.scores or lists.scores] if scores is not None else []
     report: dict[str, Any] = {
+        "format": 1,
+        "kind": "ijb",
         "title": TITLES.get(lists.name, lists.name),
         "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "command": asked.command,
@@ -140,6 +155,7 @@ def _measured(asked: Asked, lists: Lists) -> dict[str, Any]:
         "media": len(set(zip(faces.template.tolist(), faces.media.tolist(), strict=True))),
         "template_count": len(numbers),
         "subjects": len(np.unique(subject[subject >= 0])) if subject is not None else None,
+        "training": compare_searches(_people(faces, numbers, subject), found.trained_on, found.files),
         "verification": None,
         "identification": None,
     }
@@ -148,13 +164,55 @@ def _measured(asked: Asked, lists: Lists) -> dict[str, Any]:
         known = None if subject is None or (subject[first[genuine]] < 0).any() else subject
         with show_progress("pairs of templates scored") as progress:
             verification = verified(units, first, second, genuine, known, progress)
-        report["verification"] = verification | {"contradictions": contradictions}
+        by_group = None if groups is None else pairs_by_group(verification, groups)
+        report["verification"] = verification | {"contradictions": contradictions, "per_group": by_group}
     if sides:
-        report["identification"] = _identified(units, numbers, sides, asked.rank)
+        report["identification"] = _identified(units, numbers, sides, asked.rank, groups)
     return report | {
-        "files": [{"name": file.name, "sha256": sha256(file)} for file in files if file is not None],
+        "files": _files(asked, lists, with_scores=scores is not None),
         "seconds": time.monotonic() - start,
         "environment": record(gpu=found.runs_on == "cuda"),
+    }
+
+
+def _files(asked: Asked, lists: Lists, *, with_scores: bool) -> list[dict[str, str]]:
+    """The lists that were read, what each is, and their hashes."""
+    one, two = lists.galleries or (None, None)
+    files = {
+        "list of faces": lists.faces,
+        "list of pairs": lists.pairs,
+        "first gallery": one,
+        "second gallery": two,
+        "list of probes": lists.probes,
+        "detector's scores": (asked.scores or lists.scores) if with_scores else None,
+    }
+    return [
+        {"is": what, "name": file.name, "sha256": sha256(file)}
+        for what, file in files.items()
+        if file is not None
+    ]
+
+
+def _groups(asked: Asked, subject: np.ndarray | None) -> Groups | None:
+    if asked.groups is None:
+        return None
+    groups = read_groups(asked.groups)
+    if subject is None:
+        raise IjbError(
+            f"{asked.groups}: whose the templates are is not known without the lists of galleries and "
+            "probes; put them beside the list of faces, or leave out --groups"
+        )
+    check_some(groups, [str(one) for one in np.unique(subject[subject >= 0]).tolist()])
+    return groups
+
+
+def _people(faces: Faces, numbers: np.ndarray, subject: np.ndarray | None) -> dict[str, str | None]:
+    """Photo key of each face -> its subject, None where that is not known."""
+    if subject is None:
+        return dict.fromkeys(map(photo_key, faces.names))
+    of_face = subject[np.searchsorted(numbers, faces.template)].tolist()
+    return {
+        photo_key(name): None if one < 0 else str(one) for name, one in zip(faces.names, of_face, strict=True)
     }
 
 
@@ -171,7 +229,7 @@ def _scores(asked: Asked, lists: Lists, faces: Faces) -> np.ndarray | None:
 
 
 def _identified(
-    units: np.ndarray, numbers: np.ndarray, sides: list[Subjects], rank: int | None
+    units: np.ndarray, numbers: np.ndarray, sides: list[Subjects], rank: int | None, groups: Groups | None
 ) -> dict[str, Any]:
     rows = [rows_of(side.template, numbers, side.file) for side in sides]
     probes, galleries = sides[2], []
@@ -187,6 +245,7 @@ def _identified(
                     side.file.name,
                     rank,
                     progress,
+                    groups,
                 )
             )
     in_neither = ~np.isin(probes.subject, np.concatenate([sides[0].subject, sides[1].subject]))

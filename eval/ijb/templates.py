@@ -37,11 +37,13 @@ def averaged(
     scores: np.ndarray | None = None,
     *,
     keep_length: bool = False,
+    origin: str = "the embeddings",
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The templates' numbers (T,), rising, and unit embeddings (T, D) float32, of embeddings (N, D).
 
-    scores: (N,) the weights w; None: all 1. keep_length: embeddings are not divided by their lengths.
+    scores: (N,) the weights w; None: all 1. keep_length: embeddings are not divided by their lengths. origin:
+    where the embeddings are from, for messages.
     Raises IjbError where an embedding is not finite or 0, or the faces of a template cancel out.
     """
     order = np.lexsort((faces.media, faces.template))  # stable: in a media, in the list's order
@@ -71,14 +73,14 @@ def averaged(
         if not lengths.all():
             number = template[starts[first + int(np.argmin(lengths))]]
             raise IjbError(
-                f"the faces of template {number} cancel out, or all have weight 0, so that it has no "
-                "direction; are these the features of this list?"
+                f"{origin}: the faces of template {number} cancel out, or all have weight 0, so that it has "
+                "no direction; are these the features of this list?"
             )
         units[first:last] = sums / lengths[:, None]
         if progress is not None:
             progress(part.stop, len(order))
     if bad:
-        raise IjbError(_named(bad, faces.names))
+        raise IjbError(f"{origin}: {_named(bad, faces.names)}")
     return template[starts], units
 
 

@@ -162,7 +162,7 @@ G1, G2 = "meta/ijbc_1N_gallery_G1.csv", "meta/ijbc_1N_gallery_G2.csv"
         ),
         (of_rows(lambda rows: rows.astype(int)), "has to hold floating-point numbers, a row a face"),
         (of_rows(lambda rows: rows[0]), "has to hold floating-point numbers, a row a face"),
-        (of_rows(with_nan), "2 of the 486 embeddings are not finite, or 0"),
+        (of_rows(with_nan), "features.npy: 2 of the 486 embeddings are not finite, or 0"),
         (lambda kit: (kit / "features.npy").write_bytes(b"no"), "features.npy: cannot be read"),
         (
             lambda kit: change(kit / PAIRS, "\n", "\n103 7 0\n"),

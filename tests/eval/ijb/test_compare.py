@@ -1,0 +1,152 @@
+"""Several models on one IJB-C: differences by subject, and reports that do not go together."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from eval.ijb.templates import averaged
+from eval.intervals import difference_by_subject
+from eval.search import scores_of_pairs
+from sphereface_plus.data.formats.ijb import read_faces
+
+
+@pytest.fixture
+def reports(kit, run_eval):
+    """Reports `a` and `b` on one kit, with groups; b's features are noisier."""
+    rows = np.load(kit / "features.npy")
+    noise = np.random.default_rng(3).standard_normal(rows.shape) * np.linalg.norm(rows, axis=1).mean() * 0.15
+    np.save(kit / "noisy.npy", (rows + noise).astype(np.float32))
+    lines = [f"{subject},{'odd' if subject % 2 else 'even'}" for subject in range(1000, 1042)]
+    (kit / "groups.csv").write_text("identity,number\n" + "\n".join(lines) + "\n")
+    for name, features in (("a", "features"), ("b", "noisy")):
+        run_eval("ijb", *options(kit, features), "--groups", kit / "groups.csv", "--out", kit / name)
+    return kit
+
+
+def options(kit, features="features"):
+    return "--meta", kit / "meta", "--features", kit / f"{features}.npy"
+
+
+def report_of(kit, name):
+    return json.loads((kit / name / "report.json").read_text())
+
+
+def subject_of_template(kit) -> dict[int, int]:
+    found = {}
+    for file in (kit / "meta").glob("ijbc_1N_*.csv"):
+        for row in csv.DictReader(file.read_text().splitlines()):
+            row = {name.strip().upper(): value for name, value in row.items()}
+            found[int(row["TEMPLATE_ID"])] = int(row["SUBJECT_ID"])
+    return found
+
+
+def genuine_scores(kit, features):
+    faces, whose = read_faces(kit / "meta/ijbc_face_tid_mid.txt"), subject_of_template(kit)
+    numbers, units = averaged(np.load(kit / f"{features}.npy"), faces, "media")
+    pairs = np.loadtxt(kit / "meta/ijbc_template_pair_label.txt", dtype=int)
+    first, second = (np.searchsorted(numbers, side[pairs[:, 2] == 1]) for side in pairs.T[:2])
+    owner = np.array([whose[number] for number in numbers[first].tolist()])
+    return owner, scores_of_pairs(units, first, units, second)
+
+
+def test_differences_of_pairs_are_those_by_subject(reports, run_eval):
+    output = run_eval("compare", reports / "b", "--against", reports / "a", "--out", reports / "both").output
+    comparison = json.loads((reports / "both/compare.json").read_text())
+    (owner, a), (_, b) = (genuine_scores(reports, name) for name in ("features", "noisy"))
+    tars = [measure for measure in comparison["measures"] if measure["what"].startswith("TAR")]
+    points = zip(*(report_of(reports, name)["verification"]["tar_at_far"] for name in "ab"), strict=True)
+    for measure, (of_a, of_b) in zip(tars, points, strict=True):
+        expected = difference_by_subject(a >= of_a["threshold_cosine"], b >= of_b["threshold_cosine"], owner)
+        found = measure["against_first"][1]
+        assert found["difference"] == pytest.approx(expected.difference)
+        assert tuple(found["interval"]) == pytest.approx(expected.interval)
+        assert found["p_value"] == pytest.approx(expected.p_value)
+        assert found["difference"] == pytest.approx(of_b["tar"] - of_a["tar"])
+    assert "TAR at FAR 1e-0" in output
+    page = (reports / "both/compare.html").read_text()
+    assert page.count("<svg") == 5  # ROC; CMC and DET of each gallery
+    assert "2 models on the same templates" in page
+
+
+def test_differences_of_searches_are_those_of_the_measures(reports, run_eval):
+    run_eval("compare", reports / "a", reports / "b", "--out", reports / "both")
+    comparison = json.loads((reports / "both/compare.json").read_text())
+    by_name = {measure["what"]: measure for measure in comparison["measures"]}
+    for what in ("Rank-1", "FNIR at FPIR 0.1"):
+        names = [name for name in by_name if name.startswith(f"{what}, ")]
+        mean, *both = (by_name[name] for name in names)
+        assert names[0] == f"{what}, mean of both galleries"
+        for measure in (mean, *both):
+            first, second = measure["values"]
+            found = measure["against_first"][1]
+            assert measure["against_first"][0] is None
+            assert found["difference"] == pytest.approx(second - first)
+            low, high = found["interval"]
+            assert low <= found["difference"] <= high
+            better = found["other_better"] - found["base_better"]
+            assert better == 0 or (better > 0) == ((second > first) == (what == "Rank-1"))
+        assert mean["values"] == pytest.approx(np.mean([one["values"] for one in both], axis=0))
+
+
+def test_published_reports_are_compared_as_the_whole_ones(reports, run_eval):
+    whole = run_eval("compare", reports / "a", reports / "b").output
+    for name, public in (("a", "features"), ("b", "noisy")):
+        assert report_of(reports, name)["model"]["label"] == public
+    assert run_eval("compare", reports / "a/public", reports / "b/public").output == whole
+
+
+def test_reports_of_other_lists_or_ranks_are_refused_by_name(reports, run_eval):
+    def refused():
+        run_eval("ijb", *options(reports), "--out", reports / "other")
+        output = run_eval("compare", reports / "a", reports / "other", code=1).output
+        for file in (reports / "other").rglob("*.*"):
+            if file.is_file():
+                file.unlink()
+        return output
+
+    pairs = reports / "meta/ijbc_template_pair_label.txt"
+    whole = pairs.read_text()
+    pairs.write_text("\n".join(whole.splitlines()[:-1]) + "\n")
+    assert f"{reports}/other and {reports}/a have other list of pairs; a paired test needs" in refused()
+    pairs.write_text(whole)
+    run_eval("ijb", *options(reports), "--rank", "5", "--out", reports / "ranked")
+    output = run_eval("compare", reports / "a", reports / "ranked", code=1).output
+    assert "have other ranks that count as found in FNIR" in output
+
+
+def test_older_and_damaged_reports_are_refused(reports, run_eval):
+    report = report_of(reports, "b")
+    report["verification"]["by_subject"]["pairs"].pop()
+    (reports / "cut.json").write_text(json.dumps(report))
+    output = run_eval("compare", reports / "a", reports / "cut.json", code=1).output
+    assert "cut.json: is damaged, its counts by subject differ in length; make it again" in output
+    del report["identification"]["galleries"][0]["by_subject"]
+    (reports / "old.json").write_text(json.dumps(report))
+    output = run_eval("compare", reports / "a", reports / "old.json", code=1).output
+    assert "old.json: is not a report of python -m eval ijb, or a damaged or older one" in output
+
+
+def test_groups_of_subjects_and_the_training_are_on_the_page(reports):
+    report, page = report_of(reports, "b"), (reports / "b/report.html").read_text()
+    odd, even = sorted(report["verification"]["per_group"]["columns"][0]["groups"], key=lambda g: g["group"])[
+        ::-1
+    ]
+    assert odd["pairs"] + even["pairs"] == report["verification"]["genuine"]
+    for place, point in enumerate(report["verification"]["tar_at_far"]):
+        both = sum(group["pairs"] * group["tar"][place]["share"] for group in (odd, even))
+        assert both / report["verification"]["genuine"] == pytest.approx(point["tar"])
+        assert all(
+            g["tar"][place]["interval"][0] <= g["tar"][place]["share"] <= g["tar"][place]["interval"][1]
+            for g in (odd, even)
+        )
+    assert {
+        group["group"]
+        for group in report["identification"]["galleries"][1]["per_group"]["columns"][0]["groups"]
+    } == {"odd", "even"}
+    assert "By group" in page
+    assert "The model does not say what it was trained on" in page
+    assert str(reports) not in (reports / "b/public/report.json").read_text()
