@@ -85,10 +85,14 @@ def open_set_point(
     false = highest >= threshold
     low, high = subject_interval(false, highest_people)
     lenient, strict = _threshold(highest_first, high), _upper_threshold(highest_first, low)
+    found_if_strict, found_if_lenient = (
+        1 - float(missed(mate_score, above, end, rank).mean()) for end in (strict, lenient)
+    )
     found = widened(
         1 - float(lost.mean()),
         subject_interval(~lost, people),
-        *(1 - float(missed(mate_score, above, end, rank).mean()) for end in (strict, lenient)),
+        found_if_strict,
+        found_if_lenient,
         -_correlation(~lost, people, false, highest_people),
     )
     return OpenSetPoint(

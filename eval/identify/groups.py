@@ -25,10 +25,11 @@ def per_group(
 
     names: of people, by their numbers. rank: R of FNIR(N, R, T); None for any.
     """
-    present = {names[person] for person in np.unique(searches.people).tolist()}
+    searched: list[int] = searches.people.tolist()
+    present = {names[person] for person in set(searched)}
     unknown, without = sorted(set(groups.of) - present), sorted(present - set(groups.of))
     nothing = [""] * len(groups.columns)
-    of = [groups.of.get(names[person], nothing) for person in searches.people.tolist()]
+    of = [groups.of.get(names[person], nothing) for person in searched]
     columns = []
     for column, name in enumerate(groups.columns):
         values = np.array([groups_of[column] for groups_of in of])

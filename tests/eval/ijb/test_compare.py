@@ -10,7 +10,7 @@ import pytest
 
 from eval.ijb.templates import averaged
 from eval.intervals import difference_by_subject
-from eval.search import scores_of_pairs
+from eval.scores import scores_of_pairs
 from sphereface_plus.data.formats.ijb import read_faces
 
 
