@@ -18,6 +18,7 @@ import torch
 
 from eval import ranks, search
 from eval.__main__ import SHARED, main
+from eval.rows import Reordered
 from sphereface_plus import processes as shared
 from sphereface_plus.data.formats.embedding_store import BLOCK, INDEX, ROWS
 from sphereface_plus.data.formats.embeddings import read_embeddings
@@ -169,7 +170,7 @@ def test_an_array_of_a_file_is_sent_by_its_place(tmp_path):
     rows = np.memmap(tmp_path / "rows", np.float32, "w+", shape=(1000, 100))
     rows[:] = np.arange(100)
     rows.flush()
-    work = search.Reordered(rows, np.arange(10)), rows[3:7]
+    work = Reordered(rows, np.arange(10)), rows[3:7]
     packed = ranks._packed(work)
     assert len(packed) < 5000
     whole, part = pickle.loads(packed)

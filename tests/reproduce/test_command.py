@@ -189,7 +189,7 @@ def test_a_class_that_the_training_images_lack_is_refused_before_any_run(
     [
         (
             ["table99"],
-            "error: table99: is not a table or figure; there are figure03, figure04, figure07, ta",
+            "error: table99: is not a table or figure; there are figure03, figure04, figure07, f",
         ),
         (["table01", "--data", "nowhere"], "error: --data nowhere: expected SET=PATH"),
         (["table01", "--data", "cifra10=x"], "error: --data cifra10=...: is not a set; there are cifar10, "),

@@ -109,17 +109,16 @@ def test_reports_that_do_not_fit_are_refused(measured, run_eval, tmp_path):
     other.write_text(verified)
     message = "other.json: is a verification report, which `python -m eval compare` and `same` take; here an"
     assert message in run_eval(*asked, other, code=1).output
-    other.write_text(json.dumps({"title": "MegaFace, challenge 1"}))
+    other.write_text(json.dumps({"format": 1, "kind": "megaface", "title": ""}))
     message = (
-        "is a report of MegaFace's challenge, which is there to be read; here an identification report is"
+        "is a report of MegaFace's challenge, which `python -m eval compare` takes beside others of its "
+        "kind; here an identification report is"
     )
     assert message in run_eval(*asked, other, code=1).output
     assert "is a folder without a report.json; an" in run_eval(*asked, measured / "gallery", code=1).output
     assert "none: there is no such report" in run_eval(*asked, measured / "none", code=1).output
     other.write_text(json.dumps({"format": 1, "per_pair": {}}))
-    message = (
-        "other.json: is not a report of python -m eval identify, or a damaged one (kind: field required)"
-    )
+    message = "other.json: is not a report of python -m eval identify, or a damaged or older one (kind: field"
     assert message in run_eval(*asked, other, code=1).output
     other.write_text("{")
     assert "other.json: is not JSON (" in run_eval(*asked, other, code=1).output
