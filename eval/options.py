@@ -48,7 +48,7 @@ rank_option = click.option(
     type=_RankOrAll(),
     default=1,
     help="R of FNIR(N, R, T): a mate is found if it is among the best R, and scores T or higher. all: at any "
-    "rank, R = N.  [default: 1]",
+    "rank, R = N.",
 )
 
 
