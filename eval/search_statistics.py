@@ -166,9 +166,10 @@ def _threshold(highest_first: np.ndarray, share: float) -> float:
 
 def _upper_threshold(highest_first: np.ndarray, share: float) -> float:
     """The same for the lower end of an FPIR's interval; 1, the largest cosine, where that allows no search at
-    all: how far above the highest score seen the threshold may have to lie, these searches do not show."""
+    all: how far above the highest score seen the threshold may have to lie, these searches do not show. Above
+    a copy's score, which is 1 or a rounding error more, it is the next number, as the threshold itself."""
     if int(np.floor(share * len(highest_first) * (1 + 1e-12))) == 0:
-        return 1.0
+        return max(1.0, float(np.nextafter(highest_first[0], np.inf)))
     return _threshold(highest_first, share)
 
 

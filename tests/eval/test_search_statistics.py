@@ -138,3 +138,16 @@ def test_the_upper_end_of_a_threshold_that_few_searches_show_is_the_largest_cosi
         covered += point.threshold_interval[0] <= truth <= point.threshold_interval[1]
         assert point.threshold_interval[1] == 1.0
     assert covered >= 190
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+@pytest.mark.parametrize("score", [1.0, 1 + 2e-8])
+def test_a_threshold_above_copies_lies_in_its_own_interval(copies, score):
+    highest = np.append(np.full(copies, score), np.linspace(0.1, 0.5, 50 - copies))
+    mate = np.append(np.full(4, score), 0.8)
+    for fpir in v.FPIRS:
+        point = v.open_set_point(mate, np.zeros(5, int), np.arange(5), highest, np.arange(50), fpir)
+        low, high = point.threshold_interval
+        assert low <= point.threshold <= high
+        assert fpir == 0.1 or high == point.threshold == np.nextafter(score, 2)
+        assert point.fnir_interval[0] <= point.fnir <= point.fnir_interval[1]
