@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from sphereface_plus.commands.model_options import FILE, Decorator
+
+OF_MODEL = ("flip", "input_file", "workers", "device", "precision")
+"""Parameters that say how a model embeds, and nothing of embeddings that are there."""
+
+
+def refuse_given(parameters: Sequence[str], why: str) -> None:
+    """Raises click's UsageError, which names the option, where the command line gives one that nothing here
+    would use. parameters: as the command's function calls them; why: the rest of the sentence."""
+    context = click.get_current_context()
+    for each in context.command.params:
+        if each.name in parameters and context.get_parameter_source(each.name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{each.opts[0]} would change nothing: {why}")
+
 
 groups_option = click.option(
     "--groups",

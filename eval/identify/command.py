@@ -21,11 +21,13 @@ from sphereface_plus.commands.model_options import (
 )
 
 from ..options import (
+    OF_MODEL,
     groups_option,
     no_thumbnails_option,
     out_option,
     public_names_option,
     rank_option,
+    refuse_given,
     template_option,
 )
 
@@ -107,6 +109,9 @@ def identify(
     from sphereface_plus.model_files import check_model
     from sphereface_plus.path_checks import check_folder, check_source
 
+    if model is None:  # --flip has to be that of the embeddings, and is compared with it
+        unused = [*OF_MODEL[1:], "crops"]
+        refuse_given(unused, "without --model all sets are embeddings; leave it out, or give --model")
     # What is not there is refused before torch is imported.
     check_folder(out)
     for place, what in ((gallery, "gallery"), (probes, "probes"), (groups, "CSV of groups")):

@@ -20,7 +20,7 @@ from sphereface_plus.commands.model_options import (
 )
 
 from ..identify.words import rank_words
-from ..options import groups_option, out_option, rank_option
+from ..options import OF_MODEL, groups_option, out_option, rank_option, refuse_given
 
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
@@ -101,6 +101,8 @@ def ijb(
         raise click.UsageError("give either --features, or --model with --images")
     if (model is None) != (images is None):
         raise click.UsageError("--model and --images go together")
+    if model is None:
+        refuse_given(OF_MODEL, "--features are taken as they are; leave it out, or give --model and --images")
     if scores is not None and weight not in ("detector", "both"):
         raise click.UsageError("--scores is read with --weight detector or both")
     check_folder(out)

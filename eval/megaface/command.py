@@ -20,7 +20,7 @@ from sphereface_plus.commands.model_options import (
     workers_option,
 )
 
-from ..options import groups_option, out_option
+from ..options import OF_MODEL, groups_option, out_option, refuse_given
 from .noise import few_matched
 
 if TYPE_CHECKING:
@@ -95,6 +95,14 @@ def megaface(
     from sphereface_plus.model_files import check_model
     from sphereface_plus.path_checks import check_folder, check_source
 
+    if model is None:
+        refuse_given(
+            OF_MODEL, "without --model the features are taken as they are; leave it out, or give --model"
+        )
+    else:
+        refuse_given(["suffix"], "it is of features, and --model makes its own; leave it out")
+    if lists is not None:
+        refuse_given(["sets"], "the lists have their own sets; leave out --sets or --lists")
     check_folder(out)
     check_source(probes, "folder of probes")
     check_source(distractors, "folder of distractors")

@@ -230,3 +230,14 @@ def test_crops_are_embedded_by_a_model(kit):
     again = ("--model", "pixels", "--images", kit / "crops", "--precision", "auto")
     assert "this would be another: precision auto is new" in called(kit, *again, features=None).output
     assert [point["tar"] for point in report["verification"]["tar_at_far"]] == [1] * 6
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--flip", "sum"), ("--device", "cpu"), ("--precision", "fp32"), ("--input", "spec.yaml")],
+)
+def test_an_option_of_a_model_is_refused_beside_features(kit, option, value):
+    result = called(kit, option, value)
+    assert result.exit_code == 2
+    assert f"{option} would change nothing: --features are taken as they are; leave it out" in result.output
+    assert not (kit / "out").exists()

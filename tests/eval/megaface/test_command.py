@@ -342,3 +342,27 @@ def test_sides_of_other_dimensions_are_refused(kit):
     for file in (kit / "probes").rglob("*.bin"):
         write_feature(file, read_feature(file)[:8])
     assert "the probes' features have 8 numbers, the distractors' 16; both need one" in called(kit).output
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "why"),
+    [
+        ("--flip", "concat", "without --model the features are taken as they are; leave it out, or give"),
+        ("--device", "auto", "without --model the features are taken as they are"),
+        ("--precision", "auto", "without --model the features are taken as they are"),
+        ("--input", "spec.yaml", "without --model the features are taken as they are"),
+        ("--workers", "1", "without --model the features are taken as they are"),
+        ("--sets", "3", "the lists have their own sets; leave out --sets or --lists"),
+    ],
+)
+def test_an_option_that_nothing_would_use_is_refused_even_at_its_default(kit, option, value, why):
+    result = called(kit, option, value)
+    assert result.exit_code == 2
+    assert f"{option} would change nothing: {why}" in result.output
+    assert not (kit / "out").exists()
+
+
+def test_a_suffix_is_refused_beside_a_model(kit):
+    result = called(kit, "--model", "pixels", "--suffix", "_m.bin")
+    assert result.exit_code == 2
+    assert "--suffix would change nothing: it is of features, and --model makes its own" in result.output
