@@ -21,7 +21,7 @@ TEST = (
     "Difference: the measure minus that of the first model, on the same pairs or searches; 95 % interval and "
     "p (two-sided, Student's t) by subject, as those of one subject succeed and fail together. Of TAR and "
     "FNIR each model has its own threshold, taken as given. The means of both galleries have an interval "
-    "made from the two galleries' intervals (Zou and Donner, 2008), and no p."
+    "from the mean of the galleries' low ends to that of their high ends, and no p."
 )
 LISTS = ("list of faces", "list of pairs", "first gallery", "second gallery", "list of probes")
 
@@ -136,7 +136,7 @@ def _mean(both: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             differences.append(None)
             continue
         parts = [(each["difference"], tuple(each["interval"])) for each in (one, other)]
-        difference, interval = mean_with_interval(parts, lowest=-1.0)
+        difference, interval = mean_with_interval(parts)
         better = {name: one[name] + other[name] for name in ("base_better", "other_better")}
         differences.append({"difference": difference, "interval": interval, "p_value": None, **better})
     return {

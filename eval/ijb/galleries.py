@@ -95,16 +95,15 @@ def _of(points: Sequence[dict[str, Any]], name: str, value: float) -> dict[str, 
 
 
 def mean_with_interval(
-    shares: Sequence[tuple[float, tuple[float, float]]], lowest: float = 0.0
+    shares: Sequence[tuple[float, tuple[float, float]]],
 ) -> tuple[float, tuple[float, float]]:
-    """The mean of independent shares, each with its interval, and an interval of it. lowest: what a share can
-    be, -1 for differences.
+    """The mean of shares, or of differences, each with its interval, and an interval of it: from the mean of
+    the low ends to that of the high ones.
 
-    From the variances that the ends of each interval stand for (Zou and Donner, Stat. Med. 2008): the
-    distance to an end is the root of the squared distances' sum, over their number.
+    That is as wide as if both always erred in one direction, as they may: a probe with its mate in one
+    gallery is one without in the other, and sets the threshold there. An end that neither can tell, 0 or 1,
+    stays so.
     """
-    share = np.array([share for share, _ in shares])
-    low, high = np.array([interval for _, interval in shares]).T
-    mean, number = float(share.mean()), len(share)
-    below, above = np.sqrt(np.sum((share - low) ** 2)), np.sqrt(np.sum((high - share) ** 2))
-    return mean, (max(lowest, mean - float(below) / number), min(1.0, mean + float(above) / number))
+    share = float(np.mean([share for share, _ in shares]))
+    low, high = np.mean([interval for _, interval in shares], axis=0).tolist()
+    return share, (low, high)
