@@ -11,7 +11,7 @@ from ..groups import Groups
 from ..intervals import subject_interval
 from ..photos import first_three
 from ..search_statistics import missed
-from .numbers import Searches
+from .numbers import Searches, nonmated_of
 
 
 def per_group(
@@ -21,14 +21,15 @@ def per_group(
     point: Mapping[str, Any],
     rank: int | None = 1,
 ) -> dict[str, Any]:
-    """Rank-1, FNIR and FPIR of each group at the threshold of one operating point of all.
+    """Rank-1, FNIR and FPIR of each group at the threshold of one operating point of all; FPIR of the
+    searches that `open_set` takes for those without a mate.
 
     names: of people, by their numbers. rank: R of FNIR(N, R, T); None for any.
     """
     searched: list[int] = searches.people.tolist()
     present = {names[person] for person in set(searched)}
     unknown, without = sorted(set(groups.of) - present), sorted(present - set(groups.of))
-    nothing = [""] * len(groups.columns)
+    nonmated, nothing = nonmated_of(searches), [""] * len(groups.columns)
     of = [groups.of.get(names[person], nothing) for person in searched]
     columns = []
     for column, name in enumerate(groups.columns):
@@ -37,7 +38,7 @@ def per_group(
             {
                 "name": name,
                 "groups": [
-                    {"group": value or None} | _rates(searches.only(values == value), point, rank)
+                    {"group": value or None} | _rates(searches, nonmated, values == value, point, rank)
                     for value in sorted(set(values.tolist()), key=lambda value: (not value, value))
                 ],
             }
@@ -53,11 +54,14 @@ def per_group(
     }
 
 
-def _rates(searches: Searches, point: Mapping[str, Any], rank: int | None) -> dict[str, Any]:
-    mated, rest = searches.only(searches.mated), searches.only(~searches.mated)
+def _rates(
+    searches: Searches, nonmated: np.ndarray, which: np.ndarray, point: Mapping[str, Any], rank: int | None
+) -> dict[str, Any]:
+    """nonmated, which (Q,) bool: those that FPIR is of, and those of the group."""
+    mated, rest = searches.only(searches.mated & which), searches.only(nonmated & which)
     threshold = point["threshold_cosine"]
     return {
-        "people": len(np.unique(searches.people)),
+        "people": len(np.unique(searches.people[which])),
         "mated": len(mated.people),
         "nonmated": len(rest.people),
         "rank1": _share(mated.above < 1, mated.people),

@@ -135,12 +135,17 @@ def by_distractors(
     ]
 
 
+def nonmated_of(searches: Searches) -> np.ndarray:
+    """(Q,) bool: the searches that FPIR is of: those without a mate; where there is none, all, each
+    without its person."""
+    mated = searches.mated
+    return mated if mated.all() else ~mated
+
+
 def open_set(searches: Searches, rank: int | None = 1) -> dict[str, Any]:
     """FNIR(N, R, T) at FPIR, DET, thresholds. Without a search that has no mate, those with one are searched
     without their person, and `nonmated_are` says so. rank: R; None for any."""
-    mated, rest = searches.only(searches.mated), searches.only(~searches.mated)
-    given = len(rest.people) > 0
-    nonmated = rest if given else mated
+    mated, nonmated = searches.only(searches.mated), searches.only(nonmated_of(searches))
     curve = det(mated.mate_score, mated.above, nonmated.highest, rank)
     kept = np.unique(np.linspace(0, len(curve.fpir) - 1, DET_POINTS).round().astype(int))
     if len(curve.fpir) > DET_POINTS:  # the strict end is where a step is seen
@@ -149,7 +154,7 @@ def open_set(searches: Searches, rank: int | None = 1) -> dict[str, Any]:
         "rank": rank,
         "nonmated": len(nonmated.people),
         "nonmated_people": len(np.unique(nonmated.people)),
-        "nonmated_are": "given" if given else "mated",
+        "nonmated_are": "mated" if searches.mated.all() else "given",
         "points": [
             point_record(
                 open_set_point(

@@ -102,6 +102,20 @@ def test_groups_are_rated_at_one_threshold(tmp_path):
     assert (age[None]["rank1"], age[None]["fpir"]["share"]) == (None, 1)
 
 
+def test_without_an_unknown_the_fpir_of_groups_is_of_the_searches_that_of_all_is_of(tmp_path):
+    (tmp_path / "groups.csv").write_text("identity,age\nAnn,old\nBen,young\n")
+    everyone_known = SEARCHES.only(SEARCHES.mated)
+    opened = open_set(everyone_known)
+    assert (opened["nonmated"], opened["nonmated_are"]) == (4, "mated")
+    for threshold, shares in ((0.3, (0, 1)), (0.15, (0.5, 1)), (0.5, (0, 0.5))):
+        point = {"fpir": 0.1, "threshold_cosine": threshold}
+        found = per_group(everyone_known, ["Ann", "Ben"], read_groups(tmp_path / "groups.csv"), point)
+        both = found["columns"][0]["groups"]
+        assert [(group["mated"], group["nonmated"]) for group in both] == [(2, 2), (2, 2)]
+        assert tuple(group["fpir"]["share"] for group in both) == shares
+        assert np.mean(shares) == np.mean(everyone_known.highest >= threshold)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
