@@ -89,20 +89,26 @@ def subject_interval(value: np.ndarray, subject: np.ndarray, level: float = 0.95
 def interval_of_counts(true: np.ndarray, searches: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """The same from how many searches each subject has, and how many of them are true, (subjects,) each.
 
-    The number of trials is that whose variance would be the ratio estimate's by subjects. Where few subjects
-    show what is rare, that estimate is of few, and mostly too low; it is drawn to the variance of subjects
-    that are all true or all false each, as if FULLY_DEPENDENT more had been seen to be. Few is counted by how
-    what is rare is spread over subjects: (sum of k)^2 / sum of k^2. Quantiles are Student's (`_freedom`). How
-    often it covers: tests/benchmarks/subject_coverage.py.
+    Quantiles are Student's (`_freedom`). How often it covers: tests/benchmarks/subject_coverage.py.
+    """
+    trials = trials_of_counts(true, searches) / student_factor(_freedom(searches), level)
+    return wilson(float(np.sum(true)) / float(np.sum(searches)), trials, level)
+
+
+def trials_of_counts(true: np.ndarray, searches: np.ndarray) -> float:
+    """As many independent searches would be as sure: those whose variance would be the ratio estimate's by
+    subjects; true and searches (subjects,).
+
+    Where few subjects show what is rare, that estimate is of few, and mostly too low; it is drawn to the
+    variance of subjects that are all true or all false each, as if FULLY_DEPENDENT more had been seen to be.
+    Few is counted by how what is rare is spread over subjects: (sum of k)^2 / sum of k^2.
     """
     mean, variance, subjects = _ratio_estimate(true, searches)
     one = mean * (1 - mean)
     if one == 0:
-        trials = subjects
-    else:
-        variance = _drawn(variance, one / subjects, true if mean < 0.5 else searches - true)
-        trials = one / max(variance, one / float(np.sum(searches)))
-    return wilson(mean, trials / student_factor(_freedom(searches), level), level)
+        return subjects
+    variance = _drawn(variance, one / subjects, true if mean < 0.5 else searches - true)
+    return one / max(variance, one / float(np.sum(searches)))
 
 
 def _drawn(variance: float, dependent: float, rare: np.ndarray) -> float:

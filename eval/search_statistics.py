@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .impostors import GRID, Impostors
-from .intervals import subject_interval
+from .intervals import subject_interval, trials_of_counts
 from .statistics import Resolution, Roc, resolution
 from .threshold_intervals import widened
 
@@ -61,7 +61,8 @@ class OpenSetPoint:
     fnir_interval: tuple[float, float]
     """By subject, of the searches with a mate, and of the threshold by its own interval."""
     resolution: Resolution
-    """Whether there are enough searches without mate to see such an FPIR at all."""
+    """Whether there are enough searches without mate, those of one subject that depend counted as fewer, to
+    see such an FPIR at all."""
 
 
 def open_set_point(
@@ -93,7 +94,7 @@ def open_set_point(
         subject_interval(~lost, people),
         found_if_strict,
         found_if_lenient,
-        -_correlation(~lost, people, false, highest_people),
+        -correlation(~lost, people, false, highest_people),
     )
     return OpenSetPoint(
         fpir=fpir,
@@ -102,11 +103,18 @@ def open_set_point(
         false_positives=int(false.sum()),
         fnir=float(lost.mean()),
         fnir_interval=(1 - found[1], 1 - found[0]),
-        resolution=resolution(fpir, len(highest)),
+        resolution=resolution(fpir, _trials(false, highest_people)),
     )
 
 
-def _correlation(one: np.ndarray, of: np.ndarray, other: np.ndarray, other_of: np.ndarray) -> float:
+def _trials(true: np.ndarray, subject: np.ndarray) -> float:
+    """As many independent searches would show the same variance by subjects, that of n of them being
+    estimated as that of one / (n - 1); rounded, so that n of n subjects are n."""
+    _, which, searches = np.unique(subject, return_inverse=True, return_counts=True)
+    return min(float(len(true)), round(trials_of_counts(np.bincount(which, true), searches) + 1, 6))
+
+
+def correlation(one: np.ndarray, of: np.ndarray, other: np.ndarray, other_of: np.ndarray) -> float:
     """Of the errors of two shares by people, 0 where nobody is in both.
 
     one, of (Q,): which searches, and whose they are, numbers; other, other_of likewise.

@@ -75,6 +75,18 @@ def test_an_fpir_that_the_searches_cannot_show_is_marked(fpir, searches, resolut
         assert point.threshold == np.nextafter(highest.max(), np.inf)
 
 
+@pytest.mark.parametrize(
+    ("subjects", "of_subject", "resolution"),
+    [(200, 0.0, "resolved"), (200, 1.0, "coarse"), (20, 1.0, "unresolved")],
+)
+def test_searches_without_a_mate_that_depend_show_an_fpir_like_fewer(subjects, of_subject, resolution):
+    normal = np.random.default_rng(2).normal
+    people = np.arange(2000) % subjects
+    highest = of_subject * normal(size=subjects)[people] + 0.05 * normal(size=2000)
+    point = v.open_set_point(np.ones(9), np.zeros(9, int), np.arange(9), highest, people, 0.01)
+    assert point.resolution == resolution
+
+
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("rank", [None, 1])
 def test_det_has_every_number_of_false_positives_there_is(ties, rank):
