@@ -17,7 +17,7 @@ from .options import CROPS, FOLDER, option
 @click.argument("out", type=FOLDER)
 @option(
     "--share",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Of the people with two photos or more, those to verify.  [default: a fifth, but 4 people at least "
     "and 1,000 at most, and up to half where a fifth has too few pairs]",
 )

@@ -70,7 +70,7 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
     from sphereface_plus.outputs import claimed
     from sphereface_plus.path_checks import check_folder, check_source
 
-    from .report import kind_said
+    from .report import ReportError, kind_said
 
     if against is not None:  # the base comes first, once, whether it is among the others or not
         reports = (against, *(path for path in reports if _folder(path) != _folder(against)))
@@ -90,6 +90,9 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
     elif kinds == {"ijb"}:
         from .ijb import compare as comparing
         from .ijb.report_fields import read
+    elif len(kinds - {None}) > 1:
+        said = ", ".join(f"{path} of {kind_said(path) or 'verification'}" for path in reports)
+        raise ReportError(f"compare takes reports of one kind; here are {said}")
     else:  # which refuses all others by name
         from . import compare as comparing
         from .report import read

@@ -55,7 +55,10 @@ class _RankOrAll(click.ParamType):
     def convert(self, value: Any, param: Any, ctx: Any) -> int | None:
         if value == "all":
             return None
-        return click.IntRange(min=1).convert(value, param, ctx)
+        try:
+            return click.IntRange(min=1).convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is no rank: 1 or more, or all", param, ctx)
 
 
 rank_option = click.option(

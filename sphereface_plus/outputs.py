@@ -152,9 +152,14 @@ def _check(
     there = before.get("contents")
     there, here = there if isinstance(there, dict) else {}, mine["contents"]
     if changed := [what for what in sorted({*there, *here}) if there.get(what) != here.get(what)]:
+        gone, new = sorted(there.keys() - here.keys()), sorted(here.keys() - there.keys())
+        other = [what for what in changed if what in there and what in here]
+        said = [f"the content of {_and(other)} is another now"] if other else []
+        said += [f"{_and(gone)} is not given"] if gone else []
+        said += [f"{_and(new)} is new"] if new else []
         raise PlaceError(
-            f"{place}: holds the result of {mine['command']} ({mine['of']}), but under the same names: the "
-            f"content of {' and '.join(map(_plain, changed))} is another now; {elsewhere}"
+            f"{place}: holds the result of {mine['command']} ({mine['of']}), but under the same names: "
+            f"{', and '.join(said)}; {elsewhere}"
         )
     if known is None:  # what made it was killed: it may have left any file
         return
@@ -164,6 +169,10 @@ def _check(
             raise PlaceError(f"{path}: was changed since it was made, and would be lost; {elsewhere}")
         if name not in known and (path != place if file else path.parent != place):
             raise PlaceError(f"{path}: nothing says that this command made it; {elsewhere}")
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join(map(_plain, names))
 
 
 def _note(command: str, of: dict[str, object]) -> dict[str, Any]:
@@ -180,7 +189,7 @@ def _other(before: dict[str, Any], mine: dict[str, Any]) -> str:
     if before.get("command") != mine["command"] or not isinstance(was, dict):
         return f"{command} ({_plain(before.get('of'))}), and this would be {mine['command']} ({mine['of']})"
     differs = [
-        f"{name} {value} is new" if name not in was else f"{name} {_plain(was[name])} -> {value}"
+        f"{name} {value} is new" if name not in was else f"{name} {_plain(was[name])} -> {value or 'none'}"
         for name, value in now.items()
         if was.get(name) != value
     ]

@@ -163,6 +163,19 @@ def test_another_content_under_the_same_name_is_refused_and_said_in_words(tmp_pa
     assert (tmp_path / "out" / "report.json").read_text() == "1"
 
 
+def test_a_content_that_comes_or_goes_is_not_called_another_one(tmp_path):
+    def write(out: str, **contents: str) -> None:
+        with claimed(tmp_path / out, "eval", contents=contents, model="m.npz"):
+            (tmp_path / out / "report.json").write_text("1")
+
+    write("one", model="1", noise="n")
+    with pytest.raises(PlaceError, match=r"names: noise is not given; name another folder"):
+        write("one", model="1")
+    write("two", model="1")
+    with pytest.raises(PlaceError, match=r"names: the content of model is another now, and noise is new; "):
+        write("two", model="2", noise="n")
+
+
 def test_edits_of_a_large_text_are_seen(tmp_path):
     out = result(tmp_path / "out")
     rows = "crop,keep\n" * (HASHED_BYTES // 10 + 1)

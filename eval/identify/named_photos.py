@@ -69,7 +69,7 @@ def named_photos(role: str, place: Path) -> NamedPhotos:
         raise _twice(place, list(images.clashes.values()))
     listed = None if place.suffix == ".bin" else listed_crops(place)
     if listed is None and not images.files:
-        raise PhotosError(f"{place}: holds no image; {role} need one at least")
+        raise PhotosError(f"{place}: holds no image; {role}: one at least is needed")
     if listed is None:
         return NamedPhotos(role, place, list(images.files), [""] * len(images.files), images)
     return _listed(role, place, images, listed.names, listed.identities, listed.crops)
@@ -90,7 +90,7 @@ def _listed(role, place, images: Images, names, people, files) -> NamedPhotos:
             f"({first_three(missing)}); put them back, or take them off"
         )
     if not keys:
-        raise PhotosError(f"{place}: holds no image; {role} need one at least")
+        raise PhotosError(f"{place}: holds no image; {role}: one at least is needed")
     found = Images(
         images.folder, dict(zip(keys, files, strict=True)), images.template, images.methods, images.several
     )
@@ -111,7 +111,7 @@ def _of_folder(role: str, place: Path, unnamed: bool) -> NamedPhotos:
         if images.clashes:
             raise _twice(place, list(images.clashes.values()))
         if not images.files:
-            raise PhotosError(f"{place}: holds no image; {role} need one at least")
+            raise PhotosError(f"{place}: holds no image; {role}: one at least is needed")
         keys = list(images.files)
         return NamedPhotos(role, place, keys, [person_of(key) or "" for key in keys], images)
     try:
@@ -140,5 +140,5 @@ def _of_embeddings(role: str, place: Path, unnamed: bool) -> NamedPhotos:
             f"({first_three(nameless)}); keys must be person/photo"
         )
     if not keys:
-        raise PhotosError(f"{place}: holds no embedding; {role} need one at least")
+        raise PhotosError(f"{place}: holds no embedding; {role}: one at least is needed")
     return NamedPhotos(role, place, keys, [person or "" for person in people], None)

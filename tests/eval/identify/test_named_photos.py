@@ -81,7 +81,7 @@ def test_what_is_missing_double_or_empty_is_refused_by_name(crops, tmp_path):
     assert re.search(r"twice under one name, .*1\.jpg and .*1\.png", refused("distractors", crops))
     (tmp_path / "empty").mkdir()
     assert "found neither (gallery)" in refused("gallery", tmp_path / "empty")
-    assert "holds no image; distractors need one at least" in refused("distractors", tmp_path / "empty")
+    assert "holds no image; distractors: one at least is needed" in refused("distractors", tmp_path / "empty")
 
 
 def test_copies_are_found_by_their_bytes_and_only_they_are_read(crops, tmp_path):

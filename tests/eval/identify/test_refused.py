@@ -79,7 +79,7 @@ def test_empty_and_flat_folders_are_refused_with_what_is_wanted(refused, tmp_pat
     assert f"{wanted} (gallery)" in refused("--gallery", tmp_path / "empty", *model)
     two = "--gallery", tmp_path / "two", *model
     assert f"{wanted} (probes)" in refused(*two, "--probes", tmp_path / "empty")
-    message = "empty: holds no image; distractors need one at least"
+    message = "empty: holds no image; distractors: one at least is needed"
     assert message in refused(*two, "--distractors", tmp_path / "empty")
     message = (
         "and its images (1.png) lie beside each other; put those of each person in a folder, or give "

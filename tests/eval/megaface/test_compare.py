@@ -148,4 +148,6 @@ def test_older_and_damaged_reports_and_those_of_other_kinds_are_refused(reports,
     report = json.loads((reports / "other/report.json").read_text()) | {"kind": "identification"}
     (reports / "other/report.json").write_text(json.dumps(report))
     output = run_eval("compare", reports / "a", reports / "other", code=1).output
-    assert "a: is a report of MegaFace's challenge, which `python -m eval compare` takes beside" in output
+    assert "error: compare takes reports of one kind; here are " in output
+    assert "a of megaface, " in output
+    assert "other of identification" in output
