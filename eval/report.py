@@ -34,6 +34,7 @@ from .statistics import (
     roc,
     tar_at_far,
 )
+from .threshold_intervals import threshold_record
 
 if TYPE_CHECKING:
     from sphereface_plus.data.formats.packs import CropSource
@@ -83,7 +84,7 @@ def results(
                 **point_record(point),
                 "tar_interval": intervals.tar,
                 "far_interval": intervals.far,
-                "threshold_cosine_interval": intervals.threshold,
+                **threshold_record(intervals.threshold),
             }
             for point, intervals in zip(points, sure, strict=True)
         ],

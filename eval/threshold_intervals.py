@@ -54,13 +54,20 @@ class TarIntervals:
 
 def intervals_record(sure: TarIntervals) -> dict[str, Any]:
     """What a report says of them; plain data. An end that cannot be told is None."""
-    lenient, strict = sure.threshold
     return {
         "interval": list(sure.tar),
         "far_interval": list(sure.far),
+        **threshold_record(sure.threshold),
+        "resolution": sure.resolution,
+    }
+
+
+def threshold_record(interval: tuple[float, float | None]) -> dict[str, Any]:
+    """The interval of a threshold in cosine, and in L2, where what was the higher end is the lower one."""
+    lenient, strict = interval
+    return {
         "threshold_cosine_interval": [lenient, strict],
         "threshold_l2_interval": [None if strict is None else cosine_to_l2(strict), cosine_to_l2(lenient)],
-        "resolution": sure.resolution,
     }
 
 

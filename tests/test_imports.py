@@ -103,8 +103,8 @@ ARROWS = {
     "data.crops data.formats data.listed_crops data.trained_on data_prep.align data_prep.cropping "
     "data_prep.dropped data_prep.errors data_prep.folders data_prep.images data_prep.layouts "
     "data_prep.settings data_prep.turning embedding environment errors eval.intervals eval.options "
-    "eval.people eval.point_intervals eval.ranks eval.statistics files kfold model_files outputs pages "
-    "path_checks plot_style precision processes words",
+    "eval.people eval.point_intervals eval.ranks eval.statistics eval.threshold_intervals files kfold "
+    "model_files outputs pages path_checks plot_style precision processes words",
     "eval.__main__": "commands.ending eval.compare eval.embed_command eval.gan.command eval.identify.command "
     "eval.identify.compare eval.identify.report_fields eval.identify.who_command eval.ijb.command "
     "eval.ijb.compare eval.ijb.report_fields "
@@ -116,18 +116,20 @@ ARROWS = {
     "eval.example_photos eval.groups "
     "eval.intervals eval.model eval.one_photo eval.options eval.photos eval.plots eval.public eval.report "
     "eval.report_fit eval.rows eval.scores eval.search eval.search_statistics eval.statistics eval.tallies "
-    "eval.training_photos files model_files outputs path_checks plot_style words",
+    "eval.threshold_words eval.training_photos files model_files outputs path_checks plot_style words",
     "eval.megaface": "commands.model_argument commands.model_options commands.progress data.formats "
     "data.streams data.trained_on environment eval.compare eval.differences eval.errors eval.example_photos "
     "eval.groups eval.identify.groups eval.identify.numbers eval.identify.page eval.identify.plots "
     "eval.impostors eval.intervals eval.model eval.options eval.photos eval.plots eval.public eval.report "
     "eval.rows eval.scores eval.search eval.search_statistics eval.statistics eval.tallies "
-    "eval.threshold_intervals eval.training_photos files model_files outputs path_checks",
+    "eval.threshold_intervals eval.threshold_words eval.training_photos files model_files outputs "
+    "path_checks",
     "eval.ijb": "commands.model_argument commands.model_options commands.progress data.formats "
     "data.trained_on environment "
     "eval.compare eval.differences eval.groups eval.identify.plots eval.identify.words eval.ijb.galleries "
     "eval.ijb.pairs eval.ijb.rows eval.ijb.subjects eval.ijb.templates eval.model eval.options eval.photos "
-    "eval.plots eval.public eval.report eval.training_photos files model_files outputs path_checks",
+    "eval.plots eval.public eval.report eval.threshold_words eval.training_photos files model_files outputs "
+    "path_checks",
     "eval.ijb.subjects": "eval.groups eval.identify.numbers eval.intervals eval.search_statistics",
     "eval.ijb.templates": "data.formats.ijb",
     "eval.ijb.rows": "data.formats.ijb",

@@ -7,6 +7,8 @@ from typing import Any
 
 from sphereface_plus.words import counted
 
+from ..threshold_words import with_ends
+
 
 def table(report: Mapping[str, Any]) -> str:
     """What the command prints."""
@@ -42,8 +44,8 @@ def table(report: Mapping[str, Any]) -> str:
         mark = "" if point["resolution"] == "resolved" else f", {RESOLUTIONS[point['resolution']]}"
         lines.append(
             f"FNIR {_percent(point['fnir'])} (95 %: {_range(low, high)}) at FPIR {point['fpir']:g}{mark}: "
-            f"unknown below a cosine of {point['threshold_cosine']:.4f}, an L2 distance above "
-            f"{point['threshold_l2']:.4f}"
+            f"unknown below a cosine of {with_ends(point, 'cosine')}, an L2 distance above "
+            f"{with_ends(point, 'l2')}"
         )
     return "\n".join(lines)
 

@@ -21,6 +21,7 @@ from sphereface_plus.commands.model_options import (
 
 from ..identify.words import rank_words
 from ..options import OF_MODEL, groups_option, out_option, rank_option, refuse_given
+from ..threshold_words import threshold_words
 
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
@@ -169,7 +170,7 @@ def _verification(numbers: dict) -> list[str]:
         said.append(
             f"  TAR at FAR {point['far']:.0e}: {100 * point['tar']:6.2f} %"
             + ("" if interval is None else f" (95 % by subject {_ends(interval)})")
-            + UNSURE[point["resolution"]]
+            + f"{UNSURE[point['resolution']]}; {threshold_words(point)}"
         )
     return said
 
@@ -194,7 +195,8 @@ def _identification(numbers: dict) -> list[str]:
             said.append(f"  FNIR counts as found {rank_words(opened['rank'])}, at the threshold or above")
         for point in opened["points"]:
             name = f"FNIR at FPIR {point['fpir']:g}"
-            said.append(_share(name, point["fnir"], {"interval": point["fnir_interval"], **point}))
+            share = _share(name, point["fnir"], {"interval": point["fnir_interval"], **point})
+            said.append(f"{share}; {threshold_words(point)}")
     said.append("mean of both galleries")
     said += [_share(f"rank-{one['rank']}", one["share"], one) for one in numbers["mean"]["ranks"]]
     said += [_share(f"FNIR at FPIR {one['fpir']:g}", one["share"], one) for one in numbers["mean"]["fnir"]]

@@ -21,6 +21,7 @@ from sphereface_plus.commands.model_options import (
 )
 
 from ..options import OF_MODEL, groups_option, out_option, refuse_given
+from ..threshold_words import threshold_words
 from .noise import few_matched
 
 if TYPE_CHECKING:
@@ -200,5 +201,6 @@ def lines(report: Mapping[str, Any]) -> list[str]:
             said.append(
                 f"  TAR at FAR {point['far']:.0e}: {100 * point['tar']:6.2f} % (95 % by person "
                 f"{100 * low:.2f} to {100 * high:.2f}){marked[point['resolution']]}"
+                f"; {threshold_words(point)}"
             )
     return said

@@ -103,6 +103,20 @@ def test_numbers_of_report_json_follow_from_its_pairs(measured):
     assert [point["resolution"] for point in numbers["tar_at_far"]] == ["coarse", *["unresolved"] * 3]
 
 
+def test_a_threshold_has_its_interval_in_l2_too_in_the_report_and_on_the_page(measured):
+    out = measured[0]
+    report, page = json.loads((out / "report.json").read_text()), (out / "report.html").read_text()
+    for point in report["results"]["tar_at_far"]:
+        lenient, strict = point["threshold_cosine_interval"]
+        low, high = point["threshold_l2_interval"]
+        assert high**2 == pytest.approx(2 - 2 * lenient)
+        assert (low is None) == (strict is None)
+        said = (
+            f"<small>{high:.4f} or less</small>" if low is None else f"<small>{low:.4f} to {high:.4f}</small>"
+        )
+        assert said in page
+
+
 def test_page_is_well_formed_and_refers_to_nothing_outside(measured):
     text = (measured[0] / "report.html").read_text()
     page = Page(text)

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from eval.__main__ import main
+from eval.threshold_words import threshold_words
 from sphereface_plus.data.formats.embeddings import write_embeddings
 
 
@@ -52,6 +53,12 @@ def test_the_planted_answer_is_found(kit):
     assert pairs["contradictions"] == 0
     assert "  TAR at FAR 1e-06:  96.67 % (95 % by subject" in result.output
     assert "(not resolved by so few)" in result.output
+    page = (kit / "out/report.html").read_text()
+    points = [*pairs["tar_at_far"], *(at for one in found["galleries"] for at in one["open_set"]["points"])]
+    for point in points:
+        assert f"; {threshold_words(point)}\n" in result.output
+        for ends in (point["threshold_cosine_interval"], point["threshold_l2_interval"]):
+            assert all(f"{end:.4f}" in page for end in ends if end is not None)
     assert "G1.csv: 20 subjects; 60 searches with a mate, 62 searches without a mate" in result.output
     assert "note: the subjects of 2 probes are in neither gallery" in result.output
     assert "mean of both galleries\n  rank-1:  96.67 %" in result.output

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from eval.__main__ import main
 from eval.megaface import features
+from eval.threshold_words import threshold_words
 from sphereface_plus.data.formats import embedding_store_writing
 from sphereface_plus.data.formats.embedding_store import Index, open_embeddings
 from sphereface_plus.data.formats.megaface_features import read_feature, write_feature
@@ -144,6 +145,12 @@ def test_the_page_shows_both_kinds_of_numbers_and_the_public_one_names_nobody(ki
     assert result.exit_code == 0, result.output
     page = (kit / "out/report.html").read_text()
     assert "Rank-1 among 100, cleaned" in page
+    for kind, numbers in report_of(kit)["results"].items():
+        for point in numbers["verification"][-1]["tar_at_far"]:
+            said = f"; {threshold_words(point)}\n"
+            assert said in result.stdout, kind
+            for ends in (point["threshold_cosine_interval"], point["threshold_l2_interval"]):
+                assert all(f"{end:.4f}" in page for end in ends if end is not None)
     assert "80.00" in page  # raw
     assert page.count("<svg") == 4
     assert "Bob_2" in page

@@ -1,0 +1,27 @@
+"""A threshold in words, in cosine and in L2, each with its 95 % interval, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def threshold_words(point: Mapping[str, Any]) -> str:
+    """`cosine 0.4375 (0.4310 to 0.4420), L2 1.0607 (1.0564 to 1.0668)`. point: of a report; an interval that
+    it does not know is left out."""
+    if point["threshold_cosine"] is None:
+        return "no threshold: an impostor pair has the highest score"
+    return ", ".join(f"{name} {with_ends(point, name.lower())}" for name in ("cosine", "L2"))
+
+
+def with_ends(point: Mapping[str, Any], name: str) -> str:
+    """`0.4375 (0.4310 to 0.4420)`, or `(0.4310 or more)` where an end is not known. name: cosine or l2."""
+    ends: Sequence[float | None] | None = point[f"threshold_{name}_interval"]
+    value = f"{point[f'threshold_{name}']:.4f}"
+    return value if ends is None else f"{value} ({_range(*ends)})"
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if high is None:
+        return f"{low:.4f} or more"
+    return f"{high:.4f} or less" if low is None else f"{low:.4f} to {high:.4f}"
