@@ -153,15 +153,4 @@ class GanConfig(RunConfig):
                 f"decay_steps {self.decay_steps} leaves steps with a learning rate of 0, train.steps is "
                 f"{train.steps}; raise it, or drop it by --set decay_steps=null"
             )
-        if self.loss.gradient_penalty is not None and self.network.discriminator_normalisation == "batch":
-            raise ValueError(
-                "loss.gradient_penalty is on each image's own gradient, and batch normalisation makes them "
-                "depend on each other; set network.discriminator_normalisation to another"
-            )
-        normalised = self.network.discriminator_normalisation in ("weight", "spectral")
-        if self.loss.weight_clipping is not None and normalised:
-            raise ValueError(
-                "loss.weight_clipping has no effect on weights that network.discriminator_normalisation "
-                f"{self.network.discriminator_normalisation} scales; drop one of them"
-            )
         return self

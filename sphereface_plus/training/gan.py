@@ -12,6 +12,7 @@ from sphereface_plus.data.images import Augmentation
 from sphereface_plus.data.noise import sample_noise
 from sphereface_plus.data.squares import squares_of_faces, squares_of_folder
 from sphereface_plus.networks import build_gan
+from sphereface_plus.networks.normalisations import NORMALISATIONS
 from sphereface_plus.processes import Processes
 from sphereface_plus.training.folder import RunFolder
 from sphereface_plus.training.gan_collapse import Collapse
@@ -28,6 +29,7 @@ FEW = 1000
 
 def build(config: GanConfig, folder: RunFolder, processes: Processes) -> Run:
     """Images, networks and learner of a run. Raises ImagesError and ConfigError."""
+    check_normalisation(config)
     parts = config.train.accumulate * processes.world_size
     if (config.generator_batch or 0) % parts:
         raise ConfigError(
@@ -54,6 +56,22 @@ def build(config: GanConfig, folder: RunFolder, processes: Processes) -> Run:
         watch=Collapse(config.loss.kind).warning,
         at_checkpoint=lambda step: write_grid(samples / f"step_{step:08d}.png", learner.sampled(fixed)),
     )
+
+
+def check_normalisation(config: GanConfig) -> None:
+    """Raises ConfigError for a loss that has no meaning or effect with the discriminator's normalisation."""
+    name = config.network.discriminator_normalisation
+    normalisation = NORMALISATIONS[name]
+    if config.loss.gradient_penalty is not None and not normalisation.image_by_image:
+        raise ConfigError(
+            f"loss.gradient_penalty is on each image's own gradient, and {name} normalisation makes them "
+            "depend on each other; set network.discriminator_normalisation to another"
+        )
+    if config.loss.weight_clipping is not None and normalisation.of_weights is not None:
+        raise ConfigError(
+            f"loss.weight_clipping has no effect on weights that network.discriminator_normalisation {name} "
+            "scales; drop one of them"
+        )
 
 
 def open_set(config: GanConfig, device: torch.device) -> SmallImages | UnlabelledImages:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
+import torch
+
+from sphereface_plus.losses.gan import ADVERSARIAL_LOSSES
 from sphereface_plus.training.failures import Stretch
 
-BLIND_LOSS = {"standard": 2 * math.log(2), "hinge": 2.0, "wasserstein": 0.0}
-"""The discriminator's loss at scores of 0 for all images."""
 BLIND = 1e-3
 """Difference of the mean scores of real and generated images, and of the loss from that."""
 PERFECT = 1e-3
-"""The discriminator's loss where it no longer learns; of Wasserstein's there is no least."""
+"""The discriminator's loss above its least, where it no longer learns."""
 NO_GRADIENT = 1e-7
 """Norm of the generator's whole gradient."""
 
 
 class Collapse:
-    """Watches a run's log. What a rule names must hold over 200 steps and five logged values; said once."""
+    """Watches a run's log. What a rule names must hold over 200 steps and five logged values; said once.
+
+    loss: its name among the adversarial losses.
+    """
 
     def __init__(self, loss: str) -> None:
-        self._loss = loss
+        kind = ADVERSARIAL_LOSSES[loss]
+        self._least = kind.least
+        # of scores that are 0 for all images
+        self._blind_loss = float(kind.discriminator(torch.zeros(1), torch.zeros(1)))
         self._blind, self._perfect, self._still = Stretch(), Stretch(), Stretch()
 
     def warning(self, step: int, scalars: Mapping[str, float]) -> str | None:
@@ -36,21 +42,21 @@ class Collapse:
         if "discriminator_loss" not in scalars:
             return None
         loss, apart = scalars["discriminator_loss"], scalars["score_of_real"] - scalars["score_of_fake"]
-        is_blind = abs(apart) < BLIND and abs(loss - BLIND_LOSS[self._loss]) < BLIND
+        is_blind = abs(apart) < BLIND and abs(loss - self._blind_loss) < BLIND
         began = self._blind.began(step, is_blind)
         if began is not None:
             return self._words(
                 f"since step {began} the discriminator has scored real and generated images alike, at a loss "
-                f"of {BLIND_LOSS[self._loss]:.3f}: neither network learns",
+                f"of {self._blind_loss:.3f}: neither network learns",
                 "a higher discriminator.learning_rate, a smaller mhe.weight, loss.orthonormal or "
                 "loss.gradient_penalty.weight, a larger loss.weight_clipping",
             )
-        began = self._perfect.began(step, self._loss != "wasserstein" and loss < PERFECT)
+        began = self._perfect.began(step, self._least is not None and loss - self._least < PERFECT)
         if began is not None:
             return self._words(
                 f"since step {began} the discriminator has told real and generated images apart without a "
-                f"mistake (loss below {PERFECT:g}): it has nothing left to learn, and the generator little "
-                "to learn from",
+                f"mistake (loss within {PERFECT:g} of its least): it has nothing left to learn, and the "
+                "generator little to learn from",
                 "a lower discriminator.learning_rate, n_dis 1, more images, or a discriminator that is kept "
                 "flat",
             )

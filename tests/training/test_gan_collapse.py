@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from sphereface_plus.losses.gan import ADVERSARIAL_LOSSES, AdversarialLoss
 from sphereface_plus.training.gan_collapse import Collapse
 
 
@@ -39,6 +40,13 @@ def test_a_perfect_discriminator_is_named_and_a_negative_wasserstein_loss_is_non
     assert list(words) == [300]
     assert "since step 100 the discriminator has told real and generated images apart without" in words[300]
     assert said("wasserstein", lambda step: scalars(-5.0)) == {}
+
+
+def test_a_perfect_discriminator_is_measured_from_its_losss_own_least(monkeypatch):
+    smoothed = AdversarialLoss(lambda real, fake: real.mean() + 2, lambda fake: fake.mean(), least=0.65)
+    monkeypatch.setitem(ADVERSARIAL_LOSSES, "smoothed", smoothed)
+    assert "(loss within 0.001 of its least)" in said("smoothed", lambda step: scalars(0.6502))[200]
+    assert said("smoothed", lambda step: scalars(0.66)) == {}
 
 
 def test_a_generator_without_a_gradient_is_named():

@@ -15,3 +15,6 @@ class AdversarialLoss(NamedTuple):
     """(scores of real images, scores of generated images) -> scalar."""
     generator: Callable[[Tensor], Tensor]
     """(scores of generated images) -> scalar."""
+    least: float | None = 0.0
+    """What the discriminator's loss comes near where no image is taken for the other kind; None: it has no
+    least."""

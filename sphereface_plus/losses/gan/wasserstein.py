@@ -17,4 +17,4 @@ def _generator(fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
-wasserstein = AdversarialLoss(_discriminator, _generator)
+wasserstein = AdversarialLoss(_discriminator, _generator, least=None)
