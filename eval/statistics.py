@@ -8,13 +8,12 @@ genuine pairs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-FARS = (1e-1, 1e-2, 1e-3, 1e-4)
+from .resolutions import Resolution
 
-Resolution = Literal["resolved", "coarse", "unresolved"]
+FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 
 
 @dataclass(frozen=True)

@@ -21,14 +21,13 @@ from sphereface_plus.commands.model_options import (
 
 from ..identify.words import rank_words
 from ..options import OF_MODEL, groups_option, out_option, rank_option, refuse_given
+from ..resolutions import UNSURE
 from ..threshold_words import threshold_words
 
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
 
     from .templates import TemplateKind, Weight
-
-UNSURE = {"resolved": "", "coarse": " (coarse)", "unresolved": " (not resolved by so few)"}
 
 # torch and what needs it are imported inside the command: --help and a wrong option answer at once.
 

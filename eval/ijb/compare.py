@@ -15,6 +15,7 @@ from ..identify.plots import cmc_plot, det_plot
 from ..identify.words import rank_words
 from ..plots import curve_of, roc_plot
 from ..report import render
+from ..resolutions import least_sure
 from .galleries import mean_with_interval
 
 TEST = (
@@ -82,7 +83,7 @@ def _of_pairs(all_numbers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
             "what": f"TAR at FAR {at['far']:.0e}",
-            "resolution": at["resolution"],
+            "resolutions": [numbers["tar_at_far"][place]["resolution"] for numbers in all_numbers],
             "values": [numbers["tar_at_far"][place]["tar"] for numbers in all_numbers],
             "against_first": [
                 None
@@ -102,7 +103,7 @@ def _of_gallery(all_numbers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     measures = [
         {
             "what": f"Rank-1, {first['name']}",
-            "resolution": "resolved",
+            "resolutions": ["resolved"] * len(all_numbers),
             "values": [numbers["ranks"][0]["share"] for numbers in all_numbers],
             "against_first": [
                 of_counts(base["first"], one["first"], one["searches"]) if number else None
@@ -114,7 +115,9 @@ def _of_gallery(all_numbers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
         measures.append(
             {
                 "what": f"FNIR at FPIR {at['fpir']:g}, {first['name']}",
-                "resolution": at["resolution"],
+                "resolutions": [
+                    numbers["open_set"]["points"][place]["resolution"] for numbers in all_numbers
+                ],
                 "values": [numbers["open_set"]["points"][place]["fnir"] for numbers in all_numbers],
                 "against_first": [
                     of_counts(base["missed"][place], one["missed"][place], one["searches"], errors=True)
@@ -129,7 +132,6 @@ def _of_gallery(all_numbers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
 
 def _mean(both: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A measure of two galleries as their mean."""
-    order = ("resolved", "coarse", "unresolved")
     differences = []
     for one, other in zip(*(each["against_first"] for each in both), strict=True):
         if one is None:
@@ -141,16 +143,16 @@ def _mean(both: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         differences.append({"difference": difference, "interval": interval, "p_value": None, **better})
     return {
         "what": both[0]["what"].rpartition(", ")[0] + ", mean of both galleries",
-        "resolution": max((each["resolution"] for each in both), key=order.index),
+        "resolutions": [least_sure(of) for of in zip(*(each["resolutions"] for each in both), strict=True)],
         "values": [sum(values) / 2 for values in zip(*(each["values"] for each in both), strict=True)],
         "against_first": differences,
     }
 
 
 def shown(comparison: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """What the terminal and the page's first tables show: TAR at the lowest FAR that is resolved, and the
-    means of both galleries, as far as they are resolved."""
-    resolved = [measure for measure in comparison["measures"] if measure["resolution"] == "resolved"]
+    """What the terminal and the page's first tables show: TAR at the lowest FAR that is resolved of all
+    models, and the means of both galleries, as far as they are."""
+    resolved = [each for each in comparison["measures"] if least_sure(each["resolutions"]) == "resolved"]
     tars = [measure for measure in resolved if measure["what"].startswith("TAR")][:1]
     return tars + [measure for measure in resolved if measure["what"].endswith("mean of both galleries")]
 

@@ -19,6 +19,7 @@ from ..enrolled import search_enrolled
 from ..groups import Groups
 from ..identify.groups import per_group
 from ..identify.numbers import Searches, closed_set, open_set, reference
+from ..resolutions import least_sure
 from ..search_statistics import FPIRS
 from .subjects import counts_of_searches
 
@@ -80,13 +81,10 @@ def mean_of(galleries: Sequence[dict[str, Any]]) -> dict[str, Any]:
         ],
         "fnir": [
             {"fpir": fpir, **mean(both, "fnir", "fnir_interval")}
-            | {"resolution": max((point["resolution"] for point in both), key=_UNSURE.index)}
+            | {"resolution": least_sure(point["resolution"] for point in both)}
             for fpir, both in zip(FPIRS, points, strict=True)
         ],
     }
-
-
-_UNSURE = ("resolved", "coarse", "unresolved")
 
 
 def _of(points: Sequence[dict[str, Any]], name: str, value: float) -> dict[str, Any]:

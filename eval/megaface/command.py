@@ -19,8 +19,10 @@ from sphereface_plus.commands.model_options import (
     precision_option,
     workers_option,
 )
+from sphereface_plus.words import counted
 
 from ..options import OF_MODEL, groups_option, out_option, refuse_given
+from ..resolutions import UNSURE
 from ..threshold_words import threshold_words
 from .noise import few_matched
 
@@ -148,7 +150,7 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     said = []
     for side in ("probes", "distractors"):
         if number := report[side]["missing"]:
-            said.append(f"note: {number:,} {side} of the lists have no image and are left out")
+            said.append(f"note: no image is there of {counted(number, side[:-1])} of the lists: left out")
         noise = report[side]["noise"]
         if noise is not None and not few_matched(noise):
             said.append(
@@ -168,8 +170,8 @@ def warnings(report: Mapping[str, Any]) -> list[str]:
         said.append(words)
     if report["same_image"]:
         said.append(
-            f"warning: {len(report['same_image']):,} probes have a distractor that is the same image "
-            f"({', '.join(report['same_image'][0])}); they cannot be found"
+            f"warning: the images of {counted(len(report['same_image']), 'probe')} are among the "
+            f"distractors, too ({', '.join(report['same_image'][0])}): they cannot be found"
         )
     return said
 
@@ -178,7 +180,9 @@ def lines(report: Mapping[str, Any]) -> list[str]:
     """The figures, for the terminal."""
     said = []
     for kind, numbers in report["results"].items():
-        said.append(f"{kind}: {numbers['probes']:,} probes of {numbers['people']:,} people")
+        said.append(
+            f"{kind}: {counted(numbers['probes'], 'probe')} of {counted(numbers['people'], 'person')}"
+        )
         if numbers["largest_share"] >= LARGE:
             share = 100 * numbers["largest_share"]
             said.append(f"  one person has {share:.0f} % of the searches, which makes the intervals wide")
@@ -196,11 +200,10 @@ def lines(report: Mapping[str, Any]) -> list[str]:
                 f"(95 % by person {100 * low:.2f} to {100 * high:.2f}{spread})"
             )
         for point in numbers["verification"][-1]["tar_at_far"]:
-            marked = {"resolved": "", "coarse": " (coarse)", "unresolved": " (not resolved by so few)"}
             low, high = point["interval"]
             said.append(
                 f"  TAR at FAR {point['far']:.0e}: {100 * point['tar']:6.2f} % (95 % by person "
-                f"{100 * low:.2f} to {100 * high:.2f}){marked[point['resolution']]}"
+                f"{100 * low:.2f} to {100 * high:.2f}){UNSURE[point['resolution']]}"
                 f"; {threshold_words(point)}"
             )
     return said

@@ -16,6 +16,7 @@ from ..differences import cells, check_same, of_counts
 from ..identify.plots import distractors_plot
 from ..plots import curve_of, roc_plot
 from ..report import render
+from ..resolutions import UNSURE, least_sure
 
 TEST = (
     "Difference: rank-1, the mean over the sets, or TAR, minus that of the first model, on the same searches "
@@ -98,10 +99,11 @@ def _against(base: Mapping[str, Any] | None, report: Mapping[str, Any], kind: st
 
 
 def shown_far(comparison: Mapping[str, Any], kind: str) -> int:
-    """The place of the lowest FAR that is resolved, of all of them alike, as they have the same pairs."""
-    points = comparison["models"][0]["results"][kind]["tar_at_far"]
-    resolved = [place for place, at in enumerate(points) if at["resolution"] == "resolved"]
-    return resolved[0] if resolved else len(points) - 1
+    """The place of the lowest FAR that is resolved of all models, else of the highest: their pairs are
+    the same, but of one those that are accepted falsely may depend more."""
+    points = [model["results"][kind]["tar_at_far"] for model in comparison["models"]]
+    at_each = [least_sure(at["resolution"] for at in of_models) for of_models in zip(*points, strict=True)]
+    return at_each.index("resolved") if "resolved" in at_each else len(at_each) - 1
 
 
 def table(comparison: Mapping[str, Any]) -> str:
@@ -118,7 +120,7 @@ def table(comparison: Mapping[str, Any]) -> str:
             rows.append(
                 [
                     *(model["label"], f"{100 * rank_1['rate']:.2f}", *cells(rank_1["against_first"])),
-                    *(f"{100 * tar['tar']:.2f}", *cells(tar["against_first"])),
+                    *(f"{100 * tar['tar']:.2f}{UNSURE[tar['resolution']]}", *cells(tar["against_first"])),
                 ]
             )
         tables.append(markdown(rows))

@@ -92,6 +92,26 @@ def test_differences_of_searches_are_those_of_the_measures(reports, run_eval):
         assert mean["values"] == pytest.approx(np.mean([one["values"] for one in both], axis=0))
 
 
+def test_each_models_tar_is_marked_and_the_lowest_far_that_is_resolved_of_all_is_shown(reports, run_eval):
+    whole = {name: report_of(reports, name) for name in "ab"}
+    for name, lowest in (("a", 1), ("b", 3)):
+        for place, point in enumerate(whole[name]["verification"]["tar_at_far"]):
+            point["resolution"] = "resolved" if place >= lowest else "coarse"
+        (reports / f"{name}.json").write_text(json.dumps(whole[name]))
+    output = run_eval("compare", reports / "a.json", reports / "b.json", "--out", reports / "both").output
+    assert output.count("TAR at FAR 1e-03") == 2
+    measures = json.loads((reports / "both/compare.json").read_text())["measures"]
+    assert [measure["resolutions"] for measure in measures[:4]] == [
+        ["coarse", "coarse"],
+        *[["resolved", "coarse"]] * 2,
+        ["resolved", "resolved"],
+    ]
+    page = (reports / "both/compare.html").read_text()
+    assert page.count("(coarse)") == 4 + sum(
+        measure["resolutions"].count("coarse") for measure in measures if "TAR" not in measure["what"]
+    )
+
+
 def test_published_reports_are_compared_as_the_whole_ones(reports, run_eval):
     whole = run_eval("compare", reports / "a", reports / "b").output
     for name, public in (("a", "features"), ("b", "noisy")):

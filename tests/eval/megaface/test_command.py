@@ -66,7 +66,10 @@ def test_raw_and_cleaned_numbers_come_from_one_run(kit):
 def test_a_distractor_that_is_a_probes_image_is_noticed(kit):
     shutil.copy(kit / "probes/Ann/Ann_1.png_m.bin", kit / "distractors/003/3@N00/3_0.jpg_m.bin")
     result = called(kit)
-    assert "1 probes have a distractor that is the same image (Ann/Ann_1, 003/3@N00/3_0)" in result.output
+    assert (
+        "warning: the images of 1 probe are among the distractors, too (Ann/Ann_1, 003/3@N00/3_0):"
+        in result.output
+    )
     assert report_of(kit)["same_image"] == [["Ann/Ann_1", "003/3@N00/3_0"]]
 
 
@@ -74,7 +77,7 @@ def test_a_distractor_without_an_image_is_left_out_and_counted(kit):
     (kit / "distractors/000/0@N00/0_0.jpg_m.bin").unlink()
     result = called(kit)
     assert result.exit_code == 0, result.output
-    assert "note: 1 distractors of the lists have no image and are left out" in result.output
+    assert "note: no image is there of 1 distractor of the lists: left out" in result.output
     assert report_of(kit)["results"]["raw"]["sizes"][0]["distractors"] == [9, 10]
 
 
@@ -342,7 +345,7 @@ def test_all_features_that_cannot_be_used_are_named_and_counted(kit):
     assert f"1 damaged ({names[7]}: ends within its header)" in result.output
     for file in strangers[:8]:
         file.unlink()
-    assert "8 distractors of the lists have no image and are left out" in called(kit).output
+    assert "no image is there of 8 distractors of the lists: left out" in called(kit).output
 
 
 def test_sides_of_other_dimensions_are_refused(kit):

@@ -83,6 +83,31 @@ def test_differences_are_those_by_person_of_single_searches(reports, run_eval):
     assert "2 models on the same searches" in page
 
 
+def test_a_tar_that_is_not_resolved_of_one_model_is_marked_and_the_lowest_far_of_both_is_shown(
+    reports, run_eval
+):
+    for name, words in (
+        ("a", ["resolved"] * 5),
+        ("b", ["unresolved", "coarse", "coarse", *["resolved"] * 2]),
+    ):
+        file = reports / name / "report.json"
+        report = json.loads(file.read_text())
+        for numbers in report["results"].values():
+            for point, word in zip(numbers["verification"][-1]["tar_at_far"], words, strict=True):
+                point["resolution"] = word
+        file.write_text(json.dumps(report))
+    output = run_eval("compare", reports / "a", reports / "b", "--out", reports / "both").output
+    assert output.count("TAR % at FAR 1e-03") == 2  # raw and cleaned
+    models = json.loads((reports / "both/compare.json").read_text())["models"]
+    assert [model["results"]["raw"]["tar_at_far"][0]["resolution"] for model in models] == [
+        "resolved",
+        "unresolved",
+    ]
+    page = (reports / "both/compare.html").read_text()
+    assert page.count("(coarse)") == 4  # at two FARs, raw and cleaned
+    assert page.count("(not resolved)") == 2
+
+
 def test_one_set_gives_the_interval_of_the_searches(reports, run_eval):
     for file in reports.glob("lists/*_2"):
         file.unlink()
