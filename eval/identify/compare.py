@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from ..compare import markdown, model_labels
 from ..differences import cells, check_same, of_searches
 from ..report import ReportError, render
 from ..search_statistics import missed
+from .fnir_difference import Scores, fnir_difference
 from .plots import cmc_plot, det_plot, distractors_plot
 from .words import rank_words
 
 TEST = (
     "Difference: rank-1, or FNIR, minus that of the first model, on the same searches; 95 % interval and p "
     "(two-sided, Student's t) by person, as searches of one person succeed and fail together. Of FNIR each "
-    "model has its own threshold, taken as given."
+    "model has its own threshold, and the interval and p hold the errors of both."
 )
 
 
@@ -50,8 +52,9 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
                 "--rank"
             )
     fpir = base["results"]["reference"]["fpir"]
-    people = np.unique(base["per_search"]["person"], return_inverse=True)[1][_mated(base)]
-    found, missed = zip(*(_outcome(report, fpir) for report in reports), strict=True)
+    people = np.unique(base["per_search"]["person"], return_inverse=True)[1]
+    mated = _mated(base)
+    found = [_scores(report).above < 1 for report in reports]
     models = []
     for place, (report, label) in enumerate(zip(reports, model_labels(reports, names), strict=True)):
         models.append(
@@ -63,15 +66,15 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
                 "flip": report["flip"],
                 "ranks": report["results"]["ranks"],
                 "points": report["results"]["open_set"]["points"],
-                "rank1_against_first": of_searches(found[0], found[place], people) if place else None,
-                "fnir_against_first": of_searches(missed[0], missed[place], people) if place else None,
+                "rank1_against_first": of_searches(found[0], found[place], people[mated]) if place else None,
+                "fnir_against_first": _fnir(base, report, people) if place else None,
             }
         )
     return {
         "format": 1,
         "kind": "identification",
         "title": base["title"],
-        "searches": {"mated": int(_mated(base).sum()), "nonmated": int((~_mated(base)).sum())},
+        "searches": {"mated": int(mated.sum()), "nonmated": int((~mated).sum())},
         "enrolled": base["results"]["enrolled"],
         "distractors": base["results"]["distractors"],
         "fpir": fpir,
@@ -102,13 +105,35 @@ def _rank(report: Mapping[str, Any]) -> int | None:
     return report["results"]["open_set"]["rank"]
 
 
-def _outcome(report: Mapping[str, Any], fpir: float) -> tuple[np.ndarray, np.ndarray]:
-    """Of the searches with a mate, whether it comes first, and whether it is missed at an FPIR."""
+def _unknown(report: Mapping[str, Any]) -> np.ndarray:
+    """Which searches stand for unknown people, (Q,): those without a mate, or all if each has one."""
+    mated = _mated(report)
+    return mated if mated.all() else ~mated
+
+
+def _scores(report: Mapping[str, Any]) -> Scores:
     mated, searches = _mated(report), report["per_search"]
     above = np.array([count for count in searches["above"] if count is not None])
     scores = np.array([score for score in searches["mate_score"] if score is not None])
     assert len(above) == len(scores) == mated.sum()
-    return above < 1, missed(scores, above, _point(report, fpir)["threshold_cosine"], _rank(report))
+    highest = np.array([-np.inf if score is None else score for score in searches["other_score"]])
+    return Scores(scores, above, highest[_unknown(report)])
+
+
+def _fnir(base: Mapping[str, Any], report: Mapping[str, Any], people: np.ndarray) -> dict[str, Any]:
+    """The difference of FNIR at the base's reference FPIR; people (Q,): numbers."""
+    fpir, rank = base["results"]["reference"]["fpir"], _rank(base)
+    first, second = _scores(base), _scores(report)
+    found = fnir_difference(first, second, people[_mated(base)], people[_unknown(base)], fpir, rank)
+    lost = [
+        missed(of.mate_score, of.above, _point(each, fpir)["threshold_cosine"], rank)
+        for of, each in ((first, base), (second, report))
+    ]
+    return {
+        **asdict(found),
+        "only_base": int(np.sum(lost[0] & ~lost[1])),
+        "only_other": int(np.sum(lost[1] & ~lost[0])),
+    }
 
 
 def table(comparison: Mapping[str, Any]) -> str:

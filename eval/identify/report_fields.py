@@ -84,6 +84,7 @@ class _PerSearch(_Part):
     probe: list[str]
     person: list[str]
     mate_score: list[float | None]
+    other_score: list[float | None]
     above: list[int | None]
 
 
