@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
 from sphereface_plus.config import InputSpec
+from sphereface_plus.embedding import Flip
 
 from .report import ReportError
 
@@ -52,6 +53,11 @@ def fingerprint(record: Mapping[str, Any]) -> str:
     if record["kind"] == "embeddings":
         return record["provenance"].get("from model", "")
     return record["sha256"]
+
+
+def states_flip(record: Mapping[str, Any]) -> bool:
+    """Whether the flip fusion of a report's record is known, and not only asked for."""
+    return record["flip"] in get_args(Flip)
 
 
 def check_same_alignment(

@@ -13,6 +13,7 @@ import numpy as np
 from sphereface_plus.files import write_page, write_text
 
 from ..enrolled import TemplateKind
+from ..report_fit import fingerprint, states_flip
 from .examples import hardest, twins, unknown
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from .rules import Note, PhotoSet
 
 FORMAT = 1
+NOT_STATED = "not stated"
+"""The model or the flip fusion of a set, where its file of embeddings does not say it."""
 TEMPLATES = {
     "mean": "one a person: the mean of the unit embeddings of the person's photos in the gallery",
     "best": "one a person: of the person's photos in the gallery the one with the longest embedding",
@@ -73,7 +76,7 @@ def build(
 
 
 def _set(photos: PhotoSet) -> dict[str, Any]:
-    named, kept = photos.photos, photos.kept
+    named, kept, record = photos.photos, photos.kept, photos.embedded.model
     people = {person for person, stays in zip(named.people, kept, strict=True) if stays and person}
     keys = sorted(key for key, stays in zip(named.keys, kept, strict=True) if stays)
     return {
@@ -83,6 +86,8 @@ def _set(photos: PhotoSet) -> dict[str, Any]:
         "photos": len(named.keys),
         "kept": int(kept.sum()),
         "people": len(people),
+        "model": fingerprint(record) or NOT_STATED,
+        "flip": record["flip"] if states_flip(record) else NOT_STATED,
         "notes": named.notes,
         "preparation": photos.embedded.preparation,
     }

@@ -23,7 +23,7 @@ from ..errors import PhotosError
 from ..groups import Groups, check_some
 from ..model import Embedded
 from ..photos import first_three, several_faces
-from ..report_fit import fingerprint
+from ..report_fit import fingerprint, states_flip
 from ..scores import without_direction
 from .copies import copies_in
 from .named_photos import NamedPhotos
@@ -100,6 +100,28 @@ def check_rows(sets: Sequence[PhotoSet]) -> None:
                 f"direction, they are zero or not finite ({first_three(_keys(each, wrong))}); make them "
                 "again, or take these photos away"
             )
+
+
+def unstated(sets: Sequence[PhotoSet]) -> list[Note]:
+    """Sets whose embeddings do not say what they are of, so that nobody can tell whether they go with the
+    others; none where all are of one file."""
+    if len({each.embedded.model["sha256"] for each in sets}) < 2:
+        return []
+    notes: list[Note] = []
+    for each in sets:
+        record = each.embedded.model
+        parts = {"model": bool(fingerprint(record)), "flip fusion": states_flip(record)}
+        if missing := [part for part, known in parts.items() if not known]:
+            words = (
+                f"{each.photos.role.capitalize()}: the embeddings do not state their "
+                f"{' and '.join(missing)}; scores with the other sets mean something only if theirs is the "
+                "same"
+            )
+            count = len(each.rows)
+            notes.append(
+                {"role": each.photos.role, "words": f"{words}: {count:,}.", "count": count, "examples": []}
+            )
+    return notes
 
 
 def apply_rules(gallery: PhotoSet, probes: PhotoSet | None, distractors: Sequence[PhotoSet]) -> list[Note]:

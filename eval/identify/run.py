@@ -30,7 +30,7 @@ from .groups import per_group
 from .measured import Measured
 from .named_photos import NamedPhotos, named_photos
 from .numbers import Searches, by_distractors, closed_set, open_set, per_identity, reference
-from .rules import PhotoSet, apply_rules, check_people, check_rows, same_images
+from .rules import PhotoSet, apply_rules, check_people, check_rows, same_images, unstated
 
 COUNT = 10
 """Others that are kept of each search."""
@@ -97,7 +97,7 @@ def run(asked: Identification) -> tuple[dict[str, Any], Path]:
         check_rows(list(sets.values()))
         gallery, probes = sets["gallery"], sets.get("probes")
         distractors = [each for role, each in sets.items() if role.startswith("distractors")]
-        notes = apply_rules(gallery, probes, distractors)
+        notes = unstated(list(sets.values())) + apply_rules(gallery, probes, distractors)
         measured, counts, seconds = _measured(asked, gallery, probes, distractors)
         searches = measured.searches
         notes += same_images(measured.probes, measured.probe_rows, searches.mate_score, searches.highest)

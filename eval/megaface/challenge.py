@@ -186,6 +186,8 @@ def measure(
     numbers = {
         "probes": len(probes),
         "people": len(np.unique(people)),
+        # Of one probe each: no mate to search for; impostors all the same. Numbers of people.
+        "without_mate": np.flatnonzero(np.bincount(people) == 1).tolist(),
         "searches": len(probe),
         "largest_share": float(np.bincount(owner).max() / len(owner)),
         "sizes": [_of_size(sets, counts, owner, column) for column in range(len(sets[0].sizes))],

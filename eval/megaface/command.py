@@ -147,6 +147,8 @@ def megaface(
 
 def notes(report: Mapping[str, Any]) -> list[str]:
     """What was left out, for the terminal."""
+    from .people import without_mate
+
     said = []
     for side in ("probes", "distractors"):
         if number := report[side]["missing"]:
@@ -158,6 +160,9 @@ def notes(report: Mapping[str, Any]) -> list[str]:
                 f"are {side} here, which the cleaned numbers leave out; {noise['of_people']:,} are of people "
                 f"whose {side} are here"
             )
+    for kind, numbers in report["results"].items():
+        if alone := numbers["without_mate"]:
+            said.append(f"note: {kind}: {without_mate(alone, report['people'])}")
     return said
 
 
@@ -180,9 +185,9 @@ def lines(report: Mapping[str, Any]) -> list[str]:
     """The figures, for the terminal."""
     said = []
     for kind, numbers in report["results"].items():
-        said.append(
-            f"{kind}: {counted(numbers['probes'], 'probe')} of {counted(numbers['people'], 'person')}"
-        )
+        probes, people, alone = numbers["probes"], numbers["people"], len(numbers["without_mate"])
+        mates = f", {probes - alone:,} of {people - alone:,} with a mate" if alone else ""
+        said.append(f"{kind}: {counted(probes, 'probe')} of {counted(people, 'person')}{mates}")
         if numbers["largest_share"] >= LARGE:
             share = 100 * numbers["largest_share"]
             said.append(f"  one person has {share:.0f} % of the searches, which makes the intervals wide")

@@ -5,6 +5,7 @@ Shapes: P probes, Q searches.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from ..groups import Groups
 from ..identify.groups import per_group
 from ..identify.numbers import Searches, open_set, per_identity, reference
+from ..photos import first_three
 from .challenge import Found
 
 
@@ -31,6 +33,16 @@ def of_people(found: Found, people: np.ndarray, names: list[str], groups: Groups
         "per_identity": per_identity(searches, names),
         "per_group": None if groups is None else per_group(searches, names, groups, at),
     }
+
+
+def without_mate(alone: Sequence[int], people: Sequence[str]) -> str:
+    """Whom nobody can find, in words. alone: places in `people`, of those who have one probe."""
+    names = first_three([people[person] for person in alone])
+    if len(alone) == 1:
+        return f"1 probe is its person's only one ({names}), has no mate and is not searched for"
+    return (
+        f"{len(alone):,} probes are their persons' only ones ({names}), have no mate and are not searched for"
+    )
 
 
 def _counts(found: Found, people: np.ndarray) -> dict[str, Any]:

@@ -47,7 +47,9 @@ KIT_RANKS = 1000
 LEFT_OUT = (
     "An image that a list names and its folder lacks is refused among the probes, and left out and counted "
     "among the distractors. The images of noise lists are left out of the cleaned numbers. What is damaged, "
-    "not finite, zero, or of another dimension is refused. Nothing else is left out."
+    "not finite, zero, or of another dimension is refused. A probe that is its person's only one has no mate "
+    "and is not searched for, which is counted; its pairs with distractors are impostors all the same. "
+    "Nothing else is left out."
 )
 
 

@@ -180,7 +180,11 @@ def _of_features(asked: Asked, folder: Path, paths: Sequence[str], what: str, *,
         raise MegaFaceError(f"{folder}: holds no feature of the {len(missing):,} images of the lists")
     rows = stored_features(folder, paths, suffix, asked.out / what / STORE, what)
     model = stored_record(suffix, suffix.strip("_").removesuffix(".bin"), "features", flip=AS_IN_FEATURES)
-    preparation = {**NOT_PREPARED, "words": "Features in the files of MegaFace's kit."}
+    preparation = {
+        **NOT_PREPARED,
+        "words": "Features in the files of MegaFace's kit, which do not state their model and flip fusion; "
+        "those of both sides are taken to be of one.",
+    }
     return Side(list(paths), rows, model, preparation, missing)
 
 
@@ -193,8 +197,15 @@ def all_paths(lists: Mapping[int, Mapping[int, TemplateList]]) -> list[str]:
 
 
 def check_sides(probes: Side, distractors: Side) -> None:
-    """Raises MegaFaceError where probes and distractors differ in dimension, and, by name, for a model's
-    embeddings that have no direction; the kit's features were looked at when they were read."""
+    """Raises MegaFaceError where probes and distractors differ in the names of features or in dimension, and,
+    by name, for a model's embeddings that have no direction; the kit's features were looked at when they were
+    read."""
+    ours, theirs = probes.model["name"], distractors.model["name"]
+    if ours != theirs:  # of the kit's features, whose suffix names the model
+        raise MegaFaceError(
+            f"the probes' features are named {ours}, the distractors' {theirs}, which is of two models; "
+            "name the one that both have by --suffix"
+        )
     if probes.rows.shape[1] != distractors.rows.shape[1]:
         raise MegaFaceError(
             f"the probes' features have {probes.rows.shape[1]} numbers, the distractors' "

@@ -27,7 +27,8 @@ def store(tmp_path):
 
     def write(name: str, photos: dict[str, np.ndarray], **meta):
         path = tmp_path / f"{name}.npz"
-        write_embeddings(path, list(photos), np.stack(list(photos.values())), meta)
+        stated = {"fingerprint": "planted", "flip": "none"} | meta
+        write_embeddings(path, list(photos), np.stack(list(photos.values())), stated)
         return path
 
     return write
@@ -265,3 +266,35 @@ def test_what_is_published_names_nobody(planted, run_eval, tmp_path):
     assert report["results"] | {"per_identity": []} == read(tmp_path / "out")["results"] | {
         "per_identity": []
     }
+
+
+def test_a_set_that_does_not_state_its_model_or_flip_is_named_on_terminal_page_and_in_the_report(
+    store, run_eval, tmp_path
+):
+    gallery = store("gallery", {"Ann/1": unit(0), "Ben/1": unit(1)})
+    rotated = np.stack([unit(5), unit(6)])
+    write_embeddings(tmp_path / "bare.npz", ["Ann/2", "Ben/2"], rotated, {})
+    others = store("others", {"p8/1": unit(8)})
+    arguments = "--gallery", gallery, "--probes", tmp_path / "bare.npz", "--distractors", others
+    output = run_eval("identify", *arguments, "--out", tmp_path / "out").output
+    report, page = read(tmp_path / "out"), (tmp_path / "out/report.html").read_text()
+    words = (
+        "Probes: the embeddings do not state their model and flip fusion; scores with the other sets mean "
+        "something only if theirs is the same: 2."
+    )
+    assert f"note: {words}" in output
+    assert words in page
+    assert "not stated, not stated" in page
+    assert [note["role"] for note in report["notes"]] == ["probes"]
+    assert [(each["model"], each["flip"]) for each in report["sets"]] == [
+        ("planted", "none"),
+        ("not stated", "not stated"),
+        ("planted", "none"),
+    ]
+
+
+def test_one_file_that_states_nothing_is_mixed_with_none(run_eval, tmp_path):
+    rows = np.stack([unit(0), unit(0, 3, 0.2), unit(1), unit(1, 3, 0.2)])
+    write_embeddings(tmp_path / "all.npz", ["Ann/1", "Ann/2", "Ben/1", "Ben/2"], rows, {})
+    run_eval("identify", "--gallery", tmp_path / "all.npz", "--out", tmp_path / "out")
+    assert read(tmp_path / "out")["notes"] == []

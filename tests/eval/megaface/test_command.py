@@ -1,5 +1,6 @@
 """`python -m eval megaface` on a small kit: lists, features, noise, and every refusal in a sentence."""
 
+import html
 import json
 import re
 import shutil
@@ -376,3 +377,42 @@ def test_a_suffix_is_refused_beside_a_model(kit):
     result = called(kit, "--model", "pixels", "--suffix", "_m.bin")
     assert result.exit_code == 2
     assert "--suffix would change nothing: it is of features, and --model makes its own" in result.output
+
+
+def test_probes_without_a_mate_are_counted_and_named_in_raw_and_cleaned_numbers(kit):
+    file = kit / "lists/facescrub_features_list.json"
+    probes = json.loads(file.read_text())
+    for person in ("Dee", "Eve", "Fay", "Gus"):
+        write_feature(kit / f"probes/{person}/{person}_0.png_m.bin", np.arange(16) + len(probes["id"]))
+        probes["path"].append(f"{person}/{person}_0.png")
+        probes["id"].append(person)
+    file.write_text(json.dumps(probes))
+    (kit / "noise.txt").write_text("Cy_1.png\nGus_0.png\n")
+    result = called(kit, "--probe-noise", kit / "noise.txt")
+    assert result.exit_code == 0, result.output
+    assert "raw: 13 probes of 7 people, 9 of 3 with a mate" in result.stdout
+    assert "cleaned: 11 probes of 6 people, 7 of 2 with a mate" in result.stdout
+    raw = "4 probes are their persons' only ones (Dee, Eve, Fay, ...), have no mate and are not searched for"
+    cleaned = (
+        "4 probes are their persons' only ones (Cy, Dee, Eve, ...), have no mate and are not searched for"
+    )
+    assert f"note: raw: {raw}\n" in result.stderr
+    assert f"note: cleaned: {cleaned}\n" in result.stderr
+    report, page = report_of(kit), html.unescape((kit / "out/report.html").read_text())
+    assert f"Raw: {raw}." in page
+    assert f"Cleaned: {cleaned}." in page
+    assert "20 searches of 9 probes of 3 people" in page
+    assert [report["people"][person] for person in report["results"]["cleaned"]["without_mate"]] == [
+        *("Cy", "Dee", "Eve", "Fay")
+    ]
+    assert "Dee" not in (kit / "out/public/report.html").read_text()
+
+
+def test_features_whose_names_tell_two_models_are_refused(kit):
+    for file in (kit / "probes").rglob("*_m.bin"):
+        file.rename(file.with_name(file.name.replace("_m.bin", "_other.bin")))
+    result = called(kit)
+    assert result.exit_code == 1
+    assert (
+        "the probes' features are named _other.bin, the distractors' _m.bin, which is of two" in result.output
+    )
