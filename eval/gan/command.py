@@ -25,11 +25,11 @@ from sphereface_plus.commands.model_options import FILE, device_option
     "--extractor",
     "extractors",
     multiple=True,
-    required=True,
     metavar="FILE",
     type=FILE,
     help="A feature space: a classifier trained here (a run or a checkpoint), or the weights of MobileNetV2 "
-    "or of Inception, by which alone a score is called inception score or FID. May be given several times.",
+    "or of Inception, by which alone a score is called inception score or FID. "
+    "One at least, or several.",
 )
 @click.option(
     "--samples", type=click.IntRange(min=2), default=50_000, help="Generated images that are measured."
@@ -86,8 +86,12 @@ def gan(
     from sphereface_plus.errors import UserError
 
     from ..public import PUBLIC
+    from .errors import GeneratorError
+    from .extractors import HOW
     from .run import Asked, run
 
+    if not extractors:
+        raise GeneratorError(f"--extractor FILE: is not given, and scores need a feature space; {HOW}")
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("device cuda: torch finds no CUDA device here; take auto or cpu")
     if device == "auto":
@@ -155,7 +159,14 @@ def _scores(scores: dict, names: dict[str, str]) -> list[str]:
     for name in ("frechet_distance", "kernel_distance"):
         if scores[name] is not None:
             one = scores[name]
-            said.append(f"    {names[name]}: {one['value']:.4g}, standard error {one['standard_error']:.2g}")
+            blocks = (
+                f" (of {one['images']:,} images each, in blocks of {one['block']:,})"
+                if name == "kernel_distance"
+                else ""
+            )
+            said.append(
+                f"    {names[name]}: {one['value']:.4g}, standard error {one['standard_error']:.2g}{blocks}"
+            )
     if (found := scores["precision_recall"]) is not None:
         said.append(
             f"    {names['precision']}: {found['precision']:.1%}, recall {found['recall']:.1%} "

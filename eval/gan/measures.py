@@ -105,7 +105,7 @@ def frechet_distance(generated: np.ndarray, reference: np.ndarray) -> Estimate:
 
 
 def kernel_distance(generated: np.ndarray, reference: np.ndarray) -> tuple[Estimate, int]:
-    """KID's estimator (arXiv:1801.01401), and the images of its blocks: the mean over disjoint blocks of both
+    """KID's estimator (arXiv:1801.01401), and the images of a block: the mean over disjoint blocks of both
     sets of the unbiased squared MMD with k(x, y) = (x . y / D + 1)^3. It may be below 0.
 
     generated (N, D), reference (M, D), both in random order. The standard error is of draws of both.

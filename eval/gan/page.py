@@ -40,10 +40,10 @@ def write(report: Mapping[str, Any], shown: Sequence[Shown], out: Path) -> Path:
     """Writes report.json and report.html into `out`, and both without paths and without real images into
     OUT/public; returns the page's path."""
     drawn = [_pictures(one) | _plots(one, report) for one in shown]
-    intervals = _intervals(report)
+    around = {"intervals": _intervals(report), "refused": _refused(report)}
     without = [{**one, "nearest": []} for one in drawn]
-    _write(public(report), without, intervals, out / PUBLIC)
-    return _write(report, drawn, intervals, out)
+    _write(public(report), without, around, out / PUBLIC)
+    return _write(report, drawn, around, out)
 
 
 def public(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,11 +57,11 @@ def public(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _write(
-    report: Mapping[str, Any], drawn: Sequence[dict[str, Any]], intervals: Mapping[str, str], out: Path
+    report: Mapping[str, Any], drawn: Sequence[dict[str, Any]], around: Mapping[str, Any], out: Path
 ) -> Path:
     parts = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in report.items())
     write_text(out / "report.json", "{\n" + parts + "\n}\n")
-    page = render("gan.html.j2", report=report, shown=drawn, intervals=intervals)
+    page = render("gan.html.j2", report=report, shown=drawn, **around)
     write_page(out / "report.html", page)
     return out / "report.html"
 
@@ -112,4 +112,14 @@ def _intervals(report: Mapping[str, Any]) -> dict[str, str]:
         plot = plots.of_runs(f"frechet{number}", rows, extractor["names"]["frechet_distance"])
         if plot is not None:
             found[extractor["name"]] = plot
+    return found
+
+
+def _refused(report: Mapping[str, Any]) -> dict[str, dict[str, list[str]]]:
+    """By extractor, each reason why a measure is missing, with the labels of the runs that miss it."""
+    found: dict[str, dict[str, list[str]]] = {extractor["name"]: {} for extractor in report["extractors"]}
+    for run in report["runs"]:
+        for name, scores in run["scores"].items():
+            for words in scores["refused"].values():
+                found[name].setdefault(words, []).append(run["label"])
     return found

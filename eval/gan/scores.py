@@ -55,7 +55,8 @@ def of_reference(reference: Features, splits: int) -> dict[str, Any] | None:
 
 def _kernel(generated: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
     estimate, block = kernel_distance(generated, reference)
-    return _plain(estimate) | {"block": block}
+    assert estimate.parts is not None  # its blocks
+    return _plain(estimate) | {"block": block, "images": block * len(estimate.parts)}
 
 
 def _manifolds(generated: np.ndarray, reference: np.ndarray) -> dict[str, Any]:

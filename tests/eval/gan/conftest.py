@@ -73,7 +73,8 @@ def gan(cifar, classifier, tmp_path):
     """gan(run, ..., code=0, out=...) -> what the command says, of 60 images of each run."""
 
     def call(*arguments, code=0, out=tmp_path / "out", extractor=classifier, samples=60):
-        given = ["gan", "--real", cifar, "--extractor", extractor, "--samples", samples, "--out", out]
+        given = ["gan", "--real", cifar, "--samples", samples, "--out", out]
+        given += [] if extractor is None else ["--extractor", extractor]
         result = CliRunner().invoke(main, list(map(str, [*given, "--device", "cpu", *arguments])))
         assert result.exit_code == code, (result.output, result.exception)
         return result.output

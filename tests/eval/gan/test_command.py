@@ -64,9 +64,9 @@ def test_the_batch_size_changes_no_score(gan, generator, tmp_path):
     for size in (1, 7, 100):
         gan(generator("one"), "--batch-size", size, out=tmp_path / str(size))
         scores.append(report_of(tmp_path / str(size))["runs"][0]["scores"]["tiny_classifier"])
-    for other in scores[1:]:
+    for other in scores[1:]:  # a pixel at half a level may round to the other
         for name in ("class_score", "frechet_distance", "kernel_distance"):
-            assert other[name]["value"] == pytest.approx(scores[0][name]["value"], rel=1e-5)
+            assert other[name]["value"] == pytest.approx(scores[0][name]["value"], rel=1e-4)
         assert other["precision_recall"] == scores[0]["precision_recall"]
 
 
@@ -124,6 +124,22 @@ def test_real_images_are_in_another_order_than_their_classes(cifar):
     assert not torch.equal(block, images.images)
     pixels = [np.sort(part.numpy().reshape(100, -1), axis=0) for part in (block, images.images)]
     assert np.array_equal(*pixels)
+
+
+def test_a_kernel_distance_says_how_many_images_its_blocks_hold(gan, generator, tmp_path):
+    said = gan(generator("one"), "--references", 37)
+    found = report_of(tmp_path / "out")["runs"][0]["scores"]["tiny_classifier"]["kernel_distance"]
+    assert (found["images"], found["block"]) == (36, 3)  # of 60 generated and 37 real ones, 12 blocks of 3
+    assert " (of 36 images each, in blocks of 3)\n" in said
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "60 images of each run, 37 real ones; kernel distance of 36 each, in blocks of 3; p" in page
+
+
+def test_without_an_extractor_it_says_which_file_there_is_and_where_to_put_it(gan, generator):
+    said = gan(generator("one"), extractor=None, code=1)
+    assert said.startswith("error: --extractor FILE: is not given, and scores need a feature space; ")
+    for known in ("weights-inception-2015-12-05-6726825d.pth, sha256 6726825d", "mobilenet_v2-b0353104.pth"):
+        assert known in said
 
 
 def test_features_of_too_few_images_are_refused_by_name_and_the_rest_is_measured(gan, generator, tmp_path):

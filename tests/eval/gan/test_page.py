@@ -9,6 +9,7 @@ import torch
 
 from eval.gan.generators import open_generator
 from eval.gan.history import grids_over_time, log_of, singular_values
+from eval.gan.page import write
 from sphereface_plus import checkpoint
 from sphereface_plus.training.samples import GAP
 
@@ -32,6 +33,9 @@ def test_a_page_shows_each_arm_side_by_side_with_its_training(gan, runs, tmp_pat
     assert page.count('alt="Generated images of MHE') == 2  # the first of each arm
     assert "Of 4 runs, the first of each arm." in page
     assert page.count("<td>4, 5</td>") == 2  # the table of arms
+    for run in report["runs"]:
+        score = run["scores"]["tiny_classifier"]["class_score"]
+        assert f"<td>{score['value']:.3f} ± {score['sd']:.3f}<small>{score['interval'][0]:.3f} to " in page
     difference = report["arms"]["tiny_classifier"][1]["frechet_distance"]["difference"]
     one, two, three, four = (
         run["scores"]["tiny_classifier"]["frechet_distance"]["value"] for run in report["runs"]
@@ -47,6 +51,35 @@ def test_a_page_shows_each_arm_side_by_side_with_its_training(gan, runs, tmp_pat
     words = re.sub(r"data:[^\"]+|<code>[^<]+", "", words)
     assert not re.search(r"inception|FID|KID", words)
     assert f"report: {tmp_path / 'out' / 'report.html'}\n" in said
+
+
+def test_what_one_run_alone_misses_is_said_of_it(report_of_two, tmp_path):
+    report = report_of_two
+    report["runs"][1]["scores"]["tiny_classifier"]["refused"] = {"frechet_distance": "too few for B"}
+    write(report, [], tmp_path / "one")
+    page = (tmp_path / "one" / "report.html").read_text()
+    assert "<strong><bdi>tiny, seed 5</bdi>:</strong> not measured: too few for B.</p>" in page
+    report["runs"][0]["scores"]["tiny_classifier"]["refused"] = {"kernel_distance": "too few for B"}
+    write(report, [], tmp_path / "both")
+    assert ">Not measured: too few for B.</p>" in (tmp_path / "both" / "report.html").read_text()
+
+
+def test_arms_in_inceptions_features_have_the_names_of_the_literature(report_of_two, tmp_path):
+    report = report_of_two
+    report["extractors"][0]["kind"] = "inception"
+    arm = report["arms"]["tiny_classifier"][0]
+    report["arms"]["tiny_classifier"] = [arm, arm, arm]  # another number than runs: the table is there
+    write(report, [], tmp_path / "other")
+    page = (tmp_path / "other" / "report.html").read_text()
+    for head in ("Inception score", "FID", "KID"):
+        assert page.count(f'<th scope="col">{head}</th>') == 2
+    assert "Frechet distance</th>" not in page
+
+
+@pytest.fixture
+def report_of_two(gan, runs, tmp_path):
+    gan(*runs[:2])
+    return json.loads((tmp_path / "out" / "report.json").read_text())
 
 
 def test_what_is_published_has_no_path_and_no_real_image(gan, generator, cifar, tmp_path):
