@@ -38,13 +38,20 @@ def of_counts(
     }
 
 
+def untested(difference: dict[str, Any]) -> dict[str, Any]:
+    """A difference of rates at thresholds that were measured, without interval and p: those of of_counts take
+    thresholds as given, and the reports hold no more than counts."""
+    return {**difference, "interval": None, "p_value": None}
+
+
 def cells(difference: Mapping[str, Any] | None) -> list[str]:
-    """Difference, interval and p in the cells of a table; three empty ones for None."""
+    """Difference, interval and p in the cells of a table, empty where there is none."""
     if difference is None:
         return ["", "", ""]
-    low, high = difference["interval"]
-    interval = f"{100 * low:+.2f} .. {100 * high:+.2f}"
-    p = difference["p_value"]
+    interval, p = "", difference["p_value"]
+    if difference["interval"] is not None:
+        low, high = difference["interval"]
+        interval = f"{100 * low:+.2f} .. {100 * high:+.2f}"
     return [f"{100 * difference['difference']:+.2f}", interval, "" if p is None else p_text(p)]
 
 

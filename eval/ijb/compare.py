@@ -10,7 +10,7 @@ from typing import Any
 from sphereface_plus.files import write_page, write_text
 
 from ..compare import markdown, model_labels
-from ..differences import cells, check_same, of_counts
+from ..differences import cells, check_same, of_counts, untested
 from ..identify.plots import cmc_plot, det_plot
 from ..identify.words import rank_words
 from ..plots import curve_of, roc_plot
@@ -21,7 +21,8 @@ from .galleries import mean_with_interval
 TEST = (
     "Difference: the measure minus that of the first model, on the same pairs or searches; 95 % interval and "
     "p (two-sided, Student's t) by subject, as those of one subject succeed and fail together. Of TAR and "
-    "FNIR each model has its own threshold, taken as given. The means of both galleries have an interval "
+    "FNIR there is the difference alone: each model has its own threshold, of whose error the reports do not "
+    "tell how far both models have it in common. The mean rank-1 of both galleries has an interval "
     "from the mean of the galleries' low ends to that of their high ends, and no p."
 )
 LISTS = ("list of faces", "list of pairs", "first gallery", "second gallery", "list of probes")
@@ -88,7 +89,7 @@ def _of_pairs(all_numbers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "against_first": [
                 None
                 if not number or counts[0] is None or one is None
-                else of_counts(counts[0]["accepted"][place], one["accepted"][place], one["pairs"])
+                else untested(of_counts(counts[0]["accepted"][place], one["accepted"][place], one["pairs"]))
                 for number, one in enumerate(counts)
             ],
         }
@@ -120,7 +121,9 @@ def _of_gallery(all_numbers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
                 ],
                 "values": [numbers["open_set"]["points"][place]["fnir"] for numbers in all_numbers],
                 "against_first": [
-                    of_counts(base["missed"][place], one["missed"][place], one["searches"], errors=True)
+                    untested(
+                        of_counts(base["missed"][place], one["missed"][place], one["searches"], errors=True)
+                    )
                     if number
                     else None
                     for number, one in enumerate(counts)
@@ -137,8 +140,10 @@ def _mean(both: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if one is None:
             differences.append(None)
             continue
-        parts = [(each["difference"], tuple(each["interval"])) for each in (one, other)]
-        difference, interval = mean_with_interval(parts)
+        difference, interval = (one["difference"] + other["difference"]) / 2, None
+        if one["interval"] is not None:
+            parts = [(each["difference"], tuple(each["interval"])) for each in (one, other)]
+            difference, interval = mean_with_interval(parts)
         better = {name: one[name] + other[name] for name in ("base_better", "other_better")}
         differences.append({"difference": difference, "interval": interval, "p_value": None, **better})
     return {

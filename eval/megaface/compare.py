@@ -12,7 +12,7 @@ import numpy as np
 from sphereface_plus.files import write_page, write_text
 
 from ..compare import markdown, model_labels
-from ..differences import cells, check_same, of_counts
+from ..differences import cells, check_same, of_counts, untested
 from ..identify.plots import distractors_plot
 from ..plots import curve_of, roc_plot
 from ..report import render
@@ -21,7 +21,8 @@ from ..resolutions import UNSURE, least_sure
 TEST = (
     "Difference: rank-1, the mean over the sets, or TAR, minus that of the first model, on the same searches "
     "or pairs; 95 % interval and p (two-sided, Student's t) by person, as searches of one person succeed and "
-    "fail together. Of TAR each model has its own threshold, taken as given."
+    "fail together. Of TAR there is the difference alone: each model has its own threshold, of whose error "
+    "the reports do not tell how far both models have it in common."
 )
 
 
@@ -91,7 +92,9 @@ def _against(base: Mapping[str, Any] | None, report: Mapping[str, Any], kind: st
             | {
                 "against_first": None
                 if before is None
-                else of_counts(before["accepted"][place], people["accepted"][place], people["pairs"])
+                else untested(
+                    of_counts(before["accepted"][place], people["accepted"][place], people["pairs"])
+                )
             }
             for place, at in enumerate(numbers["verification"][-1]["tar_at_far"])
         ],

@@ -63,8 +63,7 @@ def test_differences_of_pairs_are_those_by_subject(reports, run_eval):
         expected = difference_by_subject(a >= of_a["threshold_cosine"], b >= of_b["threshold_cosine"], owner)
         found = measure["against_first"][1]
         assert found["difference"] == pytest.approx(expected.difference)
-        assert tuple(found["interval"]) == pytest.approx(expected.interval)
-        assert found["p_value"] == pytest.approx(expected.p_value)
+        assert (found["interval"], found["p_value"]) == (None, None)  # thresholds are not sure, either
         assert found["difference"] == pytest.approx(of_b["tar"] - of_a["tar"])
     assert "TAR at FAR 1e-0" in output
     page = (reports / "both/compare.html").read_text()
@@ -85,8 +84,11 @@ def test_differences_of_searches_are_those_of_the_measures(reports, run_eval):
             found = measure["against_first"][1]
             assert measure["against_first"][0] is None
             assert found["difference"] == pytest.approx(second - first)
-            low, high = found["interval"]
-            assert low <= found["difference"] <= high
+            if what == "Rank-1":
+                low, high = found["interval"]
+                assert low <= found["difference"] <= high
+            else:
+                assert found["interval"] is None
             better = found["other_better"] - found["base_better"]
             assert better == 0 or (better > 0) == ((second > first) == (what == "Rank-1"))
         assert mean["values"] == pytest.approx(np.mean([one["values"] for one in both], axis=0))

@@ -74,7 +74,8 @@ def test_differences_are_those_by_person_of_single_searches(reports, run_eval):
         ]
         expected = difference_by_subject(accepted[0], accepted[1], of_pair)
         assert point["against_first"]["difference"] == pytest.approx(expected.difference)
-        assert tuple(point["against_first"]["interval"]) == expected.interval
+        assert point["against_first"]["interval"] is None  # thresholds are not sure, either
+        assert point["against_first"]["p_value"] is None
     assert first["rank_1"][-1]["against_first"] is None
     assert "raw: model" in output
     assert "cleaned: model" in output
