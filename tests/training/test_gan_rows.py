@@ -4,6 +4,7 @@ import re
 
 import pytest
 import torch
+import yaml
 
 from sphereface_plus import config
 from tests.training.gan_set import batch_of, gan_learner
@@ -30,6 +31,14 @@ def settings_of(repository):
         return made
 
     return settings_of
+
+
+def test_the_documented_rows_are_those_of_the_table(repository, settings_of):
+    rows = yaml.safe_load((repository / "configs/paper/table14.yaml").read_text(encoding="utf-8"))["rows"]
+    assert tuple(rows) == ("Baseline GAN", *ROWS)
+    for row in ROWS:
+        made = config.load(repository / "configs/gan/sngan_b.yaml", [*rows[row], *SMALL])
+        assert made == settings_of(row, "sngan_table3"), row
 
 
 @pytest.mark.parametrize("pair", PAIRS)
