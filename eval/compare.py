@@ -20,7 +20,7 @@ from .people import People, people_of
 from .plots import interval_plot, roc_plot
 from .report import ReportError, checked, few_people_words, known, render
 from .report_fields import ComparedReport
-from .statistics import roc
+from .statistics import of_all, roc
 
 FEW = 25
 """Pairs that decide, divided as TEST says: below so many, McNemar's test is to be believed."""
@@ -57,16 +57,17 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
                 f"{name} and {names[0]} name the same pairs (sha256), yet not the same of them are genuine; "
                 "one of the two is damaged, make it again with python -m eval"
             )
-        if _fars(report) != _fars(base):
+        if not of_all([each["results"]["tar_at_far"] for each in (report, base)], "far")[0]:
             raise ReportError(
-                f"{name} and {names[0]} have TAR at other FARs ({_fars(report)} and {_fars(base)}); they are "
-                "of different versions, make them again with one"
+                f"{name} and {names[0]} have TAR at no FAR that is in both; they are of different versions, "
+                "make them again with one"
             )
     fold = np.array(base["per_pair"]["fold"])
     correct = [np.array(report["per_pair"]["correct"], dtype=bool) for report in reports]
     people = _people(base["per_pair"])
-    models = []
-    for report, name, label, right in zip(reports, names, model_labels(reports, names), correct, strict=True):
+    points = of_all([report["results"]["tar_at_far"] for report in reports], "far")
+    labels, models = model_labels(reports, names), []
+    for report, name, label, right, shown in zip(reports, names, labels, correct, points, strict=True):
         numbers = report["results"]
         models.append(
             {
@@ -80,7 +81,7 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
                 "accuracy_std": numbers["accuracy_std"],
                 "equal_error_rate": numbers["equal_error_rate"],
                 "auc": numbers["auc"],
-                "tar_at_far": numbers["tar_at_far"],
+                "tar_at_far": shown,
                 "against_first": None if report is base else _difference(correct[0], right, fold, people),
                 "is_first": report is not base and _is_copy(report, base),
             }
@@ -101,10 +102,6 @@ def _is_copy(report: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
     same_model = report["model"]["sha256"] == base["model"]["sha256"]
     same_protocol = report["protocol"]["name"] == base["protocol"]["name"]
     return same_model and same_protocol and report["per_pair"]["score"] == base["per_pair"]["score"]
-
-
-def _fars(report: Mapping[str, Any]) -> list[float]:
-    return [point["far"] for point in report["results"]["tar_at_far"]]
 
 
 def _people(per_pair: Mapping[str, Any]) -> People:

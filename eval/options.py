@@ -49,6 +49,28 @@ out_option = click.option(
 )
 
 
+RATE = click.FloatRange(0, 1, min_open=True, max_open=True)
+
+far_option = click.option(
+    "--far",
+    "fars",
+    type=RATE,
+    multiple=True,
+    metavar="RATE",
+    help="One more false accept rate to give threshold and TAR at, such as 0.0005; several times for more.",
+)
+
+fpir_option = click.option(
+    "--fpir",
+    "fpirs",
+    type=RATE,
+    multiple=True,
+    metavar="RATE",
+    help="One more FPIR, the share of unknown people who may be taken for somebody, to give threshold and "
+    "FNIR at, such as 0.003; several times for more.",
+)
+
+
 class _RankOrAll(click.ParamType):
     name = "RANK"
 

@@ -27,6 +27,7 @@ from .protocols import Outcome, Protocol
 from .report_fields import FORMAT, Report, problem
 from .statistics import (
     FARS,
+    Rates,
     area_under_curve,
     cosine_to_l2,
     equal_error_rate,
@@ -48,7 +49,7 @@ class ReportError(UserError):
 
 
 def results(
-    outcome: Outcome, genuine: np.ndarray, fold: np.ndarray, people: People | None = None
+    outcome: Outcome, genuine: np.ndarray, fold: np.ndarray, people: People | None = None, fars: Rates = FARS
 ) -> dict[str, Any]:
     """Every number of a report, from the protocol's outcome on P pairs; genuine (P,) bool, fold (P,) int.
 
@@ -58,11 +59,9 @@ def results(
     if people is not None:
         effect, fewer = design_effect(outcome.correct, fold, people), few_people_factor(people)
     curve, num_impostors = roc(outcome.scores, genuine), int(np.sum(~genuine))
-    points = [tar_at_far(curve, far, num_impostors) for far in FARS]
-    known_people = people
-    if known_people is None:
-        alone = np.arange(len(genuine))
-        known_people = People(alone, np.where(genuine, alone, len(alone) + alone), 2 * len(alone), False, "")
+    points = [tar_at_far(curve, far, num_impostors) for far in fars]
+    own = np.arange(len(genuine))
+    known_people = people or People(own, np.where(genuine, own, len(own) + own), 2 * len(own), False, "")
     sure = [point_intervals(point, curve, outcome.scores, genuine, known_people) for point in points]
     std = float(outcome.per_fold.std())  # divided by F, as LFW results are printed
     return {
@@ -127,6 +126,7 @@ def build(
     fold: np.ndarray,
     protocol: Protocol,
     outcome: Outcome,
+    fars: Rates,
     preparation: Mapping[str, Any],
     training: Mapping[str, Any],
     environment: Mapping[str, Any],
@@ -140,7 +140,7 @@ def build(
         "model": dict(model),
         "pairs": dict(pairs_record),
         "protocol": {"name": protocol.name, "flip": protocol.flip, "words": protocol.words},
-        "results": results(outcome, pairs.genuine, fold, people),
+        "results": results(outcome, pairs.genuine, fold, people, fars),
         "preparation": dict(preparation),
         "training": dict(training),
         "environment": dict(environment),

@@ -7,12 +7,16 @@ genuine pairs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .resolutions import Resolution
 
+Rates = Sequence[float]
+"""FARs or FPIRs."""
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 
 
@@ -79,6 +83,17 @@ def resolution(far: float, num_impostors: float) -> Resolution:
     """Whether FAR can be seen: below one expected false accept it cannot, below ten it is coarse."""
     expected = far * num_impostors
     return "unresolved" if expected < 1 else "coarse" if expected < 10 else "resolved"
+
+
+def with_wanted(fixed: Rates, wanted: Rates) -> tuple[float, ...]:
+    """The rates that every report has and those asked for, each once, in the order of `fixed`."""
+    return tuple(sorted({*fixed, *wanted}, reverse=fixed[0] > fixed[-1]))
+
+
+def of_all(lists: Sequence[Sequence[Mapping[str, Any]]], name: str) -> list[list[Mapping[str, Any]]]:
+    """Of the operating points of several reports those whose rate, `name`, is in all of them."""
+    common = set.intersection(*({point[name] for point in points} for points in lists))
+    return [[point for point in points if point[name] in common] for points in lists]
 
 
 def tar_at_far(curve: Roc, far: float, num_impostors: int) -> OperatingPoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from .pair_notes import pair_notes
 from .people import names_of, people_of
 from .protocols import PROTOCOLS, Protocol
 from .public import PUBLIC, public
+from .statistics import FARS, with_wanted
 from .training_photos import compare_with_training
 
 MIN_PAIRS = 10
@@ -49,6 +51,8 @@ class Verification:
     """CSV of people and their groups."""
     thumbnails: bool = True
     public_names: bool = False
+    fars: Sequence[float] = ()
+    """FARs beside those that every report has."""
 
 
 def verify(asked: Verification) -> Path:
@@ -144,6 +148,7 @@ def _measured(
         fold=fold,
         protocol=protocol,
         outcome=outcome,
+        fars=with_wanted(FARS, asked.fars),
         preparation=embedded.preparation,
         training=compare_with_training(pairs, embedded.trained_on, embedded.files),
         environment=record(gpu=embedded.runs_on == "cuda"),

@@ -19,7 +19,7 @@ from sphereface_plus.commands.model_options import (
     workers_option,
 )
 
-from .options import groups_option, no_thumbnails_option, out_option, public_names_option
+from .options import far_option, groups_option, no_thumbnails_option, out_option, public_names_option
 
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
@@ -44,6 +44,7 @@ def _options(protocol: str):
         workers_option,
         device_option,
         precision_option,
+        far_option,
         groups_option,
         no_thumbnails_option,
         public_names_option,
@@ -127,6 +128,7 @@ def _verify(
     device: str,
     precision: Precision,
     protocol: str,
+    fars: tuple[float, ...],
     groups: Path | None,
     no_thumbnails: bool,
     public_names: bool,
@@ -148,6 +150,8 @@ def _verify(
     from .model import ModelAsked
     from .public import PUBLIC
     from .report import read
+    from .resolutions import UNSURE
+    from .threshold_words import threshold_words
     from .training_photos import about_training
     from .verify import Verification
     from .verify import verify as run
@@ -163,6 +167,7 @@ def _verify(
         groups=groups,
         thumbnails=not no_thumbnails,
         public_names=public_names,
+        fars=fars,
     )
     page = run(asked)
     report = read(out)
@@ -183,6 +188,12 @@ def _verify(
         f"deviation of the folds {100 * numbers['accuracy_std']:.2f} %, EER "
         f"{100 * numbers['equal_error_rate']:.2f} %, AUC {numbers['auc']:.5f}"
     )
+    for point in numbers["tar_at_far"]:
+        if point["far"] in fars:
+            click.echo(
+                f"TAR {100 * point['tar']:.2f} % at FAR {point['far']:g}{UNSURE[point['resolution']]}: "
+                f"{threshold_words(point)}"
+            )
     click.echo(f"report: {page}")
     hidden = "faces and paths" if public_names else "faces, names and paths"
     click.echo(f"to publish, without {hidden}: {page.parent / PUBLIC}")

@@ -22,6 +22,7 @@ from sphereface_plus.commands.model_options import (
 
 from ..options import (
     OF_MODEL,
+    fpir_option,
     groups_option,
     no_thumbnails_option,
     out_option,
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     help="Random orders of the distractors, for rank-1 by their number.",
 )
 @rank_option
+@fpir_option
 @input_option()
 @crops_option("OUT")
 @workers_option
@@ -88,6 +90,7 @@ def identify(
     groups: Path | None,
     orders: int,
     rank: int | None,
+    fpirs: tuple[float, ...],
     input_file: Path | None,
     crops: Path | None,
     workers: int | None,
@@ -142,6 +145,7 @@ def identify(
         command=shlex.join(["python", "-m", "eval", *sys.argv[1:]]),
         thumbnails=not no_thumbnails,
         public_names=public_names,
+        fpirs=fpirs,
     )
     report, page = run(asked)
     for note in report["notes"]:

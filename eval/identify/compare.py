@@ -16,6 +16,7 @@ from ..compare import markdown, model_labels
 from ..differences import cells, check_same, of_searches
 from ..report import ReportError, render
 from ..search_statistics import missed
+from ..statistics import of_all
 from .fnir_difference import Scores, fnir_difference
 from .plots import cmc_plot, det_plot, distractors_plot
 from .words import rank_words
@@ -56,6 +57,7 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
     mated = _mated(base)
     found = [_scores(report).above < 1 for report in reports]
     models = []
+    points = of_all([report["results"]["open_set"]["points"] for report in reports], "fpir")
     for place, (report, label) in enumerate(zip(reports, model_labels(reports, names), strict=True)):
         models.append(
             {
@@ -65,7 +67,7 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
                 "template": report["template"]["kind"],
                 "flip": report["flip"],
                 "ranks": report["results"]["ranks"],
-                "points": report["results"]["open_set"]["points"],
+                "points": points[place],
                 "rank1_against_first": of_searches(found[0], found[place], people[mated]) if place else None,
                 "fnir_against_first": _fnir(base, report, people) if place else None,
             }

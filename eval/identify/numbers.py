@@ -142,7 +142,7 @@ def nonmated_of(searches: Searches) -> np.ndarray:
     return mated if mated.all() else ~mated
 
 
-def open_set(searches: Searches, rank: int | None = 1) -> dict[str, Any]:
+def open_set(searches: Searches, rank: int | None = 1, fpirs: Sequence[float] = FPIRS) -> dict[str, Any]:
     """FNIR(N, R, T) at FPIR, DET, thresholds. Without a search that has no mate, those with one are searched
     without their person, and `nonmated_are` says so. rank: R; None for any."""
     mated, nonmated = searches.only(searches.mated), searches.only(nonmated_of(searches))
@@ -167,7 +167,7 @@ def open_set(searches: Searches, rank: int | None = 1) -> dict[str, Any]:
                     rank,
                 )
             )
-            for fpir in FPIRS
+            for fpir in fpirs
         ],
         "det": {"fpir": curve.fpir[kept].tolist(), "fnir": curve.fnir[kept].tolist()},
     }
@@ -198,10 +198,8 @@ def _finite(threshold: float) -> float:
 def reference(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The operating point that groups are compared at, and photos judged by: FPIR 1e-2 where it is resolved
     at all, else 1e-1."""
-    return next(
-        (point for point in points if point["fpir"] == 1e-2 and point["resolution"] != "unresolved"),
-        points[0],
-    )
+    at = {point["fpir"]: point for point in points}
+    return at[1e-2] if at[1e-2]["resolution"] != "unresolved" else at[1e-1]
 
 
 def per_identity(searches: Searches, names: Sequence[str]) -> list[dict[str, Any]]:

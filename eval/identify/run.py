@@ -24,6 +24,8 @@ from ..groups import read_groups
 from ..model import ModelAsked, embed_photos
 from ..public import PUBLIC
 from ..rows import Reordered
+from ..search_statistics import FPIRS
+from ..statistics import with_wanted
 from ..training_photos import compare_searches
 from . import report as reports
 from .groups import per_group
@@ -56,6 +58,8 @@ class Identification:
     """As it was typed, for the report."""
     thumbnails: bool = True
     public_names: bool = False
+    fpirs: Sequence[float] = ()
+    """FPIRs beside those that every report has."""
 
 
 def run(asked: Identification) -> tuple[dict[str, Any], Path]:
@@ -101,7 +105,7 @@ def run(asked: Identification) -> tuple[dict[str, Any], Path]:
         measured, counts, seconds = _measured(asked, gallery, probes, distractors)
         searches = measured.searches
         notes += same_images(measured.probes, measured.probe_rows, searches.mate_score, searches.highest)
-        results = _results(measured, counts, asked.rank)
+        results = _results(measured, counts, asked)
         results["per_group"] = (
             None
             if groups is None
@@ -230,10 +234,10 @@ def _joined(distractors: Sequence[PhotoSet], numbers: int) -> tuple[Reordered, n
     return Reordered(rows, np.arange(len(rows))), places
 
 
-def _results(measured: Measured, counts: list[dict[str, Any]], rank: int | None) -> dict[str, Any]:
+def _results(measured: Measured, counts: list[dict[str, Any]], asked: Identification) -> dict[str, Any]:
     searches = measured.searches
     entries = len(measured.enrolled_people) + len(measured.distractor_rows)
-    found = open_set(searches, rank)
+    found = open_set(searches, asked.rank, with_wanted(FPIRS, asked.fpirs))
     return {
         "searches": len(searches.people),
         "mated": int(searches.mated.sum()),

@@ -195,6 +195,24 @@ def damaged(report: dict, place: str, value: object) -> dict:
     return report
 
 
+def test_a_wanted_far_has_its_row_and_is_compared_where_all_have_it(three, lfw_lists, run_eval, tmp_path):
+    model = json.loads((three[1] / "report.json").read_text())["model"]["name"]
+    arguments = ("--model", model, "--data", lfw_lists, "--no-thumbnails", "--far", 0.05, "--out", tmp_path)
+    output = run_eval("lfw", *arguments).output
+    points = reports.read(tmp_path)["results"]["tar_at_far"]
+    assert [point["far"] for point in points] == [0.1, 0.05, 0.01, 0.001, 0.0001]
+    assert points[1]["false_accepts"] <= 0.05 * 60
+    assert (
+        f"TAR {100 * points[1]['tar']:.2f} % at FAR 0.05 (coarse): cosine {points[1]['threshold_cosine']:.4f}"
+        in output
+    )
+    assert '<th scope="row">0.05</th>' in (tmp_path / "report.html").read_text()
+    both = compare([reports.read(three[0]), reports.read(tmp_path)], ["a", "b"])
+    assert all(len(model["tar_at_far"]) == 4 for model in both["models"])
+    twice = compare([reports.read(tmp_path)] * 2, ["a", "b"])
+    assert all(len(model["tar_at_far"]) == 5 for model in twice["models"])
+
+
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
@@ -205,7 +223,7 @@ def damaged(report: dict, place: str, value: object) -> dict:
         ("results.accuracy", 0.25, "per_pair.correct gives the accuracy 0."),
         ("results.accuracy_interval", [0.5], "results.accuracy_interval: list should have at least 2"),
         ("results.tar_at_far", [3], "results.tar_at_far.0: input should be"),
-        ("results.tar_at_far", [], "have TAR at other FARs"),
+        ("results.tar_at_far", [], "have TAR at no FAR that is in both"),
         ("model.label", 7, "model.label: input should be a valid string, got 7"),
         ("per_pair", {}, "per_pair.genuine is missing, and 5 more"),
         ("per_pair.score", [0.5], "per_pair.score has 1 values for 120 pairs"),

@@ -95,3 +95,25 @@ def test_reports_of_other_searches_are_refused(reports, run_eval):
     assert (
         "no: there is no such report" in run_eval("compare", reports / "good", reports / "no", code=1).output
     )
+
+
+def test_a_rate_that_one_report_alone_has_is_shown_there_and_left_out_of_the_comparison(reports, run_eval):
+    sets = [f"--{role}={reports / f'good_{role}.npz'}" for role in ("gallery", "probes")]
+    output = run_eval("identify", *sets, "--fpir", 0.2, "--fpir", 0.5, "--out", reports / "more").output
+    points = json.loads((reports / "more/report.json").read_text())["results"]["open_set"]["points"]
+    assert [point["fpir"] for point in points] == [0.5, 0.2, 0.1, 0.01, 0.001]
+    for point in points[:2]:
+        assert f"at FPIR {point['fpir']:g}" in output
+        assert f"unknown below a cosine of {point['threshold_cosine']:.4f}" in output
+        assert point["false_positives"] <= round(point["fpir"] * 30)
+    run_eval("compare", reports / "more", "--against", reports / "base", "--out", reports / "both")
+    models = json.loads((reports / "both/compare.json").read_text())["models"]
+    for model in models:
+        assert [point["fpir"] for point in model["points"]] == [0.1, 0.01, 0.001]
+    assert models[1]["points"] == points[2:]
+
+
+@pytest.mark.parametrize("rate", ["0", "1", "-0.1", "many"])
+def test_a_rate_that_is_none_is_refused(reports, run_eval, rate):
+    sets = [f"--{role}={reports / f'good_{role}.npz'}" for role in ("gallery", "probes")]
+    assert "--fpir" in run_eval("identify", *sets, "--fpir", rate, "--out", reports / "no", code=2).output
