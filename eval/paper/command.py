@@ -184,15 +184,15 @@ def _drawn(table: FaceTable, models: dict[str, list[Path]], measuring: Measuring
     """The table's plot of every model that was measured, its first seed."""
     if table.plot == "none":
         return []
-    from .plots import rank_by_distractors, roc_by_distractors
+    from .plots import Drawn, rank_by_distractors, roc_by_distractors
 
-    curves = {
-        f"{column}, {row}": report["results"]
-        for row, columns in table.rows.items()
-        for column, name in columns.items()
+    curves = [
+        Drawn(f"{column}, {row}", number, place, report["results"])
+        for number, (row, columns) in enumerate(table.rows.items())
+        for place, (column, name) in enumerate(columns.items())
         for path in models[name][:1]
         if (report := measuring.report(path, "megaface")) is not None
-    }
+    ]
     if not curves:
         return []
     draw = rank_by_distractors if table.plot == "rank_by_distractors" else roc_by_distractors

@@ -20,6 +20,8 @@ from sphereface_plus.config.recipes import recipes_folder
 from sphereface_plus.config.strict import Strict, read, validate
 from sphereface_plus.words import counted
 
+from ..resolutions import UNSURE, Resolution, least_sure
+
 Measure = Literal["lfw_accuracy", "megaface_rank_1", "megaface_tar"]
 SUFFIXES = ("", ".safetensors", ".pt", ".onnx")
 TAR_AT = 1e-6
@@ -91,10 +93,11 @@ def _seeds(folder: Path, name: str) -> list[Path]:
 
 
 class Share(NamedTuple):
-    """A share, and its 95 % interval by person where there is one."""
+    """A share, its 95 % interval by person where there is one, and whether so many pairs show it."""
 
     value: float
     interval: tuple[float, float] | None = None
+    resolution: Resolution = "resolved"
 
 
 @dataclass(frozen=True)
@@ -173,10 +176,11 @@ def _cell(table: FaceTable, cell: Cell, group: str, row: str, column: str) -> st
 def _words(shares: Sequence[Share]) -> str:
     if len(shares) > 1:
         values = [100 * share.value for share in shares]
-        return f"{mean(values):.2f} ± {stdev(values):.2f} [{len(values)}]"
-    value, interval = shares[0]
+        mark = UNSURE[least_sure(share.resolution for share in shares)]
+        return f"{mean(values):.2f} ± {stdev(values):.2f} [{len(values)}]{mark}"
+    value, interval, resolution = shares[0]
     sure = "" if interval is None else ", {:.2f} .. {:.2f}".format(*(100 * end for end in interval))
-    return f"{100 * value:.2f}{sure}"
+    return f"{100 * value:.2f}{sure}{UNSURE[resolution]}"
 
 
 def share_of(report: Mapping[str, Any], measure: Measure) -> tuple[Share, Share | None]:
@@ -203,4 +207,4 @@ def _rank_1(numbers: Mapping[str, Any]) -> Share:
 def _tar(numbers: Mapping[str, Any]) -> Share:
     points = numbers["verification"][-1]["tar_at_far"]
     point = next(point for point in points if point["far"] == TAR_AT)
-    return _share(point["tar"], point["interval"])
+    return _share(point["tar"], point["interval"])._replace(resolution=point["resolution"])

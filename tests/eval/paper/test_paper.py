@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from eval.__main__ import main
+from eval.paper.plots import Drawn, _line
 from eval.paper.tables import Cell, FaceTable, Share, cells, load_table, markdown, models_of, share_of
+from eval.plots import MODELS
 from sphereface_plus import weights
 from sphereface_plus.commands import model_argument
 from sphereface_plus.config import ConfigError, InputSpec, NetworkConfig
@@ -94,6 +96,27 @@ def test_cells_hold_means_and_spreads_over_seeds_beside_the_papers(tmp_path):
     )
 
 
+def test_a_share_that_so_few_pairs_do_not_show_is_marked(tmp_path):
+    models = {"a": [tmp_path / "a"], "b": [tmp_path / "b0", tmp_path / "b1"], "c": [], "d": [tmp_path / "d"]}
+    shares = {
+        "a": (Share(0.0, (0.0, 1.0), "unresolved"), None),
+        "b0": (Share(0.9), None),
+        "b1": (Share(0.92, None, "coarse"), None),
+        "d": (Share(0.5, (0.4, 0.6)), Share(0.75, (0.7, 0.8), "coarse")),
+    }
+    lines = markdown(SMALL, cells(SMALL, models, lambda path, _: shares[path.name])).splitlines()
+    unresolved, coarse = "0.00, 0.00 .. 100.00 (not resolved by so few)", "91.00 ± 1.41 [2] (coarse)"
+    assert lines[4] == f"| m = 1 | {unresolved} (96.35) | {coarse} (97.15) | {unresolved} | {coarse} |"
+    both = "50.00, 40.00 .. 60.00 / 75.00, 70.00 .. 80.00 (coarse)"
+    assert lines[5] == f"| m = 2 | - | {both} | - | {both} |"
+
+
+def test_lines_of_a_row_have_one_colour_and_the_second_is_dashed_whatever_is_missing():
+    first, second = (_line(Drawn("a", 1, column, {})) for column in (0, 1))
+    assert first["color"] == second["color"] == MODELS[1]
+    assert (first["linestyle"], second["linestyle"]) == ("-", "--")
+
+
 def test_a_measure_is_read_from_its_report():
     def numbers(rank_1, tar):
         largest = {"ranks": [{"rate": rank_1}], "rank_1_interval": [0.1, 0.9]}
@@ -101,7 +124,7 @@ def test_a_measure_is_read_from_its_report():
             "sizes": [{"ranks": [{"rate": 1.0}]}, largest],
             "verification": [
                 {"tar_at_far": []},
-                {"tar_at_far": [{"far": 1e-6, "tar": tar, "interval": [0.2, 0.99]}]},
+                {"tar_at_far": [{"far": 1e-6, "tar": tar, "interval": [0.2, 0.99], "resolution": "coarse"}]},
             ],
         }
 
@@ -109,7 +132,7 @@ def test_a_measure_is_read_from_its_report():
         return Share(value, (0.1, 0.9))
 
     def tar(value):
-        return Share(value, (0.2, 0.99))
+        return Share(value, (0.2, 0.99), "coarse")
 
     report = {"results": {"raw": numbers(0.7, 0.8), "cleaned": numbers(0.9, 0.95)}}
     assert share_of(report, "megaface_rank_1") == (rank_1(0.7), rank_1(0.9))
@@ -153,14 +176,15 @@ def measured_here(faces, name, out):
 
 
 SURE = r"[0-9.]+, [0-9.]+ \.\. [0-9.]+"
+UNSEEN = rf"{SURE} (not resolved by so few)"
 CELLS = {
     "table08": ["m = 4", "- (99.26)", "- (99.32)", rf"{SURE} (70.68)", rf"{SURE} (71.30)"],
     "table09": ["m = 4", "- (99.42)", "- (99.47)", rf"{SURE} (72.72)", rf"{SURE} (73.03)"],
     "table10": ["Softmax", "- (97.88)", rf"{SURE} (54.86)"],
-    "table17": ["m = 4", rf"{SURE} (82.56)", rf"{SURE} (83.39)"],
+    "table17": ["m = 4", rf"{UNSEEN} (82.56)", rf"{UNSEEN} (83.39)"],
     "table18": ["IMDb-Face", "- (99.53)", "- (99.57)", rf"{SURE} (72.89)", "- (73.15)"],
     "figure09": ["m = 4", SURE, SURE],
-    "figure10": ["m = 4", SURE, SURE],
+    "figure10": ["m = 4", UNSEEN, UNSEEN],
 }
 
 
