@@ -29,6 +29,7 @@ from ..search_statistics import cmc, leave_one_out, roc_of
 from ..statistics import point_record, tar_at_far
 from ..tallies import Best, MateCounts
 from ..threshold_intervals import crossed, intervals_record, tar_intervals
+from .over_sets import over_sets, tars_at
 
 RANKS = (1, 5, 10, 20, 50, 100, 1000)
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
@@ -168,17 +169,20 @@ def measure(
     best, curve_sizes, of_sizes = Best(count), *_impostors(probes, distractors, sets[0])
     counts: list[np.ndarray] = []  # (Q, S) each
     closest: list[tuple[np.ndarray, np.ndarray]] = []
+    tars: list[list[float]] = []
     for one in sets:
         tally = MateCounts(probe, score, one.ends)
         own_best = best if one is sets[0] else Best(1)
-        first = [own_best, *of_sizes[-1:]] if one is sets[0] else [own_best]
+        seen = of_sizes[-1] if one is sets[0] else Impostors(MOST_IMPOSTORS)  # of one set after the other
 
         def report(rows: int, _: int, done: int = done) -> None:
             if progress is not None:
                 progress(done + rows, total)
 
         order = one.order if len(one.order) else np.zeros(0, dtype=np.int64)
-        scan(probes, Reordered(distractors, order), [tally, *first], progress=report)
+        scan(probes, Reordered(distractors, order), [tally, own_best, seen], progress=report)
+        if len(one.order):
+            tars.append(tars_at(FARS, score[probe < mate], seen))
         counts.append(tally.counts)
         closest.append((one.order[own_best.rows[:, 0]], own_best.scores[:, 0]))
         done += len(one.order)
@@ -196,6 +200,7 @@ def measure(
             _verification(score[probe < mate], owner[probe < mate], people, size, sets[0], seen)
             for size, seen in zip(curve_sizes, of_sizes, strict=True)
         ],
+        "tar_over_sets": over_sets(FARS, tars),
     }
     return Found(numbers, probe, mate, score, counts, sets[0].order, best.rows, best.scores, closest)
 

@@ -204,11 +204,20 @@ def lines(report: Mapping[str, Any]) -> list[str]:
                 f"  rank-1 among {size['size']:>9,}{fewer}: {100 * rank_1['rate']:6.2f} % "
                 f"(95 % by person {100 * low:.2f} to {100 * high:.2f}{spread})"
             )
-        for point in numbers["verification"][-1]["tar_at_far"]:
+        of_sets = numbers["tar_over_sets"]
+        for point, sets in zip(numbers["verification"][-1]["tar_at_far"], of_sets, strict=True):
             low, high = point["interval"]
             said.append(
                 f"  TAR at FAR {point['far']:.0e}: {100 * point['tar']:6.2f} % (95 % by person "
                 f"{100 * low:.2f} to {100 * high:.2f}){UNSURE[point['resolution']]}"
-                f"; {threshold_words(point)}"
+                f"; {threshold_words(point)}{_over_sets(sets)}"
             )
     return said
+
+
+def _over_sets(tar: Mapping[str, Any]) -> str:
+    """The mean and spread of a TAR over several sets; what stands before them is of the first."""
+    if tar["deviation"] is None:
+        return ""
+    count = len(tar["per_set"])
+    return f"; mean of {count} sets {100 * tar['mean']:.2f} %, sd {100 * tar['deviation']:.2f}"

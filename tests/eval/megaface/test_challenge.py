@@ -73,6 +73,25 @@ def test_verification_counts_pairs_of_a_probe_and_a_distractor_as_impostors(face
         assert point["resolution"] == {0.01: "resolved", 1e-3: "coarse"}.get(point["far"], "unresolved")
 
 
+def test_the_tar_over_sets_is_the_mean_of_each_measured_alone(faces):
+    probes, people, distractors = faces
+    near = np.argsort([max(score(probe, other) for probe in probes) for other in distractors])
+    sets = [
+        DistractorSet(number, rows, [9], [len(rows)]) for number, rows in ((1, near[:200]), (2, near[200:]))
+    ]
+    numbers = measure(probes, people, distractors, sets).numbers
+    alone = [measure(probes, people, distractors, [one]).numbers["verification"][-1] for one in sets]
+    assert [one["impostor"] for one in alone] == [2800, 1400]
+    for place, at in enumerate(numbers["tar_over_sets"]):
+        tars = [one["tar_at_far"][place]["tar"] for one in alone]
+        assert at["per_set"] == tars
+        assert at["mean"] == pytest.approx(np.mean(tars))
+        assert at["deviation"] == pytest.approx(np.std(tars, ddof=1))
+    assert any(at["deviation"] > 0 for at in numbers["tar_over_sets"])
+    (one,) = drawn_sets(300, 1, 0)
+    assert measure(probes, people, distractors, [one]).numbers["tar_over_sets"][0]["deviation"] is None
+
+
 def test_a_second_roc_is_that_of_fewer_distractors(faces, monkeypatch):
     probes, people, distractors = faces
     monkeypatch.setattr("eval.megaface.challenge.ROC_SIZE", 100)

@@ -38,6 +38,9 @@ def test_raw_and_cleaned_numbers_come_from_one_run(kit):
     assert result.exit_code == 0, result.output
     assert "note: 1 of the 2 names in probe_noise.txt are probes here" in result.output
     assert "raw: 9 probes of 3 people" in result.output
+    at = report_of(kit)["results"]["raw"]["tar_over_sets"][-1]
+    assert f"; mean of 2 sets {100 * at['mean']:.2f} %, sd {100 * at['deviation']:.2f}" in result.output
+    assert "Raw, TAR over the sets, all distractors of each" in (kit / "out/report.html").read_text()
     assert "cleaned: 8 probes of 3 people" in result.output
     report = report_of(kit)
     raw, cleaned = report["results"]["raw"], report["results"]["cleaned"]

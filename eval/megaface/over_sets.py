@@ -1,0 +1,32 @@
+"""Verification over several sets of distractors: the TAR at each FAR in each set, their mean and spread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..impostors import Impostors
+from ..search_statistics import roc_of
+from ..statistics import tar_at_far
+
+
+def tars_at(fars: Sequence[float], genuine: np.ndarray, impostors: Impostors) -> list[float]:
+    """The TAR at each FAR of one set. genuine (G,): scores of pairs, the same in every set."""
+    curve, count = roc_of(genuine, impostors), impostors.count
+    return [tar_at_far(curve, far, count).tar for far in fars]
+
+
+def over_sets(fars: Sequence[float], tars: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
+    """At each FAR the TARs of the sets, their mean, and the standard deviation with n - 1, which one set does
+    not have. tars: of each set, at each FAR."""
+    return [
+        {
+            "far": far,
+            "per_set": list(at),
+            "mean": float(np.mean(at)),
+            "deviation": float(np.std(at, ddof=1)) if len(at) > 1 else None,
+        }
+        for far, at in zip(fars, zip(*tars, strict=True), strict=True)
+    ]
