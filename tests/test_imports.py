@@ -85,7 +85,8 @@ ARROWS = {
     "data_prep.pairing": "",
     # What is measured: eval prepares raw photos with data_prep; the k-fold accuracy is the library's, as
     # training uses it too. First the numbers, then commands that share eval/, then the rooms of others.
-    "eval.statistics": "",
+    "eval.resolutions": "",
+    "eval.statistics": "eval.resolutions",
     "eval.people": "data.formats.pairs data.trained_on",
     "eval.intervals": "data.streams eval.people",
     "eval.point_intervals": "eval.intervals eval.people eval.statistics",
@@ -121,29 +122,29 @@ ARROWS = {
     "data.streams data.trained_on environment eval.compare eval.differences eval.errors eval.example_photos "
     "eval.groups eval.identify.groups eval.identify.numbers eval.identify.page eval.identify.plots "
     "eval.impostors eval.intervals eval.model eval.options eval.photos eval.plots eval.public eval.report "
-    "eval.rows eval.scores eval.search eval.search_statistics eval.statistics eval.tallies "
+    "eval.resolutions eval.rows eval.scores eval.search eval.search_statistics eval.statistics eval.tallies "
     "eval.threshold_intervals eval.threshold_words eval.training_photos files model_files outputs "
-    "path_checks",
+    "path_checks words",
     "eval.ijb": "commands.model_argument commands.model_options commands.progress data.formats "
     "data.trained_on environment "
     "eval.compare eval.differences eval.groups eval.identify.plots eval.identify.words eval.ijb.galleries "
     "eval.ijb.pairs eval.ijb.rows eval.ijb.subjects eval.ijb.templates eval.model eval.options eval.photos "
-    "eval.plots eval.public eval.report eval.threshold_words eval.training_photos files model_files outputs "
-    "path_checks",
+    "eval.plots eval.public eval.report eval.resolutions eval.threshold_words eval.training_photos files "
+    "model_files outputs path_checks",
     "eval.ijb.subjects": "eval.groups eval.identify.numbers eval.intervals eval.search_statistics",
     "eval.ijb.templates": "data.formats.ijb",
     "eval.ijb.rows": "data.formats.ijb",
     "eval.ijb.pairs": "eval.ijb.subjects eval.scores eval.statistics eval.threshold_intervals",
     "eval.ijb.galleries": "data.formats.ijb eval.enrolled eval.groups eval.identify.groups "
-    "eval.identify.numbers eval.ijb.subjects eval.search_statistics",
+    "eval.identify.numbers eval.ijb.subjects eval.resolutions eval.search_statistics",
     "eval.gan": "checkpoint commands.model_options commands.progress config data.image_sets data.images "
     "data.noise data.squares data.streams environment errors eval.gan.measures eval.plots eval.public "
     "eval.report eval.seeds files mhe model_files networks outputs pages path_checks plot_style "
     "training.folder training.gan_collapse training.logs training.samples weights",
     "eval.gan.measures": "errors",
     "eval.paper": "commands.model_argument commands.model_options config eval.lfw eval.megaface.run "
-    "eval.megaface.sides eval.model eval.plots eval.report eval.verify files outputs path_checks plot_style "
-    "words",
+    "eval.megaface.sides eval.model eval.plots eval.report eval.resolutions eval.verify files outputs "
+    "path_checks plot_style words",
 }
 
 
