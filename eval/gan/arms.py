@@ -14,6 +14,7 @@ import numpy as np
 from sphereface_plus.training.folder import settings_of
 
 from ..seeds import Group, paired
+from .errors import GeneratorError
 from .generators import Generator
 
 UNIMPORTANT = frozenset(
@@ -35,7 +36,8 @@ class Arm:
 
 
 def arms_of(generators: Sequence[Generator]) -> list[Arm]:
-    """In the order of their first runs."""
+    """In the order of their first runs. Raises GeneratorError for two runs of one arm with the same seed: one
+    would be lost, or counted twice."""
     arms: list[Arm] = []
     for number, generator in enumerate(generators):
         settings = {
@@ -45,6 +47,12 @@ def arms_of(generators: Sequence[Generator]) -> list[Arm]:
         arm = next((arm for arm in arms if arm.settings == settings), None)
         if arm is None:
             arms.append(arm := Arm(settings))
+        same = next((one for one in arm.runs if generators[one].config.seed == generator.config.seed), None)
+        if same is not None:
+            raise GeneratorError(
+                f"{generators[same].place} and {generator.place}: both are of seed {generator.config.seed}, "
+                f"step {generator.step} and the same settings; give one of them, or measure each alone"
+            )
         arm.runs.append(number)
     return arms
 

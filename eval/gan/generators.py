@@ -1,7 +1,12 @@
-"""A run of generator and discriminator as what is measured: its generator, opened once."""
+"""A run of generator and discriminator as what is measured: its generator.
+
+Opening one checks it and keeps what is said of it; its network is read when its images are made, so that a
+thousand checkpoints take the memory of one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +25,7 @@ from .errors import GeneratorError
 
 @dataclass(frozen=True)
 class Generator:
-    """A function from noise to images that knows what it is."""
+    """What is known of a generator, and how to have its images."""
 
     place: Path
     """What was asked for: a run folder or a checkpoint."""
@@ -28,22 +33,32 @@ class Generator:
     sha256: str
     config: GanConfig
     step: int
-    network: nn.Module
-    """In evaluation mode, on its device."""
     averaged: bool
     """Whether it is the moving average of the generator."""
     device: torch.device
 
-    @torch.inference_mode()
-    def images(self, noise: Tensor) -> Tensor:
-        """uint8 (B, H, W, C) on the device, of noise (B, Z), in float32. Raises GeneratorError where they
-        are not finite."""
-        images = self.network(noise.to(self.device))
-        if not bool(torch.isfinite(images).all()):
+    def opened(self) -> Callable[[Tensor], Tensor]:
+        """Reads the network: uint8 (B, H, W, C) on the device, of noise (B, Z), in float32. Raises
+        GeneratorError where the file is not the one that was looked at, and where images are not finite."""
+        network = _network(self.file, *gan_payload(self.file))
+        if checkpoint.sha256(self.file) != self.sha256:  # a run that goes on writes its last checkpoint anew
             raise GeneratorError(
-                f"{self.file}: its images are not finite; the run has diverged, take an earlier checkpoint"
+                f"{self.file}: was written anew while it was measured; measure a checkpoint that stays, "
+                "checkpoints/step_*.pt, or wait until the run is done"
             )
-        return pixels_of(images)
+        network = network.to(self.device).eval().requires_grad_(False)
+
+        @torch.inference_mode()
+        def images(noise: Tensor) -> Tensor:
+            made = network(noise.to(self.device))
+            if not bool(torch.isfinite(made).all()):
+                raise GeneratorError(
+                    f"{self.file}: its images are not finite; the run has diverged, take an earlier "
+                    "checkpoint"
+                )
+            return pixels_of(made)
+
+        return images
 
     @property
     def log(self) -> Path:
@@ -77,14 +92,17 @@ def open_generator(place: Path, device: torch.device) -> Generator:
     """
     check_model(place)
     file = resolve_run(place)
-    payload, config = gan_payload(file)
-    averaged = "average" in payload
-    state = payload["average" if averaged else "generator"]
-    weights.check_tensors(file, generator=state)
-    network = weights.built(file, lambda: build_gan(config.network, image_size=config.data.side)[0], state)
-    network = network.to(device).eval().requires_grad_(False)
     digest = checkpoint.sha256(file)
-    return Generator(place, file, digest, config, int(payload["step"]), network, averaged, device)
+    payload, config = gan_payload(file)
+    _network(file, payload, config)  # whether it can be built, before hours of measuring others
+    return Generator(place, file, digest, config, int(payload["step"]), "average" in payload, device)
+
+
+def _network(file: Path, payload: dict[str, Any], config: GanConfig) -> nn.Module:
+    """The moving average where there is one."""
+    state = payload["average" if "average" in payload else "generator"]
+    weights.check_tensors(file, generator=state)
+    return weights.built(file, lambda: build_gan(config.network, image_size=config.data.side)[0], state)
 
 
 def gan_payload(file: Path) -> tuple[dict[str, Any], GanConfig]:

@@ -22,6 +22,7 @@ from .errors import GeneratorError
 from .extractors import Extractor, open_extractor
 from .generators import Generator, open_generator
 from .looked_at import shown_of, training_of, warnings_of
+from .neighbours import QUERIES
 from .scores import Features, of_reference, scores
 from .sources import Source, features_of, generated, real, real_images
 
@@ -62,6 +63,7 @@ def run(asked: Asked) -> dict[str, Any]:
     sets = {f"{one.config.data.name} of {one.config.data.side} pixels" for one in generators}
     if len(sets) > 1:
         raise GeneratorError(f"the runs are of several sets ({', '.join(sorted(sets))}); measure each alone")
+    groups = arms.arms_of(generators)
     extractors = [open_extractor(place, asked.device) for place in asked.extractors]
     names = [extractor.name for extractor in extractors]
     if len(set(names)) < len(names):
@@ -85,50 +87,50 @@ def run(asked: Asked) -> dict[str, Any]:
         seed=asked.seed,
     ):
         images = real_images(data, asked.real, asked.split)
-        report, shown = _measured(asked, generators, extractors, images)
+        report, shown = _measured(asked, generators, groups, extractors, images)
         page.write(report, shown, asked.out)
         return report
 
 
 def _measured(
-    asked: Asked, generators: Sequence[Generator], extractors: Sequence[Extractor], images: DeviceImages
+    asked: Asked,
+    generators: Sequence[Generator],
+    groups: Sequence[arms.Arm],
+    extractors: Sequence[Extractor],
+    images: DeviceImages,
 ) -> tuple[dict[str, Any], list[page.Shown]]:
     start = time.monotonic()
     reference = real(images, f"{asked.real} ({asked.split})", asked.references)
-    sources = [generated(one, asked.samples, asked.seed, asked.batch_size) for one in generators]
-    groups = arms.arms_of(generators)
     labels = arms.labels_of(groups, generators)
     label_of = {number: label for arm, label in zip(groups, labels, strict=True) for number in arm.runs}
-    records: list[dict[str, Any]] = []
-    for number, (one, source) in enumerate(zip(generators, sources, strict=True)):
+    of_reals = [_features(asked, reference, extractor) for extractor in extractors]
+    chosen = ([arm.runs[0] for arm in groups] if len(groups) > 1 else groups[0].runs)[:SHOWN]
+    records, shown = [], []
+    for number, one in enumerate(generators):  # one network and one run's features at a time are in memory
+        source = generated(one, asked.samples, asked.seed, asked.batch_size)
         label = label_of[number] + (f", seed {one.config.seed}" if len(generators) > len(groups) else "")
-        records.append(
-            {**one.facts, "label": label, "scores": {}, "warnings": warnings_of(one, source, reference)}
-        )
-    facts, of_first, compared = [], None, {}
-    for extractor in extractors:
-        of_real, of_made = _features(asked, extractor, reference, sources)
-        for found, made in zip(records, of_made, strict=True):
+        found: dict[str, Any] = {**one.facts, "label": label, "scores": {}}
+        found["warnings"] = warnings_of(one, source, reference)
+        queries = None
+        for extractor, of_real in zip(extractors, of_reals, strict=True):
+            made = _features(asked, source, extractor)
             found["scores"][extractor.name] = scores(made, of_real, asked.splits)
-        of_first = of_first or (extractor.name, of_real, of_made)
-        facts.append(
-            extractor.facts
-            | {
-                "dimensions": of_real[0].shape[1],
-                "classes": of_real[1].shape[1],
-                "real_class_score": of_reference(of_real, asked.splits),
-            }
-        )
-        compared[extractor.name] = arms.compared(groups, labels, records, extractor.name)
-    assert of_first is not None  # at least one extractor is asked for
-    name, of_real, of_made = of_first
-    shown = []
-    chosen = [arm.runs[0] for arm in groups] if len(groups) > 1 else groups[0].runs
-    for number in chosen[:SHOWN]:
-        records[number]["training"] = training_of(generators[number])
-        space = f"features of {name}", of_made[number][0], of_real[0]
-        label = records[number]["label"]
-        shown.append(shown_of(number, label, generators[number], sources[number], reference, space))
+            queries = made[0][:QUERIES].copy() if queries is None else queries
+        assert queries is not None  # at least one extractor is asked for
+        if number in chosen:
+            found["training"] = training_of(one)
+            space = f"features of {extractors[0].name}", queries, of_reals[0][0]
+            shown.append(shown_of(number, label, one, source, reference, space))
+        records.append(found)
+    facts = [
+        extractor.facts
+        | {
+            "dimensions": of_real[0].shape[1],
+            "classes": of_real[1].shape[1],
+            "real_class_score": of_reference(of_real, asked.splits),
+        }
+        for extractor, of_real in zip(extractors, of_reals, strict=True)
+    ]
     report = {
         "format": FORMAT,
         "title": f"Generated images, {generators[0].config.data.name}",
@@ -146,7 +148,7 @@ def _measured(
             "fingerprint": images.fingerprint(),
         },
         "extractors": facts,
-        "arms": compared,
+        "arms": {it.name: arms.compared(groups, labels, records, it.name) for it in extractors},
         "runs": records,
         "seconds": time.monotonic() - start,
         "environment": record(gpu=asked.device.type == "cuda"),
@@ -154,13 +156,6 @@ def _measured(
     return report, shown
 
 
-def _features(
-    asked: Asked, extractor: Extractor, reference: Source, sources: Sequence[Source]
-) -> tuple[Features, list[Features]]:
-    """Of the reference, and of each generator's images."""
-    store = asked.features or asked.out / STORE
-    found = []
-    for source in (reference, *sources):
-        with show_progress(f"images of {source.name}, {extractor.name}") as progress:
-            found.append(features_of(source, extractor, store, asked.batch_size, progress))
-    return found[0], found[1:]
+def _features(asked: Asked, source: Source, extractor: Extractor) -> Features:
+    with show_progress(f"images of {source.name}, {extractor.name}") as progress:
+        return features_of(source, extractor, asked.features or asked.out / STORE, asked.batch_size, progress)

@@ -10,6 +10,7 @@ import hashlib
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -52,11 +53,13 @@ class Source:
 
 
 def generated(generator: Generator, count: int, seed: int, batch_size: int) -> Source:
-    """The images of a seed's noise: image k is the same whatever the count and the batch size."""
+    """The images of a seed's noise: image k is the same whatever the count and the batch size. The network is
+    read at the first block, and lives as long as the source."""
+    opened = cache(generator.opened)
 
     def block(number: int, count: int) -> Tensor:
         noise = measured_noise(seed, number, count, generator.config.network.noise_size)
-        return torch.cat([generator.images(part) for part in noise.split(batch_size)])
+        return torch.cat([opened()(part) for part in noise.split(batch_size)])
 
     return Source(str(generator.place), f"{generator.sha256} {seed}", count, block)
 

@@ -1,6 +1,10 @@
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from eval.gan.arms import arms_of, compared, labels_of
+from eval.gan.errors import GeneratorError
 from eval.gan.generators import Generator
 from tests.training.gan_set import gan_config
 
@@ -8,7 +12,7 @@ from tests.training.gan_set import gan_config
 def runs_of(*changes):
     """Generators without a network, of these settings."""
     return [
-        Generator(None, None, "", gan_config(**some), some.get("train.steps", 6), None, False, None)
+        Generator(None, None, "", gan_config(**some), some.get("train.steps", 6), False, None)
         for some in changes
     ]
 
@@ -32,6 +36,16 @@ def test_runs_that_differ_in_the_seed_alone_are_one_arm():
     arms = arms_of(runs)
     assert [arm.runs for arm in arms] == [[0, 1], [2]]
     assert labels_of(arms, runs) == ["MHE 0.5", "MHE 1"]
+
+
+def test_two_runs_of_one_seed_and_the_same_settings_are_refused():
+    runs = runs_of({"seed": 3}, {"seed": 4}, {"seed": 3, "name": "again", "data.path": "elsewhere"})
+    runs = [replace(run, place=Path(name)) for run, name in zip(runs, "abc", strict=True)]
+    message = (
+        "^a and c: both are of seed 3, step 6 and the same settings; give one of them, or measure each alone$"
+    )
+    with pytest.raises(GeneratorError, match=message):
+        arms_of(runs)
 
 
 def test_another_step_is_another_arm():

@@ -3,13 +3,15 @@
 import json
 import re
 import shutil
+import weakref
 
 import numpy as np
 import pytest
 import torch
 
+from eval.gan import generators, sources
 from eval.gan import run as running
-from eval.gan import sources
+from eval.gan.errors import GeneratorError
 from eval.gan.extractors import open_extractor
 from eval.gan.generators import open_generator
 from eval.gan.measures import class_score, frechet_distance
@@ -31,7 +33,7 @@ def test_scores_are_those_of_the_features_of_generated_images(gan, generator, cl
     report = report_of(tmp_path / "out")
     one = report["runs"][0]["scores"]["tiny_classifier"]
     extractor, made = open_extractor(classifier, CPU), open_generator(place, CPU)
-    features, logits = extractor(made.images(measured_noise(0, 0, 60, 5)))
+    features, logits = extractor(made.opened()(measured_noise(0, 0, 60, 5)))
     images = open_images("cifar10", cifar, "train").images
     real, _ = extractor(images)
     assert one["frechet_distance"]["value"] == pytest.approx(frechet_distance(features, real).value, rel=1e-4)
@@ -180,3 +182,26 @@ def test_a_broken_generator_is_refused(gan, generator, tmp_path):
     assert "last.pt: its images are not finite; the run has diverged, take an earlier checkpoint" in gan(
         broken, code=1
     )
+
+
+def test_one_network_at_a_time_is_in_memory(gan, generator, monkeypatch):
+    build, built = generators._network, []
+
+    def counted(*arguments):
+        assert [network for network in built if network() is not None] == []
+        network = build(*arguments)
+        built.append(weakref.ref(network))
+        return network
+
+    monkeypatch.setattr(generators, "_network", counted)
+    gan(*(generator(f"plain{seed}", seed=seed, **{"mhe.weight": 0.0}) for seed in (4, 5)))
+    assert len(built) == 4  # each is tried before anything is measured
+
+
+def test_a_checkpoint_that_is_written_anew_while_it_is_measured_is_refused(generator, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(generator("one"), run)
+    opened, file = open_generator(run, CPU), run / "checkpoints" / "last.pt"
+    shutil.copy(run / "checkpoints" / "step_00000004.pt", file)
+    with pytest.raises(GeneratorError, match="was written anew while it was measured"):
+        opened.opened()
