@@ -181,8 +181,9 @@ def reproduce(
         if description.measures:
             measured = out / "measured"
             say(f"measuring; its lines are in {measured}/*.txt")
+            real = some.data.name
             how = generated.Measuring(
-                data[some.data.name], extractors, chosen.samples, some.train.device, measured
+                data[real], contents[real], extractors, chosen.samples, some.train.device, measured
             )
             cells = generated.scores_of(description, chosen, seeds, folders, how)
             words = {"called": generated.SCORE, "says": generated.says(some, how)}

@@ -34,6 +34,9 @@ class Measuring:
     """How the generators are measured."""
 
     real: str
+    """Where the real images lie."""
+    content: str
+    """A hash over them: a report of others is not theirs."""
     extractors: tuple[Path, ...]
     samples: int
     device: str
@@ -69,9 +72,9 @@ def scores_of(
     if not kept:
         return []
     last = _report([files[-1] for files in kept.values()], how)  # with a page that shows these alone
-    earlier = [file for files in kept.values() for file in files[:-1]]
     runs = dict(zip((files[-1] for files in kept.values()), last["runs"], strict=True))
-    runs |= dict(zip(earlier, _report(earlier, how)["runs"], strict=True)) if earlier else {}
+    for *earlier, _ in kept.values():  # run by run: a table that is stopped has the reports that it made
+        runs |= dict(zip(earlier, _report(earlier, how)["runs"], strict=True)) if earlier else {}
     names = {extractor["name"]: extractor["names"] for extractor in last["extractors"]}
     several = len(budget.columns or table.columns) > 1
 
@@ -138,7 +141,7 @@ def _report(checkpoints: Sequence[Path], how: Measuring) -> dict[str, Any]:
     """What `python -m eval gan` measures of these, in the same order; measured already, its report."""
     files = [checkpoint.resolve(place) for place in (*checkpoints, *how.extractors)]
     digests = " ".join(checkpoint.sha256(file) for file in files)
-    out = how.out / hashlib.sha256(f"{how.samples} {digests}".encode()).hexdigest()[:8]
+    out = how.out / hashlib.sha256(f"{how.samples} {how.content} {digests}".encode()).hexdigest()[:8]
     if not (out / "report.json").is_file():
         options = [("--real", how.real), ("--samples", how.samples), ("--device", how.device), ("--out", out)]
         options += [("--features", how.out / "features")]

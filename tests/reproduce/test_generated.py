@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -177,6 +178,23 @@ def test_where_eval_ends_with_an_error_its_last_words_are_told(tmp_path):
         f"the runs could not be measured, {tmp_path}/said/a.txt: nowhere: there is no such file or folder of "
         "images; the runs are kept, and the same command goes on"
     )
+
+
+def test_a_report_of_other_real_images_is_not_taken_for_theirs(monkeypatch, classifier, tmp_path):
+    measured = []
+
+    def evaluate(words, _):
+        measured.append(words[words.index("--real") + 1])
+        out = Path(words[words.index("--out") + 1])
+        out.mkdir(parents=True)
+        (out / "report.json").write_text(json.dumps({"of": measured[-1]}))
+
+    monkeypatch.setattr(generated, "_evaluate", evaluate)
+    file = classifier / "checkpoints" / "last.pt"
+    for place in ("one", "other", "one"):
+        how = generated.Measuring(place, f"content of {place}", (classifier,), 60, "cpu", tmp_path)
+        assert generated._report([file], how) == {"of": place}
+    assert measured == ["one", "other"]
 
 
 def test_without_a_feature_space_a_table_is_refused_and_with_one_a_figure(call, table, classifier, tmp_path):
