@@ -5,7 +5,7 @@ Shapes: P probes, E enrolled templates, N distractors, D numbers in an embedding
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from .errors import SearchError
 from .rows import Joined, Rows
-from .scores import scores_of_pairs, unit_rows
+from .scores import ROWS_AT_ONCE, scores_of_pairs, unit_rows
 from .search import scan
 from .tallies import Best, MateCounts
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from sphereface_plus.processes import Processes
 
 TemplateKind = Literal["mean", "best", "image"]
+Mates = Literal["best", "each"]
+"""Of several templates of a probe's person: one search with the best of them as the mate, or one with each as
+the only mate."""
 
 
 def templates(
@@ -37,7 +40,8 @@ def templates(
     names, person = np.unique(people, return_inverse=True)
     if kind == "mean":
         sums = np.zeros((len(names), embeddings.shape[1]))
-        np.add.at(sums, person, unit_rows(embeddings).astype(np.float64))
+        for part in _parts(embeddings):
+            np.add.at(sums, person[part], unit_rows(embeddings[part], first=part.start).astype(np.float64))
         return sums, names  # a direction: the length does not matter
     if quality is None:
         quality = _lengths(embeddings)
@@ -46,8 +50,15 @@ def templates(
     return embeddings[first], names
 
 
+def _parts(embeddings: np.ndarray) -> Iterator[slice]:
+    for start in range(0, len(embeddings), ROWS_AT_ONCE):
+        yield slice(start, start + ROWS_AT_ONCE)
+
+
 def _lengths(embeddings: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(embeddings.astype(np.float64), axis=1)
+    lengths = np.empty(len(embeddings))
+    for part in _parts(embeddings):
+        lengths[part] = np.linalg.norm(embeddings[part].astype(np.float64), axis=1)
     if len(lengths) > 1 and np.ptp(lengths) <= 1e-4 * lengths.max():
         raise SearchError(
             "the embeddings have one length, which tells no best face of a person; take mean or image, or "
@@ -58,18 +69,21 @@ def _lengths(embeddings: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Searched:
-    """What came of searching each probe among the enrolled and the distractors."""
+    """What came of searching each probe among the enrolled and the distractors: Q searches."""
 
+    probe: np.ndarray
+    """(Q,) ascending: the probe that is searched for; each once, or with mates `each` once a mate."""
     mate: np.ndarray
-    """(P,): the row of the enrolled person's best template, -1 where the probe's person is not enrolled."""
+    """(Q,): the row of the mate's template, -1 where the probe's person is not enrolled."""
     mate_score: np.ndarray
-    """(P,); -inf likewise."""
+    """(Q,); -inf likewise."""
     above: np.ndarray
-    """(P, S): others that score as high or higher, among the enrolled and the first `sizes` distractors."""
+    """(Q, S): others that score as high or higher, among the enrolled and the first `sizes` distractors;
+    templates of the probe's person are none."""
     others: np.ndarray
-    """(P, count): the best rows of other people; distractor n is row E + n."""
+    """(Q, count): the best rows of other people; distractor n is row E + n."""
     other_scores: np.ndarray
-    """(P, count) descending. The first is the highest score of the search without a mate."""
+    """(Q, count) descending. The first is the highest score of the search without a mate."""
 
 
 def search_enrolled(
@@ -81,6 +95,7 @@ def search_enrolled(
     sizes: Sequence[int],
     *,
     own: np.ndarray | None = None,
+    mates: Mates = "best",
     count: int = 1,
     processes: Processes | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -89,6 +104,7 @@ def search_enrolled(
 
     People are numbers from 0, distractors nobody. sizes: numbers of distractors to count at, 0 among them.
     own: (P,) which of the enrolled is the probe's own image, which is not its mate, or -1; None if none is.
+    mates: `each` makes a search of a probe and each template of its person, as MegaFace does.
     """
     of_person = np.argsort(enrolled_people, kind="stable")
     first, end = (
@@ -100,10 +116,11 @@ def search_enrolled(
     if own is not None:
         probe, mate = probe[mate != own[probe]], mate[mate != own[probe]]
     score = scores_of_pairs(probes, probe, enrolled, mate)
-    by_score = np.lexsort((mate, -score, probe))
-    probe, mate, score = probe[by_score], mate[by_score], score[by_score]
-    mated, best_of = np.unique(probe, return_index=True)
-    tally, best = MateCounts(mated, score[best_of], [len(enrolled) + size for size in sizes]), Best(count)
+    if mates == "best":
+        by_score = np.lexsort((mate, -score, probe))
+        best_of = by_score[np.unique(probe[by_score], return_index=True)[1]]
+        probe, mate, score = probe[best_of], mate[best_of], score[best_of]
+    tally, best = MateCounts(probe, score, [len(enrolled) + size for size in sizes]), Best(count)
     scan(
         probes,
         Joined(enrolled, distractors),
@@ -113,8 +130,14 @@ def search_enrolled(
         processes=processes,
         progress=progress,
     )
-    rows, scores = np.full(len(probes), -1), np.full(len(probes), -np.inf)
-    rows[mated], scores[mated] = mate[best_of], score[best_of]
-    above = np.zeros((len(probes), len(sizes)), dtype=np.int64)
-    above[mated] = tally.counts
-    return Searched(rows, scores, above, best.rows, best.scores)
+    without = np.setdiff1d(np.arange(len(probes)), probe)
+    order = np.argsort(np.append(probe, without), kind="stable")
+    searched = np.append(probe, without)[order]
+    return Searched(
+        searched,
+        np.append(mate, np.full(len(without), -1))[order],
+        np.append(score, np.full(len(without), -np.inf))[order],
+        np.append(tally.counts, np.zeros((len(without), len(sizes)), dtype=np.int64), axis=0)[order],
+        best.rows[searched],
+        best.scores[searched],
+    )

@@ -92,6 +92,15 @@ rank_option = click.option(
 )
 
 
+mates_option = click.option(
+    "--mates",
+    type=click.Choice(["best", "each"]),
+    default="best",
+    help="Where the gallery has several photos of a probe's person. best: one search, whose mate is the best "
+    "of them. each: a search with each of them as the only mate, as MegaFace does; needs --template image.",
+)
+
+
 def template_option(default: str) -> Decorator:
     """--template. default: what is taken where it is left out, in words."""
     return click.option(

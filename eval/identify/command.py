@@ -24,6 +24,7 @@ from ..options import (
     OF_MODEL,
     fpir_option,
     groups_option,
+    mates_option,
     no_thumbnails_option,
     out_option,
     public_names_option,
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     "are not needed. May be given several times.",
 )
 @template_option("mean; image without --probes")
+@mates_option
 @flip_option()
 @groups_option
 @click.option(
@@ -86,6 +88,7 @@ def identify(
     probes: Path | None,
     distractors: tuple[Path, ...],
     template: Any,
+    mates: Any,
     flip: Any,
     groups: Path | None,
     orders: int,
@@ -141,6 +144,7 @@ def identify(
         flip,
         orders,
         groups,
+        mates,
         rank,
         command=shlex.join(["python", "-m", "eval", *sys.argv[1:]]),
         thumbnails=not no_thumbnails,

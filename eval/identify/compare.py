@@ -35,6 +35,12 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
     they lie. Raises ReportError where two are not of the same searches.
     """
     base = reports[0]
+    for report, name in zip(reports[1:], names[1:], strict=True):
+        if _mates(report) != _mates(base):
+            raise ReportError(
+                f"{name} has searches with --mates {_mates(report)}, {names[0]} with --mates {_mates(base)}; "
+                "measure both with one"
+            )
     check_same(
         reports,
         names,
@@ -81,6 +87,7 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
         "distractors": base["results"]["distractors"],
         "fpir": fpir,
         "rank": _rank(base),
+        "mates": _mates(base),
         "test": TEST,
         "models": models,
     }
@@ -107,10 +114,18 @@ def _rank(report: Mapping[str, Any]) -> int | None:
     return report["results"]["open_set"]["rank"]
 
 
+def _mates(report: Mapping[str, Any]) -> str:
+    return report["mates"]["kind"] if "mates" in report else "best"  # older reports
+
+
 def _unknown(report: Mapping[str, Any]) -> np.ndarray:
-    """Which searches stand for unknown people, (Q,): those without a mate, or all if each has one."""
+    """Which searches stand for unknown people, (Q,): those without a mate; if each has one, the first of each
+    probe."""
     mated = _mated(report)
-    return mated if mated.all() else ~mated
+    if not mated.all():
+        return ~mated
+    first = np.unique(report["per_search"]["probe"], return_index=True)[1]
+    return np.isin(np.arange(len(mated)), first)
 
 
 def _scores(report: Mapping[str, Any]) -> Scores:

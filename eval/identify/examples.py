@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
 
 def hardest(measured: Measured) -> list[Example]:
-    """Probes whose mate is not first, those first where it lags behind most: the probe, its mate, and who is
-    ranked above."""
+    """Probes whose mate is not first, those first where it lags behind most: the probe, its mate (of several
+    the one that lags most), and who is ranked above."""
     searches, searched = measured.searches, measured.searched
     missed = np.flatnonzero(searches.mated & (searches.above > 0))
     lag = searches.highest[missed] - searches.mate_score[missed]
+    worst_first = missed[np.argsort(-lag, kind="stable")]
+    each_once = np.sort(np.unique(searches.probe[worst_first], return_index=True)[1])
     examples = []
-    for search in missed[np.argsort(-lag, kind="stable")][:NUM_EXAMPLES]:
+    for search in worst_first[each_once][:NUM_EXAMPLES]:
         mate_score = searches.mate_score[search]
         others = [
             _entry(measured, search, int(row), "above", float(score))
@@ -101,8 +103,7 @@ def _entry(measured: Measured, search: int, row: int, what: str, score: float) -
     if row >= len(measured.enrolled):
         return _of_distractor(measured, row - len(measured.enrolled), what, score)
     like = measured.probes.rows[measured.probe_rows[search]]
-    own = int(measured.probe_rows[search]) if measured.probes is measured.gallery else None
-    return _enrolled_photo(measured, row, like, what, score, own)
+    return _enrolled_photo(measured, row, like, what, score)
 
 
 def _of_distractor(measured: Measured, number: int, what: str, score: float) -> dict[str, Any]:
@@ -112,17 +113,18 @@ def _of_distractor(measured: Measured, number: int, what: str, score: float) -> 
 
 
 def _enrolled_photo(
-    measured: Measured, row: int, like: np.ndarray, what: str, score: float | None, own: int | None = None
+    measured: Measured, row: int, like: np.ndarray, what: str, score: float | None
 ) -> dict[str, Any]:
-    """Of the photos that a template is of the one that is most like an embedding (D,), but not the image
-    itself, `own`."""
-    gallery, person = measured.gallery, measured.names[measured.enrolled_people[row]]
-    rows = np.array(
-        [
-            place
-            for place in np.flatnonzero(gallery.kept).tolist()
-            if gallery.photos.people[place] == person and place != own
+    """The photo that a template is; where it is made of several, the one that is most like an embedding
+    (D,)."""
+    photos, person = measured.gallery.photos, measured.enrolled_people[row]
+    if measured.enrolled_rows is not None:
+        photo = measured.enrolled_rows[row]
+    else:
+        of_person, begin = measured.photos_by_person
+        rows = of_person[begin[person] : begin[person + 1]]
+        own = measured.gallery.rows[rows]
+        photo = rows[
+            np.argmax(scores_of_pairs(like[None], np.zeros(len(rows), int), own, np.arange(len(rows))))
         ]
-    )
-    scores = scores_of_pairs(like[None], np.zeros(len(rows), int), gallery.rows[rows], np.arange(len(rows)))
-    return example_photo("gallery", gallery.photos.keys[rows[np.argmax(scores)]], person, what, score)
+    return example_photo("gallery", photos.keys[photo], measured.names[person], what, score)

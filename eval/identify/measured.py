@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from ..enrolled import Searched
+from ..enrolled import Mates, Searched
 from ..rows import Reordered
 from .numbers import Searches
 from .rules import PhotoSet
@@ -23,9 +24,12 @@ class Measured:
     names: list[str]
     """Of people, by their numbers."""
     probe_rows: np.ndarray
-    """(Q,) photos of `probes` that were searched for."""
+    """(Q,) photos of `probes`, of each search the one that was searched for."""
+    mates: Mates
     enrolled: np.ndarray
     """(E, D) templates."""
+    enrolled_rows: np.ndarray | None
+    """(E,) photos of `gallery`, where each template is one."""
     enrolled_people: np.ndarray
     """(E,) numbers."""
     distractor_rows: np.ndarray
@@ -34,3 +38,13 @@ class Measured:
     """(N, D): their embeddings."""
     searched: Searched
     searches: Searches
+
+    @cached_property
+    def photos_by_person(self) -> tuple[np.ndarray, np.ndarray]:
+        """The photos of `gallery` that were kept, person by person, and where each person's begin; of person
+        n they are those from begin[n] to begin[n + 1]."""
+        number = {name: row for row, name in enumerate(self.names)}
+        kept = np.flatnonzero(self.gallery.kept)
+        people = np.array([number[self.gallery.photos.people[row]] for row in kept])
+        order = np.argsort(people, kind="stable")
+        return kept[order], np.searchsorted(people[order], np.arange(len(self.names) + 1))

@@ -14,7 +14,7 @@ import numpy as np
 
 from sphereface_plus.data.streams import DISTRACTOR_ORDER, generator
 
-from ..enrolled import Searched, search_enrolled
+from ..enrolled import Mates, Searched, search_enrolled
 from ..intervals import subject_interval
 from ..rows import Reordered
 from ..search_statistics import FPIRS, OpenSetPoint, cmc, det, open_set_point
@@ -38,6 +38,8 @@ class Searches:
     """(Q,): others that score as high as the mate or higher."""
     highest: np.ndarray
     """(Q,): the highest score of other people."""
+    probe: np.ndarray
+    """(Q,): which photo was searched for; with --mates each it has a search with each of its mates."""
 
     @property
     def mated(self) -> np.ndarray:
@@ -45,8 +47,9 @@ class Searches:
         return np.isfinite(self.mate_score)
 
     def only(self, which: np.ndarray) -> Searches:
-        """Those that are true in `which` (Q,)."""
-        return Searches(self.people[which], self.mate_score[which], self.above[which], self.highest[which])
+        """Those that are true in `which` (Q,), or of these numbers, in their order."""
+        of = self.people, self.mate_score, self.above, self.highest, self.probe
+        return Searches(*(each[which] for each in of))
 
 
 def sizes_of(num_distractors: int) -> list[int]:
@@ -86,6 +89,7 @@ def by_distractors(
     distractors: Reordered,
     searched: Searched,
     own: np.ndarray | None,
+    mates: Mates = "best",
     *,
     orders: int,
     seed: int = 0,
@@ -96,12 +100,13 @@ def by_distractors(
     Its interval is by person, of the share of orders in which a search is won; its spread is that of orders.
 
     searched: the search among all distractors, counted at 0 and N of them: a probe that no distractor scores
-    above needs no search more. own: as in `search_enrolled`. seed: of the orders.
+    above needs no search more. own, mates: as in `search_enrolled`. seed: of the orders.
     """
     sizes = sizes_of(distractors.shape[0])
     mated = np.flatnonzero(searched.mate >= 0)
     before, after = searched.above[mated, 0], searched.above[mated, -1]
-    moved = mated[after > before]
+    moved = np.unique(searched.probe[mated[after > before]])
+    of_moved = np.isin(searched.probe[mated], moved)  # all searches of these probes, as below
     first = np.empty((orders, len(mated), len(sizes)), dtype=bool)
     first[:] = (before == 0)[None, :, None]
     if len(moved):
@@ -115,8 +120,9 @@ def by_distractors(
                 Reordered(distractors.rows, distractors.order[shuffled]),
                 sizes,
                 own=None if own is None else own[moved],
+                mates=mates,
             )
-            first[order, after > before] = found.above == 0
+            first[order, of_moved] = found.above == 0
             if progress is not None:
                 progress(order + 1, orders)
     return [
@@ -127,7 +133,9 @@ def by_distractors(
             "lowest": float(shares.min()),
             "highest": float(shares.max()),
             "orders": orders if several else 1,
-            "interval": subject_interval(first[:, :, column].mean(axis=0), probe_people[mated]),
+            "interval": subject_interval(
+                first[:, :, column].mean(axis=0), probe_people[searched.probe[mated]]
+            ),
         }
         for column, size in enumerate(sizes)
         for shares in [first[:, :, column].mean(axis=1)]
@@ -136,15 +144,19 @@ def by_distractors(
 
 
 def nonmated_of(searches: Searches) -> np.ndarray:
-    """(Q,) bool: the searches that FPIR is of: those without a mate; where there is none, all, each
+    """(Q,) bool: the searches that FPIR is of: those without a mate; where there is none, each probe once,
     without its person."""
     mated = searches.mated
-    return mated if mated.all() else ~mated
+    if not mated.all():
+        return ~mated
+    first = np.zeros(len(mated), dtype=bool)
+    first[np.unique(searches.probe, return_index=True)[1]] = True
+    return first
 
 
 def open_set(searches: Searches, rank: int | None = 1, fpirs: Sequence[float] = FPIRS) -> dict[str, Any]:
-    """FNIR(N, R, T) at FPIR, DET, thresholds. Without a search that has no mate, those with one are searched
-    without their person, and `nonmated_are` says so. rank: R; None for any."""
+    """FNIR(N, R, T) at FPIR, DET, thresholds. Without a search that has no mate, probes with one are searched
+    for without their person, and `nonmated_are` says so. rank: R; None for any."""
     mated, nonmated = searches.only(searches.mated), searches.only(nonmated_of(searches))
     curve = det(mated.mate_score, mated.above, nonmated.highest, rank)
     kept = np.unique(np.linspace(0, len(curve.fpir) - 1, DET_POINTS).round().astype(int))
@@ -205,16 +217,19 @@ def reference(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def per_identity(searches: Searches, names: Sequence[str]) -> list[dict[str, Any]]:
     """A row a person with a mate, those found least often first. names: of people, by their numbers."""
     mated = searches.only(searches.mated)
-    rows = []
-    for person in np.unique(mated.people):
-        own = mated.only(mated.people == person)
-        rows.append(
-            {
-                "person": names[person],
-                "searches": len(own.people),
-                "first": int(np.sum(own.above == 0)),
-                "lowest_mate_score": float(own.mate_score.min()),
-                "highest_other_score": float(own.highest.max()),
-            }
-        )
+    mated = mated.only(np.argsort(mated.people, kind="stable"))
+    people, begin, number = np.unique(mated.people, return_index=True, return_counts=True)
+    first = np.add.reduceat(mated.above == 0, begin, dtype=np.int64)
+    lowest, highest = np.minimum.reduceat(mated.mate_score, begin), np.maximum.reduceat(mated.highest, begin)
+    columns = (each.tolist() for each in (people, number, first, lowest, highest))
+    rows = [
+        {
+            "person": names[person],
+            "searches": searched,
+            "first": found,
+            "lowest_mate_score": lowest_mate,
+            "highest_other_score": highest_other,
+        }
+        for person, searched, found, lowest_mate, highest_other in zip(*columns, strict=True)
+    ]
     return sorted(rows, key=lambda row: (row["first"] / row["searches"], row["lowest_mate_score"]))

@@ -38,8 +38,8 @@ def plots_of(report: Mapping[str, Any]) -> dict[str, str]:
     """The page's plots by their names; without `distractors` where fewer than two numbers of them are."""
     results, label, searches = report["results"], report["model"]["label"], report["per_search"]
     opened, alone = results["open_set"], results["open_set"]["nonmated_are"] == "mated"
-    both = zip(searches["other_score"], searches["mate_score"], strict=True)
-    others = [score for score, mate in both if score is not None and (alone or mate is None)]
+    of_all = zip(searches["probe"], searches["other_score"], searches["mate_score"], strict=True)
+    others = {probe: score for probe, score, mate in of_all if score is not None and (alone or mate is None)}
     mates = [score for score in searches["mate_score"] if score is not None]
     plots = {
         "cmc": cmc_plot(
@@ -55,7 +55,7 @@ def plots_of(report: Mapping[str, Any]) -> dict[str, str]:
         ),
         "scores": histograms(
             "scores",
-            [("highest without a mate", np.array(others)), ("mate", np.array(mates))],
+            [("highest without a mate", np.array(list(others.values()))), ("mate", np.array(mates))],
             ("threshold", results["reference"]["threshold_cosine"]),
             "the searches",
             "Histograms of the mates' scores and of the highest scores of searches without a mate",

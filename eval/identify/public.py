@@ -30,10 +30,17 @@ def public(report: Mapping[str, Any], *, names: bool) -> dict[str, Any]:
 
 def _numbered(report: dict[str, Any]) -> dict[str, Any]:
     results, searches, training = report["results"], report["per_search"], report["training"]
+    probes = "gallery" if report["leave_one_out"] else "probes"
     number = _Numbers()
     per_search = {
         **searches,
-        "probe": [number.photo(p, k) for p, k in zip(searches["person"], searches["probe"], strict=True)],
+        "probe": [
+            number.photo(p, k, probes) for p, k in zip(searches["person"], searches["probe"], strict=True)
+        ],
+        "mate": [
+            key and number.photo(person, key, "gallery")
+            for person, key in zip(searches["person"], searches["mate"], strict=True)
+        ],
         "person": [number.person(person) for person in searches["person"]],
     }
     others = zip(searches["other"], searches["other_is_distractor"], strict=True)
@@ -92,7 +99,7 @@ class _Numbers:
     def person(self, name: str) -> str:
         return f"{self.people.setdefault(name, len(self.people) + 1):04d}"
 
-    def photo(self, name: str, key: str, of: str = "probes") -> str:
+    def photo(self, name: str, key: str, of: str) -> str:
         own = self.photos.setdefault(name, {})
         number = own.setdefault((of, key), len(own) + 1)
         return f"{self.person(name)}/{number:04d}"

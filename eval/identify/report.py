@@ -26,7 +26,12 @@ NOT_STATED = "not stated"
 TEMPLATES = {
     "mean": "one a person: the mean of the unit embeddings of the person's photos in the gallery",
     "best": "one a person: of the person's photos in the gallery the one with the longest embedding",
-    "image": "one a photo; a person's best one counts",
+    "image": "one a photo",
+}
+MATES = {
+    "best": "one search a probe; of several templates of its person the best one counts",
+    "each": "each template of the probe's person in turn is the only mate of a search, as in MegaFace; the "
+    "person's others are left out",
 }
 TIES = (
     "The score is the cosine. A tie is lost: another person's entry that scores exactly as high as the mate "
@@ -62,6 +67,7 @@ def build(
         "sets": [_set(each) for each in sets],
         "leave_one_out": alone,
         "template": {"kind": template, "words": TEMPLATES[template]},
+        "mates": {"kind": measured.mates, "words": MATES[measured.mates]},
         "flip": flip,
         "ties": TIES,
         "notes": list(notes),
@@ -104,11 +110,19 @@ def per_search(measured: Measured) -> dict[str, list[Any]]:
         "mate_score": [
             score if has else None for score, has in zip(searches.mate_score.tolist(), mated, strict=True)
         ],
+        "mate": [named_mate(measured, int(row)) for row in searched.mate],
         "above": [count if has else None for count, has in zip(searches.above.tolist(), mated, strict=True)],
         "other": [named_other(measured, int(row)) for row in searched.others[:, 0]],
         "other_is_distractor": (searched.others[:, 0] >= len(measured.enrolled)).astype(int).tolist(),
         "other_score": [score if np.isfinite(score) else None for score in searches.highest.tolist()],
     }
+
+
+def named_mate(measured: Measured, row: int) -> str | None:
+    """The photo that a template is; None where it is made of several, or there is no mate."""
+    if row < 0 or measured.enrolled_rows is None:
+        return None
+    return measured.gallery.photos.keys[measured.enrolled_rows[row]]
 
 
 def named_other(measured: Measured, row: int) -> str | None:

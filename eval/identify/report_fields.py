@@ -26,6 +26,10 @@ class _Template(_Part):
     kind: Literal["mean", "best", "image"]
 
 
+class _Mates(_Part):
+    kind: Literal["best", "each"]
+
+
 class _Point(_Part):
     fpir: float = Field(gt=0, le=1)
     fnir: float = Field(ge=0, le=1)
@@ -94,6 +98,7 @@ class _Report(_Part):
     title: str
     model: _Model
     template: _Template
+    mates: _Mates = _Mates(kind="best")  # as reports were before one could ask
     flip: str
     results: _Results
     sets: list[_Set] = Field(min_length=1)

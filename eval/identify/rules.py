@@ -50,6 +50,11 @@ class PhotoSet:
         """(N, D)."""
         return self.embedded.rows
 
+    @property
+    def kept_rows(self) -> np.ndarray:
+        """(K, D): those that were kept; no copy where all were, as they may be memory-mapped."""
+        return self.rows if self.kept.all() else self.rows[self.kept]
+
     def crops(self) -> Sequence[Any] | None:
         """Of all photos, in their order; None where they are not available."""
         files = self.embedded.files
@@ -168,7 +173,7 @@ def same_images(
 ) -> list[Note]:
     """Images that are one by their embeddings, as when one was stored anew: nothing is left out for them.
 
-    rows (Q,) of the probes, their scores with the mate (Q,) and the highest with others (Q,).
+    rows (Q,) of the probes, of each search, their scores with the mate (Q,) and the highest with others (Q,).
     """
     notes: list[Note] = []
     for scores, whose in ((mate_score, "the mate's"), (highest, "somebody else's")):
@@ -176,7 +181,7 @@ def same_images(
             f"Probes that stay, and whose embedding is {whose} entry as well (cosine 0.99999), so that both "
             "seem to be one image"
         )
-        notes += _note(probes.photos.role, words, _keys(probes, rows[scores >= SAME_IMAGE]))
+        notes += _note(probes.photos.role, words, _keys(probes, np.unique(rows[scores >= SAME_IMAGE])))
     return notes
 
 

@@ -18,7 +18,7 @@ from sphereface_plus.environment import record
 from sphereface_plus.model_files import contents
 from sphereface_plus.outputs import claimed
 
-from ..enrolled import TemplateKind, search_enrolled, templates
+from ..enrolled import Mates, TemplateKind, search_enrolled, templates
 from ..errors import PhotosError
 from ..groups import read_groups
 from ..model import ModelAsked, embed_photos
@@ -52,6 +52,8 @@ class Identification:
     flip: Flip
     orders: int
     groups: Path | None
+    mates: Mates
+    """What is the mate where a probe's person has several templates."""
     rank: int | None
     """R of FNIR(N, R, T); None for any."""
     command: str
@@ -73,6 +75,11 @@ def run(asked: Identification) -> tuple[dict[str, Any], Path]:
         raise PhotosError(
             "without --probes each photo is searched for among the others, so that each is enrolled: take "
             "--template image"
+        )
+    if asked.mates == "each" and asked.template != "image":
+        raise PhotosError(
+            f"--template {asked.template} enrolls one template a person, which is the only mate: for "
+            "--mates each take --template image"
         )
     model = asked.model.name
     file = None if model in ("pixels", "") else Path(model)
@@ -164,9 +171,9 @@ def _measured(
     probe_rows, gallery_rows = np.flatnonzero(searched_for.kept), np.flatnonzero(gallery.kept)
     probe_people = np.array([number[searched_for.photos.people[row]] for row in probe_rows])
     gallery_people = np.array([number[gallery.photos.people[row]] for row in gallery_rows])
-    enrolled, enrolled_people = templates(gallery.rows[gallery_rows], gallery_people, asked.template)
+    enrolled, enrolled_people = templates(gallery.kept_rows, gallery_people, asked.template)
     own = np.arange(len(probe_rows)) if probes is None else None
-    embeddings = searched_for.rows[probe_rows]
+    embeddings = searched_for.kept_rows
     rows, places = _joined(distractors, enrolled.shape[1])
     sizes = [0, len(places)] if len(places) else [0]
     with show_progress("templates searched") as progress:
@@ -178,6 +185,7 @@ def _measured(
             rows,
             sizes,
             own=own,
+            mates=asked.mates,
             count=min(COUNT, len(enrolled) + len(places)),
             progress=progress,
         )
@@ -198,17 +206,26 @@ def _measured(
             rows,
             searched,
             own,
+            asked.mates,
             orders=asked.orders,
             progress=progress,
         )
-    searches = Searches(probe_people, searched.mate_score, searched.above[:, -1], searched.other_scores[:, 0])
+    searches = Searches(
+        probe_people[searched.probe],
+        searched.mate_score,
+        searched.above[:, -1],
+        searched.other_scores[:, 0],
+        searched.probe,
+    )
     measured = Measured(
         gallery,
         searched_for,
         distractors,
         names,
-        probe_rows,
+        probe_rows[searched.probe],
+        asked.mates,
         enrolled,
+        gallery_rows if asked.template == "image" else None,
         enrolled_people,
         places,
         rows,
@@ -230,7 +247,7 @@ def _joined(distractors: Sequence[PhotoSet], numbers: int) -> tuple[Reordered, n
     )
     if len(distractors) == 1:  # which may be memory-mapped
         return Reordered(distractors[0].rows, places[:, 1]), places
-    rows = np.concatenate([each.rows[each.kept] for each in distractors])
+    rows = np.concatenate([each.kept_rows for each in distractors])
     return Reordered(rows, np.arange(len(rows))), places
 
 

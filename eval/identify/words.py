@@ -21,6 +21,8 @@ def table(report: Mapping[str, Any]) -> str:
         f"{searched} with a mate, of {people}, among {enrolled} and "
         f"{counted(results['distractors'], 'distractor')}"
     ]
+    if report["mates"]["kind"] == "each":
+        lines.append(f"mates: {report['mates']['words']}")
     for rank in results["ranks"][:4]:
         low, high = rank["interval"]
         lines.append(f"rank-{rank['rank']:<3} {_percent(rank['share'])} (95 %: {_range(low, high)})")
@@ -69,7 +71,7 @@ def nonmated_words(opened: Mapping[str, Any]) -> str:
     if opened["nonmated_are"] == "given":
         return f"{counted(opened['nonmated'], 'search')} without a mate, {of}"
     return (
-        f"no probe is without a mate: the {counted(opened['nonmated'], 'search')} with one stand for unknown "
+        f"no probe is without a mate: the {counted(opened['nonmated'], 'probe')} with one stand for unknown "
         f"people, {of}, searched without their own person"
     )
 

@@ -47,7 +47,9 @@ def searched(
         raise IjbError(f"{name}: holds no subject of a probe; are these the lists of one set?")
     nobody = np.empty((0, probes.shape[1]), dtype=np.float32)
     found = search_enrolled(probes, probe_subject, gallery, gallery_subject, nobody, [0], progress=progress)
-    searches = Searches(probe_subject, found.mate_score, found.above[:, 0], found.other_scores[:, 0])
+    searches = Searches(
+        probe_subject, found.mate_score, found.above[:, 0], found.other_scores[:, 0], found.probe
+    )
     opened = open_set(searches, rank)
     names = {subject: str(subject) for subject in np.unique(probe_subject).tolist()}
     at = reference(opened["points"])

@@ -73,4 +73,5 @@ def _searches(found: Found, people: np.ndarray) -> Searches:
         np.append(found.mate_score, np.full(number, -np.inf)),
         np.append(found.above, np.zeros(number, dtype=np.int64)),
         np.append(highest[found.probe], highest),
+        np.append(found.probe, np.arange(number)),
     )

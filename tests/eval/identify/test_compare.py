@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -117,3 +118,20 @@ def test_a_rate_that_one_report_alone_has_is_shown_there_and_left_out_of_the_com
 def test_a_rate_that_is_none_is_refused(reports, run_eval, rate):
     sets = [f"--{role}={reports / f'good_{role}.npz'}" for role in ("gallery", "probes")]
     assert "--fpir" in run_eval("identify", *sets, "--fpir", rate, "--out", reports / "no", code=2).output
+
+
+def test_reports_of_other_mates_are_refused(reports, run_eval):
+    for kind in ("best", "each"):
+        gallery = "--gallery", reports / "good_probes.npz", "--mates", kind
+        run_eval("identify", *gallery, "--out", reports / kind)
+    output = run_eval("compare", reports / "each", reports / "best", code=1).output
+    assert "best has searches with --mates best, " in output
+    assert "each with --mates each; measure both with one" in output
+    shutil.copy(reports / "each" / "report.json", reports / "again.json")
+    run_eval("compare", reports / "each", reports / "again.json", "--out", reports / "both")
+    assert "with each mate in turn as the only one" in (reports / "both" / "compare.html").read_text()
+    old = json.loads((reports / "best" / "report.json").read_text())
+    del old["mates"]  # as reports were
+    (reports / "old.json").write_text(json.dumps(old))
+    run_eval("compare", reports / "best", reports / "old.json")
+    assert "--mates best" in run_eval("compare", reports / "each", reports / "old.json", code=1).output

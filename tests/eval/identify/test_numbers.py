@@ -9,9 +9,18 @@ from eval.enrolled import search_enrolled
 from eval.errors import PhotosError
 from eval.groups import read_groups
 from eval.identify.groups import per_group
-from eval.identify.numbers import Searches, by_distractors, closed_set, open_set, reference, sizes_of
+from eval.identify.numbers import (
+    Searches,
+    by_distractors,
+    closed_set,
+    nonmated_of,
+    open_set,
+    per_identity,
+    reference,
+    sizes_of,
+)
+from eval.intervals import subject_interval
 from eval.rows import Reordered
-from eval.search_statistics import subject_interval
 from sphereface_plus.data.streams import DISTRACTOR_ORDER, generator
 
 
@@ -22,8 +31,8 @@ def test_sizes_are_powers_of_ten_and_all():
     assert sizes_of(2500) == [0, 10, 100, 1000, 2500]
 
 
-@pytest.mark.parametrize("alone", [False, True])
-def test_rank_1_by_distractors_is_that_of_searching_every_order_whole(alone):
+@pytest.mark.parametrize(("alone", "mates"), [(False, "best"), (True, "best"), (True, "each")])
+def test_rank_1_by_distractors_is_that_of_searching_every_order_whole(alone, mates):
     random = np.random.default_rng(5)
     people = np.repeat(np.arange(12), 3)
     directions = random.normal(size=(12, 8))
@@ -33,27 +42,35 @@ def test_rank_1_by_distractors_is_that_of_searching_every_order_whole(alone):
     rows = random.normal(size=(140, 8)).astype(np.float32)
     kept = np.flatnonzero(np.arange(140) % 7)
     distractors = Reordered(rows, kept)
-    searched = search_enrolled(probes, people, enrolled, people, distractors, [0, len(kept)], own=own)
-    found = by_distractors(probes, people, enrolled, people, distractors, searched, own, orders=3, seed=4)
+    searched = search_enrolled(
+        probes, people, enrolled, people, distractors, [0, len(kept)], own=own, mates=mates
+    )
+    found = by_distractors(
+        probes, people, enrolled, people, distractors, searched, own, mates, orders=3, seed=4
+    )
     sizes = [0, 10, 100, 120]
     assert [row["distractors"] for row in found] == sizes
-    won = np.empty((3, len(probes), len(sizes)), dtype=bool)
+    won = np.empty((3, len(probes) * (2 if mates == "each" else 1), len(sizes)), dtype=bool)
     for order in range(3):
         shuffled = kept[generator(4, DISTRACTOR_ORDER, order).permutation(len(kept))]
-        whole = search_enrolled(probes, people, enrolled, people, rows[shuffled], sizes, own=own)
+        whole = search_enrolled(probes, people, enrolled, people, rows[shuffled], sizes, own=own, mates=mates)
         won[order] = whole.above == 0
     shares = won.mean(axis=1)
     assert [row["mean"] for row in found] == pytest.approx(shares.mean(axis=0))
     spread = shares.std(axis=0, ddof=1)
     assert [found[0]["std"], found[-1]["std"]] == [None, None]  # none of the distractors, and all: no order
     assert [row["std"] for row in found[1:-1]] == pytest.approx(spread[1:-1])
-    assert found[1]["interval"] == pytest.approx(subject_interval(won[:, :, 1].mean(axis=0), people))
+    assert found[1]["interval"] == pytest.approx(
+        subject_interval(won[:, :, 1].mean(axis=0), people[searched.probe])
+    )
     assert found[0]["mean"] > found[-1]["mean"]
 
 
 def searches_of(mate, above, highest, people) -> Searches:
     mate = [-np.inf if score is None else score for score in mate]
-    return Searches(np.array(people), np.array(mate), np.array(above), np.array(highest))
+    return Searches(
+        np.array(people), np.array(mate), np.array(above), np.array(highest), np.arange(len(mate))
+    )
 
 
 SEARCHES = searches_of(
@@ -133,3 +150,37 @@ def test_a_file_of_groups_that_cannot_be_read_is_named(text, message, tmp_path):
         read_groups(path)
     assert message in str(raised.value)
     assert str(path) in str(raised.value)
+
+
+def test_a_table_of_people_is_that_of_a_loop_over_them():
+    random = np.random.default_rng(0)
+    people, mate = random.integers(0, 9, 60), random.normal(size=60)
+    mate[::7] = -np.inf
+    mate[people == 3] = -np.inf  # nobody to be found
+    searches = Searches(people, mate, random.integers(0, 3, 60), random.normal(size=60), np.arange(60))
+    found = {row["person"]: row for row in per_identity(searches, "abcdefghi")}
+    assert set(found) == set("abcefghi")
+    for number, name in enumerate("abcdefghi"):
+        own = searches.only((people == number) & np.isfinite(mate))
+        if name in found:
+            assert found[name] == {
+                "person": name,
+                "searches": len(own.people),
+                "first": int(np.sum(own.above == 0)),
+                "lowest_mate_score": own.mate_score.min(),
+                "highest_other_score": own.highest.max(),
+            }
+    assert per_identity(searches.only(~searches.mated), "abcdefghi") == []
+
+
+def test_a_probe_of_several_mates_is_one_search_of_an_unknown_person():
+    one = SEARCHES.only(SEARCHES.mated)
+    several = one.only(np.repeat(np.arange(4), [3, 1, 2, 5]))
+    assert several.only(nonmated_of(several)).highest.tolist() == one.highest.tolist()
+    opened, expected = open_set(several), open_set(one)
+    assert (opened["nonmated"], opened["nonmated_are"]) == (4, "mated")
+    for name in ("threshold_cosine", "threshold_cosine_interval", "false_positives", "resolution"):
+        assert opened["points"][0][name] == expected["points"][0][name]
+    # of 11 searches two of the third probe's and five of the fourth's are lost
+    assert opened["points"][0]["fnir"] == pytest.approx(7 / 11)
+    assert closed_set(several, entries=6)["ranks"][0]["share"] == 4 / 11

@@ -112,13 +112,59 @@ def test_without_probes_each_photo_is_searched_for_among_the_others(store, run_e
     )
 
 
+def test_each_mate_in_turn_is_a_search_of_its_own_and_named_everywhere(store, run_eval, tmp_path):
+    photos = {"Ann/1": unit(0), "Ann/2": unit(0, 9, 0.1), "Ann/3": unit(0, 3, 0.6), "Ben/1": unit(0, 1, 0.3)}
+    photos |= {"Ben/2": unit(1)}
+    gallery = "--gallery", store("all", photos), "--mates", "each"
+    output = run_eval("identify", *gallery, "--out", tmp_path / "out").output
+    report = read(tmp_path / "out")
+    assert (report["mates"]["kind"], report["template"]["words"]) == ("each", "one a photo")
+    searches = report["per_search"]
+    expected = [(a, b) for a in photos for b in photos if a != b and a[:3] == b[:3]]
+    assert list(zip(searches["probe"], searches["mate"], strict=True)) == expected
+    for place, (probe, mate) in enumerate(expected):
+        others = [cosine(photos[probe], photos[key]) for key in photos if key[:3] != probe[:3]]
+        score = cosine(photos[probe], photos[mate])
+        assert searches["mate_score"][place] == pytest.approx(score, abs=1e-6)
+        assert searches["above"][place] == sum(other > score for other in others)
+        assert searches["other_score"][place] == pytest.approx(max(others), abs=1e-6)
+    results = report["results"]
+    assert (results["mated"], results["nonmated"], results["open_set"]["nonmated"]) == (8, 0, 5)
+    assert results["ranks"][0]["share"] == results["by_distractors"][0]["mean"]
+    shown = [tuple(photo["key"] for photo in each["photos"][:2]) for each in report["examples"]["hardest"]]
+    assert len({probe for probe, _ in shown}) == len(shown) > 1
+    assert set(shown) <= set(expected)
+    assert "8 searches with a mate, of 2 people, among 5 templates" in output
+    assert "mates: each template of the probe's person in turn is the only mate of a search, as in" in output
+    assert "no probe is without a mate: the 5 probes with one stand for unknown people" in output
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "with each mate in turn as the only one" in page
+    assert "<strong>each.</strong> each template of the probe" in page
+    public = read(tmp_path / "out" / "public")["per_search"]
+    assert public["probe"][:3] == ["0001/0001", "0001/0001", "0001/0002"]
+    assert public["mate"][:3] == ["0001/0002", "0001/0003", "0001/0001"]
+
+
+def test_each_mate_needs_a_template_a_photo_and_probes_may_be_others(planted, store, run_eval, tmp_path):
+    out = "--mates", "each", "--out", tmp_path / "out"
+    message = "--template mean enrolls one template a person, which is the only mate: for --mates each take"
+    assert message in run_eval("identify", *planted, *out, code=1).output
+    gallery = store("two", {"Ann/0": unit(0), "Ann/1": unit(0, 4, 0.3), "Ben/0": unit(1)})
+    sets = "--gallery", gallery, *planted[2:], "--template", "image"
+    run_eval("identify", *sets, *out)
+    searches = read(tmp_path / "out")["per_search"]
+    assert searches["probe"] == ["Ann/2", "Ann/2", "Ann/3", "Ann/3", "Ben/2", "Cat/2", "Dan/1", "Eve/1"]
+    assert searches["mate"] == ["Ann/0", "Ann/1", "Ann/0", "Ann/1", "Ben/0", None, None, None]
+    assert read(tmp_path / "out")["results"]["open_set"]["nonmated"] == 3
+
+
 def test_if_nobody_is_unknown_searches_without_their_person_stand_for_it(store, run_eval, tmp_path):
     gallery = store("gallery", {"Ann/1": unit(0), "Ben/1": unit(1)})
     probes = store("probes", {"Ann/2": unit(0, 1, 0.1), "Ben/2": unit(1, 0, 0.2)})
     output = run_eval("identify", "--gallery", gallery, "--probes", probes, "--out", tmp_path / "out").output
     opened = read(tmp_path / "out")["results"]["open_set"]
     assert (opened["nonmated_are"], opened["nonmated"]) == ("mated", 2)
-    expected = "no probe is without a mate: the 2 searches with one stand for unknown people, of 2 people"
+    expected = "no probe is without a mate: the 2 probes with one stand for unknown people, of 2 people"
     assert expected in output
 
 
