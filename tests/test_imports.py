@@ -104,8 +104,9 @@ ARROWS = {
     "data.crops data.formats data.listed_crops data.trained_on data_prep.align data_prep.cropping "
     "data_prep.dropped data_prep.errors data_prep.folders data_prep.images data_prep.layouts "
     "data_prep.settings data_prep.turning embedding environment errors eval.intervals eval.options "
-    "eval.people eval.point_intervals eval.ranks eval.statistics eval.threshold_intervals files kfold "
-    "model_files outputs pages path_checks plot_style precision processes words",
+    "eval.people eval.point_intervals eval.ranks eval.resolutions eval.statistics "
+    "eval.threshold_intervals files kfold model_files outputs pages path_checks plot_style "
+    "precision processes words",
     "eval.__main__": "commands.ending eval.compare eval.embed_command eval.gan.command eval.identify.command "
     "eval.identify.compare eval.identify.report_fields eval.identify.who_command eval.ijb.command "
     "eval.ijb.compare eval.ijb.report_fields "
