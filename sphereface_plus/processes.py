@@ -46,6 +46,25 @@ def reaching_others() -> Iterator[None]:
         ) from error
 
 
+class _Total(torch.autograd.Function):
+    """The sum of a tensor over the processes, and in backward of its gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        total = value.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return _Total.forward(ctx, gradient)
+
+
+@torch.compiler.disable()
+def _total_of_all(value: Tensor) -> Tensor:
+    return _Total.apply(value)
+
+
 @dataclass(frozen=True)
 class Processes:
     """This process among those of the run; all call its methods on tensors and flags together."""
@@ -84,6 +103,16 @@ class Processes:
         with reaching_others():
             dist.all_reduce(total)
         return total
+
+    def stacked(self, value: Tensor) -> Tensor:
+        """A tensor of each process, in the order of their ranks: (world_size, *shape), the same bits in each.
+
+        Differentiable, of the sum of the processes' losses; all then call backward together.
+        """
+        if self.world_size == 1:
+            return value[None]
+        rows = [value if rank == self.rank else torch.zeros_like(value) for rank in range(self.world_size)]
+        return _total_of_all(torch.stack(rows))
 
     def average(self, value: Tensor) -> None:
         """Makes a tensor its mean over the processes, in place: for the large ones, such as gradients."""

@@ -4,8 +4,8 @@
     generator:     adversarial loss
 
 A batch comes in parts of equal size, [(images, labels), ...]; labels are not used. All losses are means over
-images, so that the mean of the parts' gradients is the whole batch's, and so is the mean over processes; only
-batch normalisation sees its part alone.
+images, so that the mean of the parts' gradients is the whole batch's, and so is the mean over processes.
+Batch normalisation sees a part alone, but of all processes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from sphereface_plus.data.noise import (
 )
 from sphereface_plus.losses.gan import ADVERSARIAL_LOSSES, clip_weights, gradient_penalty
 from sphereface_plus.networks.gan_normalisation import advance, raw_weight, weights_once
-from sphereface_plus.networks.normalisations import NORMALISATIONS
+from sphereface_plus.networks.normalisations import NORMALISATIONS, BatchNorm
 from sphereface_plus.precision import DTYPES
 from sphereface_plus.processes import Processes
 from sphereface_plus.training import compiled_code
@@ -66,6 +66,9 @@ class GanLearner:
         for network in (generator, discriminator):
             network.to(processes.device).to(memory_format=self.layout)  # pyright: ignore[reportCallIssue]
         self.average = None if config.average is None else copy.deepcopy(generator)
+        for norm in (*generator.modules(), *discriminator.modules()):
+            if isinstance(norm, BatchNorm) and processes.world_size > 1:
+                norm.of_all = processes.stacked  # not the average's, of which the main process alone samples
         self.loss = ADVERSARIAL_LOSSES[config.loss.kind]
         # One pass of real and generated images together, where they don't change each other's scores.
         self.joins = NORMALISATIONS[config.network.discriminator_normalisation].image_by_image
