@@ -154,7 +154,7 @@ def test_the_page_shows_both_kinds_of_numbers_and_the_public_one_names_nobody(ki
     assert "Rank-1 among 100, cleaned" in page
     for kind, numbers in report_of(kit)["results"].items():
         for point in numbers["verification"][-1]["tar_at_far"]:
-            said = f"; {threshold_words(point)}\n"
+            said = f"; {threshold_words(point)}"
             assert said in result.stdout, kind
             for ends in (point["threshold_cosine_interval"], point["threshold_l2_interval"]):
                 assert all(f"{end:.4f}" in page for end in ends if end is not None)
