@@ -41,9 +41,9 @@ def test_differences_are_those_by_person(reports, run_eval):
     ).output
     base, good = searches(reports / "base"), searches(reports / "good")
     mated = [place for place, above in enumerate(base["above"]) if above is not None]
-    first = [np.array([of["above"][place] == 0 for place in mated]) for of in (base, good)]
+    base_first, good_first = (np.array([of["above"][place] == 0 for place in mated]) for of in (base, good))
     people = np.array([base["person"][place] for place in mated])
-    expected = difference_by_subject(*first, people)
+    expected = difference_by_subject(base_first, good_first, people)
     comparison = json.loads((reports / "both" / "compare.json").read_text())
     found = comparison["models"][1]["rank1_against_first"]
     assert (found["difference"], tuple(found["interval"])) == (expected.difference, expected.interval)
