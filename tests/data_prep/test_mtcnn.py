@@ -87,7 +87,8 @@ def test_the_same_faces_as_facenet_pytorch_in_a_crowd(detector, crowd):
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        ({"min_face": 40}, {"min_face_size": 40}),
+        # Not 40: there a face across the border lies so close to two answers that the processor decides.
+        ({"min_face": 50}, {"min_face_size": 50}),
         ({"factor": 0.709}, {"factor": 0.709}),
         ({"thresholds": (0.5, 0.6, 0.3)}, {"thresholds": [0.5, 0.6, 0.3]}),
     ],
