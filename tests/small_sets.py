@@ -1,5 +1,6 @@
 """Small things that several test files need: the tree of a recipe, a set of digits."""
 
+import cv2
 import numpy as np
 
 
@@ -27,3 +28,20 @@ def write_idx(folder, train, test, seed=0):
         header = np.array([0x801, len(labels)], dtype=">i4").tobytes()
         (raw / f"{prefix}-labels-idx1-ubyte").write_bytes(header + bytes(labels))
     return folder
+
+
+def write_cifar(root, **counts):
+    """<split>/<class>/ with so many images of each of ten colours, one a class; returns the folder.
+
+    counts: of each split, as train=6, test=2.
+    """
+    random = np.random.default_rng(0)
+    for label in range(10):
+        colour = random.integers(0, 256, 3)
+        for split, count in counts.items():
+            folder = root / split / f"class{label}"
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = (colour + random.normal(0, 20, (32, 32, 3))).clip(0, 255).astype(np.uint8)
+                cv2.imwrite(str(folder / f"{number}.png"), pixels)
+    return root

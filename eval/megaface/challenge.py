@@ -10,15 +10,13 @@ Shapes: P probes, N distractors, D numbers in an embedding, Q searches, S sizes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from sphereface_plus.data.formats.keys import photo_key
-from sphereface_plus.data.formats.megaface_lists import MegaFaceError, NoiseList, TemplateList
-from sphereface_plus.data.streams import DISTRACTOR_ORDER, generator
+from sphereface_plus.data.formats.megaface_lists import MegaFaceError, NoiseList
 
 from ..impostors import Impostors
 from ..intervals import subject_interval
@@ -30,6 +28,7 @@ from ..statistics import point_record, tar_at_far
 from ..tallies import Best, MateCounts
 from ..threshold_intervals import crossed, intervals_record, tar_intervals
 from .over_sets import over_sets, tars_at
+from .sets import DistractorSet
 
 RANKS = (1, 5, 10, 20, 50, 100, 1000)
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
@@ -39,80 +38,6 @@ ROC_SIZE = 10_000
 """Distractors of the smaller ROC of Figure 10, beside that of all."""
 CURVE_POINTS = 300
 """Of a curve that a report keeps."""
-
-
-@dataclass(frozen=True)
-class DistractorSet:
-    """One of the sets that a search is repeated with; the first rows are its smaller sizes."""
-
-    number: int
-    order: np.ndarray
-    """(M,) int: rows of the distractors."""
-    sizes: list[int]
-    """As the lists are called, rising."""
-    ends: list[int]
-    """(S,) how many of `order` each has: fewer where images are missing or left out."""
-
-    def words(self, keys: list[str]) -> str:
-        """Everything that the set is, for a hash. keys: of all distractors."""
-        return f"{self.number} {self.sizes} {self.ends}\n" + "\0".join(
-            keys[row] for row in self.order.tolist()
-        )
-
-    def without(self, left_out: np.ndarray) -> DistractorSet:
-        """left_out (N,) bool. The same set with fewer distractors."""
-        kept = ~left_out[self.order]
-        before = np.append(0, np.cumsum(kept))
-        return DistractorSet(
-            self.number, self.order[kept], self.sizes, [int(before[end]) for end in self.ends]
-        )
-
-
-def sets_of_lists(
-    lists: Mapping[int, Mapping[int, TemplateList]], row_of: Mapping[str, int]
-) -> list[DistractorSet]:
-    """The sets of a kit's lists, set -> size -> list. row_of: photo key -> row; what it lacks is left out.
-
-    Raises MegaFaceError where a list does not hold all images of the smaller one of its set, and where sets
-    differ in their sizes.
-    """
-    sizes = {number: list(of_set) for number, of_set in lists.items()}
-    first = next(iter(sizes))
-    for number, of_set in sizes.items():
-        if of_set != sizes[first]:
-            raise MegaFaceError(
-                f"set {number} has lists of {', '.join(map(str, of_set))} distractors, set {first} of "
-                f"{', '.join(map(str, sizes[first]))}: means over sets need the same; move the others away"
-            )
-    return [_set_of(number, sizes, row_of) for number, sizes in lists.items()]
-
-
-def _set_of(number: int, sizes: Mapping[int, TemplateList], row_of: Mapping[str, int]) -> DistractorSet:
-    order: dict[str, int] = {}
-    ends, seen = [], 0
-    for of_size in sizes.values():
-        keys = [photo_key(path) for path in of_size.paths]
-        if len(set(keys).difference(order)) + seen != len(keys):
-            raise MegaFaceError(
-                f"{of_size.file}: does not hold all images of the smaller list of its set; measure "
-                "such sizes one by one, each list alone in a folder"
-            )
-        order |= dict.fromkeys(keys, 0)
-        seen = len(keys)
-        ends.append(sum(key in row_of for key in order))
-    rows = np.array([row_of[key] for key in order if key in row_of], dtype=np.int64)
-    return DistractorSet(number, rows, list(sizes), ends)
-
-
-def drawn_sets(num_distractors: int, num_sets: int, seed: int) -> list[DistractorSet]:
-    """Sets of random order, of 10, 100, ... and all distractors."""
-    sizes = [10**power for power in range(1, 10) if 10**power < num_distractors] + [num_distractors]
-    return [
-        DistractorSet(
-            number, generator(seed, DISTRACTOR_ORDER, number).permutation(num_distractors), sizes, sizes
-        )
-        for number in range(1, num_sets + 1)
-    ]
 
 
 @dataclass(frozen=True)
@@ -159,7 +84,8 @@ def measure(
 ) -> Found:
     """probes (P, D) of people (P,), numbers; distractors (N, D). count: nearest distractors of each probe.
 
-    Raises SearchError for embeddings that cannot be searched, MegaFaceError where no person has two photos.
+    Raises SearchError for embeddings that cannot be searched and for an empty set, MegaFaceError where no
+    person has two photos.
     """
     if not len(people) or np.unique(people, return_counts=True)[1].max() < 2:
         raise MegaFaceError("no person has two probes, so there is no mate to find")
@@ -179,10 +105,8 @@ def measure(
             if progress is not None:
                 progress(done + rows, total)
 
-        order = one.order if len(one.order) else np.zeros(0, dtype=np.int64)
-        scan(probes, Reordered(distractors, order), [tally, own_best, seen], progress=report)
-        if len(one.order):
-            tars.append(tars_at(FARS, score[probe < mate], seen))
+        scan(probes, Reordered(distractors, one.order), [tally, own_best, seen], progress=report)
+        tars.append(tars_at(FARS, score[probe < mate], seen))
         counts.append(tally.counts)
         closest.append((one.order[own_best.rows[:, 0]], own_best.scores[:, 0]))
         done += len(one.order)

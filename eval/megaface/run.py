@@ -27,10 +27,11 @@ from ..public import PUBLIC
 from ..search_statistics import cmc
 from ..training_photos import compare_searches
 from . import page
-from .challenge import DistractorSet, Found, drawn_sets, measure, noise_among, sets_of_lists
+from .challenge import Found, measure, noise_among
 from .examples import hardest, same_images, twins
 from .noise import noise_warnings
 from .people import of_people
+from .sets import DistractorSet, drawn_sets, sets_of_lists
 from .sides import (
     AS_IN_FEATURES,
     Asked,

@@ -15,7 +15,8 @@ import time
 import numpy as np
 import torch
 
-from eval.megaface.challenge import DistractorSet, measure
+from eval.megaface.challenge import measure
+from eval.megaface.sets import DistractorSet
 from eval.scores import unit_rows
 
 PEOPLE, PHOTOS, COSINE, NEAR = 80, 44, 0.8, 0.9

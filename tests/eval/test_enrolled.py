@@ -7,7 +7,8 @@ import pytest
 
 from eval.enrolled import Mates, Searched, search_enrolled, templates
 from eval.errors import SearchError
-from eval.megaface.challenge import DistractorSet, measure
+from eval.megaface.challenge import measure
+from eval.megaface.sets import DistractorSet
 from eval.scores import scores_of_pairs
 
 

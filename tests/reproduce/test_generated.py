@@ -15,7 +15,8 @@ from sphereface_plus.reproduce import evaluation, generated, runs
 from sphereface_plus.reproduce.spec import Job, config_of, jobs_of, load_table
 from sphereface_plus.training.folder import RunError
 from sphereface_plus.training.run import train
-from tests.training.gan_set import batch_of, gan_learner, write_cifar
+from tests.small_sets import write_cifar
+from tests.training.gan_set import batch_of, gan_learner
 
 DATA = {"cifar10": "a"}
 
@@ -81,9 +82,7 @@ budgets:
 
 @pytest.fixture(scope="module")
 def cifar(tmp_path_factory):
-    root = write_cifar(tmp_path_factory.mktemp("cifar"))
-    (write_cifar(tmp_path_factory.mktemp("other")) / "train").rename(root / "test")
-    return root
+    return write_cifar(tmp_path_factory.mktemp("cifar"), train=3, test=3)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import copy
 
-import cv2
 import numpy as np
 import torch
 
@@ -25,18 +24,6 @@ RECIPE = {
         **{"device": "cpu", "precision": "fp32"},
     },
 }
-
-
-def write_cifar(root):
-    """train/<class>/ with three images, each class of its own colour; returns the folder."""
-    random = np.random.default_rng(0)
-    for label in range(10):
-        (root / "train" / f"class{label}").mkdir(parents=True)
-        colour = random.integers(0, 256, 3)
-        for number in range(3):
-            pixels = (colour + random.normal(0, 20, (32, 32, 3))).clip(0, 255).astype(np.uint8)
-            cv2.imwrite(str(root / "train" / f"class{label}" / f"{number}.png"), pixels)
-    return root
 
 
 def gan_config(**changes) -> config.GanConfig:

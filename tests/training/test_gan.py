@@ -23,13 +23,14 @@ from sphereface_plus.training.gan_learner import GanLearner
 from sphereface_plus.training.gan_result import result_of
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.samples import grid_of
-from tests.training.gan_set import gan_config, write_cifar
+from tests.small_sets import write_cifar
+from tests.training.gan_set import gan_config
 from tests.training.test_another_task import assert_same, numbers
 
 
 @pytest.fixture(scope="module")
 def tiny_cifar(tmp_path_factory):
-    return write_cifar(tmp_path_factory.mktemp("cifar"))
+    return write_cifar(tmp_path_factory.mktemp("cifar"), train=3)
 
 
 @pytest.fixture

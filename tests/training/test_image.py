@@ -2,7 +2,6 @@
 
 import shutil
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -17,6 +16,7 @@ from sphereface_plus.training.energies import EnergyError, LayerEnergies
 from sphereface_plus.training.folder import RunError
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.run import train
+from tests.small_sets import write_cifar
 
 TIMINGS = {"images_per_second", "data_wait_share"}
 RECIPE = {
@@ -33,17 +33,7 @@ RECIPE = {
 
 @pytest.fixture(scope="module")
 def tiny_cifar(tmp_path_factory):
-    """train/<class>/ with six images and test/<class>/ with two, each class of its own colour."""
-    root, random = tmp_path_factory.mktemp("cifar"), np.random.default_rng(0)
-    for label in range(10):
-        colour = random.integers(0, 256, 3)
-        for split, count in (("train", 6), ("test", 2)):
-            folder = root / split / f"class{label}"
-            folder.mkdir(parents=True)
-            for number in range(count):
-                pixels = (colour + random.normal(0, 20, (32, 32, 3))).clip(0, 255).astype(np.uint8)
-                cv2.imwrite(str(folder / f"{number}.png"), pixels)
-    return root
+    return write_cifar(tmp_path_factory.mktemp("cifar"), train=6, test=2)
 
 
 @pytest.fixture

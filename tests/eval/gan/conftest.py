@@ -2,14 +2,13 @@
 
 import copy
 
-import cv2
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from eval.__main__ import main
 from sphereface_plus import checkpoint, config
 from sphereface_plus.training.run import train
+from tests.small_sets import write_cifar
 from tests.training.gan_set import gan_config
 
 CLASSIFIER = {
@@ -25,17 +24,7 @@ CLASSIFIER = {
 
 @pytest.fixture(scope="session")
 def cifar(tmp_path_factory):
-    """train/<class>/ with ten images and test/<class>/ with three, each class of its own colour."""
-    root, random = tmp_path_factory.mktemp("cifar"), np.random.default_rng(0)
-    for label in range(10):
-        colour = random.integers(0, 256, 3)
-        for split, count in (("train", 10), ("test", 3)):
-            folder = root / split / f"class{label}"
-            folder.mkdir(parents=True)
-            for number in range(count):
-                pixels = (colour + random.normal(0, 20, (32, 32, 3))).clip(0, 255).astype(np.uint8)
-                cv2.imwrite(str(folder / f"{number}.png"), pixels)
-    return root
+    return write_cifar(tmp_path_factory.mktemp("cifar"), train=10, test=3)
 
 
 @pytest.fixture(scope="session")

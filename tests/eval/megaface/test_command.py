@@ -1,35 +1,19 @@
-"""`python -m eval megaface` on a small kit: lists, features, noise, and every refusal in a sentence."""
+"""`python -m eval megaface` on a small kit: lists, the page, and every refusal in a sentence."""
 
 import html
 import json
 import re
 import shutil
-from functools import partial
 
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from eval.__main__ import main
-from eval.megaface import features
 from eval.threshold_words import threshold_words
-from sphereface_plus.data.formats import embedding_store_writing
-from sphereface_plus.data.formats.embedding_store import Index, open_embeddings
-from sphereface_plus.data.formats.megaface_features import read_feature, write_feature
+from sphereface_plus.data.formats.megaface_features import write_feature
+from tests.eval.megaface.calls import called, report_of
 
 NUM_DISTRACTORS = 120
-
-
-def called(kit, *more, out="out"):
-    arguments = ["megaface", "--probes", kit / "probes", "--distractors", kit / "distractors"]
-    arguments += ["--lists", kit / "lists"] if (kit / "lists").is_dir() else []
-    arguments += ["--out", kit / out, *more]
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def report_of(kit, out="out"):
-    return json.loads((kit / out / "report.json").read_text())
 
 
 def test_raw_and_cleaned_numbers_come_from_one_run(kit):
@@ -93,18 +77,6 @@ def test_without_lists_folders_are_people_and_distractors_come_in_random_orders(
     assert [size["size"] for size in sizes] == [10, 100, 120]
     assert len(sizes[0]["ranks"][0]["per_set"]) == 2
     assert sizes[2]["ranks"][0]["per_set"] == [pytest.approx(16 / 20)] * 2
-
-
-def test_written_features_give_the_same_numbers(kit):
-    assert called(kit, "--write-features", kit / "again").exit_code == 0
-    name = "probes/Ann/Ann_0.png_m.bin"
-    np.testing.assert_array_equal(read_feature(kit / "again" / name), read_feature(kit / name))
-    first = report_of(kit)
-    for name in ("probes", "distractors"):
-        shutil.rmtree(kit / name)
-        (kit / "again" / name).rename(kit / name)
-    assert called(kit, out="second").exit_code == 0
-    assert report_of(kit, "second")["results"] == first["results"]
 
 
 @pytest.mark.parametrize(
@@ -193,46 +165,6 @@ def test_a_folder_without_images_is_one_sentence(empty, tmp_path):
     assert result.output.endswith(message)
 
 
-def test_noise_lists_that_name_nothing_here_are_warned_of(kit):
-    (kit / "names.txt").write_text("".join(f"Stranger_{number}.png\n" for number in range(605)))
-    result = called(kit, "--probe-noise", kit / "names.txt", "--distractor-noise", kit / "names.txt")
-    assert result.exit_code == 0, result.output
-    page = (kit / "out/report.html").read_text()
-    for words in (
-        "names.txt: none of its 605 names is of people whose probes are here; if you expected more, see that",
-        "names.txt: none of its 605 names is of people whose distractors are here; if you expected more, see",
-        "there are no cleaned numbers, as no noise list names an image that is here",
-    ):
-        assert f"warning: {words}" in result.stderr
-        assert words in page
-    assert "cleaned:" not in result.output
-
-
-def test_a_noise_list_of_these_people_of_which_little_is_here_is_warned_of(kit):
-    other = "".join(f"Bob_{number}.png\nStranger_{number}.png\n" for number in range(100, 120))
-    (kit / "names.txt").write_text("Bob_2.png\n" + other)
-    result = called(kit, "--probe-noise", kit / "names.txt")
-    expected = (
-        "warning: names.txt: only 1 of its 21 names of people whose probes are here matches (41 names in"
-    )
-    assert expected in result.stderr
-    assert "cleaned: 8 probes" in result.stdout
-
-
-def test_a_noise_list_of_many_others_matches_as_well_as_it_can(kit):
-    (kit / "names.txt").write_text("Bob_2.png\n" + "".join(f"Stranger_{n}.png\n" for n in range(20)))
-    result = called(kit, "--probe-noise", kit / "names.txt")
-    assert "warning: names.txt" not in result.stderr
-    assert (
-        "1 of the 21 names in names.txt are probes here, which the cleaned numbers leave out; 1 are of people"
-        in result.stderr
-    )
-    assert (
-        "1 of its 21 names, of which 1 are of people whose probes are here"
-        in (kit / "out/report.html").read_text()
-    )
-
-
 def test_the_kit_instead_of_its_lists_is_noticed(kit):
     (kit / "devkit").mkdir()
     (kit / "lists").rename(kit / "devkit/templatelists")
@@ -266,18 +198,6 @@ def test_a_copy_in_a_later_set_is_noticed(kit):
     assert ["Ann/Ann_1", only.removesuffix(".jpg")] in report_of(kit)["same_image"]
 
 
-@pytest.mark.parametrize("side", ["probe", "distractor"])
-def test_a_noise_list_of_everything_leaves_the_raw_numbers(kit, side):
-    folder = kit / f"{side}s"
-    names = [path.relative_to(folder).as_posix().removesuffix("_m.bin") for path in folder.rglob("*.bin")]
-    names = names if side == "distractor" else [name.split("/")[-1] for name in names]
-    (kit / "all.txt").write_text("\n".join(names) + "\n")
-    result = called(kit, f"--{side}-noise", kit / "all.txt")
-    assert result.exit_code == 0, result.output
-    assert "without the images of the noise lists nothing can be measured: " in result.output
-    assert list(report_of(kit)["results"]) == ["raw"]
-
-
 def test_the_kits_file_has_every_rank_of_the_first_set(kit):
     assert called(kit).exit_code == 0
     kept = json.loads((kit / "out/kit/raw/cmc_facescrub_megaface_m_100_1.json").read_text())["cmc"]
@@ -285,77 +205,6 @@ def test_the_kits_file_has_every_rank_of_the_first_set(kit):
     for rank in report_of(kit)["results"]["raw"]["sizes"][-1]["ranks"]:
         if rank["rank"] <= 100:
             assert kept[1][rank["rank"] - 1] == pytest.approx(rank["per_set"][0])
-
-
-def store_of(kit, side):
-    return open_embeddings(kit / "out" / side / "embeddings")
-
-
-def test_features_are_read_once_and_stay_memory_mapped(kit, monkeypatch):
-    read, files = features.read_feature, []
-    monkeypatch.setattr(features, "read_feature", lambda file: files.append(file) or read(file))
-    assert called(kit).exit_code == 0
-    assert len(files) == 9 + NUM_DISTRACTORS
-    assert isinstance(store_of(kit, "distractors").rows, np.memmap)
-    first, stored = report_of(kit)["results"], store_of(kit, "probes").rows[:]
-    files.clear()
-    assert called(kit).exit_code == 0
-    assert (files, report_of(kit)["results"]) == ([], first)
-    changed = kit / "probes/Ann/Ann_0.png_m.bin"
-    write_feature(changed, np.arange(16) + 1)
-    assert called(kit).exit_code == 0
-    assert changed in files
-    assert len(files) == 9  # of the block that holds it
-    np.testing.assert_array_equal(store_of(kit, "probes").rows[0], np.arange(16) + 1)
-    np.testing.assert_array_equal(store_of(kit, "probes").rows[1:], stored[1:])
-
-
-def test_reading_features_goes_on_after_a_stop(kit, monkeypatch):
-    monkeypatch.setattr(embedding_store_writing, "Index", partial(Index, block=16))
-    read, files = features.read_feature, []
-
-    def stopped(file):
-        if len(files) == 50:
-            raise KeyboardInterrupt
-        files.append(file)
-        return read(file)
-
-    monkeypatch.setattr(features, "read_feature", stopped)
-    called(kit)
-    assert not (kit / "out/report.json").exists()
-    before = list(files)
-    monkeypatch.setattr(features, "read_feature", lambda file: files.append(file) or read(file))
-    assert called(kit).exit_code == 0
-    again = set(before) & set(files[50:])
-    assert len(files) - 50 < NUM_DISTRACTORS  # of 50 files at most the last, unfinished block is read again
-    assert len(again) < 16
-    assert called(kit, out="whole").exit_code == 0
-    assert report_of(kit, "whole")["results"] == report_of(kit)["results"]
-
-
-def test_all_features_that_cannot_be_used_are_named_and_counted(kit):
-    strangers = sorted((kit / "distractors").rglob("*.bin"))
-    for file in strangers[:4]:
-        write_feature(file, np.full(16, np.nan))
-    write_feature(strangers[5], np.zeros(16))
-    write_feature(strangers[6], np.ones(12))
-    strangers[7].write_bytes(b"cut")
-    result = called(kit)
-    assert result.exit_code == 1
-    assert "distractors: 7 of the 120 features of distractors cannot be used: " in result.output
-    names = [file.relative_to(kit / "distractors").as_posix() for file in strangers]
-    assert "5 not finite, or 0 (" in result.output
-    assert f"1 of other than 16 numbers ({names[6]})" in result.output
-    assert f"1 damaged ({names[7]}: ends within its header)" in result.output
-    for file in strangers[:8]:
-        file.unlink()
-    assert "no image is there of 8 distractors of the lists: left out" in called(kit).output
-
-
-def test_sides_of_other_dimensions_are_refused(kit):
-    for file in (kit / "probes").rglob("*.bin"):
-        write_feature(file, read_feature(file)[:8])
-    assert "the probes' features have 8 numbers, the distractors' 16; both need one" in called(kit).output
 
 
 @pytest.mark.parametrize(
@@ -409,13 +258,3 @@ def test_probes_without_a_mate_are_counted_and_named_in_raw_and_cleaned_numbers(
         *("Cy", "Dee", "Eve", "Fay")
     ]
     assert "Dee" not in (kit / "out/public/report.html").read_text()
-
-
-def test_features_whose_names_tell_two_models_are_refused(kit):
-    for file in (kit / "probes").rglob("*_m.bin"):
-        file.rename(file.with_name(file.name.replace("_m.bin", "_other.bin")))
-    result = called(kit)
-    assert result.exit_code == 1
-    assert (
-        "the probes' features are named _other.bin, the distractors' _m.bin, which is of two" in result.output
-    )
