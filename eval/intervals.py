@@ -47,12 +47,16 @@ def design_effect(value: np.ndarray, fold: np.ndarray, people: People) -> float:
         sum over people of (sum of r over that person's pairs)^2
         - sum over twos of people of (sum of r over the pairs of just these two)^2,
 
-    where the second sum takes away what shares two people and was counted for both.
+    where the second sum takes away what shares two people and was counted for both. Where all pairs are
+    alike, as without any error, nothing tells how they depend: there are then as many trials as people.
     """
     value = np.asarray(value, dtype=np.float64)
-    if np.ptp(value) == 0 or not _someone_is_in_two_pairs(people):
+    if not _someone_is_in_two_pairs(people):
         return 1.0
     weight = _fold_weights(fold)
+    if np.ptp(value) == 0:
+        there = len(np.union1d(people.first, people.second))
+        return max(1.0, 1 / (float(np.sum(weight**2)) * there))
     mean = np.sum(weight * value)
     residual, two = weight * (value - mean), people.first != people.second
     of_person = np.bincount(people.first, residual, people.count)

@@ -19,6 +19,8 @@ from .rows import Rows
 NUMBERS_AT_ONCE = 2**16  # of float64, in cache
 ROWS_AT_ONCE = 4096  # of a gallery that is read again
 UNIT_ROUNDOFF = 2.0**-24  # of float32
+SAME_IMAGE = 1 - 1e-5
+"""Cosine from which two embeddings are taken for those of one image."""
 
 
 def scores_of_pairs(

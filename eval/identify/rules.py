@@ -24,13 +24,11 @@ from ..groups import Groups, check_some
 from ..model import Embedded
 from ..photos import first_three, several_faces
 from ..report_fit import fingerprint, states_flip
-from ..scores import without_direction
+from ..scores import SAME_IMAGE, without_direction
 from .copies import copies_in
 from .named_photos import NamedPhotos
 
 NUM_EXAMPLES = 3
-SAME_IMAGE = 1 - 1e-5
-"""Cosine from which two embeddings are taken for those of one image."""
 
 
 @dataclass

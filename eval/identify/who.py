@@ -24,7 +24,7 @@ from ..one_photo import crop_of_photo
 from ..photos import first_three, several_faces
 from ..report import ReportError, photo_name, render, thumbnail
 from ..report_fit import check_same_alignment, check_same_model, cropping_of, fingerprint
-from ..scores import scores_of_pairs
+from ..scores import SAME_IMAGE, scores_of_pairs
 from ..search import scan
 from ..tallies import Best
 from .named_photos import NamedPhotos, named_photos
@@ -74,7 +74,7 @@ def who(asked: Question) -> dict[str, Any]:
         sets = [probe, _embedded(asked, gallery, flip, place if asked.out is None else asked.out)]
         check_rows(sets)
         answer = _answer(asked, sets[1], sets[0].rows, template, flip)
-        answer["notes"] = notes + _of_gallery(sets[1])
+        answer["notes"] += notes + _of_gallery(sets[1])
         if report is not None and point is not None:
             answer |= _judged(answer, report, point, sets, origin)
         if asked.out is not None:
@@ -152,12 +152,14 @@ def _answer(
     best = Best(min(len(enrolled), asked.count * most))
     scan(probe, enrolled, [best])
     nearest: dict[str, dict[str, Any]] = {}
+    copies = []
     for row, score in zip(best.rows[0].tolist(), best.scores[0].tolist(), strict=True):
         person = names[enrolled_people[row]]
         if person not in nearest and len(nearest) < asked.count:
             own = np.flatnonzero(people == enrolled_people[row])
             like = scores_of_pairs(probe, np.zeros(len(own), int), gallery.rows[own], np.arange(len(own)))
             key = gallery.photos.keys[own[np.argmax(like)]]
+            copies += [key] if like.max() >= SAME_IMAGE else []
             nearest[person] = {"person": person, "score": score, "photo": key}
     return {
         "photo": str(asked.photo),
@@ -168,6 +170,10 @@ def _answer(
         "preparation": gallery.embedded.preparation["words"],
         "threshold": None,
         "person": None,
+        "notes": [
+            f"{copy} of the gallery is this very photo, or a copy: that score says nothing about the person"
+            for copy in copies
+        ],
     }
 
 

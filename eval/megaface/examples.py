@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..example_photos import NUM_EXAMPLES, Example, example_photo
+from ..scores import SAME_IMAGE
 from .challenge import Found
 from .sides import Side
 
-SAME_IMAGE = 1 - 1e-5
-"""Cosine from which a probe and a distractor are taken for one image."""
 NUM_HARDEST = 24
 
 

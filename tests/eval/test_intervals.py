@@ -73,12 +73,22 @@ def test_pairs_copied_k_times_of_the_same_two_people_are_worth_one_each():
     assert effect == pytest.approx(copies)
 
 
-def test_people_who_share_nothing_and_models_without_error_have_no_design_effect():
+def test_people_who_share_nothing_have_no_design_effect():
     alone = People(np.arange(60), np.arange(60), 60, True, "by hand")
     fold = np.arange(60) % 10
     assert v.design_effect(np.arange(60) > 5, fold, alone) == pytest.approx(1)
     assert v.design_effect(np.ones(60, dtype=bool), fold, alone) == 1
     assert v.design_effect(np.zeros(60, dtype=bool), fold, alone) == 1
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_where_all_pairs_are_alike_there_are_as_many_trials_as_people(right):
+    first, second = np.triu_indices(13, k=1)
+    people = People(first, second, 20, True, "by hand")  # 13 of the 20 are in the 78 pairs
+    correct, fold = np.full(78, right), np.zeros(78, dtype=int)
+    effect = v.design_effect(correct, fold, people)
+    assert effect == pytest.approx(78 / 13)
+    assert v.accuracy_interval(correct, fold, effect) == pytest.approx(v.wilson(float(right), 13))
 
 
 @pytest.mark.parametrize(("base", "other"), [(0, 0), (0, 5), (7, 7), (3, 12), (40, 22), (0, 1), (900, 1000)])

@@ -60,6 +60,13 @@ def test_the_nearest_people_come_first_and_a_threshold_tells_the_unknown(measure
     assert f"is below the threshold {threshold:.4f} (FPIR 0.1)" in output
 
 
+def test_a_photo_that_the_gallery_holds_itself_is_told(measured, run_eval):
+    asked = "--gallery", measured / "gallery", "--model", "pixels", "--report", measured / "report"
+    told = "note: p3/0 of the gallery is this very photo, or a copy: that score says nothing about the person"
+    assert told in run_eval("who", measured / "gallery" / "p3" / "0.png", *asked).output
+    assert "is this very photo" not in run_eval("who", measured / "known.png", *asked).output
+
+
 def test_without_a_report_there_is_no_verdict(places, run_eval):
     asked = "--gallery", places / "gallery", "--model", "pixels", "--template", "image"
     output = run_eval("who", places / "known.png", *asked).output
