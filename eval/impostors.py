@@ -17,10 +17,13 @@ from .tallies import everybodys, total
 if TYPE_CHECKING:
     from sphereface_plus.processes import Processes
 
-GRID = 2**16
-"""Cells of a score on either side of 0, each as wide as float32's error for embeddings of 256 dimensions."""
-GRID_AT = np.float32(192)  # float32 numbers from 128 to 256 are 1 / GRID apart
-CELLS = 2 * GRID + 4  # k / GRID is in cell GRID + 2 + k, what is left out in cell 0
+GRID = 2**14  # cells to a score of 1
+LOWEST_CELL = -63 * GRID // 64  # of a score of -63 / 64; what is below it lies in this cell, too
+EDGES = (np.append(-GRID, np.arange(LOWEST_CELL + 1, GRID + 1)) - 0.5) / GRID
+"""(E,): the scores at which cells begin, ascending; the first is below all scores."""
+# float32 numbers from 512 to 1024 are 1 / GRID apart, and the last 16 bits of 768 are 0: of 768 + score they
+# are the score's cell, here counted from the lowest; negative below -63 / 64.
+GRID_AT = np.float32(768 - LOWEST_CELL / GRID)
 LINES_AT_ONCE = 16  # in cache
 
 
@@ -76,16 +79,19 @@ class Impostors:
     def _count(self, tile: Tile) -> None:
         import torch
 
-        cells = np.empty(tile.scores.shape, dtype=np.int32)
+        cells = np.empty(tile.scores.shape, dtype=np.int16)
+        shifted = np.empty((LINES_AT_ONCE, tile.scores.shape[1]), dtype=np.float32)
         for start in range(0, len(cells), LINES_AT_ONCE):
             part = cells[start : start + LINES_AT_ONCE]
-            # Rounds to the grid, whose steps are then those of whole numbers; -inf is far below them.
-            np.add(tile.scores[start : start + LINES_AT_ONCE], GRID_AT, out=part.view(np.float32))
-            part -= GRID_AT.view(np.int32) - np.int32(GRID + 2)
-            np.maximum(part, 0, out=part)
-        counts = torch.bincount(torch.from_numpy(cells.ravel()), minlength=CELLS).numpy()
-        counts[CELLS - 1] += counts[CELLS:].sum()  # what rounding took above 1
-        counts = counts[:CELLS]
+            # Rounds to the grid. Of what is left out, -inf, the last bits are 0.
+            np.add(tile.scores[start : start + LINES_AT_ONCE], GRID_AT, out=shifted[: len(part)])
+            np.copyto(part, shifted[: len(part)].view(np.int32), casting="unsafe")  # the last 16 bits
+        if cells.min() < 0:
+            np.maximum(cells, 0, out=cells)
+        counts = torch.bincount(torch.from_numpy(cells.ravel()), minlength=len(EDGES)).numpy()
+        counts[len(EDGES) - 1] += counts[len(EDGES) :].sum()  # what rounding took above 1
+        counts = counts[: len(EDGES)]
+        counts[0] -= tile.left_out
         before = self.on_grid.get(tile.first_probe)
         self.on_grid[tile.first_probe] = counts if before is None else before + counts
 
@@ -112,22 +118,20 @@ class Impostors:
         return self.probe[:count], self.row[:count]
 
     @property
-    def at_or_above_grid(self) -> np.ndarray:
-        """(2 GRID + 1,) int64: pairs whose float32 product is at least (k - 1/2) / GRID, k = -GRID .. GRID.
+    def at_or_above_edges(self) -> np.ndarray:
+        """(E,) int64: pairs whose float32 product is at or above each of EDGES, so that the first is of all.
 
         Pairs that were left out are not among them. A product may differ from its score by a tile's margin.
         """
-        counts = self._counts()
-        counts[2] += counts[1]  # a product that rounding took below -1
-        return np.cumsum(counts[:1:-1])[::-1][: 2 * GRID + 1]
+        return np.cumsum(self._counts()[::-1])[::-1]
 
     def _counts(self) -> np.ndarray:
-        return sum(self.on_grid.values(), np.zeros(CELLS, dtype=np.int64))
+        return sum(self.on_grid.values(), np.zeros(len(EDGES), dtype=np.int64))
 
     @property
     def count(self) -> int:
         """All pairs."""
-        return int(self.at_or_above_grid[0])
+        return int(self.at_or_above_edges[0])
 
     def join(self, processes: Processes) -> None:
         scores, probe, row = (

@@ -21,7 +21,7 @@ import numpy as np
 from .errors import SearchError
 from .ranks import together
 from .rows import Rows
-from .scores import Pairs, fill_with_units, margin_of, row_products, unit_rows
+from .scores import Pairs, fill_with_units, row_products, unit_rows
 
 if TYPE_CHECKING:
     from sphereface_plus.processes import Processes
@@ -44,8 +44,9 @@ class Tile:
     rows: np.ndarray
     """(n, D); the last of a gallery are filled up to a multiple of FOLD."""
     scores: np.ndarray
-    """(p, n) float32, off by `margin` at most; -inf where a pair is left out, and where there is no row."""
-    margin: float
+    """(p, n) float32, off by margin_of(D) at most; -inf where a pair is left out, or no row is."""
+    left_out: int
+    """Of the scores; those are -inf."""
 
     @cached_property
     def highest(self) -> np.ndarray:
@@ -60,7 +61,9 @@ class Tile:
     def at_or_above(self, floor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Places of the scores at or above each probe's floor (p,), ascending by probe, as (Q,) and (Q,)."""
         concerned = np.flatnonzero(self.highest_of_probe >= floor)
-        place, column = np.nonzero(self.highest[concerned] >= floor[concerned, None])
+        # np.nonzero of two dimensions takes several times as long
+        at = np.flatnonzero(self.highest[concerned] >= floor[concerned, None])
+        place, column = np.divmod(at, self.highest.shape[1])
         place = concerned[place]
         columns = column[:, None] + np.arange(0, self.scores.shape[1], self.highest.shape[1])
         which, of_fold = np.nonzero(self.scores[place[:, None], columns] >= floor[place, None])
@@ -212,11 +215,14 @@ def _tile(
 ) -> Tile:
     probes = units[slab]
     scores = probes @ rows.T
-    scores[:, chunk.stop - chunk.start :] = -np.inf
+    count = chunk.stop - chunk.start
+    scores[:, count:] = -np.inf
+    left_out = len(probes) * (len(rows) - count)
     if own is not None:
         inside = (own[0] >= slab.start) & (own[0] < slab.stop)
         scores[own[0][inside] - slab.start, own[1][inside]] = -np.inf
-    return Tile(slab.start, chunk.start, probes, rows, scores, margin_of(units.shape[1]))
+        left_out += int(np.sum(inside))
+    return Tile(slab.start, chunk.start, probes, rows, scores, left_out)
 
 
 class _Grouped:

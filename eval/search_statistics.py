@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .impostors import GRID, Impostors
+from .impostors import EDGES, Impostors
 from .intervals import subject_interval, trials_of_counts
 from .statistics import Resolution, Roc, resolution
 from .threshold_intervals import widened
@@ -151,13 +151,12 @@ def roc_of(genuine: np.ndarray, impostors: Impostors) -> Roc:
     """The ROC of genuine scores (Q,) and of the impostors' of a search.
 
     Exact at every score that is as high as the lowest of `impostors.highest`; below that at the thresholds
-    (k - 1/2) / GRID, where an impostor counts by its float32 product.
+    EDGES, where an impostor counts by its float32 product.
     """
     highest, genuine = impostors.highest[::-1], np.sort(genuine)
     floor = highest[0]
     above = np.unique(np.append(highest, genuine[genuine >= floor]))[::-1]
-    grid = (np.arange(GRID, -GRID - 1, -1) - 0.5) / GRID
-    on_grid = impostors.at_or_above_grid[::-1]
+    grid, on_grid = EDGES[::-1], impostors.at_or_above_edges[::-1]
     below = (grid < floor) & (on_grid > len(highest))  # where more are accepted than at the floor
     accepted = np.append(len(highest) - np.searchsorted(highest, above), on_grid[below])
     threshold = np.concatenate([[np.inf], above, grid[below]])

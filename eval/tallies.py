@@ -45,12 +45,14 @@ class MateCounts:
 
     def start(self, pairs: Pairs) -> None:
         self.begin = np.searchsorted(self.probe, np.arange(len(pairs.units) + 1))
+        # (Q,) each: a product below the one, or above the other, is decided.
+        self.low = np.nextafter((self.score - pairs.margin).astype(np.float32), np.float32(-np.inf))
+        self.high = np.nextafter((self.score + pairs.margin).astype(np.float32), np.float32(np.inf))
 
     def take(self, tile: Tile) -> None:
         pairs = slice(*self.begin[[tile.first_probe, tile.first_probe + len(tile.probes)]])
         place, score = self.probe[pairs] - tile.first_probe, self.score[pairs]
-        low = np.nextafter((score - tile.margin).astype(np.float32), np.float32(-np.inf))
-        high = np.nextafter((score + tile.margin).astype(np.float32), np.float32(np.inf))
+        low, high = self.low[pairs], self.high[pairs]
         concerned = np.flatnonzero(tile.highest_of_probe[place] >= low)
         many = np.bincount(place[concerned], minlength=len(tile.probes)) >= SORTED_FROM
         by_comparing, by_sorting = concerned[~many[place[concerned]]], concerned[many[place[concerned]]]

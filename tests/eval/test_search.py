@@ -12,7 +12,7 @@ import torch
 from eval import scores as scores_module
 from eval import search, tallies
 from eval.errors import SearchError
-from eval.impostors import GRID, Impostors
+from eval.impostors import EDGES, Impostors
 from eval.rows import Reordered
 from eval.scores import Pairs, scores_of_pairs, unit_rows
 from eval.search import scan
@@ -133,10 +133,23 @@ def test_the_highest_impostor_scores_and_the_counts_on_the_grid(tiles, most):
     scores = np.sort(scores_of_pairs(probes, left, gallery, right))
     assert (impostors.highest == scores[::-1][:most]).all()
     assert impostors.count == P * N
-    grid = (np.arange(-GRID, GRID + 1) - 0.5) / GRID
-    fewest, highest = (P * N - np.searchsorted(scores, grid + sign * 2e-6) for sign in (1, -1))
-    assert (fewest <= impostors.at_or_above_grid).all()
-    assert (impostors.at_or_above_grid <= highest).all()
+    fewest, highest = (P * N - np.searchsorted(scores, EDGES + sign * 2e-6) for sign in (1, -1))
+    assert (fewest <= impostors.at_or_above_edges).all()
+    assert (impostors.at_or_above_edges <= highest).all()
+
+
+def test_every_score_is_counted_from_opposite_embeddings_to_copies(tiles):
+    angle = np.concatenate([np.linspace(0, np.pi, 3_000), np.zeros(40), np.full(40, np.pi)])
+    impostors = Impostors(5)
+    scan(np.eye(1, 2), np.stack([np.cos(angle), np.sin(angle)], axis=1), [impostors])
+    scores = np.sort(np.cos(angle))
+    fewest, highest = (len(angle) - np.searchsorted(scores, EDGES + sign * 2e-6) for sign in (1, -1))
+    assert impostors.at_or_above_edges[0] == len(angle)
+    assert (fewest <= impostors.at_or_above_edges).all()
+    assert (impostors.at_or_above_edges <= highest).all()
+    assert (np.diff(EDGES)[1:] == 2**-14).all()
+    assert EDGES[0] < -1 < EDGES[1] < -0.98
+    assert 1 - 2**-14 < EDGES[-1] < 1
 
 
 @pytest.mark.parametrize("count", [1, 5])

@@ -35,7 +35,7 @@ def numbers(rank: int, world_size: int) -> dict[str, list]:
         "best rows": best.rows.tolist(),
         "best scores": best.scores.tolist(),
         "highest": impostors.highest.tolist(),
-        "on the grid": impostors.at_or_above_grid[::100].tolist(),
+        "on the grid": impostors.at_or_above_edges[::100].tolist(),
     }
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eval import search_statistics as v
-from eval.impostors import GRID, Impostors
+from eval.impostors import EDGES, Impostors
 from eval.scores import scores_of_pairs
 from eval.search import scan
 from eval.statistics import area_under_curve, roc, tar_at_far
@@ -128,7 +128,7 @@ def test_the_roc_of_a_search_is_exact_where_the_impostors_are_kept(searched):
     for far in (1e-1, 1e-2, 1e-3, 1e-4):
         mine, expected = (tar_at_far(each, far, len(scores)) for each in (curve, exact))
         assert mine == expected
-    assert np.sum(~kept) > GRID / 2
+    assert np.sum(~kept) > len(EDGES) / 4
 
 
 def test_the_rest_of_the_roc_of_a_search_is_that_of_all_scores_to_within_a_cell(searched):
