@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import runpy
 
 import pytest
@@ -45,3 +46,26 @@ def test_the_probes_are_those_of_the_committed_report(script, repository, shared
             other_than_mate[names[int(number) - 1]] = names[int(other) - 1]
     double = [other_than_mate[name] for name in script["DOUBLE_NAMES"]]
     assert double == ["Hassan_Wirajuda", "Mireya_Moscoso", "Choi_Sung-hong", "Nan_Wang", "Wang_Yingfan"]
+
+
+def test_the_kits_lists_hold_people_of_many_photos_and_orders_of_the_faces(repository, tmp_path, capsys):
+    script = runpy.run_path(str(repository / "docs" / "results" / "identify_lfw" / "megaface_lists.py"))
+    manifests = {
+        "lfw": [(f"Ann/{n}.png", "Ann") for n in range(20)] + [(f"Bo/{n}.png", "Bo") for n in range(19)],
+        "celeba": [(f"{n:06d}.png", str(n % 7)) for n in range(120)],
+    }
+    for name, rows in manifests.items():
+        (tmp_path / name).mkdir()
+        lines = "".join(f"{path},{person}\n" for path, person in rows)
+        (tmp_path / name / "manifest.csv").write_text(f"path,identity\n{lines}")
+    script["main"](tmp_path)
+    assert capsys.readouterr().out == "20 photos of 1 people\n"
+    probes = json.loads((tmp_path / "kit" / "facescrub_features_list.json").read_text())
+    assert probes == {"path": [f"Ann/{n}.png" for n in range(20)], "id": ["Ann"] * 20}
+    faces = [path for path, _ in manifests["celeba"]]
+    for number in (1, 2, 3):
+        expected = list(faces)
+        random.Random(number).shuffle(expected)
+        for size in (10, 100, 1000):
+            file = tmp_path / "kit" / f"megaface_features_list.json_{size}_{number}"
+            assert json.loads(file.read_text())["path"] == expected[:size]

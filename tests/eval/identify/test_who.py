@@ -232,3 +232,13 @@ def test_a_photo_is_aligned_as_the_reports_or_refused(places, shared_data, run_e
     assert "its photos were aligned to arcface_112x112 by another detector, or to another template" in output
     output = ask(changed("gallery", fit="forward"), code=1)
     assert f"its crops were aligned otherwise than those of {known} (fit differ), and" in output
+
+
+@pytest.mark.browser
+def test_its_page_opens_without_a_complaint(measured, run_eval, open_page):
+    asked = "--gallery", measured / "gallery", "--model", "pixels", "--report", measured / "report"
+    run_eval("who", measured / "known.png", *asked, "--out", measured / "answer")
+    document, console = open_page(measured / "answer" / "who.html")
+    assert console == []
+    assert "p3" in document
+    assert "</html>" in document

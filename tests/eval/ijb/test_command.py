@@ -248,3 +248,12 @@ def test_an_option_of_a_model_is_refused_beside_features(kit, option, value):
     assert result.exit_code == 2
     assert f"{option} would change nothing: --features are taken as they are; leave it out" in result.output
     assert not (kit / "out").exists()
+
+
+@pytest.mark.browser
+def test_its_page_opens_without_a_complaint(kit, open_page):
+    assert called(kit).exit_code == 0
+    document, console = open_page(kit / "out" / "report.html")
+    assert console == []
+    for words in ("IJB-C", "TAR at FAR", "How this was measured", "</html>"):
+        assert words in document

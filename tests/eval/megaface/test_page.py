@@ -116,3 +116,12 @@ def test_embeddings_without_direction_are_counted_and_named(run, monkeypatch):
     monkeypatch.setattr(sides, "embed_photos", with_zeros)
     output = run(code=1).output
     assert "2 of the 9 embeddings of probes have no direction, they are zero or not finite (p0/1" in output
+
+
+@pytest.mark.browser
+def test_it_opens_without_a_complaint(run, crops, open_page):
+    run()
+    document, console = open_page(crops / "out" / "report.html")
+    assert console == []
+    for words in ("Rank-1 by the number of distractors", "How this was measured", "</html>"):
+        assert words in document
