@@ -42,7 +42,7 @@ def test_a_noise_list_of_many_others_matches_as_well_as_it_can(kit):
         in result.stderr
     )
     assert (
-        "1 of its 21 names, of which 1 are of people whose probes are here"
+        "1 of its 21 names, of which 1 is of people whose probes are here"
         in (kit / "out/report.html").read_text()
     )
 
