@@ -50,8 +50,9 @@ def test_the_probes_are_those_of_the_committed_report(script, repository, shared
 
 def test_the_kits_lists_hold_people_of_many_photos_and_orders_of_the_faces(repository, tmp_path, capsys):
     script = runpy.run_path(str(repository / "docs" / "results" / "identify_lfw" / "megaface_lists.py"))
+    photos = {"Ann": 20, "Bo": 19, "Cy": 30}
     manifests = {
-        "lfw": [(f"Ann/{n}.png", "Ann") for n in range(20)] + [(f"Bo/{n}.png", "Bo") for n in range(19)],
+        "lfw": [(f"{name}/{n}.png", name) for name, count in photos.items() for n in range(count)],
         "celeba": [(f"{n:06d}.png", str(n % 7)) for n in range(120)],
     }
     for name, rows in manifests.items():
@@ -59,13 +60,16 @@ def test_the_kits_lists_hold_people_of_many_photos_and_orders_of_the_faces(repos
         lines = "".join(f"{path},{person}\n" for path, person in rows)
         (tmp_path / name / "manifest.csv").write_text(f"path,identity\n{lines}")
     script["main"](tmp_path)
-    assert capsys.readouterr().out == "20 photos of 1 people\n"
-    probes = json.loads((tmp_path / "kit" / "facescrub_features_list.json").read_text())
-    assert probes == {"path": [f"Ann/{n}.png" for n in range(20)], "id": ["Ann"] * 20}
+    for kit, people in ("kit", ["Ann", "Cy"]), ("kit_others", ["Ann"]):
+        probes = json.loads((tmp_path / kit / "facescrub_features_list.json").read_text())
+        assert probes["id"] == [name for name in people for _ in range(photos[name])]
+        assert probes["path"] == [f"{name}/{n}.png" for name in people for n in range(photos[name])]
+    assert capsys.readouterr().out.endswith("kit_others: 20 photos of 1 people\n")
     faces = [path for path, _ in manifests["celeba"]]
     for number in (1, 2, 3):
         expected = list(faces)
         random.Random(number).shuffle(expected)
         for size in (10, 100, 1000):
-            file = tmp_path / "kit" / f"megaface_features_list.json_{size}_{number}"
-            assert json.loads(file.read_text())["path"] == expected[:size]
+            for kit in ("kit", "kit_others"):
+                file = tmp_path / kit / f"megaface_features_list.json_{size}_{number}"
+                assert json.loads(file.read_text())["path"] == expected[:size]

@@ -6,7 +6,7 @@ dlib finds the face (its HOG detector, the photo enlarged once; the face nearest
 landmarks, and cuts its own chip of 150x150 with a margin of 0.25. Where it finds none, the box comes from the
 landmarks in MANIFEST, which `data_prep align` wrote, and landmarks and chip are dlib's again. Photos
 without a row in MANIFEST are left out. The network computes in torch, with the weights of dlib's file: dlib's
-wheel has no BLAS, and takes 20 times as long. `--check N` as a last word compares the two on N photos.
+wheel has no BLAS, and takes 16 times as long. `--check N` as a last word compares the two on N photos.
 """
 
 from __future__ import annotations

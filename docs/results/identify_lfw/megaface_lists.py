@@ -6,7 +6,8 @@
 
     kit/facescrub_features_list.json           all photos of the people of 20 photos or more
     kit/megaface_features_list.json_SIZE_SET   10 to 5,000 faces of CelebA, in three orders
-    one_face.txt                               the face of CelebA that is one of these people
+    kit_others/...                             the same without the person of most photos
+    one_face.txt                               the face of CelebA that is this person
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ SETS = (1, 2, 3)
 ONE_FACE = "003977.jpg"
 
 
-def probes_of(rows: list[tuple[str, str]]) -> dict[str, list[str]]:
-    """The kit's list of probes. rows: path and person of each photo."""
+def probes_of(rows: list[tuple[str, str]], *, most: int | None = None) -> dict[str, list[str]]:
+    """The kit's list of probes. rows: path and person of each photo; most: photos a person may have."""
     count = Counter(person for _, person in rows)
-    kept = [(path, person) for path, person in rows if count[person] >= PHOTOS]
+    kept = [row for row in rows if PHOTOS <= count[row[1]] <= (most or count.total())]
     return {"path": [path for path, _ in kept], "id": [person for _, person in kept]}
 
 
@@ -44,17 +45,21 @@ def rows_of(manifest: Path) -> list[tuple[str, str]]:
 
 
 def main(crops: Path) -> None:
-    kit = crops / "kit"
-    kit.mkdir(exist_ok=True)
-    probes = probes_of(rows_of(crops / "lfw" / "manifest.csv"))
-    (kit / "facescrub_features_list.json").write_text(json.dumps(probes), encoding="utf-8")
-    print(f"{len(probes['path']):,} photos of {len(set(probes['id']))} people")
+    photos = rows_of(crops / "lfw" / "manifest.csv")
+    most = max(Counter(person for _, person in photos).values())
     faces = [path for path, _ in rows_of(crops / "celeba" / "manifest.csv")]
-    for number in SETS:
-        order = order_of(faces, number)
-        for size in SIZES:
-            file = kit / f"megaface_features_list.json_{size}_{number}"
-            file.write_text(json.dumps({"path": order[:size]}), encoding="utf-8")
+    for kit, probes in (
+        (crops / "kit", probes_of(photos)),
+        (crops / "kit_others", probes_of(photos, most=most - 1)),
+    ):
+        kit.mkdir(exist_ok=True)
+        (kit / "facescrub_features_list.json").write_text(json.dumps(probes), encoding="utf-8")
+        print(f"{kit}: {len(probes['path']):,} photos of {len(set(probes['id']))} people")
+        for number in SETS:
+            order = order_of(faces, number)
+            for size in SIZES:
+                file = kit / f"megaface_features_list.json_{size}_{number}"
+                file.write_text(json.dumps({"path": order[:size]}), encoding="utf-8")
     (crops / "one_face.txt").write_text(f"{ONE_FACE}\n", encoding="utf-8")
 
 
