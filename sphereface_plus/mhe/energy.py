@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from .closed_form import closed_form_energy
+from .closed_form import Form, closed_form_energies
 from .kernel import (
     SHORTEST_LENGTH,
     Distance,
@@ -80,12 +80,12 @@ def hyperspherical_energy(
             "relaxed is log f_s of Eq. (3) and needs power > 0; for the logarithmic energy drop it"
         )
 
+    neurons = at_least_float32(weight)
+    if distance == "euclidean" and neuron_weights is None and not relaxed and _is_one_slab(neurons):
+        (energy,) = closed_form_energies([neurons], Form(power, half_space, reduction))
+        if energy is not None:
+            return energy
     with torch.autocast(weight.device.type, enabled=False):
-        neurons = at_least_float32(weight)
-        if distance == "euclidean" and neuron_weights is None and not relaxed:
-            total = _in_closed_form(neurons, power, half_space)
-            if total is not None:
-                return total / (num_points * (num_points - 1)) if reduction == "mean" else total
         rows = max(1, PAIRS_AT_ONCE // len(neurons))
         gram = gram_of(neurons) if rows >= len(neurons) else None
         scale = _inverse_lengths(neurons.square().sum(dim=1) if gram is None else gram.diagonal())
@@ -100,15 +100,28 @@ def hyperspherical_energy(
         return total / (num_points * (num_points - 1)) if reduction == "mean" else total
 
 
-def _in_closed_form(neurons: Tensor, power: float, half_space: bool) -> Tensor | None:
-    """The sum over ordered pairs, where they are one slab and none is fragile; None elsewhere."""
-    if not 2 <= len(neurons) <= math.isqrt(PAIRS_AT_ONCE):
-        return None
-    total = closed_form_energy(neurons, power, half_space)
-    if total is None or not half_space:
-        return total
-    opposite = riesz(neurons.new_tensor(4.0), power)  # of x and its own -x, a constant
-    return 2 * (total + len(neurons) * opposite)
+def mean_energies(
+    layers: Sequence[Tensor], *, power: float, distance: Distance, half_space: bool
+) -> list[Tensor]:
+    """`hyperspherical_energy` of each layer's neurons (N, D), where most are in closed form in fewer calls of
+    torch. Raises as that does."""
+
+    def of(layer: Tensor) -> Tensor:
+        return hyperspherical_energy(layer, power=power, distance=distance, half_space=half_space)
+
+    if distance != "euclidean":
+        return [of(layer) for layer in layers]
+    for layer in layers:
+        check_neurons("weight", layer, power, distance)
+    neurons = [at_least_float32(layer) for layer in layers]
+    at_once = [layer for layer in neurons if _is_one_slab(layer)]
+    found = iter(closed_form_energies(at_once, Form(power, half_space)))
+    energies = [next(found) if _is_one_slab(layer) else None for layer in neurons]
+    return [of(layer) if energy is None else energy for layer, energy in zip(layers, energies, strict=True)]
+
+
+def _is_one_slab(neurons: Tensor) -> bool:
+    return 2 <= neurons.shape[0] <= math.isqrt(PAIRS_AT_ONCE)
 
 
 def _inverse_lengths(squared: Tensor) -> Tensor:

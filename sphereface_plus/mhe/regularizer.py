@@ -21,13 +21,12 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from .energy import hyperspherical_energy
+from .energy import mean_energies
 from .energy_term import EnergyTerm
 from .layers import find_layers, find_output_layer, matching
 from .minibatch import minibatch_energy
@@ -168,9 +167,9 @@ class MHERegularizer(nn.Module):
         self.layers |= modules
 
     def _objectives(self, term: EnergyTerm, name: str, num_groups: int, dimensions: int) -> list[Objective]:
-        """One for each group of neurons."""
+        """One for each group of neurons; none where the energy itself is minimised."""
         if term.objective is None:
-            return [partial(hyperspherical_energy, **term.energy_settings)] * num_groups
+            return []
         seeds = random.Random(f"{self.seed} {name}")  # another for each layer and group
         objectives = [for_layer(term.objective, dimensions, seeds.getrandbits(32)) for _ in range(num_groups)]
         self.objectives.extend(o for o in objectives if isinstance(o, StatefulObjective))
@@ -188,34 +187,45 @@ class MHERegularizer(nn.Module):
     def _eager_energies(self, name: str, step: int | None, in_penalty: bool) -> list[Tensor]:
         modules = {layer.name: layer.module for layer in self._layers[name]}
         self._reach.check_model(modules)
-        energies = [self._energy(layer, self.terms[name], step) for layer in self._layers[name]]
+        energies = self._of_layers(self._layers[name], self.terms[name], step)
         if in_penalty:
             self._reach.check_penalty(name, energies, modules)
         return energies
 
-    def _energy(self, layer: _Layer, term: EnergyTerm, step: int | None) -> Tensor:
-        """The mean over the layer's groups, which is the mean over all pairs that can be compared."""
+    def _of_layers(self, layers: Sequence[_Layer], term: EnergyTerm, step: int | None) -> list[Tensor]:
+        """Of each the mean over its groups, which is the mean over all pairs that can be compared."""
         # Of an objective's own it is not known whether it sees the order, as a random projection does.
-        groups = neuron_groups_of(layer.module, as_in_memory=term.objective is None)  # (G, N/G, D)
-        # The backward of unbind copies, and most layers have one group.
-        alone = groups.unbind() if len(groups) > 1 else [groups.squeeze(0)]
-        energies = []
-        for number, (neurons, objective) in enumerate(zip(alone, layer.objectives, strict=True)):
-            if isinstance(objective, StatefulObjective):
-                objective.advance(neurons, _needed(step))
-            if term.neurons is None:
-                energies.append(objective(neurons))
-            else:
-                key = f"{self.seed} {_needed(step)} {layer.name} {number}"
-                energies.append(minibatch_energy(neurons, term.neurons, key, **term.energy_settings))
-        return torch.stack(energies).mean() if len(energies) > 1 else energies[0]
+        groups = [neuron_groups_of(it.module, as_in_memory=term.objective is None) for it in layers]
+        # (G, N/G, D) each. The backward of unbind copies, and most layers have one group.
+        alone = [list(each.unbind()) if len(each) > 1 else [each.squeeze(0)] for each in groups]
+        if term.objective is None and term.neurons is None:
+            found = iter(mean_energies([neurons for of in alone for neurons in of], **term.energy_settings))
+            energies = [[next(found) for _ in of] for of in alone]
+        else:
+            energies = [
+                [self._energy(layer, number, neurons, term, step) for number, neurons in enumerate(of)]
+                for layer, of in zip(layers, alone, strict=True)
+            ]
+        return [torch.stack(of).mean() if len(of) > 1 else of[0] for of in energies]
+
+    def _energy(
+        self, layer: _Layer, number: int, neurons: Tensor, term: EnergyTerm, step: int | None
+    ) -> Tensor:
+        """Of one group of a layer, with a mini-batch of its neurons or an objective's own."""
+        if term.neurons is not None:
+            key = f"{self.seed} {_needed(step)} {layer.name} {number}"
+            return minibatch_energy(neurons, term.neurons, key, **term.energy_settings)
+        objective = layer.objectives[number]
+        if isinstance(objective, StatefulObjective):
+            objective.advance(neurons, _needed(step))
+        return objective(neurons)
 
 
 @dataclass(frozen=True)
 class _Layer:
     name: str
     module: nn.Module
-    objectives: Sequence[Objective]  # one for each group of neurons
+    objectives: Sequence[Objective]  # one for each group of neurons; none of the energy
 
 
 def _needed(step: int | None) -> int:

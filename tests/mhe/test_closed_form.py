@@ -1,15 +1,18 @@
 """The energy with its gradient written out, against the sum over pairs, and where it declines."""
 
+import math
+
 import pytest
 import torch
 
 from sphereface_plus.mhe import hyperspherical_energy
-from sphereface_plus.mhe.closed_form import closed_form_energy
+from sphereface_plus.mhe.closed_form import Form, closed_form_energies
+from sphereface_plus.mhe.energy import mean_energies
 
 
 def literal(neurons, power, half_space):
     units = neurons / neurons.norm(dim=1, keepdim=True)
-    total = 0.0
+    total = neurons.new_zeros(())
     for i in range(len(units)):
         for j in range(len(units)):
             if i == j:
@@ -20,11 +23,23 @@ def literal(neurons, power, half_space):
     return total
 
 
+def energy_of(neurons, power, half_space):
+    """In half-space a neuron counts as two, and has a pair with its own opposite, at a distance of 2."""
+    points = (2 if half_space else 1) * len(neurons)
+    total = literal(neurons, power, half_space)
+    if half_space:
+        total = 2 * (total + len(neurons) * (-math.log(2) if power == 0 else 2.0**-power))
+    return {"sum": total, "mean": total / (points * (points - 1))}
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
 @pytest.mark.parametrize("half_space", [False, True])
 @pytest.mark.parametrize("power", [0, 1, 2, 3.5])
-def test_value_gradient_and_second_derivative_are_those_of_the_literal_sum(power, half_space):
+def test_value_gradient_and_second_derivative_are_those_of_the_literal_sum(power, half_space, reduction):
     neurons = torch.randn(5, 7, dtype=torch.float64, requires_grad=True)
-    expected, found = literal(neurons, power, half_space), closed_form_energy(neurons, power, half_space)
+    expected = energy_of(neurons, power, half_space)[reduction]
+    (found,) = closed_form_energies([neurons], Form(power, half_space, reduction))
+    assert found is not None
     assert torch.allclose(found, expected)
     (slope,) = torch.autograd.grad(expected, neurons, create_graph=True)
     (ours,) = torch.autograd.grad(found, neurons, retain_graph=True)
@@ -32,20 +47,39 @@ def test_value_gradient_and_second_derivative_are_those_of_the_literal_sum(power
     (ours,) = torch.autograd.grad(found, neurons, create_graph=True)
     direction = torch.randn_like(neurons)
     curves = [torch.autograd.grad((it * direction).sum(), neurons)[0] for it in (slope, ours)]
-    assert torch.allclose(*curves)
+    assert torch.allclose(curves[0], curves[1])
 
 
 def test_close_pairs_and_neurons_without_a_direction_are_left_to_the_careful_sum():
     neurons = torch.eye(4)
-    assert closed_form_energy(neurons, 2, False) is not None
     close, none, opposite = neurons.clone(), neurons.clone(), neurons.clone()
     close[1] = torch.tensor([1.0, 0.1, 0, 0])
     none[2] = 0
     opposite[3] = -opposite[0]
-    assert closed_form_energy(close, 2, False) is None
-    assert closed_form_energy(none, 2, False) is None
-    assert closed_form_energy(opposite, 2, True) is None
-    assert closed_form_energy(opposite, 2, False) is not None  # they are as far apart as can be
+    found = closed_form_energies([neurons, close, none, opposite], Form(2, False))
+    assert [energy is None for energy in found] == [False, True, True, False]  # opposites are far apart
+    found = closed_form_energies([neurons, close, none, opposite], Form(2, True))
+    assert [energy is None for energy in found] == [False, True, True, True]
+
+
+def test_energies_of_several_layers_are_those_of_each_whichever_of_them_is_trained():
+    layers = [torch.randn(size, requires_grad=size[0] != 4) for size in ((3, 5), (4, 6), (5, 2), (70, 9))]
+    with torch.no_grad():
+        layers[2][1] = 0.999 * layers[2][0]  # a close pair
+    form = {"power": 2.0, "distance": "euclidean", "half_space": True}
+    found, alone = mean_energies(layers, **form), [hyperspherical_energy(it, **form) for it in layers]
+    torch.testing.assert_close(found, alone)
+    assert [energy.requires_grad for energy in found] == [True, False, True, True]
+    trained = [layers[0], layers[2], layers[3]]
+    for weights in ((1.0, 2.0, 3.0, 4.0), (0.0, 0.0, 1.0, 5.0)):  # of the second, the first has no gradient
+
+        def weighted(energies, weights=weights):
+            chosen = [weight * energy for weight, energy in zip(weights, energies, strict=True) if weight]
+            return torch.autograd.grad(
+                torch.stack(chosen).sum(), trained, retain_graph=True, allow_unused=True
+            )
+
+        torch.testing.assert_close(weighted(found), weighted(alone))
 
 
 def test_the_whole_energy_is_the_same_beside_a_close_pair_and_without_it():
@@ -57,7 +91,7 @@ def test_the_whole_energy_is_the_same_beside_a_close_pair_and_without_it():
         unit = neurons[0] / neurons[0].norm()
         beside = beside - (beside @ unit) * unit
         neurons[5] = cosine * unit + (1 - cosine**2) ** 0.5 * beside / beside.norm()
-        assert (closed_form_energy(neurons, 2, True) is None) == (cosine > 0.98)
+        (found,) = closed_form_energies([neurons], Form(2, True))
+        assert (found is None) == (cosine > 0.98)
         values.append(float(hyperspherical_energy(neurons, half_space=True)))
-        pairs = 2 * float(literal(neurons, 2, True)) + 2 * 6 / 4  # and each with its own opposite
-        assert values[-1] == pytest.approx(pairs / (12 * 11))
+        assert values[-1] == pytest.approx(float(energy_of(neurons, 2, True)["mean"]))
