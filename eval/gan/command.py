@@ -48,6 +48,13 @@ from sphereface_plus.commands.model_options import FILE, device_option
     type=FILE,
     help="Folder that keeps features; reports of one set can share it.  [default: OUT/features]",
 )
+@click.option(
+    "--keep-features/--drop-features",
+    default=True,
+    show_default=True,
+    help="Of generated images, once they have their scores; 12 kB an image of Inception. Those of real ones "
+    "are kept.",
+)
 @device_option
 @click.option("--out", required=True, type=FILE, help="Folder of the report.")
 def gan(
@@ -61,6 +68,7 @@ def gan(
     seed: int,
     batch_size: int,
     features: Path | None,
+    keep_features: bool,
     device: str,
     out: Path,
 ) -> None:
@@ -109,6 +117,7 @@ def gan(
             batch_size=batch_size,
             device=torch.device(device),
             features=features,
+            keep_features=keep_features,
             out=out,
             command=shlex.join(["python", "-m", "eval", *sys.argv[1:]]),
         )

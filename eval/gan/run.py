@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from .errors import GeneratorError
 from .extractors import Extractor, open_extractor
 from .generators import Generator, open_generator
 from .looked_at import shown_of, training_of, warnings_of
-from .neighbours import QUERIES
-from .scores import Features, of_reference, scores
+from .scored import scored, scored_once
+from .scores import Features, of_reference
 from .sources import Source, features_of, generated, real, real_images
 
 FORMAT = 1
@@ -49,6 +50,8 @@ class Asked:
     device: torch.device
     features: Path | None
     """Where features are kept; OUT/features if not given."""
+    keep_features: bool
+    """Of generated images, once they have their scores."""
     out: Path
     command: str
 
@@ -113,9 +116,21 @@ def _measured(
         found["warnings"] = warnings_of(one, source, reference)
         queries = None
         for extractor, of_real in zip(extractors, of_reals, strict=True):
-            made = _features(asked, source, extractor)
-            found["scores"][extractor.name] = scores(made, of_real, asked.splits)
-            queries = made[0][:QUERIES].copy() if queries is None else queries
+            of_made = partial(_features, asked, source, extractor)
+            found["scores"][extractor.name], first = (
+                scored(of_made, of_real, asked.splits)
+                if asked.keep_features
+                else scored_once(
+                    of_made,
+                    of_real,
+                    asked.splits,
+                    source=source,
+                    reference=reference,
+                    extractor=extractor,
+                    store=_store(asked),
+                )
+            )
+            queries = first if queries is None else queries
         assert queries is not None  # at least one extractor is asked for
         if number in chosen:
             found["training"] = training_of(one)
@@ -158,4 +173,8 @@ def _measured(
 
 def _features(asked: Asked, source: Source, extractor: Extractor) -> Features:
     with show_progress(f"images of {source.name}, {extractor.name}") as progress:
-        return features_of(source, extractor, asked.features or asked.out / STORE, asked.batch_size, progress)
+        return features_of(source, extractor, _store(asked), asked.batch_size, progress)
+
+
+def _store(asked: Asked) -> Path:
+    return asked.features or asked.out / STORE

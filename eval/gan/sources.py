@@ -107,12 +107,12 @@ def features_of(
             f"{source.name}: its images are {height}x{width} of {channels} channels, and the extractor "
             f"{extractor.name} takes {extractor.takes}"
         )
-    digest = hashlib.sha256(f"{extractor.sha256} {extractor.resize} {source.key}".encode()).hexdigest()
+    name = _name(source, extractor)
     progress(0, source.count)
     parts = []
     for start in range(0, source.count, BLOCK):
         count = min(BLOCK, source.count - start)
-        file = store / f"{extractor.kind}_{digest[:20]}_{start:08d}_{count}.npz"
+        file = store / f"{name}_{start:08d}_{count}.npz"
         part = _kept(file)
         if part is None:
             images = source.block(start // BLOCK, count)
@@ -124,6 +124,17 @@ def features_of(
         progress(start + count, source.count)
     features, logits = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return features, logits
+
+
+def files_of(source: Source, extractor: Extractor, store: Path) -> list[Path]:
+    """Those that keep features of these images."""
+    return sorted(store.glob(f"{_name(source, extractor)}_*.npz"))
+
+
+def _name(source: Source, extractor: Extractor) -> str:
+    """What the files' names begin with."""
+    digest = hashlib.sha256(f"{extractor.sha256} {extractor.resize} {source.key}".encode()).hexdigest()
+    return f"{extractor.kind}_{digest[:20]}"
 
 
 def _kept(file: Path) -> tuple[np.ndarray, np.ndarray] | None:

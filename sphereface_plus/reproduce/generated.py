@@ -41,7 +41,8 @@ class Measuring:
     samples: int
     device: str
     out: Path
-    """Folder of the reports. Features are kept there, so that only what is new is measured."""
+    """Folder of the reports. Scores, and features of real images, are kept there, so that only what is new is
+    measured."""
 
 
 def check_measuring(table: Table, extractors: Sequence[Path], file: Path) -> None:
@@ -146,7 +147,7 @@ def _report(checkpoints: Sequence[Path], how: Measuring) -> dict[str, Any]:
         options = [("--real", how.real), ("--samples", how.samples), ("--device", how.device), ("--out", out)]
         options += [("--features", how.out / "features")]
         options += [("--extractor", extractor) for extractor in how.extractors]
-        words = [str(word) for option in options for word in option]
+        words = ["--drop-features", *(str(word) for option in options for word in option)]
         _evaluate(["gan", *map(str, checkpoints), *words], out.with_suffix(".txt"))
     return json.loads((out / "report.json").read_text(encoding="utf-8"))
 

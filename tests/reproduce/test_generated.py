@@ -151,6 +151,7 @@ def test_generators_are_trained_measured_and_written_beside_the_papers(
         for run in json.loads(report.read_text())["runs"]
     }
     assert set(measured) == {(row, step) for row in ("sn", "mhe_sn") for step in (2, 3)}
+    assert len(list((out / "measured" / "features").glob("*.npz"))) == 1  # of the real images alone
     distance = {key: scores["cifar10_cnn9"]["frechet_distance"]["value"] for key, scores in measured.items()}
     rows = list(csv.DictReader((out / "table.csv").read_text().splitlines()))
     row = next(it for it in rows if (it["row"], it["column"]) == ("MHE + SN", frechet))
