@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from data_prep.packing import pack
+from sphereface_plus.data.formats.manifest import MANIFEST, ManifestRow, write_manifest
 from sphereface_plus.data.images import ImagesError
 from sphereface_plus.data.squares import square, squares_of_faces, squares_of_folder
 
@@ -64,3 +66,20 @@ def test_crops_are_taken_from_folders_and_lists_without_their_people(tmp_path):
     (tmp_path / "list.txt").write_text("bob/0.png 0\nann/1.png 1\n")
     of_list = squares_of_faces(tmp_path / "list.txt", 32)
     assert np.array_equal(of_list.images[0].numpy(), square(crop, 32))
+
+
+def test_a_manifest_and_packed_sets_have_the_squares_of_their_crops(tmp_path):
+    random, folder = np.random.default_rng(2), tmp_path / "crops"
+    folder.mkdir()
+    crops = {f"{number}.png": random.integers(0, 256, (112, 96, 3), np.uint8) for number in range(3)}
+    for name, crop in crops.items():
+        cv2.imwrite(str(folder / name), crop)
+    row = "detected", "sphereface_112x96", 112, 96, 0.9, *range(14)
+    write_manifest(folder / MANIFEST, [ManifestRow(name, "ann", name, *row) for name in crops])
+    expected = np.stack([square(crop[..., ::-1], 32) for crop in crops.values()])
+    for form in ("crops/manifest.csv", "packed.tar", "packed.rec"):
+        if form.startswith("packed"):
+            pack(folder, tmp_path / form)
+        squares = squares_of_faces(tmp_path / form, 32)
+        assert np.array_equal(squares.images.numpy(), expected), form
+        assert len(set(squares.names)) == 3, form
