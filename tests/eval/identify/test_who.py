@@ -84,6 +84,7 @@ def test_pictures_lie_in_out_and_the_same_question_may_be_asked_again(measured, 
         assert f"with pictures: {measured / 'answer' / 'who.html'}" in run_eval(*asked).output
     page = (measured / "answer" / "who.html").read_text()
     assert page.count("data:image/jpeg") == 4
+    assert "<p>p3: 0.8" in page
     assert json.loads((measured / "answer" / "who.json").read_text())["person"] == "p3"
 
 
