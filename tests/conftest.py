@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 hypothesis.settings.register_profile("untimed", deadline=None)  # no test depends on how busy a machine is
 hypothesis.settings.load_profile("untimed")
 
-# Code that was compiled for another CPU gives wrong numbers: see training/compiled_code.py.
-os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp(prefix="compiled_by_a_test_")
-atexit.register(shutil.rmtree, os.environ["TORCHINDUCTOR_CACHE_DIR"], ignore_errors=True)
+# Code that was compiled for another CPU gives wrong numbers: see training/compiled_code.py. The workers of a
+# pytest -n share what they compile, and have this from the process that started them.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp(prefix="compiled_by_a_test_")
+    atexit.register(shutil.rmtree, os.environ["TORCHINDUCTOR_CACHE_DIR"], ignore_errors=True)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

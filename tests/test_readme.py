@@ -2,12 +2,14 @@
 
 import re
 import subprocess
-import sys
+from functools import cache
 
 import pytest
+from click.testing import CliRunner
 
 from data_prep.__main__ import main as data_prep
 from eval.__main__ import main as evaluation
+from sphereface_plus.__main__ import cli as sphereface_plus
 
 # Greedy: `docker run ... sphereface-plus python -m eval lfw` is an eval command.
 COMMAND = re.compile(
@@ -37,20 +39,15 @@ def readmes(repository):
 
 
 @pytest.fixture(scope="module")
-def help_of(repository):
+def help_of():
     """(program, command) -> its --help."""
-    known = {}
+    programs = {"data_prep": data_prep, "eval": evaluation, "sphereface_plus": sphereface_plus}
 
+    @cache
     def lookup(program: str, name: str) -> str:
-        if (program, name) not in known:
-            known[program, name] = subprocess.run(
-                [sys.executable, "-m", program, *name.split(), "--help"],
-                capture_output=True,
-                text=True,
-                cwd=repository,
-                check=True,
-            ).stdout
-        return known[program, name]
+        result = CliRunner().invoke(programs[program], [*name.split(), "--help"])
+        assert result.exit_code == 0, result.output
+        return result.output
 
     return lookup
 

@@ -11,10 +11,15 @@ def in_two_processes(function, folder):
     """What function(rank, 2) returns in each of two processes, plain data; function stands in a module.
 
     folder: an empty one, where the two find each other: a port could be somebody else's.
+    All are forked from one process that has loaded torch and run nothing: it is loaded once.
     """
-    results = torch.multiprocessing.get_context("spawn").SimpleQueue()
+    context = torch.multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "torch.distributed"])
+    results = context.SimpleQueue()
     arguments = (function, str(folder / "group"), results)
-    processes = torch.multiprocessing.spawn(_process, arguments, nprocs=2, join=False)
+    processes = torch.multiprocessing.start_processes(
+        _process, arguments, nprocs=2, join=False, start_method="forkserver"
+    )
     found = []
     while not processes.join(0.05):  # a pipe holds little: what does not fit waits for its reader
         while not results.empty():

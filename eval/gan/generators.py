@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from sphereface_plus import checkpoint, weights
 from sphereface_plus.config import GanConfig, from_dict
 from sphereface_plus.model_files import CheckpointError, check_model, resolve_run
-from sphereface_plus.networks import build_gan
+from sphereface_plus.networks import build_generator
 from sphereface_plus.training.samples import pixels_of
 
 from .errors import GeneratorError
@@ -102,7 +102,7 @@ def _network(file: Path, payload: dict[str, Any], config: GanConfig) -> nn.Modul
     """The moving average where there is one."""
     state = payload["average" if "average" in payload else "generator"]
     weights.check_tensors(file, generator=state)
-    return weights.built(file, lambda: build_gan(config.network, image_size=config.data.side)[0], state)
+    return weights.built(file, lambda: build_generator(config.network, image_size=config.data.side), state)
 
 
 def gan_payload(file: Path) -> tuple[dict[str, Any], GanConfig]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from sphereface_plus import weights
 from sphereface_plus.mhe import neurons_of
-from sphereface_plus.networks import build_gan
+from sphereface_plus.networks import build_discriminator
 from sphereface_plus.networks.gan_normalisation import raw_layers
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.samples import GAP
@@ -73,7 +73,9 @@ def _singular_values(file: Path) -> dict[str, list[float]]:
     payload, config = gan_payload(file)
     weights.check_tensors(file, discriminator=payload["discriminator"])
     discriminator = weights.built(
-        file, lambda: build_gan(config.network, image_size=config.data.side)[1], payload["discriminator"]
+        file,
+        lambda: build_discriminator(config.network, image_size=config.data.side),
+        payload["discriminator"],
     )
     return {
         name: torch.linalg.svdvals(neurons_of(layer).float()).tolist()

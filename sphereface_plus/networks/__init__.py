@@ -38,7 +38,9 @@ __all__ = [
     "SNGANGenerator",
     "SphereFace",
     "TimmNetwork",
+    "build_discriminator",
     "build_gan",
+    "build_generator",
     "build_image_network",
     "build_network",
     "cnn6",
@@ -96,14 +98,35 @@ def build_gan(
 ) -> tuple[SNGANGenerator | ResNetGenerator, SNGANDiscriminator | ResNetDiscriminator]:
     """Generator and discriminator of a recipe, with new weights. Raises ValueError for an image size that is
     not a multiple of 8."""
-    size = {"width": config.width, "image_size": image_size, "channels": channels}
-    of_generator = {**size, "noise_size": config.noise_size, "normalisation": config.generator_normalisation}
-    of_discriminator = {**size, "normalisation": config.discriminator_normalisation}
+    generator = build_generator(config, image_size=image_size, channels=channels)
+    return generator, build_discriminator(config, image_size=image_size, channels=channels)
+
+
+def build_generator(
+    config: GanNetworkConfig, *, image_size: int, channels: int = 3
+) -> SNGANGenerator | ResNetGenerator:
+    """As `build_gan`, of the generator alone."""
+    given = {
+        **{"width": config.width, "image_size": image_size, "channels": channels},
+        **{"noise_size": config.noise_size, "normalisation": config.generator_normalisation},
+    }
     if config.name == "sngan_resnet":
-        generator, discriminator = ResNetGenerator(**of_generator), ResNetDiscriminator(**of_discriminator)
+        return ResNetGenerator(**given)
+    return SNGANGenerator(config.name, **given)
+
+
+def build_discriminator(
+    config: GanNetworkConfig, *, image_size: int, channels: int = 3
+) -> SNGANDiscriminator | ResNetDiscriminator:
+    """As `build_gan`, of the discriminator alone."""
+    given = {
+        **{"width": config.width, "image_size": image_size, "channels": channels},
+        "normalisation": config.discriminator_normalisation,
+    }
+    if config.name == "sngan_resnet":
+        discriminator = ResNetDiscriminator(**given)
     else:
-        generator = SNGANGenerator(config.name, **of_generator)
-        discriminator = SNGANDiscriminator(config.name, **of_discriminator)
+        discriminator = SNGANDiscriminator(config.name, **given)
     if config.orthonormal_start:
         start_orthonormal(discriminator)
-    return generator, discriminator
+    return discriminator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sphereface_plus import weights
 from sphereface_plus.config import FaceConfig, GanConfig, ImageConfig, MHEConfig, NetworkConfig, to_dict
 from sphereface_plus.mhe import EnergyTerm, MHERegularizer, classifier_energy, smallest_angle
 from sphereface_plus.model_files import CheckpointError
-from sphereface_plus.networks import build_gan, build_image_network, build_network
+from sphereface_plus.networks import build_discriminator, build_generator, build_image_network, build_network
 from sphereface_plus.networks.gan_normalisation import raw_layers
 
 
@@ -65,10 +66,8 @@ def of_gans(file: Path, payload: dict[str, Any], config: GanConfig) -> Iterator[
     states = {name: payload[name] for name in ("generator", "discriminator")}
     weights.check_tensors(file, **states)
     generator, discriminator = (
-        weights.built(
-            file, lambda place=place: build_gan(config.network, image_size=config.data.side)[place], state
-        )
-        for place, state in enumerate(states.values())
+        weights.built(file, partial(build, config.network, image_size=config.data.side), state)
+        for build, state in zip((build_generator, build_discriminator), states.values(), strict=True)
     )
     regularizer = MHERegularizer(
         raw_layers(discriminator), hidden=EnergyTerm(half_space=True), output=None, output_layer=False

@@ -7,19 +7,23 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
+from sphereface_plus.__main__ import cli
 from sphereface_plus.commands.embed_into import embed_into
 from sphereface_plus.config import InputSpec
 from sphereface_plus.data.crops import CropsError
 from sphereface_plus.data.formats.embedding_store import BLOCK, ROWS, open_embeddings
 from sphereface_plus.data.formats.embeddings import read_embeddings
 from sphereface_plus.embedding import Embedder, embed_files
+from tests.two_processes import in_two_processes
 
 SPEC = InputSpec(template="small_8x6", height=8, width=6)
 COUNT = BLOCK + 30
@@ -88,33 +92,35 @@ def test_a_crop_that_is_missing_is_named_and_what_was_done_stays(crops, tmp_path
     assert (tmp_path / "s" / ROWS).stat().st_size == BLOCK * 8 * 6 * 3 * 4
 
 
-def command(crops: Path, out: Path, *options: str) -> list[str]:
-    spec = str(crops / "spec.yaml")
-    words = ["-m", "sphereface_plus", "embed", "pixels", str(crops), str(out), "--input", spec, *options]
-    return [sys.executable, *words]
+def words(crops: Path, out: Path) -> list[str]:
+    return ["embed", "pixels", str(crops), str(out), "--input", str(crops / "spec.yaml")]
 
 
-def embed(repository: Path, *arguments, launcher: tuple[str, ...] = (), code: int = 0) -> str:
-    words = command(*arguments)
-    result = subprocess.run(
-        [words[0], *launcher, *words[1:]],
-        cwd=repository,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=250,
-    )
-    assert result.returncode == code, result.stderr
-    return result.stdout + result.stderr
+def embed(crops: Path, out: Path) -> str:
+    """The command in this process, and what it says."""
+    result = CliRunner().invoke(cli, words(crops, out))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def embed_as_one_of(crops: Path, outs: list[Path], rank: int, world_size: int) -> list[str]:
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world_size)}  # as torchrun does
+    return [embed(crops, out) for out in outs]
 
 
 @pytest.mark.slow
-def test_two_processes_make_the_bytes_of_one(crops, tmp_path, repository):
-    embed(repository, crops, tmp_path / "one")
-    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    for name in ("two", "two.npz"):
-        said = embed(repository, crops, tmp_path / name, launcher=torchrun)
-        assert said.count("542 embeddings of 48 numbers") == 1
+def test_two_processes_make_the_bytes_of_one(crops, tmp_path):
+    embed(crops, tmp_path / "one")
+    (tmp_path / "meeting").mkdir()
+    outs = [tmp_path / "two", tmp_path / "two.npz"]
+    said = in_two_processes(partial(embed_as_one_of, crops, outs), tmp_path / "meeting")
+    assert sorted(text.count("542 embeddings of 48 numbers") for texts in said for text in texts) == [
+        0,
+        0,
+        1,
+        1,
+    ]
+    assert ["", ""] in said
     assert contents(tmp_path / "two") == contents(tmp_path / "one")
     keys, rows, _ = read_embeddings(tmp_path / "two.npz")
     assert keys == open_embeddings(tmp_path / "one").keys
@@ -125,13 +131,12 @@ def test_two_processes_make_the_bytes_of_one(crops, tmp_path, repository):
 @pytest.mark.slow
 def test_a_killed_command_is_continued(crops, tmp_path, repository):
     """Wherever SIGKILL comes, the same command ends with the same bytes."""
-    embed(repository, crops, tmp_path / "whole")
-    process = subprocess.Popen(command(crops, tmp_path / "killed"), cwd=repository)
-    deadline = time.monotonic() + 100
+    embed(crops, tmp_path / "whole")
+    command = [sys.executable, "-m", "sphereface_plus", *words(crops, tmp_path / "killed")]
+    process = subprocess.Popen(command, cwd=repository)
     while not (tmp_path / "killed" / "done.0.jsonl").exists() and process.poll() is None:
-        assert time.monotonic() < deadline
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    embed(repository, crops, tmp_path / "killed")
+    embed(crops, tmp_path / "killed")
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
