@@ -37,10 +37,12 @@ quickstart: setup
 # What computes numbers is tested as on a CPU with AVX2 only, too, and with two threads.
 NUMERIC := tests/mhe tests/losses tests/networks tests/sphere tests/test_kfold.py tests/training/test_classifier.py
 NARROW := $(if $(filter x86_64 AMD64,$(shell uname -m)),ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2)
+# Each worker begins with a stretch of files of its own, so that most of what the tests of a file share is made once.
+WORKERS := -n auto --dist worksteal
 
 test: setup .venv/opencv4/installed .venv/gan_oracles/installed
-	SPHEREFACE_OPENCV4=.venv/opencv4 SPHEREFACE_GAN_ORACLES=.venv/gan_oracles OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
-	$(NARROW) OMP_NUM_THREADS=2 $(BIN)/python -m pytest -n auto -m "not slow" $(NUMERIC)
+	SPHEREFACE_OPENCV4=.venv/opencv4 SPHEREFACE_GAN_ORACLES=.venv/gan_oracles OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS)
+	$(NARROW) OMP_NUM_THREADS=2 $(BIN)/python -m pytest $(WORKERS) -m "not slow" $(NUMERIC)
 
 check: setup
 	$(BIN)/ruff check .

@@ -6,12 +6,16 @@ Every page begins with templates/page.html.j2, which allows it no script and no 
 from __future__ import annotations
 
 import base64
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sphereface_plus.words import counted
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def render(template: Path, /, **values: Any) -> str:
@@ -20,10 +24,16 @@ def render(template: Path, /, **values: Any) -> str:
     Templates beside it and page.html.j2 can be extended. Raises jinja2.UndefinedError for a value that it
     names and does not get.
     """
+    return _environment(template.parent).get_template(template.name).render(**values)
+
+
+@cache
+def _environment(folder: Path) -> Environment:
+    """Of the templates in a folder. One for all their pages: it keeps what it has compiled."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader([template.parent, Path(__file__).parent / "templates"]),
+        loader=FileSystemLoader([folder, Path(__file__).parent / "templates"]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -32,7 +42,7 @@ def render(template: Path, /, **values: Any) -> str:
     environment.filters["percent"] = lambda share, digits=2: f"{100 * share:.{digits}f} %"
     environment.filters["counted"] = counted
     environment.filters["count"] = lambda number: f"{number:,}"
-    return environment.get_template(template.name).render(**values)
+    return environment
 
 
 def data_uri(image: np.ndarray, *, quality: int, height: int | None = None) -> str:

@@ -22,6 +22,7 @@ hypothesis.settings.load_profile("untimed")
 if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp(prefix="compiled_by_a_test_")
     atexit.register(shutil.rmtree, os.environ["TORCHINDUCTOR_CACHE_DIR"], ignore_errors=True)
+os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # more are processes, which load torch each
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -5,17 +5,15 @@ import torch.distributed as dist
 import torch.multiprocessing
 
 from sphereface_plus.processes import leave
+from tests.forked import CONTEXT
 
 
 def in_two_processes(function, folder):
     """What function(rank, 2) returns in each of two processes, plain data; function stands in a module.
 
     folder: an empty one, where the two find each other: a port could be somebody else's.
-    All are forked from one process that has loaded torch and run nothing: it is loaded once.
     """
-    context = torch.multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "torch.distributed"])
-    results = context.SimpleQueue()
+    results = CONTEXT.SimpleQueue()
     arguments = (function, str(folder / "group"), results)
     processes = torch.multiprocessing.start_processes(
         _process, arguments, nprocs=2, join=False, start_method="forkserver"

@@ -1,8 +1,13 @@
 """A table of two methods, and a few images to run it on."""
 
+import subprocess
+from types import SimpleNamespace
+
 import pytest
 
 from sphereface_plus.config.recipes import recipes_folder
+from sphereface_plus.reproduce import generated, runs
+from tests.forked import Forked
 from tests.small_sets import write_idx
 
 TABLE = """
@@ -48,3 +53,10 @@ def table(tmp_path_factory):
     path = tmp_path_factory.mktemp("tables") / "small.yaml"
     path.write_text(TABLE.format(recipe=recipes_folder() / "mnist" / "cnn6.yaml"))
     return path
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    """Runs and measurements are processes that have loaded torch already."""
+    for module in (runs, generated):
+        monkeypatch.setattr(module, "subprocess", SimpleNamespace(Popen=Forked, STDOUT=subprocess.STDOUT))

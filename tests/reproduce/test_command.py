@@ -34,6 +34,7 @@ def forbidden(*_):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_a_figure_is_run_and_written_with_its_numbers_and_not_run_twice(
     monkeypatch, capsys, table, digits, tmp_path
 ):
@@ -87,6 +88,7 @@ def test_a_figure_is_run_and_written_with_its_numbers_and_not_run_twice(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_a_run_that_diverges_is_n_c_and_named_and_not_tried_again(
     monkeypatch, capsys, table, digits, tmp_path
 ):
@@ -115,6 +117,7 @@ def test_a_run_that_diverges_is_n_c_and_named_and_not_tried_again(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_runs_that_were_killed_or_stopped_are_unfinished_and_go_on(
     monkeypatch, capsys, table, digits, tmp_path
 ):

@@ -125,6 +125,7 @@ def forbidden(*_):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_generators_are_trained_measured_and_written_beside_the_papers(
     monkeypatch, call, table, classifier, tmp_path
 ):

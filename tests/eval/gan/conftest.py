@@ -1,6 +1,7 @@
 """A tiny CIFAR, runs of a generator on it, and a classifier of it."""
 
 import copy
+from functools import partial
 
 import pytest
 from click.testing import CliRunner
@@ -58,10 +59,16 @@ def vivid(file):
 
 
 @pytest.fixture
-def gan(cifar, classifier, tmp_path):
+def gan(measure, tmp_path):
     """gan(run, ..., code=0, out=...) -> what the command says, of 60 images of each run."""
+    return partial(measure, out=tmp_path / "out")
 
-    def call(*arguments, code=0, out=tmp_path / "out", extractor=classifier, samples=60):
+
+@pytest.fixture(scope="session")
+def measure(cifar, classifier):
+    """As gan, with a folder to write into."""
+
+    def call(*arguments, out, code=0, extractor=classifier, samples=60):
         given = ["gan", "--real", cifar, "--samples", samples, "--out", out]
         given += [] if extractor is None else ["--extractor", extractor]
         result = CliRunner().invoke(main, list(map(str, [*given, "--device", "cpu", *arguments])))

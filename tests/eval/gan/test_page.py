@@ -14,7 +14,7 @@ from sphereface_plus import checkpoint
 from sphereface_plus.training.samples import GAP
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def runs(generator):
     return [
         generator(f"{name}{seed}", seed=seed, **{"mhe.weight": weight})
@@ -77,9 +77,15 @@ def test_arms_in_inceptions_features_have_the_names_of_the_literature(report_of_
 
 
 @pytest.fixture
-def report_of_two(gan, runs, tmp_path):
-    gan(*runs[:2])
-    return json.loads((tmp_path / "out" / "report.json").read_text())
+def report_of_two(text_of_two):
+    return json.loads(text_of_two)
+
+
+@pytest.fixture(scope="module")
+def text_of_two(measure, runs, tmp_path_factory):
+    out = tmp_path_factory.mktemp("two") / "out"
+    measure(*runs[:2], out=out)
+    return (out / "report.json").read_text()
 
 
 def test_what_is_published_has_no_path_and_no_real_image(gan, generator, cifar, tmp_path):

@@ -13,8 +13,14 @@ from sphereface_plus.data.formats.embeddings import write_embeddings
 
 
 @pytest.fixture
-def reports(tmp_path, run_eval):
+def reports(measured, tmp_path):
     """Reports of two models on the same photos, `base` noisier than `good`, and one on fewer, `other`."""
+    return shutil.copytree(measured, tmp_path / "reports")
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory, run_eval):
+    folder = tmp_path_factory.mktemp("reports")
     for name, noise in (("base", 0.9), ("good", 0.35), ("other", 0.35)):
         random = np.random.default_rng(1)
         people = [f"p{person}" for person in range(30)]
@@ -25,10 +31,10 @@ def reports(tmp_path, run_eval):
             keys = [f"{person}/{role}{photo}" for person in of for photo in range(photos)]
             rows = np.repeat(directions[: len(of)], photos, axis=0)
             rows = rows + noise * random.normal(size=rows.shape)
-            write_embeddings(tmp_path / f"{name}_{role}.npz", keys, rows.astype(np.float32), {})
-            options += [f"--{role}", tmp_path / f"{name}_{role}.npz"]
-        run_eval("identify", *options, "--out", tmp_path / name)
-    return tmp_path
+            write_embeddings(folder / f"{name}_{role}.npz", keys, rows.astype(np.float32), {})
+            options += [f"--{role}", folder / f"{name}_{role}.npz"]
+        run_eval("identify", *options, "--out", folder / name)
+    return folder
 
 
 def searches(folder) -> dict:

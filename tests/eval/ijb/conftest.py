@@ -12,10 +12,20 @@ NIST = "TEMPLATE_ID,SUBJECT_ID,FILENAME,SIGHTING_ID\n"
 
 
 @pytest.fixture
-def kit(tmp_path):
+def kit(write_kit, tmp_path):
     """A folder with meta/ and features.npy. Subjects are far from each other, their faces all but equal."""
+    return write_kit(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def write_kit():
+    """write_kit(folder) -> the folder, with a kit in it."""
+    return _write_kit
+
+
+def _write_kit(folder):
     rng = np.random.default_rng(0)
-    meta = tmp_path / "meta"
+    meta = folder / "meta"
     meta.mkdir()
     directions = np.linalg.qr(rng.standard_normal((64, 64)))[0]
     faces, rows, csvs, template = [], [], {"G1": [], "G2": [], "probe": []}, 100
@@ -46,10 +56,10 @@ def kit(tmp_path):
     ]
     order = rng.permutation(len(faces))  # faces of a template need not be neighbours
     lines = [faces[place] for place in order]
-    np.save(tmp_path / "features.npy", np.array(rows, dtype=np.float32)[order])
+    np.save(folder / "features.npy", np.array(rows, dtype=np.float32)[order])
     (meta / "ijbc_face_tid_mid.txt").write_text("".join(f"{n} {t} {m}\n" for n, t, m in lines))
     (meta / "ijbc_name_5pts_score.txt").write_text("".join(f"{n} {'1.5 ' * 10}0.9\n" for n, _, _ in lines))
     (meta / "ijbc_template_pair_label.txt").write_text("".join(pairs))
     for kind, name in (("G1", "gallery_G1"), ("G2", "gallery_G2"), ("probe", "probe_mixed")):
         (meta / f"ijbc_1N_{name}.csv").write_text(NIST + "".join(csvs[kind]))
-    return tmp_path
+    return folder

@@ -15,8 +15,14 @@ from sphereface_plus.data.formats.megaface_features import read_feature, write_f
 
 
 @pytest.fixture
-def reports(kit, run_eval):
+def reports(measured, tmp_path):
     """Reports `a` and `b` on one kit; b's features are noisier."""
+    return shutil.copytree(measured, tmp_path / "reports")
+
+
+@pytest.fixture(scope="module")
+def measured(whole_kit, tmp_path_factory, run_eval):
+    kit = shutil.copytree(whole_kit, tmp_path_factory.mktemp("reports") / "kit")
     random = np.random.default_rng(5)
     for file in [*kit.glob("probes/**/*.bin"), *kit.glob("distractors/**/*.bin")]:
         noisy = read_feature(file) + 1.5 * random.standard_normal(16)
