@@ -34,7 +34,8 @@ quickstart: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target .venv/gan_oracles -r tests/eval/gan/requirements-oracles.txt
 	@touch $@
 
-# What computes numbers is tested as on a CPU with AVX2 only, too, and with two threads.
+# What computes numbers is tested as on a CPU with AVX2 only, too, and with two threads, which sleep while they wait:
+# all workers together have more of them than there are processors.
 NUMERIC := tests/mhe tests/losses tests/networks tests/sphere tests/test_kfold.py tests/training/test_classifier.py
 NARROW := $(if $(filter x86_64 AMD64,$(shell uname -m)),ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2)
 # Each worker begins with a stretch of files of its own, so that most of what the tests of a file share is made once.
@@ -42,7 +43,7 @@ WORKERS := -n auto --dist worksteal
 
 test: setup .venv/opencv4/installed .venv/gan_oracles/installed
 	SPHEREFACE_OPENCV4=.venv/opencv4 SPHEREFACE_GAN_ORACLES=.venv/gan_oracles OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS)
-	$(NARROW) OMP_NUM_THREADS=2 $(BIN)/python -m pytest $(WORKERS) -m "not slow" $(NUMERIC)
+	$(NARROW) OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest $(WORKERS) -m "not slow" $(NUMERIC)
 
 check: setup
 	$(BIN)/ruff check .

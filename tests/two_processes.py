@@ -2,7 +2,7 @@
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing
+from torch.multiprocessing.spawn import start_processes
 
 from sphereface_plus.processes import leave
 from tests.forked import CONTEXT
@@ -15,9 +15,8 @@ def in_two_processes(function, folder):
     """
     results = CONTEXT.SimpleQueue()
     arguments = (function, str(folder / "group"), results)
-    processes = torch.multiprocessing.start_processes(
-        _process, arguments, nprocs=2, join=False, start_method="forkserver"
-    )
+    processes = start_processes(_process, arguments, nprocs=2, join=False, start_method="forkserver")
+    assert processes is not None  # as they are not joined
     found = []
     while not processes.join(0.05):  # a pipe holds little: what does not fit waits for its reader
         while not results.empty():
