@@ -14,6 +14,7 @@ import numpy as np
 from .compare import p_text
 from .intervals import difference_by_subject, difference_of_counts
 from .report import ReportError
+from .threshold_differences import AtThreshold, difference_at_thresholds
 
 
 def of_searches(base: np.ndarray, other: np.ndarray, subject: np.ndarray) -> dict[str, Any]:
@@ -25,34 +26,51 @@ def of_searches(base: np.ndarray, other: np.ndarray, subject: np.ndarray) -> dic
     }
 
 
-def of_counts(
-    base: Sequence[float], other: Sequence[float], searches: Sequence[int], *, errors: bool = False
-) -> dict[str, Any]:
-    """base and other (S,): in how many of a subject's searches (S,) each is right (errors: wrong), which is
-    all that the interval and p depend on. Subjects for whom one is better are counted, not searches."""
+def of_counts(base: Sequence[float], other: Sequence[float], searches: Sequence[int]) -> dict[str, Any]:
+    """base and other (S,): in how many of a subject's searches (S,) each is right, which is all that the
+    interval and p depend on. Subjects for whom one is better are counted, not searches."""
     gain = np.asarray(other, dtype=np.float64) - np.asarray(base, dtype=np.float64)
-    return {
-        **asdict(difference_of_counts(gain, np.asarray(searches))),
-        "base_better": int(np.sum(gain > 0 if errors else gain < 0)),
-        "other_better": int(np.sum(gain < 0 if errors else gain > 0)),
-    }
+    return {**asdict(difference_of_counts(gain, np.asarray(searches))), **_better(gain)}
 
 
-def untested(difference: dict[str, Any]) -> dict[str, Any]:
-    """A difference of rates at thresholds that were measured, without interval and p: those of of_counts take
-    thresholds as given, and the reports hold no more than counts."""
-    return {**difference, "interval": None, "p_value": None}
+def of_rates(
+    base: AtThreshold, other: AtThreshold, searches: Sequence[int] | np.ndarray, *, errors: bool = False
+) -> dict[str, Any]:
+    """The same of rates at thresholds that were measured, whose errors count; errors: the rates are of what
+    is wrong."""
+    gain = other.counts - base.counts
+    found = difference_at_thresholds(base, other, np.asarray(searches))
+    return {**asdict(found), **_better(-gain if errors else gain)}
+
+
+def of_tars(reports: Sequence[tuple[Mapping[str, Any], Mapping[str, Any], int]]) -> dict[str, Any]:
+    """The difference of two TARs. reports: of either model the point of its report, its counts by subject,
+    and the point's place among them."""
+    base, other = (
+        AtThreshold(
+            np.array(counts["accepted"][place]),
+            tuple(point["tar_at_threshold_interval"]),
+            -np.array(counts["far_error"][place]),  # an FAR too high makes the threshold strict
+        )
+        for point, counts, place in reports
+    )
+    return of_rates(base, other, reports[0][1]["pairs"])
+
+
+def _better(gain: np.ndarray) -> dict[str, int]:
+    return {"base_better": int(np.sum(gain < 0)), "other_better": int(np.sum(gain > 0))}
 
 
 def cells(difference: Mapping[str, Any] | None) -> list[str]:
     """Difference, interval and p in the cells of a table, empty where there is none."""
     if difference is None:
         return ["", "", ""]
-    interval, p = "", difference["p_value"]
-    if difference["interval"] is not None:
-        low, high = difference["interval"]
-        interval = f"{100 * low:+.2f} .. {100 * high:+.2f}"
-    return [f"{100 * difference['difference']:+.2f}", interval, "" if p is None else p_text(p)]
+    (low, high), p = difference["interval"], difference["p_value"]
+    return [
+        f"{100 * difference['difference']:+.2f}",
+        f"{100 * low:+.2f} .. {100 * high:+.2f}",
+        "" if p is None else p_text(p),
+    ]
 
 
 def check_same(

@@ -60,6 +60,8 @@ class OpenSetPoint:
     fnir: float
     fnir_interval: tuple[float, float]
     """By subject, of the searches with a mate, and of the threshold by its own interval."""
+    fnir_at_threshold: tuple[float, float]
+    """At the ends of the threshold's interval."""
     resolution: Resolution
     """Whether there are enough searches without mate, those of one subject that depend counted as fewer, to
     see such an FPIR at all."""
@@ -86,14 +88,14 @@ def open_set_point(
     false = highest >= threshold
     low, high = subject_interval(false, highest_people)
     lenient, strict = _threshold(highest_first, high), _upper_threshold(highest_first, low)
-    found_if_strict, found_if_lenient = (
-        1 - float(missed(mate_score, above, end, rank).mean()) for end in (strict, lenient)
+    missed_if_strict, missed_if_lenient = (
+        float(missed(mate_score, above, end, rank).mean()) for end in (strict, lenient)
     )
     found = widened(
         1 - float(lost.mean()),
         subject_interval(~lost, people),
-        found_if_strict,
-        found_if_lenient,
+        1 - missed_if_strict,
+        1 - missed_if_lenient,
         -correlation(~lost, people, false, highest_people),
     )
     return OpenSetPoint(
@@ -103,6 +105,7 @@ def open_set_point(
         false_positives=int(false.sum()),
         fnir=float(lost.mean()),
         fnir_interval=(1 - found[1], 1 - found[0]),
+        fnir_at_threshold=(missed_if_lenient, missed_if_strict),
         resolution=resolution(fpir, _trials(false, highest_people)),
     )
 

@@ -92,8 +92,16 @@ def with_wanted(fixed: Rates, wanted: Rates) -> tuple[float, ...]:
 
 def of_all(lists: Sequence[Sequence[Mapping[str, Any]]], name: str) -> list[list[Mapping[str, Any]]]:
     """Of the operating points of several reports those whose rate, `name`, is in all of them."""
-    common = set.intersection(*({point[name] for point in points} for points in lists))
-    return [[point for point in points if point[name] in common] for points in lists]
+    places = places_of_all(lists, name)
+    return [[points[place[number]] for place in places] for number, points in enumerate(lists)]
+
+
+def places_of_all(lists: Sequence[Sequence[Mapping[str, Any]]], name: str) -> list[tuple[int, ...]]:
+    """Of each rate that is in all lists of operating points its place in each of them."""
+    rates = [[point[name] for point in points] for points in lists]
+    return [
+        tuple(each.index(rate) for each in rates) for rate in rates[0] if all(rate in each for each in rates)
+    ]
 
 
 def tar_at_far(curve: Roc, far: float, num_impostors: int) -> OperatingPoint:

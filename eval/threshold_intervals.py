@@ -21,6 +21,10 @@ FULLY_DEPENDENT = 2
 variance is mostly estimated too low."""
 
 
+ERROR_DIGITS = 5
+"""Of what a person adds to a FAR's error, in a report."""
+
+
 @dataclass(frozen=True)
 class FalseShare:
     """The share of impostor pairs that a threshold accepts, and how sure it is."""
@@ -48,6 +52,8 @@ class TarIntervals:
     threshold: tuple[float, float | None]
     """The thresholds at the ends of the FAR's interval (Woodruff, JASA 1952); None where at the lower end no
     impostor pair is accepted, so that any higher threshold would do as well."""
+    tar_at_threshold: tuple[float, float]
+    """The TAR there; 0 where there is no such threshold."""
     resolution: Resolution
     """Whether there are enough impostor pairs, those that depend counted as fewer, to see such a FAR."""
 
@@ -58,6 +64,7 @@ def intervals_record(sure: TarIntervals) -> dict[str, Any]:
         "interval": list(sure.tar),
         "far_interval": list(sure.far),
         **threshold_record(sure.threshold),
+        "tar_at_threshold_interval": list(sure.tar_at_threshold),
         "resolution": sure.resolution,
     }
 
@@ -78,6 +85,7 @@ def tar_intervals(
     numbers of false.parts (S,)."""
     strict, lenient = (int(np.searchsorted(curve.far, end, side="right")) - 1 for end in false.interval)
     bounded = bool(curve.far[strict] > 0)
+    at_threshold = float(curve.tar[lenient]), float(curve.tar[strict]) if bounded else 0.0
     people = len(false.parts)
     error = np.bincount(owner, accepted - np.mean(accepted), people)
     length = float(np.sqrt(np.sum(error**2)))
@@ -85,13 +93,14 @@ def tar_intervals(
         tar=widened(
             point.tar,
             subject_interval(accepted, owner),
-            float(curve.tar[strict]) if bounded else 0.0,
-            float(curve.tar[lenient]),
+            at_threshold[1],
+            at_threshold[0],
             # a person who is accepted falsely, and so raises the threshold, and rarely by right
             -float(np.sum(error * false.parts)) / length if length else 0.0,
         ),
         far=false.interval,
         threshold=(float(curve.threshold[lenient]), float(curve.threshold[strict]) if bounded else None),
+        tar_at_threshold=at_threshold,
         resolution=resolution(point.far, false.trials),
     )
 
@@ -150,7 +159,7 @@ def crossed(
     mean_two = expected * photos[two // num_distractors]
     twos = np.sum(of_two**2.0 - 2 * of_two * mean_two) / pairs**2
     twos += expected**2 * np.sum(weight**2) / num_distractors
-    sums = _Sums([float(np.sum(error**2)), float(by_distractor)], float(twos), [_shown(error), math.inf])
+    sums = _Sums([float(np.sum(error**2)), float(by_distractor)], float(twos), [shown_by(error), math.inf])
     alike = num_distractors / float(np.sum(weight**2))
     return _share_of(share, expected, pairs, len(two), alike, error, sums)
 
@@ -177,7 +186,7 @@ class ListedPairs:
         two, of_two = np.unique(self._key(first, second), return_counts=True)
         there = self.of_two[np.searchsorted(self.two, two)]
         twos = np.sum(of_two**2.0 - 2 * share * of_two * there) + share**2 * np.sum(self.of_two**2.0)
-        sums = _Sums([float(np.sum(error**2))], float(twos) / pairs**2, [_shown(error)])
+        sums = _Sums([float(np.sum(error**2))], float(twos) / pairs**2, [shown_by(error)])
         alike = pairs**2 / float(np.sum(self.of_two**2.0))
         return _share_of(share, share, pairs, len(two), alike, error, sums)
 
@@ -201,6 +210,7 @@ def _share_of(
     return FalseShare(share, trials, error / math.sqrt(variance))
 
 
-def _shown(error: np.ndarray) -> float:
+def shown_by(error: np.ndarray) -> float:
+    """How many people a share's error is mostly of, (sum of e^2)^2 / sum of e^4; error (S,): theirs."""
     squares = error**2
     return float(np.sum(squares)) ** 2 / float(np.sum(squares**2)) if squares.any() else 1.0

@@ -1,9 +1,15 @@
-"""A threshold in words, in cosine and in L2, each with its 95 % interval, for the terminal."""
+"""A FAR in words, and a threshold, in cosine and in L2, each with its 95 % interval."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+
+def rate_words(far: float) -> str:
+    """`1e-06`, `2.5e-04`."""
+    digits, power = f"{far:e}".split("e")
+    return f"{digits.rstrip('0').rstrip('.')}e{power}"
 
 
 def threshold_words(point: Mapping[str, Any]) -> str:

@@ -194,6 +194,7 @@ def point_record(point: OpenSetPoint) -> dict[str, Any]:
         "false_positives": point.false_positives,
         "fnir": point.fnir,
         "fnir_interval": point.fnir_interval,
+        "fnir_at_threshold_interval": point.fnir_at_threshold,
         "threshold_cosine": threshold,
         "threshold_cosine_interval": (low, high),
         "threshold_l2": cosine_to_l2(threshold),

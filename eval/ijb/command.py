@@ -20,9 +20,17 @@ from sphereface_plus.commands.model_options import (
 )
 
 from ..identify.words import rank_words
-from ..options import OF_MODEL, groups_option, out_option, rank_option, refuse_given
+from ..options import (
+    OF_MODEL,
+    far_option,
+    fpir_option,
+    groups_option,
+    out_option,
+    rank_option,
+    refuse_given,
+)
 from ..resolutions import UNSURE
-from ..threshold_words import threshold_words
+from ..threshold_words import rate_words, threshold_words
 
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
@@ -63,6 +71,8 @@ if TYPE_CHECKING:
 )
 @click.option("--scores", type=FILE, help="The detector's scores.  [default: META/ijbc_name_5pts_score.txt]")
 @rank_option
+@far_option
+@fpir_option
 @groups_option
 @flip_option("sum")
 @input_option()
@@ -79,6 +89,8 @@ def ijb(
     weight: Weight,
     scores: Path | None,
     rank: int | None,
+    fars: tuple[float, ...],
+    fpirs: tuple[float, ...],
     groups: Path | None,
     flip: str,
     input_file: Path | None,
@@ -131,6 +143,8 @@ def ijb(
         out=out,
         command=shlex.join(["python", "-m", "eval", *sys.argv[1:]]),
         groups=groups,
+        fars=fars,
+        fpirs=fpirs,
     )
     report = run(asked)
     if words := about_training(report):
@@ -167,7 +181,7 @@ def _verification(numbers: dict) -> list[str]:
     for point in numbers["tar_at_far"]:
         interval = point["interval"]
         said.append(
-            f"  TAR at FAR {point['far']:.0e}: {100 * point['tar']:6.2f} %"
+            f"  TAR at FAR {rate_words(point['far'])}: {100 * point['tar']:6.2f} %"
             + ("" if interval is None else f" (95 % by subject {_ends(interval)})")
             + f"{UNSURE[point['resolution']]}; {threshold_words(point)}"
         )

@@ -7,23 +7,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sphereface_plus.files import write_page, write_text
 
 from ..compare import markdown, model_labels
-from ..differences import cells, check_same, of_counts, untested
+from ..differences import cells, check_same, of_counts, of_rates, of_tars
 from ..identify.plots import cmc_plot, det_plot
 from ..identify.words import rank_words
 from ..plots import curve_of, roc_plot
 from ..report import render
 from ..resolutions import least_sure
+from ..statistics import places_of_all
+from ..threshold_differences import AtThreshold, parts_of_counts
+from ..threshold_words import rate_words
 from .galleries import mean_with_interval
 
 TEST = (
     "Difference: the measure minus that of the first model, on the same pairs or searches; 95 % interval and "
     "p (two-sided, Student's t) by subject, as those of one subject succeed and fail together. Of TAR and "
-    "FNIR there is the difference alone: each model has its own threshold, of whose error the reports do not "
-    "tell how far both models have it in common. The mean rank-1 of both galleries has an interval "
-    "from the mean of the galleries' low ends to that of their high ends, and no p."
+    "FNIR each model has its own threshold, and the interval and p hold the errors of both. A mean of both "
+    "galleries has an interval from the mean of the galleries' low ends to that of their high ends, and no p."
 )
 LISTS = ("list of faces", "list of pairs", "first gallery", "second gallery", "list of probes")
 
@@ -79,28 +83,31 @@ def _rank(report: Mapping[str, Any]) -> str | None:
 
 
 def _of_pairs(all_numbers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """TAR at each FAR."""
-    counts = [numbers["by_subject"] for numbers in all_numbers]
-    return [
-        {
-            "what": f"TAR at FAR {at['far']:.0e}",
-            "resolutions": [numbers["tar_at_far"][place]["resolution"] for numbers in all_numbers],
-            "values": [numbers["tar_at_far"][place]["tar"] for numbers in all_numbers],
-            "against_first": [
-                None
-                if not number or counts[0] is None or one is None
-                else untested(of_counts(counts[0]["accepted"][place], one["accepted"][place], one["pairs"]))
-                for number, one in enumerate(counts)
-            ],
-        }
-        for place, at in enumerate(all_numbers[0]["tar_at_far"])
-    ]
+    """TAR at each FAR that all have."""
+    measures = []
+    for places in places_of_all([numbers["tar_at_far"] for numbers in all_numbers], "far"):
+        each = [
+            (numbers["tar_at_far"][place], numbers["by_subject"], place)
+            for numbers, place in zip(all_numbers, places, strict=True)
+        ]
+        known = all(counts is not None for _, counts, _ in each)
+        measures.append(
+            {
+                "what": f"TAR at FAR {rate_words(each[0][0]['far'])}",
+                "resolutions": [point["resolution"] for point, _, _ in each],
+                "values": [point["tar"] for point, _, _ in each],
+                "against_first": [None, *(of_tars((each[0], one)) if known else None for one in each[1:])],
+            }
+        )
+    return measures
 
 
 def _of_gallery(all_numbers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rank-1, and FNIR at each FPIR."""
+    """Rank-1, and FNIR at each FPIR that all have."""
     first, counts = all_numbers[0], [numbers["by_subject"] for numbers in all_numbers]
     base = counts[0]
+    subjects = np.union1d(base["subject"], base["unknown"])
+    searches = _of_all(subjects, base["subject"], base["searches"])
     measures = [
         {
             "what": f"Rank-1, {first['name']}",
@@ -112,25 +119,41 @@ def _of_gallery(all_numbers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
             ],
         }
     ]
-    for place, at in enumerate(first["open_set"]["points"]):
+    points = [numbers["open_set"]["points"] for numbers in all_numbers]
+    for places in places_of_all(points, "fpir"):
+        each = [of[place] for of, place in zip(points, places, strict=True)]
+        before, *others = (_fnir(subjects, *one) for one in zip(each, counts, places, strict=True))
         measures.append(
             {
-                "what": f"FNIR at FPIR {at['fpir']:g}, {first['name']}",
-                "resolutions": [
-                    numbers["open_set"]["points"][place]["resolution"] for numbers in all_numbers
-                ],
-                "values": [numbers["open_set"]["points"][place]["fnir"] for numbers in all_numbers],
-                "against_first": [
-                    untested(
-                        of_counts(base["missed"][place], one["missed"][place], one["searches"], errors=True)
-                    )
-                    if number
-                    else None
-                    for number, one in enumerate(counts)
-                ],
+                "what": f"FNIR at FPIR {each[0]['fpir']:g}, {first['name']}",
+                "resolutions": [at["resolution"] for at in each],
+                "values": [at["fnir"] for at in each],
+                "against_first": [None, *(of_rates(before, one, searches, errors=True) for one in others)],
             }
         )
     return measures
+
+
+def _fnir(
+    subjects: np.ndarray, point: Mapping[str, Any], counts: Mapping[str, Any], place: int
+) -> AtThreshold:
+    """subjects (S,): all; counts: of each, `place` the point's among them."""
+    returned, without = (
+        _of_all(subjects, counts["unknown"], values)
+        for values in (counts["returned"][place], counts["searches_of_unknown"])
+    )
+    return AtThreshold(
+        _of_all(subjects, counts["subject"], counts["missed"][place]),
+        tuple(point["fnir_at_threshold_interval"]),
+        parts_of_counts(returned, without),
+    )
+
+
+def _of_all(subjects: np.ndarray, some: Sequence[int], counts: Sequence[int]) -> np.ndarray:
+    """Counts (S,) of all subjects, 0 where they are not among some."""
+    found = np.zeros(len(subjects))
+    found[np.searchsorted(subjects, some)] = counts
+    return found
 
 
 def _mean(both: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -140,10 +163,8 @@ def _mean(both: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if one is None:
             differences.append(None)
             continue
-        difference, interval = (one["difference"] + other["difference"]) / 2, None
-        if one["interval"] is not None:
-            parts = [(each["difference"], tuple(each["interval"])) for each in (one, other)]
-            difference, interval = mean_with_interval(parts)
+        parts = [(each["difference"], tuple(each["interval"])) for each in (one, other)]
+        difference, interval = mean_with_interval(parts)
         better = {name: one[name] + other[name] for name in ("base_better", "other_better")}
         differences.append({"difference": difference, "interval": interval, "p_value": None, **better})
     return {
@@ -188,25 +209,26 @@ def write(comparison: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], o
     return out / "compare.html"
 
 
-def _plots(reports: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> list[dict[str, str]]:
-    """`svg` and `caption` each: the ROC of pairs, CMC and DET curves of each gallery, all models in one."""
+def _plots(reports: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> list[list[dict[str, str]]]:
+    """Rows of the page, `svg` and `caption` each: the ROC of pairs; CMC and DET curves of each gallery. All
+    models are in one."""
     plots, names = [], ", ".join(labels)
     if reports[0]["verification"] is not None:
         numbers = [report["verification"] for report in reports]
         curves = [(label, curve_of(one["roc"])) for label, one in zip(labels, numbers, strict=True)]
         svg = roc_plot("roc", curves, numbers[0]["impostor"], f"ROC curves of {names}")
-        plots.append({"svg": svg, "caption": "ROC of pairs of templates."})
+        plots.append([{"svg": svg, "caption": "ROC of pairs of templates."}])
     galleries = [] if reports[0]["identification"] is None else (0, 1)
     for place in galleries:
         numbers = [report["identification"]["galleries"][place] for report in reports]
         both = list(zip(labels, numbers, strict=True))
         cmcs = [(label, one["cmc"]["rank"], one["cmc"]["share"]) for label, one in both]
         svg = cmc_plot(f"cmc_{place}", cmcs, f"CMC of {names}, gallery {place + 1}")
-        plots.append({"svg": svg, "caption": f"CMC, gallery {place + 1}."})
+        row = [{"svg": svg, "caption": f"CMC, gallery {place + 1}."}]
         dets = [
             (label, one["open_set"]["det"]["fpir"], one["open_set"]["det"]["fnir"]) for label, one in both
         ]
         nonmated = numbers[0]["open_set"]["nonmated"]
         svg = det_plot(f"det_{place}", dets, nonmated, f"DET curves of {names}, gallery {place + 1}")
-        plots.append({"svg": svg, "caption": f"DET curves, gallery {place + 1}."})
+        plots.append([*row, {"svg": svg, "caption": f"DET curves, gallery {place + 1}."}])
     return plots

@@ -35,9 +35,10 @@ def searched(
     rank: int | None = 1,
     progress: Callable[[int, int], None] | None = None,
     groups: Groups | None = None,
+    fpirs: Sequence[float] = FPIRS,
 ) -> dict[str, Any]:
     """What comes of searching probes (P, D) of subjects (P,) in a gallery (G, D) of subjects (G,). rank: R of
-    FNIR(N, R, T); None for any.
+    FNIR(N, R, T); None for any; fpirs: to give the FNIR at.
 
     Raises IjbError where the gallery holds no probe's subject, or one subject alone.
     """
@@ -50,7 +51,7 @@ def searched(
     searches = Searches(
         probe_subject, found.mate_score, found.above[:, 0], found.other_scores[:, 0], found.probe
     )
-    opened = open_set(searches, rank)
+    opened = open_set(searches, rank, fpirs)
     names = {subject: str(subject) for subject in np.unique(probe_subject).tolist()}
     at = reference(opened["points"])
     return {
@@ -73,8 +74,8 @@ def mean_of(galleries: Sequence[dict[str, Any]]) -> dict[str, Any]:
         share, ends = mean_with_interval([(point[value], point[interval]) for point in points])
         return {"share": share, "interval": list(ends)}
 
-    ranks = [[_of(one["ranks"], "rank", rank) for one in galleries] for rank in RANKS]
-    points = [[_of(one["open_set"]["points"], "fpir", fpir) for one in galleries] for fpir in FPIRS]
+    ranks = [[_of(one["ranks"], rank) for one in galleries] for rank in RANKS]
+    points = list(zip(*(one["open_set"]["points"] for one in galleries), strict=True))
     return {
         "ranks": [
             {"rank": rank, **mean(both, "share", "interval")}
@@ -82,16 +83,16 @@ def mean_of(galleries: Sequence[dict[str, Any]]) -> dict[str, Any]:
             if all(both)
         ],
         "fnir": [
-            {"fpir": fpir, **mean(both, "fnir", "fnir_interval")}
+            {"fpir": both[0]["fpir"], **mean(both, "fnir", "fnir_interval")}
             | {"resolution": least_sure(point["resolution"] for point in both)}
-            for fpir, both in zip(FPIRS, points, strict=True)
+            for both in points
         ],
     }
 
 
-def _of(points: Sequence[dict[str, Any]], name: str, value: float) -> dict[str, Any]:
-    """The point of a list; {} where the gallery is too small for such a rank."""
-    return next((point for point in points if point[name] == value), {})
+def _of(points: Sequence[dict[str, Any]], rank: int) -> dict[str, Any]:
+    """The rank's; {} where the gallery is too small for it."""
+    return next((point for point in points if point["rank"] == rank), {})
 
 
 def mean_with_interval(

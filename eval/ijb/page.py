@@ -14,6 +14,7 @@ from ..identify.words import rank_words
 from ..plots import curve_of, roc_plot
 from ..public import PUBLIC, without_folders, without_names_of_others
 from ..report import render
+from ..threshold_words import rate_words
 
 
 def write(report: Mapping[str, Any], out: Path) -> Path:
@@ -28,7 +29,9 @@ def _write(report: Mapping[str, Any], out: Path) -> Path:
     write_text(out / "report.json", "{\n" + parts + "\n}\n")
     found = report["identification"]
     rank = found and rank_words(found["galleries"][0]["open_set"]["rank"])
-    page = render("ijb.html.j2", report=report, plots=plots_of(report), rank_words=rank)
+    page = render(
+        "ijb.html.j2", report=report, plots=plots_of(report), rank_words=rank, rate_words=rate_words
+    )
     write_page(out / "report.html", page)
     return out / "report.html"
 

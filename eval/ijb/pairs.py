@@ -5,7 +5,7 @@ Shapes: P pairs, T templates, D numbers in an embedding.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from .subjects import counts_of_pairs
 
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 PAIRS_AT_ONCE = 2**20
-UNKNOWN = dict.fromkeys(("interval", "far_interval", "threshold_cosine_interval", "threshold_l2_interval"))
+OF_SUBJECTS = ("interval", "far_interval", "threshold_cosine_interval", "threshold_l2_interval")
+UNKNOWN = dict.fromkeys((*OF_SUBJECTS, "tar_at_threshold_interval"))
 """Intervals, where nobody says whose the templates are."""
 CURVE_POINTS = 300
 """Of the curve that a report keeps."""
@@ -30,8 +31,9 @@ def verified(
     genuine: np.ndarray,
     subject: np.ndarray | None,
     progress: Callable[[int, int], None] | None = None,
+    fars: Sequence[float] = FARS,
 ) -> dict[str, Any]:
-    """TAR at FAR 1e-6 to 1e-1, exact, of the pairs first (P,), second (P,): rows of templates (T, D).
+    """TAR at each FAR, exact, of the pairs first (P,), second (P,): rows of templates (T, D).
 
     genuine (P,) bool; subject (T,): whose the templates are, for intervals, -1 where that is not known; None
     where it is of none.
@@ -44,38 +46,27 @@ def verified(
             progress(min(part.stop, len(first)), len(first))
     curve = roc(scores, genuine)
     mates, others = scores[genuine], scores[~genuine]
-    owner = pairs = None
+    shown = _shown(curve)
+    points = [tar_at_far(curve, far, len(others)) for far in fars]
+    records, counts = [point_record(point) | UNKNOWN for point in points], None
     if subject is not None:
         nobody = subject.max() + 1 + np.arange(len(subject))  # somebody unknown is somebody else each time
         _, person = np.unique(np.where(subject < 0, nobody, subject), return_inverse=True)
         owner = person[first[genuine]]
         pairs = ListedPairs(person[first[~genuine]], person[second[~genuine]], int(person.max()) + 1)
-    shown = _shown(curve)
-    points = [_point(curve, far, mates, others, owner, pairs) for far in FARS]
-    accepted = [mates >= _threshold(point["threshold_cosine"]) for point in points]
+        accepted = [mates >= _threshold(point.threshold) for point in points]
+        false = [pairs.accepted(others >= _threshold(point.threshold)) for point in points]
+        for record, point, which, share in zip(records, points, accepted, false, strict=True):
+            record.update(intervals_record(tar_intervals(point, curve, which, owner, share)))
+        errors = [share.parts[np.unique(owner)] for share in false]
+        counts = counts_of_pairs(subject[first[genuine]], accepted, errors)
     return {
         "genuine": len(mates),
         "impostor": len(others),
-        "tar_at_far": points,
-        "by_subject": None if subject is None else counts_of_pairs(subject[first[genuine]], accepted),
+        "tar_at_far": records,
+        "by_subject": counts,
         "roc": {"far": curve.far[shown].tolist(), "tar": curve.tar[shown].tolist()},
     }
-
-
-def _point(
-    curve: Roc,
-    far: float,
-    mates: np.ndarray,
-    others: np.ndarray,
-    owner: np.ndarray | None,
-    pairs: ListedPairs | None,
-) -> dict[str, Any]:
-    at = tar_at_far(curve, far, len(others))
-    threshold = np.inf if at.threshold is None else at.threshold
-    if owner is None or pairs is None:
-        return point_record(at) | UNKNOWN
-    sure = tar_intervals(at, curve, mates >= threshold, owner, pairs.accepted(others >= threshold))
-    return point_record(at) | intervals_record(sure)
 
 
 def _threshold(at: float | None) -> float:

@@ -36,6 +36,7 @@ class _File(_Part):
 class _Tar(_Part):
     far: float
     tar: float
+    tar_at_threshold_interval: list[float] | None = Field(min_length=2, max_length=2)
     resolution: Resolution
 
 
@@ -48,6 +49,7 @@ class _OfPairs(_Part):
     subject: list[int]
     pairs: list[int]
     accepted: list[list[int]]
+    far_error: list[list[float]]
 
 
 class _Verification(_Part):
@@ -60,6 +62,7 @@ class _Verification(_Part):
 class _Point(_Part):
     fpir: float
     fnir: float
+    fnir_at_threshold_interval: list[float] = Field(min_length=2, max_length=2)
     resolution: Resolution
 
 
@@ -90,6 +93,9 @@ class _OfSearches(_Part):
     searches: list[int]
     first: list[int]
     missed: list[list[int]]
+    unknown: list[int]
+    searches_of_unknown: list[int]
+    returned: list[list[int]]
 
 
 class _Gallery(_Part):
@@ -121,13 +127,17 @@ def read(path: Path) -> dict[str, Any]:
     needed = "a report of IJB-B or IJB-C is needed: a folder that `python -m eval ijb` wrote"
     path, content = content_of(path, needed, "ijb")
     report = validated(content, path, _Report, "ijb")
-    parts = []  # counts by subject, and how many lists of them there have to be
-    if (pairs := report["verification"]) is not None and pairs["by_subject"] is not None:
-        parts.append((pairs["by_subject"], "accepted", len(pairs["tar_at_far"])))
+    # Counts by subject, each list; lists of these; and of how many points the latter have to be.
+    parts: list[tuple[list[list], list[list[list]], int]] = []
+    if (pairs := report["verification"]) is not None and (of := pairs["by_subject"]) is not None:
+        lists = [of["accepted"], of["far_error"]]
+        parts.append(([of["subject"], of["pairs"]], lists, len(pairs["tar_at_far"])))
     for gallery in (report["identification"] or {"galleries": []})["galleries"]:
-        parts.append((gallery["by_subject"], "missed", len(gallery["open_set"]["points"])))
-    for counts, name, number in parts:
-        lists = [values for key, values in counts.items() if key != name] + counts[name]
-        if len({len(values) for values in lists}) > 1 or len(counts[name]) != number:
+        of, points = gallery["by_subject"], len(gallery["open_set"]["points"])
+        parts.append(([of["subject"], of["searches"], of["first"]], [of["missed"]], points))
+        parts.append(([of["unknown"], of["searches_of_unknown"]], [of["returned"]], points))
+    for each, of_points, number in parts:
+        lengths = {len(values) for values in [*each, *(one for lists in of_points for one in lists)]}
+        if len(lengths) > 1 or {len(lists) for lists in of_points} != {number}:
             raise ReportError(f"{path}: is damaged, its counts by subject differ in length; make it again")
     return report

@@ -30,11 +30,13 @@ from sphereface_plus.outputs import claimed
 from ..groups import Groups, check_some, read_groups
 from ..model import ModelAsked
 from ..public import PUBLIC
+from ..search_statistics import FPIRS
+from ..statistics import Rates, with_wanted
 from ..training_photos import compare_searches
 from . import page
 from .features import of_file, of_model
 from .galleries import mean_of, searched
-from .pairs import verified
+from .pairs import FARS, verified
 from .rows import rows_of, rows_of_pairs, subjects
 from .subjects import pairs_by_group
 from .templates import WEIGHTS, TemplateKind, Weight, averaged
@@ -67,6 +69,9 @@ class Asked:
     command: str
     groups: Path | None = None
     """CSV of subjects and their groups."""
+    fars: Rates = ()
+    """Beside those that every report has; and FPIRs."""
+    fpirs: Rates = ()
 
 
 def run(asked: Asked) -> dict[str, Any]:
@@ -163,11 +168,12 @@ def _measured(asked: Asked, lists: Lists) -> dict[str, Any]:
         first, second, genuine, contradictions = pairs
         known = None if subject is None or (subject[first[genuine]] < 0).any() else subject
         with show_progress("pairs of templates scored") as progress:
-            verification = verified(units, first, second, genuine, known, progress)
+            fars = with_wanted(FARS, asked.fars)
+            verification = verified(units, first, second, genuine, known, progress, fars)
         by_group = None if groups is None else pairs_by_group(verification, groups)
         report["verification"] = verification | {"contradictions": contradictions, "per_group": by_group}
     if sides:
-        report["identification"] = _identified(units, numbers, sides, asked.rank, groups)
+        report["identification"] = _identified(asked, units, numbers, sides, groups)
     return report | {
         "files": _files(asked, lists, with_scores=scores is not None),
         "seconds": time.monotonic() - start,
@@ -229,7 +235,7 @@ def _scores(asked: Asked, lists: Lists, faces: Faces) -> np.ndarray | None:
 
 
 def _identified(
-    units: np.ndarray, numbers: np.ndarray, sides: list[Subjects], rank: int | None, groups: Groups | None
+    asked: Asked, units: np.ndarray, numbers: np.ndarray, sides: list[Subjects], groups: Groups | None
 ) -> dict[str, Any]:
     rows = [rows_of(side.template, numbers, side.file) for side in sides]
     probes, galleries = sides[2], []
@@ -243,9 +249,10 @@ def _identified(
                     units[rows[number]],
                     side.subject,
                     side.file.name,
-                    rank,
+                    asked.rank,
                     progress,
                     groups,
+                    with_wanted(FPIRS, asked.fpirs),
                 )
             )
     in_neither = ~np.isin(probes.subject, np.concatenate([sides[0].subject, sides[1].subject]))

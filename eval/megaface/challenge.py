@@ -62,6 +62,8 @@ class Found:
     """(P, k)."""
     closest: list[tuple[np.ndarray, np.ndarray]]
     """Of each set, the row (P,) of the distractor that scores highest with each probe, and its score (P,)."""
+    far_errors: list[np.ndarray]
+    """Of each FAR with all distractors of the first set, what each person (by number) adds to its error."""
 
     @property
     def above(self) -> np.ndarray:
@@ -80,9 +82,11 @@ def measure(
     sets: Sequence[DistractorSet],
     *,
     count: int = 3,
+    fars: Sequence[float] = FARS,
     progress: Callable[[int, int], None] | None = None,
 ) -> Found:
-    """probes (P, D) of people (P,), numbers; distractors (N, D). count: nearest distractors of each probe.
+    """probes (P, D) of people (P,), numbers; distractors (N, D). count: nearest distractors of each probe;
+    fars: to give the TAR at.
 
     Raises SearchError for embeddings that cannot be searched and for an empty set, MegaFaceError where no
     person has two photos.
@@ -106,11 +110,15 @@ def measure(
                 progress(done + rows, total)
 
         scan(probes, Reordered(distractors, one.order), [tally, own_best, seen], progress=report)
-        tars.append(tars_at(FARS, score[probe < mate], seen))
+        tars.append(tars_at(fars, score[probe < mate], seen))
         counts.append(tally.counts)
         closest.append((one.order[own_best.rows[:, 0]], own_best.scores[:, 0]))
         done += len(one.order)
     owner = people[probe]
+    verified = [
+        _verification(score[probe < mate], owner[probe < mate], people, size, sets[0], seen, fars)
+        for size, seen in zip(curve_sizes, of_sizes, strict=True)
+    ]
     numbers = {
         "probes": len(probes),
         "people": len(np.unique(people)),
@@ -120,13 +128,11 @@ def measure(
         "largest_share": float(np.bincount(owner).max() / len(owner)),
         "sizes": [_of_size(sets, counts, owner, column) for column in range(len(sets[0].sizes))],
         "cmc": _cmc(counts[0][:, -1]),
-        "verification": [
-            _verification(score[probe < mate], owner[probe < mate], people, size, sets[0], seen)
-            for size, seen in zip(curve_sizes, of_sizes, strict=True)
-        ],
-        "tar_over_sets": over_sets(FARS, tars),
+        "verification": [record for record, _ in verified],
+        "tar_over_sets": over_sets(fars, tars),
     }
-    return Found(numbers, probe, mate, score, counts, sets[0].order, best.rows, best.scores, closest)
+    errors = verified[-1][1]
+    return Found(numbers, probe, mate, score, counts, sets[0].order, best.rows, best.scores, closest, errors)
 
 
 def _impostors(
@@ -179,27 +185,31 @@ def _verification(
     size: int,
     first: DistractorSet,
     impostors: Impostors,
-) -> dict[str, Any]:
-    """genuine, owner (G,): scores of pairs, and whose they are; people (P,): whose the probes are."""
+    fars: Sequence[float],
+) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """What a report says, and of each FAR what each person adds to its error. genuine, owner (G,): scores of
+    pairs, and whose they are; people (P,): whose the probes are."""
     curve, count = roc_of(genuine, impostors), impostors.count
     photos, num_distractors = np.bincount(people), first.ends[first.sizes.index(size)]
 
-    def point(far: float) -> dict[str, Any]:
+    def point(far: float) -> tuple[dict[str, Any], np.ndarray]:
         at = tar_at_far(curve, far, count)
         threshold = np.inf if at.threshold is None else at.threshold
         probe, row = impostors.pairs_from(threshold)
         false = crossed(at.false_accepts / count, people[probe], row, photos, num_distractors)
         sure = tar_intervals(at, curve, genuine >= threshold, owner, false)
-        return point_record(at) | intervals_record(sure)
+        return point_record(at) | intervals_record(sure), false.parts
 
+    points = [point(far) for far in fars]
     shown = _thinned(np.flatnonzero(np.append(np.diff(curve.far) > 0, True)))  # the best TAR at each FAR
-    return {
+    record = {
         "size": size,
         "genuine": len(genuine),
         "impostor": count,
-        "tar_at_far": [point(far) for far in FARS],
+        "tar_at_far": [of_far for of_far, _ in points],
         "roc": {"far": curve.far[shown].tolist(), "tar": curve.tar[shown].tolist()},
     }
+    return record, [parts for _, parts in points]
 
 
 def _thinned(values: np.ndarray) -> np.ndarray:

@@ -21,9 +21,9 @@ from sphereface_plus.commands.model_options import (
 )
 from sphereface_plus.words import counted
 
-from ..options import OF_MODEL, groups_option, out_option, refuse_given
+from ..options import OF_MODEL, far_option, groups_option, out_option, refuse_given
 from ..resolutions import UNSURE
-from ..threshold_words import threshold_words
+from ..threshold_words import rate_words, threshold_words
 from .noise import few_matched
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ LARGE = 0.1
 @click.option(
     "--sets", type=click.IntRange(min=1), default=3, help="Random orders, where there are no lists."
 )
+@far_option
 @groups_option
 @flip_option("concat")
 @input_option()
@@ -76,6 +77,7 @@ def megaface(
     distractor_noise: Path | None,
     suffix: str | None,
     sets: int,
+    fars: tuple[float, ...],
     groups: Path | None,
     flip: str,
     input_file: Path | None,
@@ -135,6 +137,7 @@ def megaface(
             command=shlex.join(["python", "-m", "eval", *sys.argv[1:]]),
             write_features=write_features,
             groups=groups,
+            fars=fars,
         )
     )
     for words in [*notes(report), *warnings(report)]:
@@ -208,7 +211,7 @@ def lines(report: Mapping[str, Any]) -> list[str]:
         for point, sets in zip(numbers["verification"][-1]["tar_at_far"], of_sets, strict=True):
             low, high = point["interval"]
             said.append(
-                f"  TAR at FAR {point['far']:.0e}: {100 * point['tar']:6.2f} % (95 % by person "
+                f"  TAR at FAR {rate_words(point['far'])}: {100 * point['tar']:6.2f} % (95 % by person "
                 f"{100 * low:.2f} to {100 * high:.2f}){UNSURE[point['resolution']]}"
                 f"; {threshold_words(point)}{_over_sets(sets)}"
             )

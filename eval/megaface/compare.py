@@ -12,17 +12,20 @@ import numpy as np
 from sphereface_plus.files import write_page, write_text
 
 from ..compare import markdown, model_labels
-from ..differences import cells, check_same, of_counts, untested
+from ..differences import cells, check_same, of_counts, of_tars
 from ..identify.plots import distractors_plot
 from ..plots import curve_of, roc_plot
 from ..report import render
 from ..resolutions import UNSURE, least_sure
+from ..statistics import places_of_all
+from ..threshold_words import rate_words
 
 TEST = (
     "Difference: rank-1, the mean over the sets, or TAR, minus that of the first model, on the same searches "
     "or pairs; 95 % interval and p (two-sided, Student's t) by person, as searches of one person succeed and "
-    "fail together. Of TAR there is the difference alone: each model has its own threshold, of whose error "
-    "the reports do not tell how far both models have it in common."
+    "fail together. Of TAR each model has its own threshold, and the interval and p hold the errors of both: "
+    "those of people as far as both models have them in common, those of distractors as if each model had "
+    "its own, which makes the interval rather too wide."
 )
 
 
@@ -43,6 +46,8 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
         },
     )
     base, kinds = reports[0], list(reports[0]["results"])
+    labels = model_labels(reports, names)
+    results = {kind: _against_first([report["results"][kind] for report in reports]) for kind in kinds}
     return {
         "format": 1,
         "kind": "comparison of megaface",
@@ -58,9 +63,9 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
                 "report": name,
                 "sha256": report["model"]["sha256"],
                 "flip": report["flip"],
-                "results": {kind: _against(None if report is base else base, report, kind) for kind in kinds},
+                "results": {kind: results[kind][number] for kind in kinds},
             }
-            for report, name, label in zip(reports, names, model_labels(reports, names), strict=True)
+            for number, (report, name, label) in enumerate(zip(reports, names, labels, strict=True))
         ],
     }
 
@@ -70,35 +75,30 @@ def _noise(report: Mapping[str, Any], side: str) -> str | None:
     return None if noise is None else noise["sha256"]
 
 
-def _against(base: Mapping[str, Any] | None, report: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Rank-1 at each size and TAR at each FAR, with the differences to the base; None: it is the base."""
-    numbers, people = report["results"][kind], report["results"][kind]["by_person"]
-    first = np.mean(people["first"], axis=0)  # over sets: (sizes, people)
-    before = None if base is None else base["results"][kind]["by_person"]
-    first_before = None if before is None else np.mean(before["first"], axis=0)
-    return {
-        "rank_1": [
-            {
-                "size": size["size"],
-                "rate": size["ranks"][0]["rate"],
-                "against_first": None
-                if first_before is None
-                else of_counts(first_before[column], first[column], people["searches"]),
-            }
-            for column, size in enumerate(numbers["sizes"])
-        ],
-        "tar_at_far": [
-            {name: at[name] for name in ("far", "tar", "resolution")}
-            | {
-                "against_first": None
-                if before is None
-                else untested(
-                    of_counts(before["accepted"][place], people["accepted"][place], people["pairs"])
-                )
-            }
-            for place, at in enumerate(numbers["verification"][-1]["tar_at_far"])
-        ],
-    }
+def _against_first(all_numbers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Of each model rank-1 at each size and TAR at each FAR that all have, with the differences to the
+    first."""
+    people = [numbers["by_person"] for numbers in all_numbers]
+    first = [np.mean(each["first"], axis=0) for each in people]  # over sets: (sizes, people)
+    points = [numbers["verification"][-1]["tar_at_far"] for numbers in all_numbers]
+    places = places_of_all(points, "far")
+
+    def tar(number: int, place: tuple[int, ...]) -> dict[str, Any]:
+        both = [(points[n][place[n]], people[n], place[n]) for n in (0, number)]
+        shown = {name: both[1][0][name] for name in ("far", "tar", "resolution")}
+        return shown | {"against_first": of_tars(both) if number else None}
+
+    def rank_1(number: int, column: int, size: Mapping[str, Any]) -> dict[str, Any]:
+        found = of_counts(first[0][column], first[number][column], people[0]["searches"]) if number else None
+        return {"size": size["size"], "rate": size["ranks"][0]["rate"], "against_first": found}
+
+    return [
+        {
+            "rank_1": [rank_1(number, column, size) for column, size in enumerate(numbers["sizes"])],
+            "tar_at_far": [tar(number, place) for place in places],
+        }
+        for number, numbers in enumerate(all_numbers)
+    ]
 
 
 def shown_far(comparison: Mapping[str, Any], kind: str) -> int:
@@ -117,7 +117,7 @@ def table(comparison: Mapping[str, Any]) -> str:
         last = comparison["models"][0]["results"][kind]["rank_1"][-1]["size"]
         at, differs = comparison["models"][0]["results"][kind]["tar_at_far"][far]["far"], "difference"
         header = [f"{kind}: model", f"rank-1 % among {last:,}", differs, "95 % interval", "p"]
-        rows = [[*header, f"TAR % at FAR {at:.0e}", differs, "95 % interval", "p"]]
+        rows = [[*header, f"TAR % at FAR {rate_words(at)}", differs, "95 % interval", "p"]]
         for model in comparison["models"]:
             rank_1, tar = model["results"][kind]["rank_1"][-1], model["results"][kind]["tar_at_far"][far]
             rows.append(
@@ -139,6 +139,7 @@ def write(comparison: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], o
         "megaface_compare.html.j2",
         comparison=comparison,
         cells=cells,
+        rate_words=rate_words,
         plots={kind: _plots(kind, reports, labels) for kind in comparison["searches"]},
         shown_far={kind: shown_far(comparison, kind) for kind in comparison["searches"]},
     )

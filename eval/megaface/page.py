@@ -15,6 +15,7 @@ from ..identify.plots import Curve, cmc_plot, distractors_plot
 from ..plots import curve_of, roc_plot
 from ..public import PUBLIC, without_folders, without_names_of_others
 from ..report import render
+from ..threshold_words import rate_words
 from .people import without_mate
 
 
@@ -37,6 +38,7 @@ def _write(report: Mapping[str, Any], out: Path, images: Images | None) -> Path:
         pictures={kind: shown(examples, images) for kind, examples in report["examples"].items()},
         most_people=MOST_PEOPLE,
         without_mate=without_mate,
+        rate_words=rate_words,
     )
     write_page(out / "report.html", page)
     return out / "report.html"

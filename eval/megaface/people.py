@@ -14,6 +14,7 @@ from ..groups import Groups
 from ..identify.groups import per_group
 from ..identify.numbers import Searches, open_set, per_identity, reference
 from ..photos import first_three
+from ..threshold_intervals import ERROR_DIGITS
 from .challenge import Found
 
 
@@ -21,9 +22,10 @@ def of_people(found: Found, people: np.ndarray, names: list[str], groups: Groups
     """Plain data. people (P,): whose the probes are, places in `names`.
 
     `by_person` counts, of each person, the searches and in how many the mate is first, in each set at each
-    size, and the genuine pairs and how many are accepted at each FAR, with all distractors. The tables are
-    of the first set with all distractors; their threshold is the one at which so many probes would have a
-    distractor returned if their person were unknown.
+    size, and the genuine pairs and how many are accepted at each FAR, with all distractors; `far_error` is
+    what a person adds to a FAR's error, relative to its standard deviation (the rest is the distractors', or
+    of people without a mate). The tables are of the first set with all distractors; their threshold is the
+    one at which so many probes would have a distractor returned if their person were unknown.
     """
     searches = _searches(found, people)
     at = reference(open_set(searches)["points"])
@@ -61,6 +63,7 @@ def _counts(found: Found, people: np.ndarray) -> dict[str, Any]:
         "first": [[of_each(counts < 1, who) for counts in of_set.T] for of_set in found.counts],
         "pairs": np.bincount(who[once], minlength=len(there)).tolist(),
         "accepted": [of_each(found.mate_score[once] >= at, who[once]) for at in thresholds],
+        "far_error": [np.round(parts[there], ERROR_DIGITS).tolist() for parts in found.far_errors],
     }
 
 

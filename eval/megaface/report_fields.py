@@ -41,6 +41,7 @@ class _Size(_Part):
 class _Point(_Part):
     far: float = Field(gt=0, le=1)
     tar: float = Field(ge=0, le=1)
+    tar_at_threshold_interval: list[float] = Field(min_length=2, max_length=2)
     resolution: Literal["resolved", "coarse", "unresolved"]
 
 
@@ -62,6 +63,12 @@ class _ByPerson(_Part):
     first: list[list[list[int]]] = Field(min_length=1)
     pairs: list[int]
     accepted: list[list[int]]
+    far_error: list[list[float]]
+
+
+class _OverSets(_Part):
+    far: float
+    mean: float
 
 
 class _Numbers(_Part):
@@ -71,6 +78,7 @@ class _Numbers(_Part):
     sizes: list[_Size] = Field(min_length=1)
     verification: list[_Verification] = Field(min_length=1)
     by_person: _ByPerson
+    tar_over_sets: list[_OverSets] = Field(min_length=1)
 
 
 class _Report(_Part):
@@ -91,13 +99,14 @@ def read(path: Path) -> dict[str, Any]:
     report = validated(report, path, _Report, "megaface")
     for numbers in report["results"].values():
         people, points = numbers["by_person"], numbers["verification"][-1]["tar_at_far"]
-        lists = [people["searches"], people["pairs"], *people["accepted"]]
+        of_points = [people["accepted"], people["far_error"]]
+        lists = [people["searches"], people["pairs"], *(of_far for each in of_points for of_far in each)]
         lists += [of_size for of_set in people["first"] for of_size in of_set]
         sizes = {len(of_set) for of_set in people["first"]} | {len(numbers["sizes"])}
         if (
             {len(each) for each in lists} != {len(people["person"])}
             or len(sizes) > 1
-            or len(people["accepted"]) != len(points)
+            or {len(each) for each in (*of_points, numbers["tar_over_sets"])} != {len(points)}
         ):
             raise ReportError(f"{path}: is damaged, its counts by person differ in length; make it again")
     return report

@@ -25,9 +25,10 @@ from ..example_photos import Images
 from ..groups import Groups, check_some, read_groups
 from ..public import PUBLIC
 from ..search_statistics import cmc
+from ..statistics import Rates, with_wanted
 from ..training_photos import compare_searches
 from . import page
-from .challenge import Found, measure, noise_among
+from .challenge import FARS, Found, measure, noise_among
 from .examples import hardest, same_images, twins
 from .noise import noise_warnings
 from .people import of_people
@@ -112,14 +113,15 @@ def _measured(
     probe_noise, of_probes = noise_among(probes.keys, _noise(asked.probe_noise))
     distractor_noise, of_distractors = noise_among(distractors.keys, _noise(asked.distractor_noise))
     start = time.monotonic()
-    raw = _searched(probes, people, distractors, sets, "raw")
+    fars = with_wanted(FARS, asked.fars)
+    raw = _searched(probes, people, distractors, sets, fars, "raw")
     found = {"raw": (raw, people)}
     warnings = noise_warnings({"probes": of_probes, "distractors": of_distractors})
     if probe_noise.any() or distractor_noise.any():
         kept = np.flatnonzero(~probe_noise)
         clean_sets = [one.without(distractor_noise) for one in sets]
         try:
-            clean = _searched(probes, people, distractors, clean_sets, "cleaned", kept)
+            clean = _searched(probes, people, distractors, clean_sets, fars, "cleaned", kept)
         except (MegaFaceError, SearchError) as error:
             warnings.append(f"without the images of the noise lists nothing can be measured: {error}")
         else:
@@ -178,6 +180,7 @@ def _searched(
     people: np.ndarray,
     distractors: Side,
     sets: Sequence[DistractorSet],
+    fars: Rates,
     what: str,
     kept: np.ndarray | None = None,
 ) -> Found:
@@ -188,6 +191,7 @@ def _searched(
             people[kept],
             distractors.rows,
             sets,
+            fars=fars,
             progress=lambda done, total: progress(done, total, 0),
         )
 

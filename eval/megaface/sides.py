@@ -23,6 +23,7 @@ from sphereface_plus.data.trained_on import TrainedOn
 from ..model import NOT_PREPARED, STORE, ModelAsked, embed_photos, stored_record
 from ..photos import find_images, first_three
 from ..scores import without_direction
+from ..statistics import Rates
 from .features import stored_features
 
 PROBE_LIST = "facescrub_features_list.json"
@@ -54,6 +55,8 @@ class Asked:
     write_features: Path | None = None
     groups: Path | None = None
     """CSV of people and their groups."""
+    fars: Rates = ()
+    """Beside those that every report has."""
 
 
 def probe_list(asked: Asked) -> tuple[list[str], list[str]]:

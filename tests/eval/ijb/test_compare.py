@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from itertools import product
 
 import numpy as np
 import pytest
 
+from eval.identify.fnir_difference import Scores, fnir_difference
 from eval.ijb.templates import averaged
-from eval.intervals import difference_by_subject
 from eval.scores import scores_of_pairs
+from eval.threshold_differences import AtThreshold, difference_at_thresholds
+from eval.threshold_intervals import ListedPairs
 from sphereface_plus.data.formats.ijb import read_faces
 
 
@@ -51,26 +54,64 @@ def subject_of_template(kit) -> dict[int, int]:
     return found
 
 
-def genuine_scores(kit, features):
+def templates(kit, features):
+    """Numbers of templates, their embeddings, and whose they are."""
     faces, whose = read_faces(kit / "meta/ijbc_face_tid_mid.txt"), subject_of_template(kit)
     numbers, units = averaged(np.load(kit / f"{features}.npy"), faces, "media")
+    return numbers, units, np.array([whose[number] for number in numbers.tolist()]) - 1000
+
+
+def tar_at(kit, features, point):
+    """Pairs of each subject, and a TAR as all scores have it; point: its thresholds, of the report."""
+    numbers, units, subject = templates(kit, features)
     pairs = np.loadtxt(kit / "meta/ijbc_template_pair_label.txt", dtype=int)
-    first, second = (np.searchsorted(numbers, side[pairs[:, 2] == 1]) for side in pairs.T[:2])
-    owner = np.array([whose[number] for number in numbers[first].tolist()])
-    return owner, scores_of_pairs(units, first, units, second)
+    first, second = (np.searchsorted(numbers, side) for side in pairs.T[:2])
+    scores, genuine = scores_of_pairs(units, first, units, second), pairs[:, 2] == 1
+    threshold, *ends = (
+        np.inf if at is None else at
+        for at in (point["threshold_cosine"], *point["threshold_cosine_interval"])
+    )
+    listed = ListedPairs(subject[first[~genuine]], subject[second[~genuine]], subject.max() + 1)
+    owner, (lenient, strict) = (
+        subject[first[genuine]],
+        [float(np.mean(scores[genuine] >= end)) for end in ends],
+    )
+    accepted = np.bincount(owner, scores[genuine] >= threshold, subject.max() + 1)
+    parts = -listed.accepted(scores[~genuine] >= threshold).parts
+    return np.bincount(owner, minlength=subject.max() + 1), AtThreshold(accepted, (lenient, strict), parts)
+
+
+def searches(kit, features, gallery):
+    """Whose the searches with and without a mate are, and their scores."""
+    numbers, units, subject = templates(kit, features)
+
+    def listed(name):
+        rows = csv.DictReader((kit / f"meta/ijbc_1N_{name}.csv").read_text().splitlines())
+        return np.searchsorted(numbers, sorted({int(row["TEMPLATE_ID"]) for row in rows}))
+
+    probes, enrolled = listed("probe_mixed"), listed(f"gallery_{gallery}")
+    scores = np.array(
+        [scores_of_pairs(units, np.full(len(enrolled), row), units, enrolled) for row in probes]
+    )
+    mates = subject[enrolled][None] == subject[probes][:, None]
+    mated, other = mates.any(axis=1), np.where(mates, -np.inf, scores)
+    mate = np.where(mates, scores, -np.inf).max(axis=1)
+    found = Scores(mate[mated], np.sum(other >= mate[:, None], axis=1)[mated], other.max(axis=1)[~mated])
+    return subject[probes][mated], subject[probes][~mated], found
 
 
 def test_differences_of_pairs_are_those_by_subject(reports, run_eval):
     output = run_eval("compare", reports / "b", "--against", reports / "a", "--out", reports / "both").output
     comparison = json.loads((reports / "both/compare.json").read_text())
-    (owner, a), (_, b) = (genuine_scores(reports, name) for name in ("features", "noisy"))
     tars = [measure for measure in comparison["measures"] if measure["what"].startswith("TAR")]
     points = zip(*(report_of(reports, name)["verification"]["tar_at_far"] for name in "ab"), strict=True)
     for measure, (of_a, of_b) in zip(tars, points, strict=True):
-        expected = difference_by_subject(a >= of_a["threshold_cosine"], b >= of_b["threshold_cosine"], owner)
+        (pairs, a), (_, b) = tar_at(reports, "features", of_a), tar_at(reports, "noisy", of_b)
+        expected = difference_at_thresholds(a, b, pairs)
         found = measure["against_first"][1]
         assert found["difference"] == pytest.approx(expected.difference)
-        assert (found["interval"], found["p_value"]) == (None, None)  # thresholds are not sure, either
+        assert found["interval"] == pytest.approx(expected.interval, abs=1e-3)
+        assert found["p_value"] == pytest.approx(expected.p_value, abs=1e-3)
         assert found["difference"] == pytest.approx(of_b["tar"] - of_a["tar"])
     assert "TAR at FAR 1e-0" in output
     page = (reports / "both/compare.html").read_text()
@@ -91,14 +132,40 @@ def test_differences_of_searches_are_those_of_the_measures(reports, run_eval):
             found = measure["against_first"][1]
             assert measure["against_first"][0] is None
             assert found["difference"] == pytest.approx(second - first)
-            if what == "Rank-1":
-                low, high = found["interval"]
-                assert low <= found["difference"] <= high
-            else:
-                assert found["interval"] is None
+            low, high = found["interval"]
+            assert low <= found["difference"] <= high
             better = found["other_better"] - found["base_better"]
             assert better == 0 or (better > 0) == ((second > first) == (what == "Rank-1"))
         assert mean["values"] == pytest.approx(np.mean([one["values"] for one in both], axis=0))
+
+
+def test_differences_of_fnir_are_those_of_single_searches(reports, run_eval):
+    run_eval("compare", reports / "a", reports / "b", "--out", reports / "both")
+    measures = json.loads((reports / "both/compare.json").read_text())["measures"]
+    for fpir, gallery in product((0.1, 0.01), ("G1", "G2")):
+        found = next(
+            measure["against_first"][1]
+            for measure in measures
+            if measure["what"].startswith(f"FNIR at FPIR {fpir:g}, ")
+            and f"gallery_{gallery}" in measure["what"]
+        )
+        (mated, without, a), (_, _, b) = (searches(reports, name, gallery) for name in ("features", "noisy"))
+        expected = fnir_difference(a, b, mated, without, fpir, 1)
+        assert found["difference"] == pytest.approx(expected.difference)
+        assert found["interval"] == pytest.approx(expected.interval)
+        assert found["p_value"] == pytest.approx(expected.p_value)
+
+
+def test_rates_that_were_asked_for_are_compared_where_both_reports_have_them(reports, run_eval):
+    more = ("--far", "2.5e-4", "--fpir", "0.05", "--out", reports / "a")
+    output = run_eval("ijb", *options(reports), "--groups", reports / "groups.csv", *more).output
+    assert "TAR at FAR 2.5e-04" in output
+    assert output.count("FNIR at FPIR 0.05") == 3  # each gallery, and the mean
+    run_eval("compare", reports / "a", reports / "b", "--out", reports / "both")
+    comparison = json.loads((reports / "both/compare.json").read_text())
+    names = " ".join(measure["what"] for measure in comparison["measures"])
+    assert "TAR at FAR 1e-04 TAR at FAR 1e-03" in names
+    assert "FNIR at FPIR 0.05" not in names
 
 
 def test_each_models_tar_is_marked_and_the_lowest_far_that_is_resolved_of_all_is_shown(reports, run_eval):

@@ -11,6 +11,8 @@ import pytest
 from eval.intervals import difference_by_subject
 from eval.scores import scores_of_pairs
 from eval.search_statistics import leave_one_out
+from eval.threshold_differences import AtThreshold, difference_at_thresholds
+from eval.threshold_intervals import crossed
 from sphereface_plus.data.formats.megaface_features import read_feature, write_feature
 
 
@@ -39,28 +41,46 @@ def options(kit, root, *more):
 
 
 def literal(kit, root, sets=(1, 2)):
-    """Whose searches are, and whether mates are first, (sets, Q); whose pairs are, and their scores."""
+    """Whose searches are, and whether mates are first, (sets, Q); whose pairs are, and their scores; whose
+    probes are, and their scores (P, N) with the distractors of the first set."""
     content = json.loads((kit / "lists/facescrub_features_list.json").read_text())
     rows = np.array([read_feature(root / "probes" / f"{path}_m.bin") for path in content["path"]])
     people = np.unique(content["id"], return_inverse=True)[1]
     probe, mate = leave_one_out(people)
     score = scores_of_pairs(rows, probe, rows, mate)
-    found = []
+    found, impostors = [], []
     for number in sets:
         paths = json.loads((kit / f"lists/megaface_features_list.json_100_{number}").read_text())["path"]
         others = np.array([read_feature(root / "distractors" / f"{path}_m.bin") for path in paths])
-        near = [
-            scores_of_pairs(rows, np.full(100, row), others, np.arange(100)).max() for row in range(len(rows))
-        ]
-        found.append(score > np.array(near)[probe])
+        of_set = np.array(
+            [scores_of_pairs(rows, np.full(100, row), others, np.arange(100)) for row in range(len(rows))]
+        )
+        impostors.append(of_set)
+        found.append(score > of_set.max(axis=1)[probe])
     once = probe < mate
-    return people[probe], np.array(found), people[probe[once]], score[once]
+    return people[probe], np.array(found), people[probe[once]], score[once], people, impostors[0]
+
+
+def at_threshold(found, point):
+    """A TAR as all scores have it; point: its thresholds, of the report."""
+    _, _, owner, genuine, people, impostors = found
+    threshold, *ends = (
+        np.inf if at is None else at
+        for at in (point["threshold_cosine"], *point["threshold_cosine_interval"])
+    )
+    probe, distractor = np.nonzero(impostors >= threshold)
+    photos, number = np.bincount(people), impostors.shape[1]
+    share = len(probe) / impostors.size
+    lenient, strict = (float(np.mean(genuine >= end)) for end in ends)
+    parts = -crossed(share, people[probe], distractor, photos, number).parts
+    return AtThreshold(np.bincount(owner, genuine >= threshold), (lenient, strict), parts)
 
 
 def test_differences_are_those_by_person_of_single_searches(reports, run_eval):
     output = run_eval("compare", reports / "b", "--against", reports / "a", "--out", reports / "both").output
-    owner, found_a, of_pair, score_a = literal(reports, reports)
-    _, found_b, _, score_b = literal(reports, reports / "noisy")
+    whole_a, whole_b = literal(reports, reports), literal(reports, reports / "noisy")
+    owner, found_a, of_pair = whole_a[:3]
+    found_b = whole_b[1]
     comparison = json.loads((reports / "both/compare.json").read_text())
     first, second = (model["results"]["raw"] for model in comparison["models"])
     gains = np.bincount(owner, found_b.mean(axis=0) - found_a.mean(axis=0)) / np.bincount(owner)
@@ -71,17 +91,14 @@ def test_differences_are_those_by_person_of_single_searches(reports, run_eval):
     assert (found["other_better"], found["base_better"]) == (np.sum(gains > 0), np.sum(gains < 0))
     report_a, report_b = (json.loads((reports / n / "report.json").read_text()) for n in "ab")
     for place, point in enumerate(second["tar_at_far"]):
-        at = [
-            each["results"]["raw"]["verification"][-1]["tar_at_far"][place]["threshold_cosine"]
-            for each in (report_a, report_b)
-        ]
-        accepted = [
-            scores >= (np.inf if t is None else t) for scores, t in zip((score_a, score_b), at, strict=True)
-        ]
-        expected = difference_by_subject(accepted[0], accepted[1], of_pair)
+        before, after = (
+            at_threshold(found, each["results"]["raw"]["verification"][-1]["tar_at_far"][place])
+            for found, each in ((whole_a, report_a), (whole_b, report_b))
+        )
+        expected = difference_at_thresholds(before, after, np.bincount(of_pair))
         assert point["against_first"]["difference"] == pytest.approx(expected.difference)
-        assert point["against_first"]["interval"] is None  # thresholds are not sure, either
-        assert point["against_first"]["p_value"] is None
+        assert point["against_first"]["interval"] == pytest.approx(expected.interval, abs=1e-3)
+        assert point["against_first"]["p_value"] == pytest.approx(expected.p_value, abs=1e-3)
     assert first["rank_1"][-1]["against_first"] is None
     assert "raw: model" in output
     assert "cleaned: model" in output
@@ -121,14 +138,25 @@ def test_one_set_gives_the_interval_of_the_searches(reports, run_eval):
     for name, root in (("a1", reports), ("b1", reports / "noisy")):
         run_eval("megaface", *options(reports, root), "--out", reports / name)
     run_eval("compare", reports / "a1", reports / "b1", "--out", reports / "both")
-    owner, found_a, _, _ = literal(reports, reports, sets=[1])
-    _, found_b, _, _ = literal(reports, reports / "noisy", sets=[1])
+    owner, found_a, *_ = literal(reports, reports, sets=[1])
+    _, found_b, *_ = literal(reports, reports / "noisy", sets=[1])
     expected = difference_by_subject(found_a[0], found_b[0], owner)
     comparison = json.loads((reports / "both/compare.json").read_text())
     found = comparison["models"][1]["results"]["raw"]["rank_1"][-1]["against_first"]
     assert found["difference"] == pytest.approx(expected.difference)
     assert tuple(found["interval"]) == pytest.approx(expected.interval)
     assert found["p_value"] == pytest.approx(expected.p_value)
+
+
+def test_a_far_that_was_asked_for_is_compared_where_both_reports_have_it(reports, run_eval):
+    output = run_eval(
+        "megaface", *options(reports, reports, "--far", "2.5e-4"), "--out", reports / "a"
+    ).output
+    assert output.count("TAR at FAR 2.5e-04") == 2  # raw and cleaned
+    run_eval("compare", reports / "a", reports / "b", "--out", reports / "both")
+    models = json.loads((reports / "both/compare.json").read_text())["models"]
+    fars = [[at["far"] for at in model["results"]["raw"]["tar_at_far"]] for model in models]
+    assert fars == [[1e-6, 1e-5, 1e-4, 1e-3, 1e-2]] * 2
 
 
 def test_published_reports_are_compared_as_the_whole_ones(reports, run_eval):
