@@ -106,8 +106,8 @@ ARROWS = {
     "data_prep.dropped data_prep.errors data_prep.folders data_prep.images data_prep.layouts "
     "data_prep.settings data_prep.turning embedding environment errors eval.intervals eval.options "
     "eval.people eval.point_intervals eval.ranks eval.resolutions eval.statistics "
-    "eval.threshold_differences eval.threshold_intervals files kfold model_files outputs pages path_checks plot_style "
-    "precision processes words",
+    "eval.threshold_differences eval.threshold_intervals files kfold model_files outputs pages path_checks "
+    "plot_style precision processes words",
     "eval.__main__": "commands.ending eval.compare eval.embed_command eval.gan.command eval.identify.command "
     "eval.identify.compare eval.identify.report_fields eval.identify.who_command eval.ijb.command "
     "eval.ijb.compare eval.ijb.report_fields "
@@ -119,7 +119,8 @@ ARROWS = {
     "eval.example_photos eval.groups "
     "eval.intervals eval.model eval.one_photo eval.options eval.photos eval.plots eval.public eval.report "
     "eval.report_fit eval.rows eval.scores eval.search eval.search_statistics eval.statistics eval.tallies "
-    "eval.threshold_differences eval.threshold_words eval.training_photos files model_files outputs path_checks plot_style words",
+    "eval.threshold_differences eval.threshold_words eval.training_photos files model_files outputs "
+    "path_checks plot_style words",
     "eval.megaface": "commands.model_argument commands.model_options commands.progress data.formats "
     "data.streams data.trained_on environment eval.compare eval.differences eval.errors eval.example_photos "
     "eval.groups eval.identify.groups eval.identify.numbers eval.identify.page eval.identify.plots "
