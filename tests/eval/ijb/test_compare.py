@@ -157,11 +157,11 @@ def test_differences_of_fnir_are_those_of_single_searches(reports, run_eval):
 
 
 def test_rates_that_were_asked_for_are_compared_where_both_reports_have_them(reports, run_eval):
-    more = ("--far", "2.5e-4", "--fpir", "0.05", "--out", reports / "a")
+    more = ("--far", "2.5e-4", "--fpir", "0.05", "--out", reports / "more")
     output = run_eval("ijb", *options(reports), "--groups", reports / "groups.csv", *more).output
     assert "TAR at FAR 2.5e-04" in output
     assert output.count("FNIR at FPIR 0.05") == 3  # each gallery, and the mean
-    run_eval("compare", reports / "a", reports / "b", "--out", reports / "both")
+    run_eval("compare", reports / "more", reports / "b", "--out", reports / "both")
     comparison = json.loads((reports / "both/compare.json").read_text())
     names = " ".join(measure["what"] for measure in comparison["measures"])
     assert "TAR at FAR 1e-04 TAR at FAR 1e-03" in names

@@ -150,10 +150,10 @@ def test_one_set_gives_the_interval_of_the_searches(reports, run_eval):
 
 def test_a_far_that_was_asked_for_is_compared_where_both_reports_have_it(reports, run_eval):
     output = run_eval(
-        "megaface", *options(reports, reports, "--far", "2.5e-4"), "--out", reports / "a"
+        "megaface", *options(reports, reports, "--far", "2.5e-4"), "--out", reports / "more"
     ).output
     assert output.count("TAR at FAR 2.5e-04") == 2  # raw and cleaned
-    run_eval("compare", reports / "a", reports / "b", "--out", reports / "both")
+    run_eval("compare", reports / "more", reports / "b", "--out", reports / "both")
     models = json.loads((reports / "both/compare.json").read_text())["models"]
     fars = [[at["far"] for at in model["results"]["raw"]["tar_at_far"]] for model in models]
     assert fars == [[1e-6, 1e-5, 1e-4, 1e-3, 1e-2]] * 2
