@@ -205,7 +205,9 @@ def _stretches(count: int, number: int) -> list[slice]:
 
 def _chunks(num_rows: int, borders: Sequence[int]) -> Iterator[slice]:
     """Stretches of at most CHUNK_ROWS rows that end at each border, too."""
-    ends = sorted({*range(CHUNK_ROWS, num_rows, CHUNK_ROWS), num_rows, *(b for b in borders if b < num_rows)})
+    ends = sorted(
+        {*range(CHUNK_ROWS, num_rows, CHUNK_ROWS), num_rows, *(b for b in borders if 0 < b < num_rows)}
+    )
     for start, stop in pairwise([0, *ends]):
         yield slice(start, stop)
 

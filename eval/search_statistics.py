@@ -153,11 +153,13 @@ def det(mate_score: np.ndarray, above: np.ndarray, highest: np.ndarray, rank: in
 def roc_of(genuine: np.ndarray, impostors: Impostors) -> Roc:
     """The ROC of genuine scores (Q,) and of the impostors' of a search.
 
-    Exact at every score that is as high as the lowest of `impostors.highest`; below that at the thresholds
-    EDGES, where an impostor counts by its float32 product.
+    Exact at every score that is higher than the lowest of `impostors.highest`, of whose equals some may have
+    been left out, and at that one, too, if all are there; below that at the thresholds EDGES, where an
+    impostor counts by its float32 product.
     """
     highest, genuine = impostors.highest[::-1], np.sort(genuine)
-    floor = highest[0]
+    floor = highest[0] if len(highest) == impostors.count else np.nextafter(highest[0], np.inf)
+    highest = highest[highest >= floor]
     above = np.unique(np.append(highest, genuine[genuine >= floor]))[::-1]
     grid, on_grid = EDGES[::-1], impostors.at_or_above_edges[::-1]
     below = (grid < floor) & (on_grid > len(highest))  # where more are accepted than at the floor

@@ -28,7 +28,7 @@ from ..statistics import point_record, tar_at_far
 from ..tallies import Best, MateCounts
 from ..threshold_intervals import crossed, intervals_record, tar_intervals
 from .over_sets import over_sets, tars_at
-from .sets import DistractorSet
+from .sets import DistractorSet, several
 
 RANKS = (1, 5, 10, 20, 50, 100, 1000)
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
@@ -88,9 +88,15 @@ def measure(
     """probes (P, D) of people (P,), numbers; distractors (N, D). count: nearest distractors of each probe;
     fars: to give the TAR at.
 
-    Raises SearchError for embeddings that cannot be searched and for an empty set, MegaFaceError where no
-    person has two photos.
+    Raises SearchError for embeddings that cannot be searched, MegaFaceError where no person has two photos,
+    and where a size of a set has no distractor.
     """
+    for one in sets:
+        if 0 in one.ends:
+            raise MegaFaceError(
+                f"of the {one.sizes[one.ends.index(0)]:,} distractors in a list of set {one.number} none is "
+                "there, or none is left; move the lists of that size out of the folder"
+            )
     if not len(people) or np.unique(people, return_counts=True)[1].max() < 2:
         raise MegaFaceError("no person has two probes, so there is no mate to find")
     probe, mate = leave_one_out(people)
@@ -129,7 +135,7 @@ def measure(
         "sizes": [_of_size(sets, counts, owner, column) for column in range(len(sets[0].sizes))],
         "cmc": _cmc(counts[0][:, -1]),
         "verification": [record for record, _ in verified],
-        "tar_over_sets": over_sets(fars, tars),
+        "tar_over_sets": over_sets(fars, tars, spread=several(sets, -1)),
     }
     errors = verified[-1][1]
     return Found(numbers, probe, mate, score, counts, sets[0].order, best.rows, best.scores, closest, errors)
@@ -155,6 +161,7 @@ def _of_size(
     rates = np.array([cmc(of_set[:, column], RANKS) for of_set in counts])  # (sets, ranks)
     # The same people are searched for in each set: a search counts with the share of sets that find it.
     found = np.mean([of_set[:, column] < 1 for of_set in counts], axis=0)
+    spread = several(sets, column)
     return {
         "size": sets[0].sizes[column],
         "distractors": [one.ends[column] for one in sets],
@@ -163,7 +170,7 @@ def _of_size(
             {
                 "rank": rank,
                 "rate": float(of_rank.mean()),
-                "deviation": float(of_rank.std(ddof=1)) if len(sets) > 1 else None,
+                "deviation": float(of_rank.std(ddof=1)) if spread else None,
                 "per_set": of_rank.tolist(),
             }
             for rank, of_rank in zip(RANKS, rates.T, strict=True)

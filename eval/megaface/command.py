@@ -196,11 +196,10 @@ def lines(report: Mapping[str, Any]) -> list[str]:
             said.append(f"  one person has {share:.0f} % of the searches, which makes the intervals wide")
         for size in numbers["sizes"]:
             rank_1, (low, high) = size["ranks"][0], size["rank_1_interval"]
-            spread = (
-                "; one set, no sd over sets"
-                if rank_1["deviation"] is None
-                else f"; sd over {len(rank_1['per_set'])} sets {100 * rank_1['deviation']:.2f}"
-            )
+            sets = len(rank_1["per_set"])
+            spread = f"; sd over {sets} sets {100 * (rank_1['deviation'] or 0):.2f}"
+            if rank_1["deviation"] is None:
+                spread = "; the same in each set" if sets > 1 else "; one set, no sd over sets"
             there = size["distractors"][0]
             fewer = "" if there == size["size"] else f", of which {there:,} are there"
             said.append(

@@ -18,15 +18,17 @@ def tars_at(fars: Sequence[float], genuine: np.ndarray, impostors: Impostors) ->
     return [tar_at_far(curve, far, count).tar for far in fars]
 
 
-def over_sets(fars: Sequence[float], tars: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
-    """At each FAR the TARs of the sets, their mean, and the standard deviation with n - 1, which one set does
-    not have. tars: of each set, at each FAR."""
+def over_sets(
+    fars: Sequence[float], tars: Sequence[Sequence[float]], *, spread: bool
+) -> list[dict[str, Any]]:
+    """At each FAR the TARs of the sets, their mean, and the standard deviation with n - 1, where sets
+    differ (spread). tars: of each set, at each FAR."""
     return [
         {
             "far": far,
             "per_set": list(at),
             "mean": float(np.mean(at)),
-            "deviation": float(np.std(at, ddof=1)) if len(at) > 1 else None,
+            "deviation": float(np.std(at, ddof=1)) if spread else None,
         }
         for far, at in zip(fars, zip(*tars, strict=True), strict=True)
     ]

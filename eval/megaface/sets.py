@@ -5,7 +5,7 @@ Shapes: M distractors of a set, N of all, S sizes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +76,12 @@ def _set_of(number: int, sizes: Mapping[int, TemplateList], row_of: Mapping[str,
         ends.append(sum(key in row_of for key in order))
     rows = np.array([row_of[key] for key in order if key in row_of], dtype=np.int64)
     return DistractorSet(number, rows, list(sizes), ends)
+
+
+def several(sets: Sequence[DistractorSet], column: int) -> bool:
+    """Whether sets differ at a size. Random orders do not at the largest, which all distractors are."""
+    first, *others = (np.sort(one.order[: one.ends[column]]) for one in sets)
+    return any(not np.array_equal(first, other) for other in others)
 
 
 def drawn_sets(num_distractors: int, num_sets: int, seed: int) -> list[DistractorSet]:
