@@ -41,7 +41,10 @@ from sphereface_plus.commands.model_options import FILE, device_option
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the noise, the same for all runs.")
 @click.option(
-    "--batch-size", type=click.IntRange(min=1), default=100, help="Images at once; changes no score."
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=100,
+    help="Images at once; changes scores by roundings only (1e-4).",
 )
 @click.option(
     "--features",

@@ -119,8 +119,10 @@ def _energies(
     rows = []
     for layer, axes in zip(layers, panels, strict=False):
         for (row, runs), (color, line) in zip(logs.items(), STYLES, strict=False):
-            steps = [line["step"] for line in runs[0] if layer in line]
-            values = np.array([[line[layer] for line in run if layer in line] for run in runs])  # (seeds, T)
+            # A step may be logged twice, by the update and with a checkpoint: the same weights' energies.
+            of_steps = [{line["step"]: line[layer] for line in run if layer in line} for run in runs]
+            steps = list(of_steps[0])
+            values = np.array([list(of_step.values()) for of_step in of_steps])  # (seeds, T)
             mean, spread = values.mean(0), values.std(0, ddof=1) if seeds > 1 else 0 * values[0]
             marker = "o" if len(steps) == 1 else None  # a line of one point is nothing
             axes.plot(steps, mean, marker=marker, color=color, linestyle=line, linewidth=1.1, label=row)

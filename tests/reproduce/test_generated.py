@@ -164,6 +164,8 @@ def test_generators_are_trained_measured_and_written_beside_the_papers(
     assert "images of each generator of seed 0 after 3 steps, none chosen" in (out / "samples.md").read_text()
     energies = list(csv.DictReader((out / "half_space_energy_of_layers.csv").read_text().splitlines()))
     assert {row["method"] for row in energies} == {"SN", "MHE + SN"}
+    keys = [tuple(row[name] for name in ("layer", "method", "seed", "step")) for row in energies]
+    assert len(set(keys)) == len(keys)  # also of a step with a checkpoint, which is logged twice
 
     monkeypatch.setattr(runs, "_start", forbidden)
     monkeypatch.setattr(generated, "_evaluate", forbidden)
