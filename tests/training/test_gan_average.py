@@ -22,6 +22,22 @@ def test_statistics_are_the_means_over_the_batches():
     assert not generator.training
 
 
+def test_another_draw_of_the_noise_hardly_changes_the_images():
+    """Of the pair that normalises units before they are maps: each sees one number an image."""
+    learner = gan_learner(gan_config(**{"network.name": "chainer_gan_lib"}))
+    made = []
+    for seed in (1, 2):
+        take_statistics(learner.generator, (statistics_noise(seed, batch, 64, 5) for batch in range(16)))
+        with torch.no_grad():
+            made.append(learner.generator(statistics_noise(3, 0, 64, 5)))
+    units = learner.generator.dense(statistics_noise(4, 0, 20_000, 5)).detach()
+    norm = learner.generator.dense_norm
+    assert torch.allclose(norm.running_var, units.var(dim=0), rtol=0.1)
+    assert float(units.mean(dim=0).square().mean()) < 1e-3 * float(norm.running_var.mean())
+    assert not norm.running_mean.any()
+    assert float((made[0] - made[1]).square().mean().sqrt() / made[0].std(dim=0).mean()) < 0.03
+
+
 def test_early_samples_of_a_slow_average_have_the_spread_of_the_generators_own():
     """With the generator's statistics instead they are flatter by far."""
     learner = gan_learner(gan_config(**{"average": 0.999, "generator.learning_rate": 0.02, "n_dis": 1}))

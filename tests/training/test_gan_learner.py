@@ -103,8 +103,7 @@ def test_the_average_follows_the_generator_and_makes_the_samples():
     for name, now in learner.generator.named_parameters():
         assert torch.allclose(mean[name], 0.75 * first[name] + 0.25 * now, atol=1e-7), name
     for ours, theirs in zip(learner.average.buffers(), learner.generator.buffers(), strict=True):
-        # The discriminator's update of the step made the generator's running statistics move once more.
-        assert ours.shape == theirs.shape
+        assert ours.shape == theirs.shape  # the values are the average's own, which are taken with samples
     made = learner.sampled(torch.ones(2, 5))
     learner.average.eval()
     assert torch.equal(made, learner.average(torch.ones(2, 5)))
