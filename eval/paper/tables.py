@@ -30,7 +30,8 @@ THE_PAPERS = 1_000_000
 WORDS: dict[Measure, str] = {
     "lfw_accuracy": "mean accuracy of LFW's ten folds, view 2, protocol sphereface",
     "megaface_rank_1": "rank-1 with all distractors, mean over the sets",
-    "megaface_tar": f"verification rate at FAR {TAR_AT:.0e}, pairs of a probe and a distractor",
+    "megaface_tar": f"verification rate at FAR {TAR_AT:.0e}, pairs of a probe and a distractor, "
+    "mean over the sets (with several sets without the interval, which a report has of the first)",
 }
 
 
@@ -205,6 +206,8 @@ def _rank_1(numbers: Mapping[str, Any]) -> Share:
 
 
 def _tar(numbers: Mapping[str, Any]) -> Share:
-    points = numbers["verification"][-1]["tar_at_far"]
-    point = next(point for point in points if point["far"] == TAR_AT)
-    return _share(point["tar"], point["interval"])._replace(resolution=point["resolution"])
+    """The mean over the sets, which has an interval where there is one set; its resolution is set 1's."""
+    points, means = numbers["verification"][-1]["tar_at_far"], numbers["tar_over_sets"]
+    point, of_sets = (next(one for one in each if one["far"] == TAR_AT) for each in (points, means))
+    interval = point["interval"] if len(of_sets["per_set"]) == 1 else None
+    return _share(of_sets["mean"], interval)._replace(resolution=point["resolution"])

@@ -2,6 +2,7 @@
 
 import json
 import re
+from statistics import mean
 
 import cv2
 import numpy as np
@@ -118,13 +119,17 @@ def test_lines_of_a_row_have_one_colour_and_the_second_is_dashed_whatever_is_mis
 
 
 def test_a_measure_is_read_from_its_report():
-    def numbers(rank_1, tar):
+    def numbers(rank_1, tar, *others):
         largest = {"ranks": [{"rate": rank_1}], "rank_1_interval": [0.1, 0.9]}
         return {
             "sizes": [{"ranks": [{"rate": 1.0}]}, largest],
             "verification": [
                 {"tar_at_far": []},
                 {"tar_at_far": [{"far": 1e-6, "tar": tar, "interval": [0.2, 0.99], "resolution": "coarse"}]},
+            ],
+            "tar_over_sets": [
+                {"far": 1e-5, "per_set": [1.0], "mean": 1.0},
+                {"far": 1e-6, "per_set": [tar, *others], "mean": mean([tar, *others])},
             ],
         }
 
@@ -138,6 +143,11 @@ def test_a_measure_is_read_from_its_report():
     assert share_of(report, "megaface_rank_1") == (rank_1(0.7), rank_1(0.9))
     assert share_of(report, "megaface_tar") == (tar(0.8), tar(0.95))
     assert share_of({"results": {"raw": numbers(0.7, 0.8)}}, "megaface_tar") == (tar(0.8), None)
+    of_two_sets = share_of({"results": {"raw": numbers(0.7, 0.8, 0.9)}}, "megaface_tar")
+    assert of_two_sets == (
+        Share(pytest.approx(0.85), None, "coarse"),
+        None,
+    )  # the interval is the first set's
     report = {"results": {"accuracy": 0.99, "accuracy_interval": [0.98, 0.995]}}
     assert share_of(report, "lfw_accuracy") == (Share(0.99, (0.98, 0.995)), None)
 
