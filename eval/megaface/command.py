@@ -158,10 +158,12 @@ def notes(report: Mapping[str, Any]) -> list[str]:
             said.append(f"note: no image is there of {counted(number, side[:-1])} of the lists: left out")
         noise = report[side]["noise"]
         if noise is not None and not few_matched(noise):
+            one_or_all = f"is a {side[:-1]}" if noise["matched"] == 1 else f"are {side}"
+            of_people = f"{noise['of_people']:,} {'is' if noise['of_people'] == 1 else 'are'}"
             said.append(
-                f"note: {noise['matched']:,} of the {noise['entries']:,} names in {Path(noise['file']).name} "
-                f"are {side} here, which the cleaned numbers leave out; {noise['of_people']:,} are of people "
-                f"whose {side} are here"
+                f"note: {noise['matched']:,} of {counted(noise['entries'], 'name')} in "
+                f"{Path(noise['file']).name} {one_or_all} here, which the cleaned numbers leave out; "
+                f"{of_people} of people whose {side} are here"
             )
     for kind, numbers in report["results"].items():
         if alone := numbers["without_mate"]:
@@ -180,6 +182,11 @@ def warnings(report: Mapping[str, Any]) -> list[str]:
         said.append(
             f"warning: the images of {counted(len(report['same_image']), 'probe')} are among the "
             f"distractors, too ({', '.join(report['same_image'][0])}): they cannot be found"
+        )
+    if same := report["same_probes"]:
+        said.append(
+            f"warning: {counted(len(same), 'pair')} of mates must be the same image ({', '.join(same[0])}): "
+            "copies among the probes raise rank-1 and TAR"
         )
     return said
 

@@ -24,6 +24,13 @@ def same_images(probes: Side, distractors: Side, found: Found) -> list[list[str]
     return [[probes.keys[probe], distractors.keys[row]] for probe, row in sorted(same)]
 
 
+def same_probes(probes: Side, found: Found) -> list[list[str]]:
+    """Pairs of mates that must be the same image, each once: whoever is searched for is found by a copy."""
+    same = (found.probe < found.mate) & (found.mate_score >= SAME_IMAGE)
+    pairs = zip(found.probe[same].tolist(), found.mate[same].tolist(), strict=True)
+    return [[probes.keys[probe], probes.keys[mate]] for probe, mate in pairs]
+
+
 def hardest(probes: Side, distractors: Side, people: list[str], found: Found) -> list[Example]:
     """The searches with most distractors above the mate, each photo once, and the nearest of those."""
     examples, seen = [], set()

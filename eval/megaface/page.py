@@ -67,6 +67,7 @@ def public(report: Mapping[str, Any]) -> dict[str, Any]:
         "distractors": without_names(report["distractors"]),
         "training": training | known,
         "same_image": [],
+        "same_probes": [],
         "examples": {kind: [] for kind in report["examples"]},
         "people": list(number_of.values()),
         "results": {

@@ -29,7 +29,7 @@ from ..statistics import Rates, with_wanted
 from ..training_photos import compare_searches
 from . import page
 from .challenge import FARS, Found, measure, noise_among
-from .examples import hardest, same_images, twins
+from .examples import hardest, same_images, same_probes, twins
 from .noise import noise_warnings
 from .people import of_people
 from .sets import DistractorSet, drawn_sets, sets_of_lists
@@ -80,6 +80,7 @@ def _claimed(asked: Asked):
         within=("kit", PUBLIC),
         contents=contents(
             model=file,
+            input=None if asked.model is None else asked.model.input_file,
             probe_noise=asked.probe_noise,
             distractor_noise=asked.distractor_noise,
             groups=asked.groups,
@@ -148,6 +149,7 @@ def _measured(
         "warnings": warnings,
         "training": compare_searches(whose, probes.trained_on, probes.files),
         "same_image": same_images(probes, distractors, raw),
+        "same_probes": same_probes(probes, raw),
         "examples": {
             "hardest": hardest(probes, distractors, probe_list[1], raw),
             "twins": twins(probes, distractors, probe_list[1], raw),
@@ -160,7 +162,7 @@ def _measured(
         "seconds": seconds,
         "environment": record(gpu=probes.runs_on == "cuda"),
     }
-    _write_kit_files(asked, report, {kind: one.above for kind, (one, _) in found.items()})
+    _write_kit_files(asked.out, report, {kind: one.above for kind, (one, _) in found.items()}, sets[0].number)
     return report, {"probes": probes.files, "distractors": distractors.files}
 
 
@@ -214,9 +216,11 @@ def _write_features(folder: Path, probes: Side, distractors: Side) -> None:
                 progress(number + 1, len(side.paths), 0)
 
 
-def _write_kit_files(asked: Asked, report: Mapping[str, Any], above: Mapping[str, np.ndarray]) -> None:
-    """`cmc_facescrub_megaface_<model>_<size>_1.json`, as scripts around the kit read them: all ranks, up
-    to 1,000, counted from 0."""
+def _write_kit_files(
+    out: Path, report: Mapping[str, Any], above: Mapping[str, np.ndarray], first: int
+) -> None:
+    """`cmc_facescrub_megaface_<model>_<size>_<set>.json`, as scripts around the kit read them: all ranks, up
+    to 1,000, counted from 0. Of the largest size and the first set; first: its number in the lists."""
     for kind, numbers in report["results"].items():
         size = numbers["sizes"][-1]["size"]
         ranks, roc = list(range(1, min(KIT_RANKS, size) + 1)), numbers["verification"][-1]["roc"]
@@ -224,5 +228,5 @@ def _write_kit_files(asked: Asked, report: Mapping[str, Any], above: Mapping[str
             "cmc": [[rank - 1 for rank in ranks], cmc(above[kind], ranks).tolist()],
             "roc": [roc["far"], roc["tar"]],
         }
-        name = f"cmc_facescrub_megaface_{report['model']['label']}_{size}_1.json"
-        write_text(asked.out / "kit" / kind / name, json.dumps(content) + "\n")
+        name = f"cmc_facescrub_megaface_{report['model']['label']}_{size}_{first}.json"
+        write_text(out / "kit" / kind / name, json.dumps(content) + "\n")

@@ -20,7 +20,7 @@ def test_raw_and_cleaned_numbers_come_from_one_run(kit):
     noise = ("--probe-noise", kit / "probe_noise.txt", "--distractor-noise", kit / "distractor_noise.txt")
     result = called(kit, *noise)
     assert result.exit_code == 0, result.output
-    assert "note: 1 of the 2 names in probe_noise.txt are probes here" in result.output
+    assert "note: 1 of 2 names in probe_noise.txt is a probe here" in result.output
     assert "raw: 9 probes of 3 people" in result.output
     at = report_of(kit)["results"]["raw"]["tar_over_sets"][-1]
     assert f"; mean of 2 sets {100 * at['mean']:.2f} %, sd {100 * at['deviation']:.2f}" in result.output
@@ -59,6 +59,19 @@ def test_a_distractor_that_is_a_probes_image_is_noticed(kit):
         in result.output
     )
     assert report_of(kit)["same_image"] == [["Ann/Ann_1", "003/3@N00/3_0"]]
+
+
+def test_a_copy_among_the_probes_is_noticed(kit):
+    shutil.copy(kit / "probes/Ann/Ann_1.png_m.bin", kit / "probes/Ann/Ann_3.png_m.bin")
+    result = called(kit)
+    assert (
+        "warning: 1 pair of mates must be the same image (Ann/Ann_1, Ann/Ann_3): copies among the probes "
+        "raise rank-1 and TAR\n" in result.output
+    )
+    assert report_of(kit)["same_probes"] == [["Ann/Ann_1", "Ann/Ann_3"]]
+    said = "1 pair of mates must be the same image, which raises rank-1 and TAR"
+    assert f"{said}: Ann/Ann_1 and Ann/Ann_3." in (kit / "out/report.html").read_text()
+    assert "Ann_1" not in (kit / "out/public/report.html").read_text()
 
 
 def test_a_distractor_without_an_image_is_left_out_and_counted(kit):
@@ -205,6 +218,17 @@ def test_the_kits_file_has_every_rank_of_the_first_set(kit):
     for rank in report_of(kit)["results"]["raw"]["sizes"][-1]["ranks"]:
         if rank["rank"] <= 100:
             assert kept[1][rank["rank"] - 1] == pytest.approx(rank["per_set"][0])
+
+
+def test_the_kits_file_is_named_by_the_number_of_the_first_set(kit):
+    for size in (10, 100):
+        lists = kit / "lists"
+        (lists / f"megaface_features_list.json_{size}_1").rename(
+            lists / f"megaface_features_list.json_{size}_4"
+        )
+        (lists / f"megaface_features_list.json_{size}_2").unlink()
+    assert called(kit).exit_code == 0
+    assert [file.name for file in (kit / "out/kit/raw").iterdir()] == ["cmc_facescrub_megaface_m_100_4.json"]
 
 
 @pytest.mark.parametrize(

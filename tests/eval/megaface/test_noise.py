@@ -38,7 +38,7 @@ def test_a_noise_list_of_many_others_matches_as_well_as_it_can(kit):
     result = called(kit, "--probe-noise", kit / "names.txt")
     assert "warning: names.txt" not in result.stderr
     assert (
-        "1 of the 21 names in names.txt are probes here, which the cleaned numbers leave out; 1 are of people"
+        "1 of 21 names in names.txt is a probe here, which the cleaned numbers leave out; 1 is of people"
         in result.stderr
     )
     assert (
