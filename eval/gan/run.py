@@ -23,7 +23,7 @@ from .errors import GeneratorError
 from .extractors import Extractor, open_extractor
 from .generators import Generator, open_generator
 from .looked_at import shown_of, training_of, warnings_of
-from .scored import scored, scored_once
+from .scored import Scored, scored, scored_once
 from .scores import Features, of_reference
 from .sources import Source, features_of, generated, real, real_images
 
@@ -95,6 +95,23 @@ def run(asked: Asked) -> dict[str, Any]:
         return report
 
 
+def _scored(
+    asked: Asked, source: Source, reference: Source, extractor: Extractor, of_real: Features
+) -> Scored:
+    of_made = partial(_features, asked, source, extractor)
+    if asked.keep_features:
+        return scored(of_made, of_real, asked.splits)
+    return scored_once(
+        of_made,
+        of_real,
+        asked.splits,
+        source=source,
+        reference=reference,
+        extractor=extractor,
+        store=_store(asked),
+    )
+
+
 def _measured(
     asked: Asked,
     generators: Sequence[Generator],
@@ -116,20 +133,8 @@ def _measured(
         found["warnings"] = warnings_of(one, source, reference)
         queries = None
         for extractor, of_real in zip(extractors, of_reals, strict=True):
-            of_made = partial(_features, asked, source, extractor)
-            found["scores"][extractor.name], first = (
-                scored(of_made, of_real, asked.splits)
-                if asked.keep_features
-                else scored_once(
-                    of_made,
-                    of_real,
-                    asked.splits,
-                    source=source,
-                    reference=reference,
-                    extractor=extractor,
-                    store=_store(asked),
-                )
-            )
+            of_space, first = _scored(asked, source, reference, extractor, of_real)
+            found["scores"][extractor.name] = of_space
             queries = first if queries is None else queries
         assert queries is not None  # at least one extractor is asked for
         if number in chosen:
