@@ -29,6 +29,7 @@ from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.errors import UserError
 from sphereface_plus.model_files import CheckpointError, resolve
 from sphereface_plus.precision import DTYPES
+from sphereface_plus.processes import use_whole_fp32
 
 __all__ = [
     "Embedder",
@@ -251,6 +252,7 @@ def _from_checkpoint(path: Path, given: InputSpec | None, device: torch.device) 
     if given is not None:
         check_input(given, config.input, origin=str(file))
     network = network.to(device).to(memory_format=torch.channels_last)
+    use_whole_fp32()
     said, seen = weights.provenance(model.info.origin, own=kind == "checkpoint"), model.trained_on
     return Embedder(kind, config.input, model.sha256, network, device, str(path), device.type, seen, said)
 

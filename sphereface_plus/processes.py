@@ -170,8 +170,15 @@ def takes_cuda(device: str) -> bool:
     return device != "cpu" and torch.cuda.is_available()
 
 
+def use_whole_fp32() -> None:
+    """On NVIDIA GPUs torch lets convolutions in fp32 run in TF32, with 10 bits of mantissa; products of
+    matrices it does not. From now on fp32 is fp32, and what is faster is asked for as bf16 or fp16."""
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def start(device: str) -> Processes:
     """Joins the processes that torchrun started, if it did, and picks the device: `auto`, `cpu` or `cuda`."""
+    use_whole_fp32()
     cuda = takes_cuda(device)
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     place = take_own_gpu() if cuda else torch.device("cpu")

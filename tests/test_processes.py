@@ -19,6 +19,13 @@ def test_alone_nothing_is_exchanged():
     assert not processes.any(False)
 
 
+def test_fp32_is_not_tf32_once_a_process_has_started(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    start("cpu")
+    assert not torch.backends.cudnn.allow_tf32
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_without_a_device_is_refused():
     with pytest.raises(DeviceError, match=r"torch finds no CUDA device here; set train\.device=auto"):

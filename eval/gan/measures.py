@@ -97,7 +97,8 @@ def frechet_distance(generated: np.ndarray, reference: np.ndarray) -> Estimate:
     )
     # g(x) = 2 (m - m') . c + c^T (1 - T) c, with c = x - m and the optimal map between the two,
     # T = S^(-1/2) (S^(1/2) S' S^(1/2))^(1/2) S^(-1/2)
-    inverse = np.linalg.pinv(root, hermitian=True)
+    # Rounding of 1e-16 in S is 1e-8 in its root: directions of no variance are left out.
+    inverse = np.linalg.pinv(root, rcond=1e-6, hermitian=True)
     centred = generated.astype(np.float64) - mean
     slope = np.eye(dimensions) - inverse @ between @ inverse
     influence = 2 * centred @ difference + ((centred @ slope) * centred).sum(axis=1)

@@ -16,6 +16,7 @@ from sphereface_plus.commands.progress import show_progress
 from sphereface_plus.data.images import DeviceImages
 from sphereface_plus.environment import record
 from sphereface_plus.outputs import claimed
+from sphereface_plus.processes import use_whole_fp32
 
 from ..public import PUBLIC
 from . import arms, page
@@ -61,6 +62,7 @@ def run(asked: Asked) -> dict[str, Any]:
 
     Raises UserError (its subclasses) with a sentence for anything that cannot be used.
     """
+    use_whole_fp32()
     generators = [open_generator(place, asked.device) for place in asked.runs]
     data = generators[0].config.data
     sets = {f"{one.config.data.name} of {one.config.data.side} pixels" for one in generators}

@@ -98,7 +98,7 @@ def _pairs(cosines: Tensor, form: Form) -> tuple[Tensor, Tensor]:
         return energies, slopes * cosines if form.half_space else slopes
     energies, slopes = _riesz(torch.rsub(cosines, 2, alpha=2), form.power)
     if form.half_space:
-        opposite, their_slopes = _riesz(torch.add(cosines.new_tensor(2.0), cosines, alpha=2), form.power)
+        opposite, their_slopes = _riesz(torch.rsub(cosines, 2, alpha=-2), form.power)
         energies, slopes = energies + opposite, slopes - their_slopes
     return energies, slopes
 

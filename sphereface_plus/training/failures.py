@@ -16,10 +16,14 @@ _NO_COMPILER = re.compile("No working C\\+\\+ compiler|Failed to find C compiler
 
 
 class NonFiniteError(UserError):
-    """A loss or gradient that is not finite; raised before the update: the weights are still good."""
+    """A loss or gradient that is not finite; raised before the update: the weights are still good.
 
-    def __init__(self, step: int, what: str) -> None:
-        super().__init__(f"step {step}: the {what} is not finite")
+    made: what of this step's updates was made before, in words; nothing if not given.
+    """
+
+    def __init__(self, step: int, what: str, made: str | None = None) -> None:
+        after = f", after {made} of this step, which the state holds" if made else ""
+        super().__init__(f"step {step}: the {what} is not finite{after}")
         self.step = step
 
 

@@ -98,7 +98,7 @@ class GanLearner:
         """One update of the discriminator, and in every n_dis-th step one of the generator before it.
 
         Raises NonFiniteError, in every process, before it would change the network whose loss or gradient is
-        not finite; the generator may have made its update then.
+        not finite; the error says whether the generator has made its update then.
         """
         images = [normalise(part.to(self.processes.device), HALF_RANGE, HALF_RANGE) for part, _ in batch]
         scalars: dict[str, Tensor] = {}
@@ -206,16 +206,20 @@ class GanLearner:
             self.processes.average(gradient)
         norm = adam.unscale()
         if self.processes.any(not bool(torch.isfinite(_total(terms)))):
-            raise NonFiniteError(step, f"{name}'s loss")
+            raise NonFiniteError(step, f"{name}'s loss", self._made_before(name, step))
         is_finite = not self.processes.any(not bool(torch.isfinite(norm)))
         if is_finite:
             adam.step()
         elif adam.can_scale_less:
             adam.skip()
         else:
-            raise NonFiniteError(step, f"{name}'s gradient")
+            raise NonFiniteError(step, f"{name}'s gradient", self._made_before(name, step))
         scalars = {_name_in_log(name, term): self.processes.mean(value) for term, value in terms.items()}
         return scalars | ({f"{name}_gradient_norm": norm} if is_finite else {})
+
+    def _made_before(self, name: str, step: int) -> str | None:
+        is_second = name == "discriminator" and step % self.config.n_dis == 0
+        return "the generator's update" if is_second else None
 
     def _noise(
         self, images: list[Tensor], step: int, update: int, count: int | None = None

@@ -27,7 +27,8 @@ class Learner(Protocol):
         """One update with a batch in its parts; returns what may be logged, of which tensors are read at log
         steps only.
 
-        Raises NonFiniteError, in every process, before it would change the weights.
+        Raises NonFiniteError, in every process, before it would change the weights. Where a step is several
+        networks' updates, earlier ones may be made by then, and the error says so.
         """
         ...
 

@@ -72,6 +72,16 @@ def test_the_standard_error_of_a_frechet_distance_is_the_spread_over_draws():
     assert np.mean([one.standard_error for one in found]) == pytest.approx(spread, rel=0.15)
 
 
+def test_the_standard_error_of_few_distinct_images_is_of_their_own_directions():
+    """Five points span four directions of 64; turned so that these are the first four, it is the same."""
+    reference, points = normal(2_000, 64, 0), normal(5, 64, 1)
+    draw = points[np.random.default_rng(2).integers(0, 5, 2_000)]
+    turn = np.linalg.svd(points - points.mean(0))[2].T
+    inner, others = draw @ turn[:, :4], reference @ turn[:, :4]
+    expected = frechet_distance(inner, others).standard_error
+    assert frechet_distance(draw, reference).standard_error == pytest.approx(expected, rel=1e-3)
+
+
 def test_the_standard_error_of_a_kernel_distance_is_the_spread_over_draws_of_both_sets():
     found = [
         kernel_distance(normal(400, 4, 2 * seed, shift=0.2), normal(400, 4, 2 * seed + 1))[0]
