@@ -38,7 +38,7 @@ ARROWS = {
     "losses.dense_head": "losses.angle losses.head losses.output",
     "losses.gan": "",
     "onnx_import": "config data errors model_files",
-    "embedding": "config data errors model_files networks onnx_import precision weights",
+    "embedding": "config data errors model_files networks onnx_import precision processes weights",
     "hub": "config embedding errors files model_files weights words",
     "pretrained": "checkpoint config data errors files model_files networks weights words",
     "export": "config embedding errors files hub model_files onnx_import path_checks weights words",
@@ -144,7 +144,7 @@ ARROWS = {
     "eval.identify.numbers eval.ijb.subjects eval.resolutions eval.search_statistics",
     "eval.gan": "checkpoint commands.model_options commands.progress config data.image_sets data.images "
     "data.noise data.squares data.streams environment errors eval.gan.measures eval.plots eval.public "
-    "eval.report eval.seeds files mhe model_files networks outputs pages path_checks plot_style "
+    "eval.report eval.seeds files mhe model_files networks outputs pages path_checks plot_style processes "
     "training.folder training.gan_collapse training.logs training.samples weights",
     "eval.gan.measures": "errors",
     "eval.paper": "commands.model_argument commands.model_options config eval.lfw eval.megaface.run "

@@ -31,7 +31,7 @@ WORDS: dict[Measure, str] = {
     "lfw_accuracy": "mean accuracy of LFW's ten folds, view 2, protocol sphereface",
     "megaface_rank_1": "rank-1 with all distractors, mean over the sets",
     "megaface_tar": f"verification rate at FAR {TAR_AT:.0e}, pairs of a probe and a distractor, "
-    "mean over the sets (with several sets without the interval, which a report has of the first)",
+    "mean over the sets (where these differ without the interval, which a report has of the first)",
 }
 
 
@@ -206,8 +206,8 @@ def _rank_1(numbers: Mapping[str, Any]) -> Share:
 
 
 def _tar(numbers: Mapping[str, Any]) -> Share:
-    """The mean over the sets, which has an interval where there is one set; its resolution is set 1's."""
+    """The mean over the sets, which has an interval where these are one; its resolution is set 1's."""
     points, means = numbers["verification"][-1]["tar_at_far"], numbers["tar_over_sets"]
     point, of_sets = (next(one for one in each if one["far"] == TAR_AT) for each in (points, means))
-    interval = point["interval"] if len(of_sets["per_set"]) == 1 else None
+    interval = point["interval"] if of_sets["deviation"] is None else None
     return _share(of_sets["mean"], interval)._replace(resolution=point["resolution"])

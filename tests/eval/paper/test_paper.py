@@ -128,8 +128,8 @@ def test_a_measure_is_read_from_its_report():
                 {"tar_at_far": [{"far": 1e-6, "tar": tar, "interval": [0.2, 0.99], "resolution": "coarse"}]},
             ],
             "tar_over_sets": [
-                {"far": 1e-5, "per_set": [1.0], "mean": 1.0},
-                {"far": 1e-6, "per_set": [tar, *others], "mean": mean([tar, *others])},
+                {"far": 1e-5, "mean": 1.0, "deviation": None},
+                {"far": 1e-6, "mean": mean([tar, *others]), "deviation": 0.1 if others else None},
             ],
         }
 
