@@ -119,9 +119,9 @@ class ImageRecords:
 
     def identity_labels(self) -> np.ndarray:
         """int64 (N,): the labels as whole numbers from 0. Raises RecordError for one that is none."""
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore"):  # a signalling NaN: in comparisons, too
             whole = self.labels.astype(np.int64)
-        wrong = (whole != self.labels) | (self.labels < 0) | (self.labels > _EXACT)
+            wrong = (whole != self.labels) | (self.labels < 0) | (self.labels > _EXACT)
         if wrong.any():
             number = int(np.argmax(wrong))
             raise RecordError(
@@ -145,7 +145,8 @@ def _heads(records: RecordFile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         num_bytes += len(image) + 4 * header.flag
         if num_bytes > records.num_bytes:  # a long record that is read for each of a million keys
             raise RecordError(f"{records.path}: its records lie in one another; the .idx is of another file")
-        flags[number], labels[number], lengths[number] = header.flag, header.labels[0], len(image)
+        with np.errstate(invalid="ignore"):  # a label that is a signalling NaN
+            flags[number], labels[number], lengths[number] = header.flag, header.labels[0], len(image)
     return flags, labels, lengths
 
 

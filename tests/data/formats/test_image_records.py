@@ -190,6 +190,15 @@ def test_a_wrong_property_file_is_refused(tmp_path, text):
         read_property(tmp_path / "property")
 
 
+@pytest.mark.parametrize("parts", [False, True])
+def test_a_label_that_is_a_signalling_nan_is_refused_as_any_other(tmp_path, parts):
+    content = bytearray(pack_record(7.0, 1, MAGIC_BYTES + b"more" if parts else b"image"))
+    content[4:8] = bytes.fromhex("0000817f")  # 0x7f810000
+    rec = write_records(tmp_path / "a.rec", [(0, bytes(content))])
+    with pytest.raises(RecordError, match="has the label nan; an identity's is 0, 1, 2"):
+        ImageRecords(rec).identity_labels()
+
+
 @given(data=st.data())
 @settings(max_examples=300, deadline=None)
 def test_no_damage_gives_another_error_than_a_record_error(tmp_path_factory, data):
