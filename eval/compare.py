@@ -15,7 +15,8 @@ from sphereface_plus.data.formats.pairs import Pairs
 from sphereface_plus.files import write_page, write_text
 from sphereface_plus.words import counted
 
-from .intervals import RESAMPLES, few_people_factor, paired_difference
+from .intervals import few_people_factor
+from .paired_difference import RESAMPLES, paired_difference
 from .people import People, people_of
 from .plots import interval_plot, roc_plot
 from .report import ReportError, checked, few_people_words, known, render

@@ -88,7 +88,8 @@ ARROWS = {
     "eval.resolutions": "",
     "eval.statistics": "eval.resolutions",
     "eval.people": "data.formats.pairs data.trained_on",
-    "eval.intervals": "data.streams eval.people",
+    "eval.intervals": "eval.people",
+    "eval.paired_difference": "data.streams eval.intervals eval.people",
     "eval.point_intervals": "eval.intervals eval.people eval.statistics",
     "eval.threshold_intervals": "eval.intervals eval.statistics",
     "eval.threshold_differences": "eval.intervals eval.threshold_intervals",
@@ -105,7 +106,7 @@ ARROWS = {
     "data.crops data.formats data.listed_crops data.trained_on data_prep.align data_prep.cropping "
     "data_prep.dropped data_prep.errors data_prep.folders data_prep.images data_prep.layouts "
     "data_prep.settings data_prep.turning embedding environment errors eval.intervals eval.options "
-    "eval.people eval.point_intervals eval.ranks eval.resolutions eval.statistics "
+    "eval.paired_difference eval.people eval.point_intervals eval.ranks eval.resolutions eval.statistics "
     "eval.threshold_differences eval.threshold_intervals files kfold model_files outputs pages path_checks "
     "plot_style precision processes words",
     "eval.__main__": "commands.ending eval.compare eval.embed_command eval.gan.command eval.identify.command "
@@ -134,7 +135,7 @@ ARROWS = {
     "eval.ijb.pairs eval.ijb.rows eval.ijb.subjects eval.ijb.templates eval.model eval.options eval.photos "
     "eval.plots eval.public eval.report eval.resolutions eval.search_statistics eval.statistics "
     "eval.threshold_differences eval.threshold_words eval.training_photos files model_files outputs "
-    "path_checks",
+    "path_checks words",
     "eval.ijb.subjects": "eval.groups eval.identify.numbers eval.intervals eval.search_statistics "
     "eval.threshold_intervals",
     "eval.ijb.templates": "data.formats.ijb",

@@ -178,6 +178,8 @@ def _verification(numbers: dict) -> list[str]:
             "and probes; are all lists of one set?"
         )
     said.append(f"1:1: {numbers['genuine']:,} genuine and {numbers['impostor']:,} impostor pairs")
+    if numbers["no_intervals"]:
+        said.append(f"note: {numbers['no_intervals']}")
     for point in numbers["tar_at_far"]:
         interval = point["interval"]
         said.append(

@@ -26,6 +26,7 @@ from sphereface_plus.data.formats.keys import photo_key
 from sphereface_plus.environment import record
 from sphereface_plus.model_files import contents, sha256
 from sphereface_plus.outputs import claimed
+from sphereface_plus.words import counted
 
 from ..groups import Groups, check_some, read_groups
 from ..model import ModelAsked
@@ -96,6 +97,7 @@ def _claimed(asked: Asked, lists: Lists):
         within=(PUBLIC,),
         contents=contents(
             model=file,
+            input=None if asked.model is None else asked.model.input_file,
             features=asked.features,
             scores=asked.scores or lists.scores,
             faces=lists.faces,
@@ -166,12 +168,18 @@ def _measured(asked: Asked, lists: Lists) -> dict[str, Any]:
     }
     if pairs is not None:
         first, second, genuine, contradictions = pairs
-        known = None if subject is None or (subject[first[genuine]] < 0).any() else subject
+        nobodys = 0 if subject is None else int(np.sum(subject[first[genuine]] < 0))
         with show_progress("pairs of templates scored") as progress:
             fars = with_wanted(FARS, asked.fars)
-            verification = verified(units, first, second, genuine, known, progress, fars)
+            verification = verified(
+                units, first, second, genuine, None if nobodys else subject, progress, fars
+            )
         by_group = None if groups is None else pairs_by_group(verification, groups)
-        report["verification"] = verification | {"contradictions": contradictions, "per_group": by_group}
+        report["verification"] = verification | {
+            "contradictions": contradictions,
+            "no_intervals": _no_intervals(subject is not None, nobodys),
+            "per_group": by_group,
+        }
     if sides:
         report["identification"] = _identified(asked, units, numbers, sides, groups)
     return report | {
@@ -179,6 +187,20 @@ def _measured(asked: Asked, lists: Lists) -> dict[str, Any]:
         "seconds": time.monotonic() - start,
         "environment": record(gpu=found.runs_on == "cuda"),
     }
+
+
+def _no_intervals(lists: bool, nobodys: int) -> str | None:
+    """Why TARs have no interval; None where they have. lists: whether those of subjects are there; nobodys:
+    genuine pairs whose first template is of no subject in them."""
+    if not lists:
+        why = "without the lists of galleries and probes nobody says whose the templates are"
+    elif nobodys:
+        pairs = counted(nobodys, "pair")
+        why = "the lists of galleries and probes name no subject for the first template of "
+        why += f"{pairs} labelled genuine"
+    else:
+        return None
+    return f"TARs have no intervals, and no tables by group: {why}"
 
 
 def _files(asked: Asked, lists: Lists, *, with_scores: bool) -> list[dict[str, str]]:

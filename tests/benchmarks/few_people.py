@@ -44,7 +44,8 @@ import numpy as np
 from interval_coverage import constant_of  # beside this file
 from scipy.special import expit
 
-from eval.intervals import accuracy_interval, design_effect, few_people_factor, paired_difference
+from eval.intervals import accuracy_interval, design_effect, few_people_factor
+from eval.paired_difference import paired_difference
 from eval.people import People
 
 PAIRS, SHARES, PEOPLE, SDS = 600, (0.1, 0.02), (6, 10, 20, 60, 1000, 4000), (1.0, 1.5)

@@ -18,7 +18,7 @@ from scipy.stats import t as student
 
 from eval import report as reports
 from eval.compare import FEW, compare, markdown, p_text, table
-from eval.intervals import mcnemar, paired_difference
+from eval.paired_difference import mcnemar, paired_difference
 from eval.people import people_of
 from eval.plots import interval_plot, roc_plot
 from eval.statistics import roc

@@ -51,6 +51,7 @@ def test_the_planted_answer_is_found(kit):
         low, high = point["interval"]
         assert low < point["tar"] < high
     assert pairs["contradictions"] == 0
+    assert pairs["no_intervals"] is None
     assert "  TAR at FAR 1e-06:  96.67 % (95 % by subject" in result.output
     assert "(not resolved by so few)" in result.output
     page = (kit / "out/report.html").read_text()
@@ -112,13 +113,34 @@ def test_one_protocol_alone_is_measured(kit):
     assert result.exit_code == 0, result.output
     assert report_of(kit)["identification"] is None
     assert report_of(kit)["verification"]["tar_at_far"][0]["interval"] is None
-    assert "Identification" not in (kit / "out/report.html").read_text()
+    page = (kit / "out/report.html").read_text()
+    assert "Identification" not in page
+    why = "TARs have no intervals, and no tables by group: without the lists of galleries and probes"
+    assert f"note: {why}" in result.output
+    assert why in page
     for file in searches:
         shutil.move(kit / "aside" / file.name, file)
     (kit / "meta/ijbc_template_pair_label.txt").unlink()
     assert called(kit, out="second").exit_code == 0
     assert report_of(kit, "second")["verification"] is None
     assert "Verification" not in (kit / "second/report.html").read_text()
+
+
+def test_a_genuine_pair_of_no_subject_is_why_there_are_no_intervals(kit):
+    pairs = (kit / "meta/ijbc_template_pair_label.txt").read_text().splitlines()
+    enrolled = next(line.split()[0] for line in pairs if line.endswith(" 1"))
+    nobodys = sum(line.startswith(f"{enrolled} ") and line.endswith(" 1") for line in pairs)
+    gallery = kit / "meta/ijbc_1N_gallery_G1.csv"
+    kept = [line for line in gallery.read_text().splitlines() if not line.startswith(f"{enrolled},")]
+    gallery.write_text("\n".join(kept) + "\n")
+    result = called(kit)
+    why = (
+        "TARs have no intervals, and no tables by group: the lists of galleries and probes name no subject "
+        f"for the first template of {nobodys} pairs labelled genuine"
+    )
+    assert f"note: {why}\n" in result.output
+    assert report_of(kit)["verification"]["no_intervals"] == why
+    assert f"{why}.</p>" in (kit / "out/report.html").read_text()
 
 
 def test_nists_pairs_without_labels_are_labelled_by_the_subjects(kit):
