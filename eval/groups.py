@@ -33,7 +33,8 @@ def read_groups(path: Path) -> Groups:
     header = [cell.strip() for cell in rows[0]] if rows else []
     if len(header) < 2 or header[0] != "identity" or len(set(header)) < len(header):
         raise PhotosError(
-            f"{path}: expected a header `identity,group` with one name or more after identity, no two alike, "
+            f"{path}: expected a header `identity,group`, divided by commas, with one name or more after "
+            "identity, no two alike, "
             f"got {','.join(header)[:100]!r}"
         )
     of: dict[str, list[str]] = {}

@@ -62,6 +62,11 @@ def read_embeddings(path: str | Path) -> tuple[list[str], np.ndarray, dict[str, 
             f"{path}: cannot be read, memory is short for these embeddings, which may be good ones, or claim "
             "to be more than they are"
         ) from None
+    except zipfile.BadZipFile:
+        raise EmbeddingsError(
+            f"{path}: cannot be read as an .npz of embeddings (it is none, was cut off or is "
+            "damaged; copy it or make it again)"
+        ) from None
     except Exception as error:  # zipfile, zlib and numpy answer damaged bytes with any exception there is
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise EmbeddingsError(f"{path}: cannot be read as an .npz of embeddings ({reason})") from None

@@ -73,11 +73,13 @@ def read_template_list(file: str | Path) -> TemplateList:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
-        raise MegaFaceError(f"{file}: is not {what}") from None
+        raise MegaFaceError(f"{file}: is not {what}, or was cut off; copy it again") from None
     paths = content.get("path") if isinstance(content, dict) else None
     people = content.get("id") if isinstance(content, dict) else None
     if not _are_texts(paths) or not paths:
-        raise MegaFaceError(f"{file}: is not a template list: its field path has to be a list of paths")
+        raise MegaFaceError(
+            f"{file}: is not a template list: its field path has to be a list of paths, and not empty"
+        )
     for path in paths:
         if not path or "\0" in path or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise MegaFaceError(f"{file}: {path!r} is not a path below the images' folder")

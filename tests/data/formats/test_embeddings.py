@@ -124,8 +124,13 @@ def test_a_missing_cut_or_foreign_file_is_refused(tmp_path, embeddings, content)
     whole = (tmp_path / "e.npz").read_bytes()
     (tmp_path / "bad.npz").write_bytes(whole[: len(whole) // 2] if content is None else content)
     for name in ("bad.npz", "missing.npz"):
-        with pytest.raises(EmbeddingsError, match=rf"{name}: cannot be read as an \.npz of embeddings \("):
+        with pytest.raises(
+            EmbeddingsError, match=rf"{name}: cannot be read as an \.npz of embeddings \("
+        ) as error:
             read_embeddings(tmp_path / name)
+        assert (name == "bad.npz") == (
+            "was cut off or is damaged; copy it or make it again" in str(error.value)
+        )
 
 
 @given(data=st.data())

@@ -32,11 +32,11 @@ def test_a_list_of_probes_gives_paths_and_whose_they_are(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "is not a template list, JSON with the field path"),
+        ("{", "is not a template list, JSON with the field path, or was cut off; copy it again"),
         ("[" * 100_000, "is not a template list, JSON with the field path"),
-        ([], "its field path has to be a list of paths"),
-        ({"path": []}, "its field path has to be a list of paths"),
-        ({"path": [1]}, "its field path has to be a list of paths"),
+        ([], "its field path has to be a list of paths, and not empty"),
+        ({"path": []}, "its field path has to be a list of paths, and not empty"),
+        ({"path": [1]}, "its field path has to be a list of paths, and not empty"),
         ({"path": ["../a.png"]}, "'../a.png' is not a path below the images' folder"),
         ({"path": ["/a.png"]}, "'/a.png' is not a path below the images' folder"),
         ({"path": ["a.png", "b.png", "a.jpg"]}, "holds 1 image several times \\(a\\); each counts once"),

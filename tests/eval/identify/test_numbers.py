@@ -136,7 +136,11 @@ def test_without_an_unknown_the_fpir_of_groups_is_of_the_searches_that_of_all_is
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "expected a header `identity,group` with one name or more after identity, no two alike, got ''"),
+        (
+            "identity;age\n",
+            "expected a header `identity,group`, divided by commas, with one name or more after identity, "
+            "no two alike, got 'identity;age'",
+        ),
         ("name,age\nAnn,old\n", "got 'name,age'"),
         ("identity,age,age\n", "got 'identity,age,age'"),
         ("identity,age\nAnn\n", "line 2 has 1 of 2 columns, or names nobody"),
