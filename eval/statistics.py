@@ -66,6 +66,19 @@ def roc(scores: np.ndarray, genuine: np.ndarray) -> Roc:
     )
 
 
+def shown_points(curve: Roc, most: int = 300) -> np.ndarray:
+    """Which of a curve's points (at most `most` + 1) a report keeps: of each FAR the highest TAR, evenly by
+    the logarithm of the FAR. By their number they would not do: a search's are a hundred thousand up to a FAR
+    of 1e-4, and a few thousand beyond."""
+    best = np.flatnonzero(np.append(np.diff(curve.far) > 0, True))
+    if len(best) <= most:
+        return best
+    rates = curve.far[best]
+    wanted = np.geomspace(rates[rates > 0][0], 1, most)
+    places = np.searchsorted(rates, wanted * (1 + 1e-12), side="right") - 1
+    return best[np.unique(np.append(0, places))]
+
+
 def area_under_curve(curve: Roc) -> float:
     """AUC by trapezoids: the chance that a genuine pair scores above an impostor pair, ties counted half."""
     return float(np.sum(np.diff(curve.far) * (curve.tar[1:] + curve.tar[:-1])) / 2)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..scores import scores_of_pairs
-from ..statistics import Roc, point_record, roc, tar_at_far
+from ..statistics import point_record, roc, shown_points, tar_at_far
 from ..threshold_intervals import ListedPairs, intervals_record, tar_intervals
 from .subjects import counts_of_pairs
 
@@ -20,8 +20,6 @@ PAIRS_AT_ONCE = 2**20
 OF_SUBJECTS = ("interval", "far_interval", "threshold_cosine_interval", "threshold_l2_interval")
 UNKNOWN = dict.fromkeys((*OF_SUBJECTS, "tar_at_threshold_interval"))
 """Intervals, where nobody says whose the templates are."""
-CURVE_POINTS = 300
-"""Of the curve that a report keeps."""
 
 
 def verified(
@@ -46,7 +44,7 @@ def verified(
             progress(min(part.stop, len(first)), len(first))
     curve = roc(scores, genuine)
     mates, others = scores[genuine], scores[~genuine]
-    shown = _shown(curve)
+    shown = shown_points(curve)
     points = [tar_at_far(curve, far, len(others)) for far in fars]
     records, counts = [point_record(point) | UNKNOWN for point in points], None
     if subject is not None:
@@ -71,10 +69,3 @@ def verified(
 
 def _threshold(at: float | None) -> float:
     return np.inf if at is None else at
-
-
-def _shown(curve: Roc) -> np.ndarray:
-    """Points of the curve: of each FAR the highest TAR, evenly by the logarithm of their number."""
-    best = np.flatnonzero(np.append(np.diff(curve.far) > 0, True))
-    places = np.geomspace(1, len(best), min(CURVE_POINTS, len(best))).round().astype(np.int64) - 1
-    return best[np.unique(places)]

@@ -24,7 +24,7 @@ from ..rows import Reordered
 from ..scores import scores_of_pairs
 from ..search import scan
 from ..search_statistics import cmc, leave_one_out, roc_of
-from ..statistics import point_record, tar_at_far
+from ..statistics import point_record, shown_points, tar_at_far
 from ..tallies import Best, MateCounts
 from ..threshold_intervals import crossed, intervals_record, tar_intervals
 from .over_sets import over_sets, tars_at
@@ -37,7 +37,7 @@ MOST_IMPOSTORS = 400_000
 ROC_SIZE = 10_000
 """Distractors of the smaller ROC of Figure 10, beside that of all."""
 CURVE_POINTS = 300
-"""Of a curve that a report keeps."""
+"""Of a CMC that a report keeps."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def _verification(
         return point_record(at) | intervals_record(sure), false.parts
 
     points = [point(far) for far in fars]
-    shown = _thinned(np.flatnonzero(np.append(np.diff(curve.far) > 0, True)))  # the best TAR at each FAR
+    shown = shown_points(curve)
     record = {
         "size": size,
         "genuine": len(genuine),

@@ -17,6 +17,26 @@ def drawn_scores(seed: int, num_pairs: int = 400, ties: bool = False) -> tuple[n
     return (np.round(scores, 1) if ties else scores), genuine
 
 
+def test_the_points_that_are_shown_leave_no_gap_in_the_far_where_the_curve_has_none():
+    # as of a search: of 400,000 impostors each FAR up to 1e-3, then those at which cells of a grid begin
+    far = np.concatenate([np.arange(400_001) / 4e8, np.geomspace(1.001e-3, 1, 5_000)])
+    curve = v.Roc(np.linspace(1, -1, len(far)), far, np.sqrt(far))
+    shown = v.shown_points(curve)
+    assert 250 <= len(shown) <= 301
+    assert (shown[0], shown[-1]) == (0, len(far) - 1)
+    step = 4e8 ** (1 / 299)
+    gaps = far[shown[2:]] / far[shown[1:-1]]
+    assert (gaps[far[shown[1:-1]] > 1e-7] < step**2.1).all()
+
+
+def test_of_a_short_curve_each_far_is_shown_with_its_highest_tar():
+    scores, genuine = drawn_scores(1)
+    curve = v.roc(scores, genuine)
+    shown = v.shown_points(curve)
+    assert curve.far[shown].tolist() == np.unique(curve.far).tolist()
+    assert all(curve.tar[point] == curve.tar[curve.far == curve.far[point]].max() for point in shown)
+
+
 @pytest.mark.parametrize("ties", [False, True])
 def test_roc_has_every_operating_point_of_scikit_learn(ties):
     scores, genuine = drawn_scores(1, ties=ties)
