@@ -8,12 +8,14 @@ again, as scores.py says.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -21,7 +23,7 @@ import numpy as np
 from .errors import SearchError
 from .ranks import together
 from .rows import Rows
-from .scores import Pairs, fill_with_units, row_products, unit_rows
+from .scores import SAME_IMAGE, Pairs, fill_with_units, row_products, unit_rows, without_direction
 
 if TYPE_CHECKING:
     from sphereface_plus.processes import Processes
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 # Of a tile: large enough for the product, small enough for the caches; not 4096, as NumPy takes three times
 # as long to compare lines of a power of two.
 CHUNK_ROWS, SLAB_ROWS = 4080, 896
+COLLAPSE_MATTERS_FROM = 10**7  # pairs
+LOOKED_AT = 256  # probes, and rows of the gallery
 FOLD = 8  # scores of which the highest is looked at first
 LOWEST = np.float32(-4)  # below every score, and above -inf, which is a pair that is left out
 
@@ -114,7 +118,8 @@ def scan(
     processes: each takes every so many-th chunk of the gallery; all end with the numbers of the whole. Where
     they are not given, those of the command (ranks.py) are asked, if it has any.
     progress: called with rows done and all rows. Threads are torch's number of threads.
-    Raises SearchError, where an embedding is not finite or has no direction, or dimensions differ.
+    Raises SearchError, where an embedding is not finite or has no direction, dimensions differ, or a large
+    search is of embeddings that are nearly all the same.
     """
     num_rows = gallery.shape[0]
     if len(gallery.shape) != 2 or probes.ndim != 2 or probes.shape[1] != gallery.shape[1]:
@@ -124,7 +129,10 @@ def scan(
         )
     if not len(probes) or not num_rows:
         raise SearchError(f"there is nothing to search: {len(probes):,} probes in a gallery of {num_rows:,}")
-    arguments = unit_rows(probes, "probe"), gallery, tallies, probe_people, gallery_people
+    units = unit_rows(probes, "probe")
+    if len(units) * num_rows > COLLAPSE_MATTERS_FROM:
+        _refuse_collapsed(units, gallery)
+    arguments = units, gallery, tallies, probe_people, gallery_people
     if processes is None:
         together(_scan, *arguments, progress=progress)
     else:
@@ -150,38 +158,64 @@ def _scan(
     for tally in tallies:
         tally.start(Pairs(units, gallery))
     slabs = _stretches(len(units), threads * -(-len(units) // (threads * SLAB_ROWS)))
+    turns = [Lock() for _ in slabs]
     sizes = sorted({size for tally in tallies for size in tally.sizes})
     rank, world_size = (0, 1) if processes is None else (processes.rank, processes.world_size)
+    running: deque[tuple[int, list[Future]]] = deque()
+
+    def wait_for_all_but(chunks: int) -> None:
+        while len(running) > chunks:
+            stop, jobs = running.popleft()
+            for job in jobs:
+                job.result()
+            if progress is not None:
+                progress(stop, num_rows)
+
     # Several threads each multiply a tile of their own, so that the tallies' work is shared as well.
     with threadpool_limits(1, "blas"), _one_torch_thread(), ThreadPoolExecutor(threads) as pool:
         for number, chunk in enumerate(_chunks(num_rows, sizes)):
+            jobs = []
             if number % world_size == rank:
-                count = chunk.stop - chunk.start
-                rows = np.zeros((-(-count // FOLD) * FOLD, gallery.shape[1]), dtype=np.float32)
-                fill = partial(
-                    fill_with_units, rows, gallery[chunk], what="gallery embedding", first=chunk.start
-                )
-                list(pool.map(fill, _stretches(count, threads)))
                 own = None
                 if of_probes is not None and gallery_people is not None:
                     own = of_probes.pairs_with(gallery_people[chunk])
-
-                def show(slab: slice, rows: np.ndarray = rows, chunk: slice = chunk, own=own) -> None:
-                    tile = _tile(units, slab, rows, chunk, own)
-                    for tally in tallies:
-                        tally.take(tile)
-
-                list(pool.map(show, slabs))
+                read = gallery[chunk]
+                rows = np.zeros((-(-len(read) // FOLD) * FOLD, read.shape[1]), dtype=np.float32)
+                fill = partial(fill_with_units, rows, read, what="gallery embedding", first=chunk.start)
+                filled = [pool.submit(fill, part) for part in _stretches(len(read), threads)]
+                show = partial(_show, units, rows, chunk, own, tallies, filled)
+                jobs = [pool.submit(show, *slab) for slab in zip(slabs, turns, strict=True)]
+            running.append((chunk.stop, jobs))
+            # No thread waits for the others between two chunks, and no more than two are in memory.
+            wait_for_all_but(0 if chunk.stop in sizes else 1)
             if chunk.stop in sizes:
                 for tally in tallies:
                     tally.reached(chunk.stop)
-            if progress is not None:
-                progress(chunk.stop, num_rows)
+        wait_for_all_but(0)
     for tally in tallies:
         tally.finish()
     if processes is not None and processes.world_size > 1:
         for tally in tallies:
             tally.join(processes)
+
+
+def _refuse_collapsed(units: np.ndarray, gallery: Rows) -> None:
+    """Where nearly all scores are equal to float32's rounding, each would have to be made again."""
+    rows = np.concatenate([gallery[slice(row, row + 1)] for row in _evenly(gallery.shape[0]).tolist()])
+    rows = np.delete(rows, without_direction(rows), axis=0)  # the search refuses them by their numbers
+    scores = units[_evenly(len(units))] @ unit_rows(rows).T
+    same = float(np.mean(scores >= SAME_IMAGE)) if scores.size else 0.0
+    if same > 0.5:
+        raise SearchError(
+            f"the embeddings are nearly all the same: of {scores.size:,} pairs of a probe and a row of the "
+            f"gallery, {same:.0%} have a cosine above {SAME_IMAGE}. The model has collapsed; look at its "
+            "training, or whether its input is what it was trained on"
+        )
+
+
+def _evenly(count: int) -> np.ndarray:
+    """At most LOOKED_AT of the numbers 0 .. count - 1."""
+    return np.unique(np.linspace(0, count - 1, LOOKED_AT).astype(np.int64))
 
 
 @contextmanager
@@ -210,6 +244,25 @@ def _chunks(num_rows: int, borders: Sequence[int]) -> Iterator[slice]:
     )
     for start, stop in pairwise([0, *ends]):
         yield slice(start, stop)
+
+
+def _show(
+    units: np.ndarray,
+    rows: np.ndarray,
+    chunk: slice,
+    own: tuple[np.ndarray, ...] | None,
+    tallies: Sequence[Tally],
+    filled: Sequence[Future],
+    slab: slice,
+    turn: Lock,
+) -> None:
+    """One tile to all tallies, once its rows are filled; turn: of its probes."""
+    for part in filled:  # they were begun before
+        part.result()
+    tile = _tile(units, slab, rows, chunk, own)
+    with turn:
+        for tally in tallies:
+            tally.take(tile)
 
 
 def _tile(

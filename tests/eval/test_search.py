@@ -225,6 +225,55 @@ def test_what_cannot_be_searched_is_refused():
         scan(probes, gallery, [Best()])
 
 
+def test_a_large_search_of_a_collapsed_model_is_refused_and_a_small_one_ends(monkeypatch):
+    generator = np.random.default_rng(0)
+    gallery = 1 + 1e-4 * generator.normal(size=(900, D)).astype(np.float32)
+    probes = gallery[:40].copy()
+    best = Best()
+    scan(probes, gallery, [best])
+    left, right = np.divmod(np.arange(40 * 900), 900)
+    each = scores_of_pairs(probes, left, gallery, right).reshape(40, 900)
+    assert best.rows[:, 0].tolist() == each.argmax(axis=1).tolist()
+    monkeypatch.setattr(search, "COLLAPSE_MATTERS_FROM", 1000)
+    gallery[450:] = generator.normal(size=(450, D))  # half of them are all right
+    scan(probes, gallery, [Best()])
+    gallery[420:460] = 1
+    words = (
+        r"nearly all the same: of 10,240 pairs .* 5\d% have a cosine above 0.99999. The model has collapsed"
+    )
+    with pytest.raises(SearchError, match=words):
+        scan(probes, gallery, [Best()])
+    gallery[:] = np.nan
+    with pytest.raises(SearchError, match="gallery embedding 0, counted from 0, is not finite"):
+        scan(probes, gallery, [Best()])
+
+
+def test_tiles_of_the_same_probes_are_given_one_after_the_other_and_a_border_waits_for_all(tiles):
+    taken: dict[int, list[int]] = {}
+    inside: set[int] = set()
+    at_border = []
+
+    class Watching:
+        sizes = (100, 250)
+
+        def start(self, pairs): ...
+
+        def take(self, tile):
+            assert tile.first_probe not in inside
+            inside.add(tile.first_probe)
+            taken.setdefault(tile.first_probe, []).append(len(tile.rows) * len(tile.probes) - tile.left_out)
+            inside.discard(tile.first_probe)
+
+        def reached(self, size):
+            at_border.append((size, sum(sum(pairs) for pairs in taken.values())))
+
+        def finish(self): ...
+
+    scan(*embeddings(), [Watching()])
+    assert at_border == [(100, 100 * P), (250, 250 * P)]
+    assert sum(sum(pairs) for pairs in taken.values()) == N * P
+
+
 def test_rows_of_one_direction_and_of_any_length_have_unit_length():
     rows = (
         np.random.default_rng(0).normal(size=(50, D)).astype(np.float32) * 10.0 ** np.arange(-25, 25)[:, None]
