@@ -177,7 +177,7 @@ def reproduce(
                 click.echo(line, err=True)
 
         runs.run_all(configs, contents, at_once=at_once, progress=show)
-        cells, words = [], {}
+        cells, scores, words = [], [], {}
         if description.measures:
             measured = out / "measured"
             say(f"measuring; its lines are in {measured}/*.txt")
@@ -185,8 +185,9 @@ def reproduce(
             how = generated.Measuring(
                 data[real], contents[real], extractors, chosen.samples, some.train.device, measured
             )
-            cells = generated.scores_of(description, chosen, seeds, folders, how)
-            words = {"called": generated.SCORE, "says": generated.says(some, how)}
+            found = generated.measured(description, chosen, seeds, folders, some, how)
+            cells, scores = found.cells, found.courses
+            words = {"called": generated.SCORE, "says": found.says}
         elif description.plot != "samples":  # a figure of images has no numbers
             cells = results.cells_of(description, chosen, seeds, folders)
         tables = []
@@ -195,9 +196,9 @@ def reproduce(
             text = results.write_results(cells, description, chosen, footer, overrides, out, **words)
             click.echo(text)
             tables = [out / "table.md", out / "table.csv"]
-        if description.plot != "none" or description.energies:
+        if description.plot != "none" or description.energies or scores:
             say(f"drawing into {out}")
-        pictures = figures.draw(description, chosen, seeds, folders, cells, out)
+        pictures = figures.draw(description, chosen, seeds, folders, config_of, cells, scores, out)
     click.echo("\n".join(f"wrote {path}" for path in (*tables, *pictures)))
     failed = {folder: words for folder in configs if (words := runs.failure_of(folder)) is not None}
     for diverged, what, remedy in (

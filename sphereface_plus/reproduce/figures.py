@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import statistics
 from collections.abc import Sequence
@@ -20,30 +19,38 @@ from sphereface_plus.data.images import DeviceImages, batches_in_order, normalis
 from sphereface_plus.files import write_csv, write_figure, write_text
 from sphereface_plus.networks import build_image_network
 from sphereface_plus.plot_style import new_figure
+from sphereface_plus.reproduce import courses
+from sphereface_plus.reproduce.courses import COLORS, STYLES, Course
 from sphereface_plus.reproduce.results import Cell
 from sphereface_plus.reproduce.runs import failure_of
-from sphereface_plus.reproduce.spec import Budget, Job, Table
+from sphereface_plus.reproduce.spec import Budget, Job, Table, TableConfig
 from sphereface_plus.training.gan import SAMPLES
 from sphereface_plus.training.gan_learner import HALF_RANGE
 from sphereface_plus.training.gan_result import result_of
-from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.samples import grid_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLORS = ("#30363d", "#c23b3b", "#1f7a8c", "#2f9e44", "#b7791f", "#6b4c9a")
-STYLES = [(color, line) for line in ("-", "--", ":") for color in COLORS]
-"""Enough for the thirteen methods of Table 1."""
 MOST_POINTS = 600
 """Drawn of a class: more hide each other."""
 NUMBER = re.compile(r"(.*?)[ =]*([0-9.e+-]+)$")
 
 
 def draw(
-    table: Table, budget: Budget, seeds: int, folders: dict[Job, Path], cells: Sequence[Cell], out: Path
+    table: Table,
+    budget: Budget,
+    seeds: int,
+    folders: dict[Job, Path],
+    configs: dict[Job, TableConfig],
+    cells: Sequence[Cell],
+    measured: Sequence[Course],
+    out: Path,
 ) -> list[Path]:
-    """The plots that a table asks for, in `out`; returns their files. What failed is not in them."""
+    """The plots that a table asks for, in `out`; returns their files. What failed is not in them.
+
+    measured: scores through training, of tables that have them.
+    """
     pictures = []
     if table.plot == "sweep" and any(cell.known for cell in cells):
         pictures.append(_sweep(table, cells, out))
@@ -53,13 +60,19 @@ def draw(
         pictures += [_features(table, first, split, out) for split in ("train", "test")]
     if table.plot == "samples" and first:
         pictures.append(_samples(table, first, out))
-    rows = tuple(row for row in budget.rows or table.rows if row not in {job.row for job in failed})
-    if table.energies and rows:
-        budget = budget.model_copy(update={"rows": rows})  # methods all of whose runs finished
-        pictures += [
-            _energies(table, budget, seeds, folders, measure, out)
-            for measure in ("energy", "half_space_energy")
-        ]
+    # Methods all of whose runs finished.
+    rows = [row for row in budget.rows or table.rows if row not in {job.row for job in failed}]
+    n_dis = courses.steps_of_updates(configs)
+    if table.energies:
+        for measure, caption in courses.OF_LAYERS.items():
+            found = courses.of_layers(table, budget, seeds, folders, rows, measure)
+            if found:
+                name, header = f"{measure}_of_layers", ("layer", measure.removeprefix("half_space_"))
+                pictures.append(courses.write(found, name, header, caption, table, out, n_dis))
+    scores = [course for course in measured if course.row in rows]
+    if scores:
+        caption = "Scores of the checkpoints of the training, in the feature space that is named in brackets."
+        pictures.append(courses.write(scores, "scores", ("score", "value"), caption, table, out, n_dis))
     return pictures
 
 
@@ -101,50 +114,6 @@ def _sweep(table: Table, cells: Sequence[Cell], out: Path) -> Path:
     return _write(
         figure, "sweep", ["series", "weight", "seed", "test_error_percent"], rows, table, caption, out
     )
-
-
-def _energies(
-    table: Table, budget: Budget, seeds: int, folders: dict[Job, Path], measure: str, out: Path
-) -> Path:
-    """An energy of each layer through training, methods together, in the first column's runs."""
-    column = table.columns[next(iter(budget.columns or table.columns))]
-    logs: dict[str, list[list[dict[str, Any]]]] = {}
-    for row in budget.rows or table.rows:
-        settings = (*column.set, *table.rows[row], *budget.set)
-        logs[row] = [read_log(folders[Job(row, seed, settings)] / "log.jsonl") for seed in range(seeds)]
-    some = next(iter(logs.values()))[0]
-    layers = list(dict.fromkeys(name for line in some for name in line if name.startswith(f"{measure}/")))
-    figure = new_figure(11, 2.2 * math.ceil(len(layers) / 4))
-    panels = figure.subplots(math.ceil(len(layers) / 4), 4, squeeze=False).flatten()
-    rows = []
-    for layer, axes in zip(layers, panels, strict=False):
-        for (row, runs), (color, line) in zip(logs.items(), STYLES, strict=False):
-            # A step may be logged twice, by the update and with a checkpoint: the same weights' energies.
-            of_steps = [{line["step"]: line[layer] for line in run if layer in line} for run in runs]
-            steps = list(of_steps[0])
-            values = np.array([list(of_step.values()) for of_step in of_steps])  # (seeds, T)
-            mean, spread = values.mean(0), values.std(0, ddof=1) if seeds > 1 else 0 * values[0]
-            marker = "o" if len(steps) == 1 else None  # a line of one point is nothing
-            axes.plot(steps, mean, marker=marker, color=color, linestyle=line, linewidth=1.1, label=row)
-            axes.fill_between(steps, mean - spread, mean + spread, color=color, alpha=0.2, linewidth=0)
-            rows += [
-                [layer.removeprefix(f"{measure}/"), row, seed, step, f"{value:.7g}"]  # float32 has no more
-                for seed, run in enumerate(values)
-                for step, value in zip(steps, run, strict=True)
-            ]
-        axes.set_title(layer.removeprefix(f"{measure}/").removeprefix("network."), fontsize=8)
-        axes.tick_params(labelsize=7)
-    for axes in panels[len(layers) :]:
-        axes.set_axis_off()
-    free = panels[len(layers)] if len(layers) < len(panels) else panels[0]
-    free.legend(*panels[0].get_legend_handles_labels(), frameon=False, fontsize=8, loc="center left")
-    space = "of the neurons and their opposites" if measure == "half_space_energy" else "of the neurons"
-    caption = (
-        f"Mean energy {space} of each layer, s = 2, through training; the same measure for every method, "
-        "whatever it minimises. Mean and standard deviation over seeds."
-    )
-    header = ["layer", "method", "seed", "step", "energy"]
-    return _write(figure, f"{measure}_of_layers", header, rows, table, caption, out)
 
 
 def _features(table: Table, folders: dict[str, Path], split: str, out: Path) -> Path:

@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sphereface_plus import checkpoint
 from sphereface_plus.config import ConfigError
+from sphereface_plus.reproduce.courses import Course
 from sphereface_plus.reproduce.evaluation import evaluation
 from sphereface_plus.reproduce.results import Cell, compared, failed_of, paper_of, runs_of
 from sphereface_plus.reproduce.runs import failure_of, stop_requests
@@ -26,7 +29,12 @@ from sphereface_plus.words import counted
 
 SCORE = "score", "score"
 """What the numbers are called in table.md and in table.csv."""
-HIGHER_IS_BETTER: dict[Measure, bool] = {"class_score": True, "frechet_distance": False}
+HIGHER_IS_BETTER: dict[Measure, bool] = {
+    "class_score": True,
+    "frechet_distance": False,
+    "precision": True,
+    "recall": True,
+}
 
 
 @dataclass(frozen=True)
@@ -58,11 +66,24 @@ def check_measuring(table: Table, extractors: Sequence[Path], file: Path) -> Non
         evaluation(str(file), ())
 
 
-def scores_of(
-    table: Table, budget: Budget, seeds: int, folders: dict[Job, Path], how: Measuring
-) -> list[Cell]:
-    """All cells: row by row, in each feature space each measure; real images before them.
+@dataclass(frozen=True)
+class Measured:
+    """What came out of a measurement."""
 
+    cells: list[Cell]
+    """Row by row, in each feature space each measure, of the last checkpoints; then real images."""
+    courses: list[Course]
+    """The scores of all kept checkpoints."""
+    says: str
+    """How it was measured, below the table."""
+
+
+def measured(
+    table: Table, budget: Budget, seeds: int, folders: dict[Job, Path], config: TableConfig, how: Measuring
+) -> Measured:
+    """Measures what has finished.
+
+    config: of one of the runs.
     Raises RunError, with its last words, where the measurement ends with an error.
     """
     kept = {
@@ -71,49 +92,100 @@ def scores_of(
         if failure_of(folder) is None
     }
     if not kept:
-        return []
+        return Measured([], [], "")
     last = _report([files[-1] for files in kept.values()], how)  # with a page that shows these alone
     runs = dict(zip((files[-1] for files in kept.values()), last["runs"], strict=True))
     for *earlier, _ in kept.values():  # run by run: a table that is stopped has the reports that it made
         runs |= dict(zip(earlier, _report(earlier, how)["runs"], strict=True)) if earlier else {}
-    names = {extractor["name"]: extractor["names"] for extractor in last["extractors"]}
     several = len(budget.columns or table.columns) > 1
-
-    def value(file: Path, extractor: str, measure: Measure) -> float | None:
-        found = runs[file]["scores"][extractor][measure]
-        return None if found is None else found["value"]
-
-    cells = []
+    cells, courses = [], []
     for row, name, _, of_row in runs_of(table, budget, seeds, folders):
-        for extractor, called in names.items():
+        for extractor in last["extractors"]:
             for measure in table.measures:
-                choose = max if HIGHER_IS_BETTER[measure] else min
-                values = [[value(file, extractor, measure) for file in kept.get(run, [])] for run in of_row]
+                called = _called(extractor, measure)
+                column = f"{name}, {called}" if several else called
+                values = [
+                    [_value(runs[file]["scores"][extractor["name"]], measure) for file in kept.get(run, [])]
+                    for run in of_row
+                ]
                 known = [[each for each in of_run if each is not None] for of_run in values]
-                is_score = measure == "class_score"
+                choose = max if HIGHER_IS_BETTER[measure] else min
                 cells.append(
                     Cell(
                         row,
-                        f"{name}, {called[measure]}" if several else called[measure],
+                        column,
                         tuple(of_run[-1] if of_run else None for of_run in values),
-                        paper=paper_of(table, row, name) if is_score else None,
+                        paper=paper_of(table, row, name) if measure == "class_score" else None,
                         failed=failed_of(of_row),
                         best=tuple(choose(of_run) if of_run else None for of_run in known),
+                        about=_about(extractor, last, how.samples),
                     )
                 )
-    return [*compared(cells, table), *_of_real(last, table)]
+                steps = [[runs[file]["step"] for file in kept.get(run, [])] for run in of_row]
+                if all(steps) and known == values and all(of_run == steps[0] for of_run in steps):
+                    courses.append(Course(column, row, steps[0], np.array(values)))
+    return Measured([*compared(cells, table), *_of_real(last, table)], courses, _says(config, how, last))
 
 
-def says(config: TableConfig, how: Measuring) -> str:
-    """How the numbers of runs with such settings were measured, below the table."""
+def _value(scores: dict[str, Any], measure: Measure) -> float | None:
+    """Of a generator in one feature space; shares in %."""
+    if measure in ("precision", "recall"):
+        found = scores["precision_recall"]
+        return None if found is None else 100 * found[measure]
+    return None if scores[measure] is None else scores[measure]["value"]
+
+
+def _called(extractor: dict[str, Any], measure: Measure) -> str:
+    name = extractor["names"][measure]
+    return name.replace(measure, f"{measure} %", 1) if measure in ("precision", "recall") else name
+
+
+def _about(extractor: dict[str, Any], report: dict[str, Any], images: int) -> dict[str, str]:
+    """What table.csv says of each number's feature space."""
+    return {
+        "images": str(images),
+        "reference_images": str(report["reference"]["images"]),
+        "extractor_sha256": extractor["sha256"],
+        "resize": extractor["resize"],
+    }
+
+
+def _says(config: TableConfig, how: Measuring, report: dict[str, Any]) -> str:
+    """How the numbers of runs with such settings were measured."""
     evaluations = -(-config.train.steps // config.train.checkpoint_every)
-    return (
-        f"Scores of {counted(how.samples, 'image')} of each generator, of the same noise, against all "
-        "training images. The name in brackets is the feature space's; only what is called Inception score "
-        "or FID is of Inception. The paper's numbers are inception scores. Best of evaluations: of "
-        f"{counted(evaluations, 'checkpoint')} of a run, every {config.train.checkpoint_every:,} steps, "
-        "which is what the released code reports; it decides nothing."
+    reference = report["reference"]
+    spaces = (
+        f"{it['name']}: {it['kind']}, {counted(it['dimensions'], 'feature')}, sha256 {it['sha256'][:12]}, "
+        f"images resized: {it['resize']}"
+        for it in report["extractors"]
     )
+    every = dict.fromkeys(
+        f"{words}: {it['name']}"
+        for run in report["runs"]
+        for it in report["extractors"]
+        for words in run["scores"][it["name"]].get("marked", {}).values()
+    )
+    of_each = sorted(
+        {
+            part["images"]
+            for run in report["runs"]
+            for scores in run["scores"].values()
+            if (part := scores["precision_recall"]) is not None
+        }
+    )
+    sentences = [
+        f"Scores of {counted(how.samples, 'image')} of each generator, of the same noise, against "
+        f"{reference['images']:,} reference images, of the {reference['of']:,} of the {reference['split']} "
+        "split.",
+        f"The name in brackets is the feature space's ({'; '.join(spaces)}); only what is called Inception "
+        "score or FID is of Inception. The paper's numbers are inception scores.",
+        *(f"Precision and recall of {counted(number, 'image')} of each set." for number in of_each),
+        f"Best of evaluations: of {counted(evaluations, 'checkpoint')} of a run, every "
+        f"{config.train.checkpoint_every:,} steps, which is what the released code reports; it decides "
+        "nothing.",
+        *(f"Marked: {words}." for words in every),
+    ]
+    return " ".join(sentences)
 
 
 def _of_real(report: dict[str, Any], table: Table) -> list[Cell]:
@@ -125,6 +197,7 @@ def _of_real(report: dict[str, Any], table: Table) -> list[Cell]:
             extractor["names"]["class_score"],
             (extractor["real_class_score"]["value"],),
             paper=next(iter(numbers), None),
+            about=_about(extractor, report, report["reference"]["images"]),
         )
         for extractor in report["extractors"]
         if extractor["real_class_score"] is not None and "class_score" in table.measures

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,7 @@ from sphereface_plus.config import ConfigError
 from sphereface_plus.files import write_csv, write_text
 from sphereface_plus.reproduce import ACCURACY
 from sphereface_plus.reproduce.runs import failure_of, has_diverged, record_of
-from sphereface_plus.reproduce.spec import Budget, Column, Job, Table, TableConfig
+from sphereface_plus.reproduce.spec import Budget, Column, Job, Table, TableConfig, settings_of
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.words import counted
 
@@ -48,6 +48,8 @@ class Cell:
     """Of each run that failed, N/C or unfinished, and its folder."""
     best: tuple[float | None, ...] = ()
     """Of all evaluations of a run, by seed; empty where only the last step's is known."""
+    about: Mapping[str, str] = field(default_factory=dict)
+    """How the numbers were measured, by column of table.csv."""
 
     @property
     def known(self) -> list[float]:
@@ -85,9 +87,8 @@ def runs_of(
     """Row, column with its name, and the folders of its runs, seed by seed."""
     for row in budget.rows or table.rows:
         for name in budget.columns or table.columns:
-            column = table.columns[name]
-            settings = (*column.set, *table.rows[row], *budget.set)
-            yield row, name, column, [folders[Job(row, seed, settings)] for seed in range(seeds)]
+            settings = settings_of(table, budget, row, name)
+            yield row, name, table.columns[name], [folders[Job(row, seed, settings)] for seed in range(seeds)]
 
 
 def failed_of(runs: Sequence[Path]) -> tuple[tuple[str, Path], ...]:
@@ -165,6 +166,7 @@ def write_results(
     """
     of_best = ["best of evaluations"] if any(cell.best for cell in cells) else []
     heads = ["method", "setting", called[0], "minus baseline", *of_best, "paper"]
+    abouts = list(dict.fromkeys(name for cell in cells for name in cell.about))
     rows = []
     lines = [f"# {table.title}", "", _line(heads), "|" + "---|" * len(heads)]
     for cell in cells:
@@ -172,7 +174,9 @@ def write_results(
         for seed, value in enumerate(cell.numbers):
             difference = cell.differences[seed] if cell.differences else None
             best = [_digits(cell.best[seed] if cell.best else None)] if of_best else []
-            rows.append([cell.row, cell.column, seed, _digits(value), _digits(difference), *best, number])
+            about = [cell.about.get(name, "") for name in abouts]
+            row = [cell.row, cell.column, seed, _digits(value), _digits(difference), *best, number, *about]
+            rows.append(row)
         paper = f"{number:.2f}" if isinstance(number, float) else "" if cell.paper is None else NO_NUMBER
         differences = paired_difference([each for each in cell.differences if each is not None])
         if differences and cell.row in table.against:
@@ -180,7 +184,16 @@ def write_results(
         known = [each for each in cell.best if each is not None]
         best = [mean_and_deviation(known) if known else ""] if of_best else []
         lines.append(_line([cell.row, cell.column, number_text(cell), differences, *best, paper]))
-    header = ["row", "column", "seed", called[1], "difference", *(["best"] if of_best else []), "paper"]
+    header = [
+        "row",
+        "column",
+        "seed",
+        called[1],
+        "difference",
+        *(["best"] if of_best else []),
+        "paper",
+        *abouts,
+    ]
     write_csv(out / "table.csv", header, rows)
     seeds = len(cells[0].numbers)
     how = (

@@ -24,7 +24,7 @@ from sphereface_plus.reproduce.face_tables import face_tables
 
 TableConfig = ImageConfig | GanConfig
 """Of a run of a table."""
-Measure = Literal["class_score", "frechet_distance"]
+Measure = Literal["class_score", "frechet_distance", "precision", "recall"]
 """Of generated images, as a report of `python -m eval gan` names it."""
 
 
@@ -40,6 +40,8 @@ class Budget(Strict):
     """Seeds 0, 1, ... of each run."""
     set: tuple[str, ...] = ()
     """Settings of all runs under this budget."""
+    set_of: dict[str, tuple[str, ...]] = Field(default={})
+    """Row -> settings of its runs alone under this budget, which win over `set`."""
     rows: tuple[str, ...] | None = None
     """Rows that are run; all if not given."""
     columns: tuple[str, ...] | None = None
@@ -84,6 +86,8 @@ class Table(Strict):
             wrong = set(budget.rows or ()) - set(self.rows) | set(budget.columns or ()) - set(self.columns)
             if wrong:
                 raise ValueError(f"budgets: {', '.join(sorted(wrong))} is not a row or column")
+            if wrong := set(budget.set_of) - set(budget.rows or self.rows):
+                raise ValueError(f"budgets: set_of: {', '.join(sorted(wrong))} is not a row that is run")
             if budget.rows and budget.rows[0] != next(iter(self.rows)):
                 raise ValueError("budgets: rows must begin with the baseline, the table's first row")
             for row, other in self.against.items():
@@ -142,12 +146,17 @@ def _no_table(name: str) -> str:
     )
 
 
+def settings_of(table: Table, budget: Budget, row: str, column: str) -> tuple[str, ...]:
+    """Of the runs of one row and column, in order; the later win."""
+    return (*table.columns[column].set, *table.rows[row], *budget.set, *budget.set_of.get(row, ()))
+
+
 def jobs_of(table: Table, budget: Budget, seeds: int) -> list[Job]:
     """All runs of a budget, seed by seed, so that an interrupted table has whole seeds. Columns that differ
     in what is read of a run share it."""
     return list(
         dict.fromkeys(
-            Job(row, seed, (*table.columns[column].set, *table.rows[row], *budget.set))
+            Job(row, seed, settings_of(table, budget, row, column))
             for seed in range(seeds)
             for row in budget.rows or table.rows
             for column in budget.columns or table.columns

@@ -2,12 +2,14 @@
 
 import csv
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from sphereface_plus import checkpoint
 from sphereface_plus.__main__ import main
 from sphereface_plus.config import GanConfig, load
 from sphereface_plus.config.recipes import recipes_folder
@@ -68,7 +70,7 @@ columns:
 paper:
   Real data: {{CIFAR: 11.24}}
   MHE + SN: {{CIFAR: 7.59}}
-measures: [class_score, frechet_distance]
+measures: [class_score, frechet_distance, precision, recall]
 plot: samples
 energies: true
 budgets:
@@ -134,16 +136,24 @@ def test_generators_are_trained_measured_and_written_beside_the_papers(
     out = tmp_path / "out"
     text = (out / "table.md").read_text()
     assert text in said
-    classes, frechet = (f"{words} (cifar10_cnn9)" for words in ("class score", "Frechet distance"))
+    names = [
+        f"{words} (cifar10_cnn9)" for words in ("class score", "Frechet distance", "precision %", "recall %")
+    ]
+    classes, frechet, *_ = names
     lines = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
     assert [line[:2] for line in lines] == [
         ["| method", "setting"],
-        *([f"| {row}", name] for row in ("SN", "MHE + SN") for name in (classes, frechet)),
+        *([f"| {row}", name] for row in ("SN", "MHE + SN") for name in names),
         ["| Real data", classes],
     ]
     assert "| score | minus baseline | best of evaluations | paper |" in text
-    assert [line[-1] for line in lines[1:]] == [" |", " |", "7.59 |", " |", "11.24 |"]
-    assert "Scores of 60 images of each generator" in text
+    assert [line[-1] for line in lines[1:]] == [*[" |"] * 4, "7.59 |", *[" |"] * 3, "11.24 |"]
+    assert (
+        "Scores of 60 images of each generator, of the same noise, against 30 reference images, of " in text
+    )
+    digest = checkpoint.sha256(classifier / "checkpoints" / "last.pt")
+    assert f"(cifar10_cnn9: classifier, 8 features, sha256 {digest[:12]}, images resized: none)" in text
+    assert "Precision and recall of 30 images of each set." in text
     assert "of 2 checkpoints of a run, every 2 steps, which is what the released code reports" in text
 
     measured = {
@@ -159,6 +169,12 @@ def test_generators_are_trained_measured_and_written_beside_the_papers(
     assert float(row["score"]) == pytest.approx(distance["mhe_sn", 3], abs=1e-4)
     assert float(row["difference"]) == pytest.approx(distance["mhe_sn", 3] - distance["sn", 3], abs=2e-4)
     assert float(row["best"]) == pytest.approx(min(distance["mhe_sn", 3], distance["mhe_sn", 2]), abs=1e-4)
+    about = {"images": "60", "reference_images": "30", "extractor_sha256": digest, "resize": "none"}
+    assert all(row[name] == value for name, value in about.items())
+    assert next(it for it in rows if it["row"] == "Real data")["images"] == "30"
+    row = next(it for it in rows if (it["row"], it["column"]) == ("SN", "recall % (cifar10_cnn9)"))
+    recall = measured["sn", 3]["cifar10_cnn9"]["precision_recall"]["recall"]
+    assert float(row["score"]) == pytest.approx(100 * recall, abs=1e-4)
 
     assert (out / "samples.png").read_bytes().startswith(b"\x89PNG")
     assert "images of each generator of seed 0 after 3 steps, none chosen" in (out / "samples.md").read_text()
@@ -166,6 +182,16 @@ def test_generators_are_trained_measured_and_written_beside_the_papers(
     assert {row["method"] for row in energies} == {"SN", "MHE + SN"}
     keys = [tuple(row[name] for name in ("layer", "method", "seed", "step")) for row in energies]
     assert len(set(keys)) == len(keys)  # also of a step with a checkpoint, which is logged twice
+    values = list(csv.DictReader((out / "largest_singular_value_of_layers.csv").read_text().splitlines()))
+    assert {(row["method"], row["step"]) for row in values} == {
+        (method, step) for method in ("SN", "MHE + SN") for step in "023"
+    }
+    scores = list(csv.DictReader((out / "scores.csv").read_text().splitlines()))
+    assert {row["score"] for row in scores} == set(names)
+    found = {row["step"]: row for row in scores if (row["score"], row["method"]) == (frechet, "MHE + SN")}
+    for step in (2, 3):
+        assert float(found[str(step)]["value"]) == pytest.approx(distance["mhe_sn", step], rel=1e-6)
+    assert "over updates of the generator" in (out / "scores.md").read_text()
 
     monkeypatch.setattr(runs, "_start", forbidden)
     monkeypatch.setattr(generated, "_evaluate", forbidden)
@@ -200,17 +226,19 @@ def test_a_report_of_other_real_images_is_not_taken_for_theirs(monkeypatch, clas
     assert measured == ["one", "other"]
 
 
-def test_without_a_feature_space_a_table_is_refused_and_with_one_a_figure(call, table, classifier, tmp_path):
+def test_without_a_feature_space_a_measured_table_is_refused_and_with_one_another(
+    call, table, classifier, tmp_path
+):
     code, said = call(table)
     assert (code, said) == (
         1,
         f"error: {table}: measures generated images by the features of a classifier: --extractor FILE, as of "
         "`python -m eval gan`\n",
     )
-    code, said = call("figure07", "--extractor", classifier)
+    table.write_text(re.sub("measures: .*\n", "", table.read_text()))
+    code, said = call(table, "--extractor", classifier)
     assert code == 1
-    assert said.startswith("error: --extractor: ")
-    assert said.endswith("figure07.yaml measures no generated images; leave it out\n")
+    assert said == f"error: --extractor: {table} measures no generated images; leave it out\n"
     code, said = call(table, "--extractor", tmp_path / "nothing")
     assert (code, said) == (1, f"error: {tmp_path}/nothing: there is no such classifier or file of weights\n")
     assert not (tmp_path / "out").exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sphereface_plus.config import ConfigError, ImageConfig
+from sphereface_plus.config import ConfigError, ImageConfig, load
 from sphereface_plus.config.recipes import recipes_folder
 from sphereface_plus.config.strict import validate
 from sphereface_plus.data.images import normalise
@@ -129,6 +129,40 @@ def test_names_that_do_not_agree_are_refused(tmp_path: Path, row, paper, message
     path.write_text(TABLE % (row, paper))
     with pytest.raises(ConfigError, match=message):
         load_table(str(path))
+
+
+def test_settings_of_one_row_under_a_budget_win_over_the_budgets_and_stay_that_rows():
+    described = {
+        **{"title": "t", "recipe": "r.yaml", "columns": {"A": {}}},
+        "rows": {"Baseline": ["x=1"], "Other": ["x=2"]},
+        "budgets": {"small": {"seeds": 1, "set": ["x=3"], "set_of": {"Other": ["x=4"]}}},
+    }
+    table = validate(Table, described, "table.yaml")
+    found = {job.row: job.settings for job in jobs_of(table, table.budgets["small"], 1)}
+    assert found == {"Baseline": ("x=1", "x=3"), "Other": ("x=2", "x=3", "x=4")}
+
+
+def test_settings_of_a_row_that_is_not_run_are_refused():
+    described = {
+        **{"title": "t", "recipe": "r.yaml", "columns": {"A": {}}, "rows": {"Baseline": [], "Other": []}},
+        "budgets": {"small": {"seeds": 1, "rows": ["Baseline"], "set_of": {"Other": ["x=4"]}}},
+    }
+    with pytest.raises(ConfigError, match="budgets: set_of: Other is not a row that is run"):
+        validate(Table, described, "table.yaml")
+
+
+def test_wgan_gp_is_in_sn_gans_setting_a_with_as_many_updates_of_the_generator_as_the_other_rows():
+    table, file = load_table("table14")
+    setting = load(recipes_folder() / "gan" / "sngan_a.yaml")
+    for name, budget in table.budgets.items():
+        configs = {
+            job.row: config_of(job, file.parent / table.recipe, DATA) for job in jobs_of(table, budget, 1)
+        }
+        updates = {row: made.train.steps // made.n_dis for row, made in configs.items()}
+        assert set(updates.values()) == {100_000 if name == "full" else 2_000}
+        of_row = configs["WGAN-GP"]
+        assert (of_row.generator, of_row.discriminator) == (setting.generator, setting.discriminator)
+        assert of_row.n_dis == setting.n_dis == 5
 
 
 def cells():
