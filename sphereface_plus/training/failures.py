@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from sphereface_plus.config import RunConfig
 from sphereface_plus.errors import UserError, memory_is_short
@@ -85,6 +86,13 @@ class Stretch:
             return None
         self._said = True
         return self._first
+
+    def state_dict(self) -> dict[str, int | bool]:
+        """Where the stretch stands; plain data."""
+        return {"first": self._first, "values": self._values, "said": self._said}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._first, self._values, self._said = state["first"], state["values"], state["said"]
 
 
 class ChanceLevel:

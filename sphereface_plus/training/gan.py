@@ -53,7 +53,7 @@ def build(config: GanConfig, folder: RunFolder, processes: Processes) -> Run:
         validation=learner.energy.of_layers if processes.is_main else None,
         validate_every=config.train.checkpoint_every,
         notes=[f"{SAMPLES} samples are written to {samples} with each checkpoint", *_too_few(len(data))],
-        watch=Collapse(config.loss.kind).warning,
+        watch=Collapse(config.loss.kind),
         at_checkpoint=lambda step: write_grid(samples / f"step_{step:08d}.png", learner.sampled(fixed)),
     )
 

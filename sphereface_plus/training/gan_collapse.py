@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -29,6 +30,7 @@ class Collapse:
         # of scores that are 0 for all images
         self._blind_loss = float(kind.discriminator(torch.zeros(1), torch.zeros(1)))
         self._blind, self._perfect, self._still = Stretch(), Stretch(), Stretch()
+        self._stretches = {"blind": self._blind, "perfect": self._perfect, "still": self._still}
 
     def warning(self, step: int, scalars: Mapping[str, float]) -> str | None:
         """The warning, at the step where a rule first holds. scalars: the learner's of this step."""
@@ -61,6 +63,14 @@ class Collapse:
                 "flat",
             )
         return None
+
+    def state_dict(self) -> dict[str, Any]:
+        """How long each rule has held, and what was said; plain data."""
+        return {name: stretch.state_dict() for name, stretch in self._stretches.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        for name, stretch in self._stretches.items():
+            stretch.load_state_dict(state[name])
 
     def _words(self, what: str, remedy: str) -> str:
         return (

@@ -41,7 +41,7 @@ class Reporter:
             warning = self._chance.warning(step, scalars["cross_entropy_without_margin"])
             if warning is not None:
                 self._console.say(warning)
-        if self._watch is not None and (said := self._watch(step, scalars)) is not None:
+        if self._watch is not None and (said := self._watch.warning(step, scalars)) is not None:
             self._console.say(said)
 
     def close(self) -> None:

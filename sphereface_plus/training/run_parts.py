@@ -53,6 +53,20 @@ class TrainingSet(Protocol):
         ...
 
 
+class Watch(Protocol):
+    """Looks at the numbers that a run logs, in the main process; what it has seen is in the checkpoint."""
+
+    def warning(self, step: int, scalars: Mapping[str, float]) -> str | None:
+        """What a person should know of the training's course."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
 @dataclass
 class Run:
     """The parts of a run, and where it stands."""
@@ -70,8 +84,8 @@ class Run:
     """Steps between validations, the same in all processes; None for none."""
     at_checkpoint: Callable[[int], None] | None = None
     """Writes what a person looks at of the step, whenever a checkpoint was written; for the main process."""
-    watch: Callable[[int, Mapping[str, float]], str | None] | None = None
-    """Looks at the numbers of a step, and says what a person should know of the training's course."""
+    watch: Watch | None = None
+    """What looks at the training's course."""
     notes: Sequence[str] = ()
     """What a person should know before the first step, a sentence each."""
     start: dict[str, Any] | None = None

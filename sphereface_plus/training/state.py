@@ -97,6 +97,7 @@ def payload_of(run: Run, step: int) -> dict[str, Any]:
         "random": random,
         "best": run.best,
         "changes": run.changes,
+        "watch": None if run.watch is None else run.watch.state_dict(),
         "start": run.start,
         "trained_on": seen
         and {
@@ -140,6 +141,8 @@ def restore(run: Run, point: dict[str, Any]) -> None:
         torch.cuda.set_rng_state(point["random"]["cuda"])
     run.first_step, run.best, run.start = point["step"], point["best"], point["start"]
     run.changes = point.get("changes", [])  # checkpoints of older versions have none
+    if run.watch is not None and point.get("watch") is not None:  # nor this
+        run.watch.load_state_dict(point["watch"])
     for setting, (before, now) in differences(point["config"], to_dict(run.config)).items():
         if setting in task.after_divergence or setting == "train.precision":
             change = {"step": run.first_step, "setting": setting, "before": before, "now": now}

@@ -3,6 +3,7 @@ go on exactly, and what they say where something is wrong."""
 
 import os
 import signal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from sphereface_plus.config import to_dict
 from sphereface_plus.data.noise import sample_noise
 from sphereface_plus.mhe import hyperspherical_energy
 from sphereface_plus.processes import start
-from sphereface_plus.training import gan
+from sphereface_plus.training import gan, gan_collapse
 from sphereface_plus.training.folder import RunError, RunFolder
 from sphereface_plus.training.gan_learner import GanLearner
 from sphereface_plus.training.gan_result import result_of
@@ -88,6 +89,43 @@ def test_a_stopped_run_goes_on_bit_for_bit(call, tmp_path, monkeypatch, stop_at)
     assert_same(checkpoint.load(tmp_path / "parts"), checkpoint.load(tmp_path / "whole"))
     last = "samples/step_00000006.png"
     assert (tmp_path / "parts" / last).read_bytes() == (tmp_path / "whole" / last).read_bytes()
+
+
+@pytest.mark.parametrize("stop_at", [3, 6])  # before the rule has held long enough, and after it was said
+def test_a_run_that_goes_on_remembers_how_long_a_rule_of_collapse_has_held(
+    call, tmp_path, monkeypatch, stop_at
+):
+    monkeypatch.setattr(gan_collapse, "Stretch", partial(gan_collapse.Stretch, steps=4))
+    monkeypatch.setattr(gan_collapse, "BLIND", 1e9)  # always so
+    update = GanLearner.update
+
+    def interrupted(learner, batch, step):
+        if step == stop_at - 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return update(learner, batch, step)
+
+    monkeypatch.setattr(GanLearner, "update", interrupted)
+    settings = "train", "--out", tmp_path / "run", "--set", "train.steps=12"
+    first = call(*settings, code=130)
+    monkeypatch.setattr(GanLearner, "update", update)
+    then = call(*settings, "--resume")
+    words = "warning: collapse: since step 0 the discriminator has scored real and generated images alike"
+    assert [said.count(words) for said in (first, then)] == ([0, 1] if stop_at == 3 else [1, 0])
+    assert "collapse" not in then.replace(words, "")
+    payload = checkpoint.load(tmp_path / "run")
+    assert payload["watch"]["blind"] == {"first": 0, "values": 12, "said": True}
+
+
+def test_a_checkpoint_of_an_older_version_goes_on_with_rules_that_begin_anew(call, tmp_path):
+    settings = "train", "--out", tmp_path / "run", "--set", "train.steps=4"
+    call(*settings)
+    file = tmp_path / "run" / "checkpoints" / "last.pt"
+    payload = checkpoint.load(file)
+    del payload["watch"]
+    checkpoint.save(file, payload)
+    said = call("train", "--out", tmp_path / "run", "--resume", "--set", "train.steps=6")
+    assert "trained, 6 steps" in said
+    assert checkpoint.load(file)["watch"]["blind"]["said"] is False
 
 
 def test_a_loss_that_is_not_finite_is_told_with_what_to_try(call, tmp_path):

@@ -1,5 +1,6 @@
 """What is said of a generator or discriminator that no longer learns, and that nothing is said of others."""
 
+import json
 import math
 
 import pytest
@@ -61,3 +62,17 @@ def test_what_learns_or_comes_back_is_left_alone():
     assert said("standard", lambda step: scalars(level, 0.0, 0.0) if step % 200 else scalars()) == {}
     assert said("standard", lambda step: {"energy/convolutions_0": 1.0}) == {}
     assert said("standard", lambda step: scalars(level, 0, 0), steps=range(0, 400, 100)) == {}  # four values
+
+
+def test_what_was_seen_is_plain_data_that_another_one_goes_on_from():
+    level = 2 * math.log(2)
+    whole, first, then = (Collapse("standard") for _ in range(3))
+    for step in (0, 50, 100):
+        for collapse in (whole, first):
+            assert collapse.warning(step, scalars(level, 0.0, 0.0)) is None
+    then.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    for step in (150, 200, 250):
+        numbers = scalars(level, 0.0, 0.0)
+        assert then.warning(step, numbers) == whole.warning(step, numbers)
+    assert then.state_dict() == whole.state_dict()
+    assert then.state_dict()["blind"] == {"first": 0, "values": 6, "said": True}
