@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .kernel import SHORTEST_LENGTH, close_cosine
+from .kernel import SHORTEST_LENGTH, close_cosine, riesz
 from .matrix_products import gram_rows
 
 
@@ -54,9 +54,11 @@ def closed_form_energies(layers: Sequence[Tensor], form: Form) -> list[Tensor | 
     learnt, neurons, totals, matrices = [], [], [], []
     with_graph = torch.is_grad_enabled()
     with torch.no_grad():
-        for layer in layers:
-            with _without_autocast(layer):
-                energy, matrix = _of_layer(layer.detach(), form, with_graph and layer.requires_grad)
+        pairs = [_cosines(layer.detach()) for layer in layers]
+        for layer, (scale, cosines), fragile in zip(layers, pairs, _are_fragile(pairs, form), strict=True):
+            energy, matrix = None, None
+            if not fragile:
+                energy, matrix = _of_layer(scale, cosines, form, with_graph and layer.requires_grad)
             energies.append(energy)
             if energy is not None and matrix is not None:
                 learnt.append(len(energies) - 1)
@@ -70,18 +72,38 @@ def closed_form_energies(layers: Sequence[Tensor], form: Form) -> list[Tensor | 
     return energies
 
 
-def _of_layer(neurons: Tensor, form: Form, needs_gradient: bool) -> tuple[Tensor | None, Tensor | None]:
-    """The energy, and the matrix (N, N) that times the neurons is its gradient; None where there is none."""
-    gram = gram_rows(neurons)
+def _cosines(neurons: Tensor) -> tuple[Tensor, Tensor]:
+    """1 / |w| (N,), and the cosines (N, N) with 0 in the diagonal."""
+    with _without_autocast(neurons):
+        gram = gram_rows(neurons)
     scale = gram.diagonal().rsqrt()
-    cosines = gram.mul_(scale[:, None]).mul_(scale).fill_diagonal_(0)
-    largest = (cosines.abs() if form.half_space else cosines).amax()
-    nearest, shortest = torch.stack([largest, scale.amax()]).tolist()
-    if nearest > close_cosine(neurons.dtype, form.power) or shortest >= 1 / SHORTEST_LENGTH:
-        return None, None
+    return scale, gram.mul_(scale[:, None]).mul_(scale).fill_diagonal_(0)
+
+
+def _are_fragile(pairs: Sequence[tuple[Tensor, Tensor]], form: Form) -> list[bool]:
+    """Whether a layer has a close pair or a neuron without a direction. A GPU is waited for once for all."""
+    numbers = [number for scale, cosines in pairs for number in (*cosines.aminmax(), scale.amax())]
+    if not numbers:
+        return []
+    here = numbers[0].device  # a model may lie on several
+    found = iter(torch.stack([number.to(here) for number in numbers]).tolist())
+    fragile = []
+    for scale, _ in pairs:
+        farthest, nearest, longest = next(found), next(found), next(found)
+        if form.half_space:
+            nearest = max(nearest, -farthest)
+        fragile.append(nearest > close_cosine(scale.dtype, form.power) or longest >= 1 / SHORTEST_LENGTH)
+    return fragile
+
+
+def _of_layer(
+    scale: Tensor, cosines: Tensor, form: Form, needs_gradient: bool
+) -> tuple[Tensor, Tensor | None]:
+    """The energy, and the matrix (N, N) that times the neurons is its gradient; None where it has none."""
     energies, slopes = _pairs(cosines, form)
-    factor = form.factor(len(neurons))
-    energy = torch.add(len(neurons) * form.own * factor, energies.fill_diagonal_(0).sum(), alpha=factor)
+    count = len(scale)
+    factor = form.factor(count)
+    energy = torch.add(count * form.own * factor, energies.fill_diagonal_(0).sum(), alpha=factor)
     if not needs_gradient:
         return energy, None
     return energy, _gradient_matrix(scale, cosines, slopes.fill_diagonal_(0), factor)
@@ -96,19 +118,17 @@ def _pairs(cosines: Tensor, form: Form) -> tuple[Tensor, Tensor]:
         energies = squared.reciprocal()
         slopes = energies.square()
         return energies, slopes * cosines if form.half_space else slopes
-    energies, slopes = _riesz(torch.rsub(cosines, 2, alpha=2), form.power)
+    energies, slopes = _with_slope(torch.rsub(cosines, 2, alpha=2), form.power)
     if form.half_space:
-        opposite, their_slopes = _riesz(torch.rsub(cosines, 2, alpha=-2), form.power)
+        opposite, their_slopes = _with_slope(torch.rsub(cosines, 2, alpha=-2), form.power)
         energies, slopes = energies + opposite, slopes - their_slopes
     return energies, slopes
 
 
-def _riesz(squared: Tensor, power: float) -> tuple[Tensor, Tensor]:
-    """f_s of z^2, and half its derivative by the cosine, of which z^2 = 2 - 2c: Eq. (1)."""
-    if power == 0:
-        return -0.5 * squared.log(), 0.5 * squared.reciprocal()
-    energies = squared.rsqrt() if power == 1 else squared.pow(-power / 2)
-    return energies, (power / 2) * energies / squared
+def _with_slope(squared: Tensor, power: float) -> tuple[Tensor, Tensor]:
+    """f_s of z^2 = 2 - 2c, and half its derivative by the cosine c."""
+    energies = riesz(squared, power)
+    return energies, 0.5 * squared.reciprocal() if power == 0 else (power / 2) * energies / squared
 
 
 def _gradient_matrix(scale: Tensor, cosines: Tensor, slopes: Tensor, factor: float) -> Tensor:

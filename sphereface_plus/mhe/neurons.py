@@ -69,6 +69,17 @@ def neuron_groups_of(module: nn.Module, *, as_in_memory: bool = False) -> Tensor
     raise ValueError(f"{type(module).__name__} cannot be read as neurons")
 
 
+def neuron_sets_of(module: nn.Module, *, as_in_memory: bool = False) -> list[Tensor]:
+    """The groups of `neuron_groups_of` one by one, (N/G, D) each, by as few views as there can be: in a small
+    layer autograd's way through them takes as long as the energy."""
+    is_convolution = isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and not is_lazy(module.weight)
+    if is_convolution and module.groups == 1 and as_in_memory:
+        return [_as_in_memory(module.weight).flatten(1)]
+    groups = neuron_groups_of(module, as_in_memory=as_in_memory)
+    # The backward of unbind copies, and most layers have one group.
+    return list(groups.unbind()) if len(groups) > 1 else [groups.squeeze(0)]
+
+
 def _as_in_memory(weight: Tensor) -> Tensor:
     """A view of the filters (N, ...) with their axes sorted as they lie in memory."""
     return weight.permute(0, *sorted(range(1, weight.ndim), key=weight.stride, reverse=True))

@@ -30,7 +30,7 @@ from .energy import mean_energies
 from .energy_term import EnergyTerm
 from .layers import find_layers, find_output_layer, matching
 from .minibatch import minibatch_energy
-from .neurons import neuron_groups_of
+from .neurons import neuron_groups_of, neuron_sets_of
 from .objective import Objective, StatefulObjective, for_layer
 from .reach import Reach
 
@@ -195,9 +195,7 @@ class MHERegularizer(nn.Module):
     def _of_layers(self, layers: Sequence[_Layer], term: EnergyTerm, step: int | None) -> list[Tensor]:
         """Of each the mean over its groups, which is the mean over all pairs that can be compared."""
         # Of an objective's own it is not known whether it sees the order, as a random projection does.
-        groups = [neuron_groups_of(it.module, as_in_memory=term.objective is None) for it in layers]
-        # (G, N/G, D) each. The backward of unbind copies, and most layers have one group.
-        alone = [list(each.unbind()) if len(each) > 1 else [each.squeeze(0)] for each in groups]
+        alone = [neuron_sets_of(it.module, as_in_memory=term.objective is None) for it in layers]
         if term.objective is None and term.neurons is None:
             found = iter(mean_energies([neurons for of in alone for neurons in of], **term.energy_settings))
             energies = [[next(found) for _ in of] for of in alone]

@@ -62,6 +62,20 @@ def test_close_pairs_and_neurons_without_a_direction_are_left_to_the_careful_sum
     assert [energy is None for energy in found] == [False, True, True, True]
 
 
+def test_all_layers_are_asked_at_once_whether_they_have_close_pairs(monkeypatch):
+    """A GPU is waited for once, not once a layer."""
+    asked, tolist = [], torch.Tensor.tolist
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda it: asked.append(it.shape) or tolist(it))
+    layers = [torch.eye(size, dtype=dtype) for size, dtype in zip((3, 4, 5), MIXED, strict=True)]
+    found = closed_form_energies(layers, Form(2, True))
+    assert asked == [(9,)]
+    assert [energy.dtype for energy in found] == [*MIXED]
+    assert closed_form_energies([], Form(2, True)) == []
+
+
+MIXED = (torch.float32, torch.float64, torch.float32)
+
+
 def test_energies_of_several_layers_are_those_of_each_whichever_of_them_is_trained():
     layers = [torch.randn(size, requires_grad=size[0] != 4) for size in ((3, 5), (4, 6), (5, 2), (70, 9))]
     with torch.no_grad():

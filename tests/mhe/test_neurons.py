@@ -11,6 +11,7 @@ from torch.nn.utils import parametrizations
 
 from sphereface_plus.losses import SoftmaxLoss
 from sphereface_plus.mhe import hyperspherical_energy, neuron_groups_of, neurons_of
+from sphereface_plus.mhe.neurons import neuron_sets_of
 
 LAYERS = {
     "linear": (nn.Linear(6, 4), (6,)),
@@ -49,6 +50,19 @@ def test_neurons_of_one_group_read_the_same_inputs_and_those_of_another_do_not(k
     only_first = images.clone()
     only_first[:, 3:] = 0
     torch.testing.assert_close(layer(only_first)[:, :2], layer(images)[:, :2])
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("as_in_memory", [False, True])
+def test_sets_of_neurons_are_the_groups_one_by_one(kind, as_in_memory):
+    layer, _ = LAYERS[kind]
+    for layout in (torch.contiguous_format, torch.channels_last):
+        if layer.weight.ndim == 4:
+            layer = copy.deepcopy(layer).to(memory_format=layout)
+        groups = neuron_groups_of(layer, as_in_memory=as_in_memory)
+        sets = neuron_sets_of(layer, as_in_memory=as_in_memory)
+        assert len(sets) == len(groups)
+        assert all(torch.equal(one, group) for one, group in zip(sets, groups, strict=True))
 
 
 def test_neurons_are_a_view_of_the_weight():
