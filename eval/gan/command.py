@@ -185,6 +185,7 @@ def _scores(scores: dict, names: dict[str, str]) -> list[str]:
             f"(of {found['images']:,} images each)"
         )
     said += [f"    warning: {reason}" for reason in scores["refused"].values()]
+    said += [f"    note: {words}" for words in scores["marked"].values()]
     return said
 
 

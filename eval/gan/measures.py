@@ -23,6 +23,8 @@ KERNEL_BLOCK = 1000
 """Images of a block of the kernel distance, as in arXiv:1801.01401; fewer where ten blocks need it."""
 NEIGHBOURS = 3
 """Whose distance is the radius of an image's ball; k of arXiv:1904.06991."""
+FEW_A_DIMENSION = 5
+"""Images for each dimension, below which a Frechet distance is marked: its error is said too large there."""
 _CHUNK = 1000
 """Rows of a table of distances that are in memory at once."""
 
@@ -73,7 +75,7 @@ def frechet_distance(generated: np.ndarray, reference: np.ndarray) -> Estimate:
     generated (N, D), reference (M, D). The value falls with N by a bias that the standard error does not
     hold: compare equal numbers of images only. The standard error takes the reference as it is:
     sd(g(x)) / sqrt(N), where the influence function g is the distance's derivative by a share of generated
-    images at x.
+    images at x. It is for many images a dimension: FEW_A_DIMENSION.
     Raises TooFewError where either has no more images than there are dimensions: its covariance then has
     directions of no variance, and the distance is biased beyond use.
     """
@@ -97,8 +99,7 @@ def frechet_distance(generated: np.ndarray, reference: np.ndarray) -> Estimate:
     )
     # g(x) = 2 (m - m') . c + c^T (1 - T) c, with c = x - m and the optimal map between the two,
     # T = S^(-1/2) (S^(1/2) S' S^(1/2))^(1/2) S^(-1/2)
-    # Rounding of 1e-16 in S is 1e-8 in its root: directions of no variance are left out.
-    inverse = np.linalg.pinv(root, rcond=1e-6, hermitian=True)
+    inverse = np.linalg.pinv(root, hermitian=True)  # directions of no variance are left out
     centred = generated.astype(np.float64) - mean
     slope = np.eye(dimensions) - inverse @ between @ inverse
     influence = 2 * centred @ difference + ((centred @ slope) * centred).sum(axis=1)

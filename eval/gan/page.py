@@ -40,7 +40,8 @@ def write(report: Mapping[str, Any], shown: Sequence[Shown], out: Path) -> Path:
     """Writes report.json and report.html into `out`, and both without paths and without real images into
     OUT/public; returns the page's path."""
     drawn = [_pictures(one) | _plots(one, report) for one in shown]
-    around = {"intervals": _intervals(report), "refused": _refused(report)}
+    around = {"intervals": _intervals(report)}
+    around |= {kind: _said(report, kind) for kind in ("refused", "marked")}
     without = [{**one, "nearest": []} for one in drawn]
     _write(public(report), without, around, out / PUBLIC)
     return _write(report, drawn, around, out)
@@ -115,11 +116,11 @@ def _intervals(report: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _refused(report: Mapping[str, Any]) -> dict[str, dict[str, list[str]]]:
-    """By extractor, each reason why a measure is missing, with the labels of the runs that miss it."""
+def _said(report: Mapping[str, Any], kind: str) -> dict[str, dict[str, list[str]]]:
+    """By extractor, each sentence on a measure that is refused or marked, with the labels of its runs."""
     found: dict[str, dict[str, list[str]]] = {extractor["name"]: {} for extractor in report["extractors"]}
     for run in report["runs"]:
         for name, scores in run["scores"].items():
-            for words in scores["refused"].values():
+            for words in scores[kind].values():
                 found[name].setdefault(words, []).append(run["label"])
     return found

@@ -21,6 +21,9 @@ from .neighbours import QUERIES
 from .scores import Features, scores
 from .sources import Source, files_of
 
+FORMAT = 2
+"""Of what is kept: another one is measured anew."""
+
 Scored = tuple[dict[str, Any], np.ndarray]
 """The scores, and features (Q, D) of the first images, whose neighbours the page shows."""
 
@@ -42,7 +45,7 @@ def scored_once(
     store: Path,
 ) -> Scored:
     """The same, kept in `store` in the place of the source's features, which are deleted there."""
-    what = [source.key, source.count, reference.key, reference.count, splits]
+    what = [FORMAT, source.key, source.count, reference.key, reference.count, splits]
     what += [extractor.sha256, extractor.resize]
     file = store / f"scores_{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:20]}.json"
     found = _kept(file)

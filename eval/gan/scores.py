@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .measures import (
+    FEW_A_DIMENSION,
     Estimate,
     TooFewError,
     class_score,
@@ -28,7 +29,7 @@ LEVEL = 0.95
 
 def scores(generated: Features, reference: Features, splits: int) -> dict[str, Any]:
     """Each measure, and how many images it is of. One that has too few images is None, and `refused` says
-    why."""
+    why; `marked` says what is to be known of one that has few."""
     refused: dict[str, str] = {}
     found: dict[str, Any] = {"images": len(generated[0]), "references": len(reference[0])}
 
@@ -42,7 +43,18 @@ def scores(generated: Features, reference: Features, splits: int) -> dict[str, A
     tried("frechet_distance", lambda: _plain(frechet_distance(generated[0], reference[0])))
     tried("kernel_distance", lambda: _kernel(generated[0], reference[0]))
     tried("precision_recall", lambda: _manifolds(generated[0], reference[0]))
-    return found | {"refused": refused}
+    marked = {} if found["frechet_distance"] is None else _marked(*generated[0].shape)
+    return found | {"refused": refused, "marked": marked}
+
+
+def _marked(images: int, dimensions: int) -> dict[str, str]:
+    if images >= FEW_A_DIMENSION * dimensions:
+        return {}
+    words = (
+        f"a Frechet distance of {images:,} images in {dimensions:,} dimensions, fewer than {FEW_A_DIMENSION} "
+        "a dimension, is too large by its bias, and its interval too wide"
+    )
+    return {"frechet_distance": words}
 
 
 def of_reference(reference: Features, splits: int) -> dict[str, Any] | None:

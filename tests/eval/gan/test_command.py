@@ -154,6 +154,22 @@ def test_features_of_too_few_images_are_refused_by_name_and_the_rest_is_measured
     assert scores["precision_recall"] is not None
 
 
+def test_a_distance_of_few_images_a_dimension_is_marked(gan, generator, tmp_path):
+    words = (
+        "a Frechet distance of 39 images in 8 dimensions, fewer than 5 a dimension, is too large by its bias"
+    )
+    said = gan(generator("one"), samples=39, out=tmp_path / "few")
+    assert f"    note: {words}, and its interval too wide\n" in said
+    found = report_of(tmp_path / "few")["runs"][0]["scores"]["tiny_classifier"]
+    assert found["marked"] == {"frechet_distance": f"{words}, and its interval too wide"}
+    page = (tmp_path / "few" / "report.html").read_text()
+    assert f"<strong>Marked:</strong> {words}, and its interval too wide.</p>" in page
+    assert page.count(", marked</small>") == 1
+    said = gan(generator("one"), samples=40, out=tmp_path / "enough")
+    assert "note:" not in said
+    assert report_of(tmp_path / "enough")["runs"][0]["scores"]["tiny_classifier"]["marked"] == {}
+
+
 def test_what_cannot_be_measured_is_refused_in_a_sentence(gan, generator, classifier, cifar, tmp_path):
     one = generator("one")
     assert "of a training of a generator (task: gan), which is measured here, but of task: image" in gan(
