@@ -1,19 +1,27 @@
 """One SN-GAN step on the CPU, of both networks, against the same written plainly in eager fp32, and against
 that with channels last and fused Adam; and what MHE costs of a step.
 
+    python tests/benchmarks/bench_gan.py [--only steps|mhe] [--width 64 16] [--turns 15]
+
 All sides start from the same weights and see the same images and noise; the first losses are printed, as a
 check. They take turns in one process, so that a busy machine slows all. Plain is what one writes first:
 layers as they come, torch's own spectral_norm, which makes a power iteration at each read, one pass for real
 and one for generated images, Adam untouched. The second still has that spectral norm, and two passes. Ours is
 the update of a run, GanLearner, in the precision that `auto` takes on this CPU, and in fp32.
+
+MHE's share is taken by parts, as whole steps with it and without differ by less than they vary: a step
+without MHE and a penalty with its backward take turns, which adds to gradients that are there, as in a step.
+All times are given by the clock and, for a CPU that others use as well, of the processor; shares are of the
+least processor times, and of medians.
 """
 
 from __future__ import annotations
 
-import statistics
+import argparse
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,6 +33,7 @@ from sphereface_plus.networks import build_gan
 from sphereface_plus.networks.gan_normalisation import raw_weight
 from sphereface_plus.precision import fastest
 from sphereface_plus.processes import Processes
+from sphereface_plus.training.gan_energy import DiscriminatorEnergy
 from sphereface_plus.training.gan_learner import GanLearner
 
 CPU = torch.device("cpu")
@@ -32,11 +41,13 @@ PRECISION = fastest(CPU).precision
 Step = Callable[[], object]
 
 
-def config_of(width: int, batch: int, precision: str, mhe: float = 0.0) -> GanConfig:
+def config_of(
+    width: int, batch: int, precision: str, mhe: float = 0.0, pair: str = "sngan_table3"
+) -> GanConfig:
     made = from_dict(
         {
             **{"task": "gan", "name": "bench", "data": {"name": "cifar10", "path": ""}},
-            **{"network": {"width": width}, "mhe": {"weight": mhe}},
+            **{"network": {"name": pair, "width": width}, "mhe": {"weight": mhe}},
             "train": {"steps": 10, "batch_size": batch, "precision": precision, "log_every": 1000},
         }
     )
@@ -49,8 +60,11 @@ def networks(config: GanConfig) -> tuple[nn.Module, nn.Module]:
     return build_gan(config.network, image_size=32)
 
 
-def ours(config: GanConfig, pixels: Tensor) -> Callable[[], Tensor]:
-    learner = GanLearner(*networks(config), config, Processes(0, 1, CPU))
+def learner_of(config: GanConfig) -> GanLearner:
+    return GanLearner(*networks(config), config, Processes(0, 1, CPU))
+
+
+def ours(learner: GanLearner, pixels: Tensor) -> Callable[[], Tensor]:
     step = iter(range(1, 10**6))  # none of them writes a log
 
     def update() -> Tensor:
@@ -134,47 +148,93 @@ def take_weights(given: tuple[nn.Module, nn.Module], taken: tuple[nn.Module, nn.
             raw_weight(copy).copy_(raw_weight(layer))
 
 
-def milliseconds(call: Step) -> float:
-    start = time.perf_counter()
+def milliseconds(call: Step) -> tuple[float, float]:
+    """By the clock, and of the processor."""
+    start, processor_start = time.perf_counter(), time.process_time()
     call()
-    return 1000 * (time.perf_counter() - start)
+    return 1000 * (time.perf_counter() - start), 1000 * (time.process_time() - processor_start)
 
 
-def ratio(turns: list[tuple[float, ...]], one: int, other: int) -> str:
-    values = sorted(turn[one] / turn[other] for turn in turns)
-    return f"{statistics.median(values):5.2f} ({values[0]:.2f} to {values[-1]:.2f})"
+def turns_of(sides: dict[str, Step], turns: int) -> dict[str, np.ndarray]:
+    """(turns, 2) milliseconds of each, by the clock and of the processor; they take turns."""
+    taken = [[milliseconds(step) for step in sides.values()] for _ in range(turns)]
+    return dict(zip(sides, np.array(taken).transpose(1, 0, 2), strict=True))
 
 
-def measure(width: int, batch: int, repeats: int) -> None:
+def ratio(of: np.ndarray, to: np.ndarray) -> str:
+    """Of the turns, by the clock and of the processor: median and range."""
+    return ", ".join(
+        f"{np.median(column):5.2f} ({column.min():.2f} to {column.max():.2f})" for column in (of / to).T
+    )
+
+
+def measure_steps(width: int, batch: int, turns: int) -> None:
     pixels = torch.randint(256, (batch, 32, 32, 3), dtype=torch.uint8)
     short, exact = config_of(width, batch, PRECISION), config_of(width, batch, "fp32")
     sides: dict[str, Callable[[], Tensor]] = {
         "plain": plain(exact, pixels, tuned=False),
         "torch's spectral norm": plain(exact, pixels, tuned=True),
-        f"ours, {PRECISION}": ours(short, pixels),
-        "ours, fp32": ours(exact, pixels),
-        f"ours with MHE, {PRECISION}": ours(config_of(width, batch, PRECISION, 1.0), pixels),
+        f"ours, {PRECISION}": ours(learner_of(short), pixels),
+        "ours, fp32": ours(learner_of(exact), pixels),
+        f"ours with MHE, {PRECISION}": ours(learner_of(config_of(width, batch, PRECISION, 1.0)), pixels),
     }
     first = [float(step()) for step in sides.values()]
     if max(abs(loss - first[0]) for loss in first[1:4]) > 0.02 * first[0]:  # bf16, and other iterations
         raise SystemExit(f"the first losses differ, {first}; nothing was measured")
-    turns = [tuple(milliseconds(step) for step in sides.values()) for _ in range(repeats)]
+    taken = turns_of(dict(sides), turns)
     print(
-        f"\nsngan_table3, width {width}, batch {batch}; first losses {', '.join(f'{it:.4f}' for it in first)}"
+        f"\nsngan_table3, width {width}, batch {batch}, {turns} turns; first losses "
+        f"{', '.join(f'{it:.4f}' for it in first)}; by the clock, of the processor"
     )
-    for place, name in enumerate(sides):
-        print(f"  {name:26} {statistics.median(turn[place] for turn in turns):9.1f} ms", flush=True)
-    print(f"  plain over ours            {ratio(turns, 0, 2)}")
-    print(f"  plain over ours in fp32    {ratio(turns, 0, 3)}")
-    print(f"  torch's over ours          {ratio(turns, 1, 2)}")
-    print(f"  torch's over ours in fp32  {ratio(turns, 1, 3)}")
-    print(f"  with MHE over without      {ratio(turns, 4, 2)}", flush=True)
+    for name, times in taken.items():
+        clock, processor = np.median(times, axis=0)
+        print(f"  {name:26} {clock:9.1f} ms {processor:9.1f} ms", flush=True)
+    plainly, torchs, in_short, in_fp32, with_mhe = taken.values()
+    print(f"  plain over ours            {ratio(plainly, in_short)}")
+    print(f"  plain over ours in fp32    {ratio(plainly, in_fp32)}")
+    print(f"  torch's over ours          {ratio(torchs, in_short)}")
+    print(f"  torch's over ours in fp32  {ratio(torchs, in_fp32)}")
+    print(f"  with MHE over without      {ratio(with_mhe, in_short)}", flush=True)
+
+
+def measure_mhe(pair: str, width: int, batch: int, precision: str, turns: int) -> None:
+    pixels = torch.randint(256, (batch, 32, 32, 3), dtype=torch.uint8)
+    learner = learner_of(config_of(width, batch, precision, pair=pair))
+    weighted = config_of(width, batch, precision, 1.0, pair).mhe
+    energy = DiscriminatorEnergy(learner.discriminator, weighted, seed=0)
+
+    def penalty() -> None:
+        found = energy.penalty(1)
+        assert found is not None
+        found.backward()
+
+    sides: dict[str, Step] = {"step": ours(learner, pixels), "penalty": penalty}
+    turns_of(sides, 3)  # what is made in the first ones, such as buffers, and the gradients to add to
+    taken = turns_of(sides, turns)
+    print(f"  {pair:16} width {width}, batch {batch}, {precision}:", end="")
+    for words, reduce in (("", np.min), ("; medians:", np.median)):
+        step, penalty_ = (reduce(times[:, 1]) for times in taken.values())
+        print(f"{words} a step {step:.1f} ms, MHE {penalty_:.2f} ms, {penalty_ / step:.1%}", end="")
+    print(flush=True)
 
 
 def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    arguments.add_argument("--only", choices=("steps", "mhe"))
+    arguments.add_argument("--width", type=int, nargs="+", default=[64, 16])
+    arguments.add_argument("--turns", type=int, default=15)
+    options = arguments.parse_args()
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; both networks learn in each step")
-    measure(64, 64, repeats=7)
-    measure(16, 32, repeats=15)
+    sizes = [(width, 64 if width >= 64 else 32) for width in options.width]
+    if options.only != "mhe":
+        for width, batch in sizes:
+            measure_steps(width, batch, options.turns)
+    if options.only != "steps":
+        print(f"\nMHE's share of a step by processor time, the least of {options.turns} turns")
+        for width, batch in sizes:
+            for pair in ("sngan_table3", "chainer_gan_lib"):
+                for precision in dict.fromkeys(("fp32", PRECISION)):
+                    measure_mhe(pair, width, batch, precision, options.turns)
 
 
 if __name__ == "__main__":

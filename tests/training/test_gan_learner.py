@@ -9,7 +9,9 @@ from sphereface_plus.data.noise import noise
 from sphereface_plus.mhe import hyperspherical_energy
 from sphereface_plus.networks import build_gan
 from sphereface_plus.networks.gan_normalisation import raw_weight
+from sphereface_plus.training import gan_learner as training_gan_learner
 from sphereface_plus.training.failures import NonFiniteError
+from sphereface_plus.training.gan_average import follow
 from tests.training.gan_set import batch_of, gan_config, gan_learner
 
 
@@ -95,16 +97,25 @@ def test_parts_of_a_batch_make_the_update_of_the_whole():
             assert float(value) == pytest.approx(float(scalars[1][name]), rel=1e-3, abs=1e-5), name
 
 
-def test_the_average_follows_the_generator_and_makes_the_samples():
-    learner = gan_learner(gan_config(average=0.75))
+def test_the_average_follows_the_generator_and_makes_the_samples(monkeypatch):
+    learner, then = gan_learner(gan_config(average=0.75)), {}
+
+    def followed(average, network, keep):
+        then.update({name: value.clone() for name, value in network.named_buffers()})
+        follow(average, network, keep)
+
+    monkeypatch.setattr(training_gan_learner, "follow", followed)
     first = {name: value.detach().clone() for name, value in learner.generator.named_parameters()}
     learner.update(batch_of(), 0)
     mean = dict(learner.average.named_parameters())
     for name, now in learner.generator.named_parameters():
         assert torch.allclose(mean[name], 0.75 * first[name] + 0.25 * now, atol=1e-7), name
-    for ours, theirs in zip(learner.average.buffers(), learner.generator.buffers(), strict=True):
-        assert ours.shape == theirs.shape  # the values are the average's own, which are taken with samples
-    made = learner.sampled(torch.ones(2, 5))
+    buffers = dict(learner.average.named_buffers())
+    assert buffers.keys() == then.keys() != set()
+    for name, value in then.items():  # before the discriminator's update ran the generator once more
+        assert torch.equal(buffers[name], value), name
+    made = learner.sampled(torch.ones(2, 5))  # it takes statistics of its own with them: test_gan_average.py
+    assert not any(torch.equal(buffers[name], then[name]) for name in then if "running" in name)
     learner.average.eval()
     assert torch.equal(made, learner.average(torch.ones(2, 5)))
 
