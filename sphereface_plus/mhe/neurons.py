@@ -72,9 +72,10 @@ def neuron_groups_of(module: nn.Module, *, as_in_memory: bool = False) -> Tensor
 def neuron_sets_of(module: nn.Module, *, as_in_memory: bool = False) -> list[Tensor]:
     """The groups of `neuron_groups_of` one by one, (N/G, D) each, by as few views as there can be: in a small
     layer autograd's way through them takes as long as the energy."""
-    is_convolution = isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and not is_lazy(module.weight)
-    if is_convolution and module.groups == 1 and as_in_memory:
-        return [_as_in_memory(module.weight).flatten(1)]
+    if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and module.groups == 1 and as_in_memory:
+        weight = module.weight
+        if not is_lazy(weight):
+            return [_as_in_memory(weight).flatten(1)]
     groups = neuron_groups_of(module, as_in_memory=as_in_memory)
     # The backward of unbind copies, and most layers have one group.
     return list(groups.unbind()) if len(groups) > 1 else [groups.squeeze(0)]

@@ -60,7 +60,8 @@ def of_layers(
             # A step may be logged twice, by the update and with a checkpoint: the same weights' numbers.
             of_steps = [{line["step"]: line[name] for line in log if name in line} for log in logs]
             values = np.array([list(of_step.values()) for of_step in of_steps])
-            found.append(Course(name.removeprefix(f"{measure}/"), row, list(of_steps[0]), values))
+            steps = [int(step) for step in of_steps[0]]
+            found.append(Course(name.removeprefix(f"{measure}/"), row, steps, values))
     return found
 
 
