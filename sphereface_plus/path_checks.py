@@ -4,9 +4,14 @@ work, not found out after it."""
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 
 from sphereface_plus.errors import UserError
+
+NAMED = 3
+"""Of what a folder holds, in a message."""
 
 
 class PlaceError(UserError):
@@ -14,9 +19,27 @@ class PlaceError(UserError):
 
 
 def check_source(path: str | Path, needed: str) -> None:
-    """Raises PlaceError, saying what is needed, where the file or folder `path` to be read is not there."""
+    """Raises PlaceError, saying what is needed and what lies nearby, where the file or folder `path` to be
+    read is not there."""
     if not Path(path).exists():
-        raise PlaceError(f"{path}: there is no such {needed}")
+        raise PlaceError(f"{path}: there is no such {needed}; {nearby(path)}")
+
+
+def nearby(path: str | Path) -> str:
+    """What a path that is not there may have meant, as the end of a sentence: a name like it in the nearest
+    folder that is there, or what that holds."""
+    path = Path(path)
+    missing, folder = next(
+        (place, place.parent) for place in (path, *path.parents) if place.parent.exists() or place == Path()
+    )
+    names = []
+    with suppress(OSError):  # of a file, or of a folder that may not be looked into
+        names = sorted(place.name for place in folder.iterdir() if not place.name.startswith("."))
+    if like := get_close_matches(missing.name, names, 1, 0.75):
+        meant = folder / like[0] / path.relative_to(missing)
+        return f"did you mean {meant if meant.exists() else folder / like[0]}?"
+    held = ", ".join([*names[:NAMED], *(["..."] if len(names) > NAMED else [])]) or "nothing to read"
+    return f"looked for {missing.name} in {folder.resolve()}, which holds {held}"
 
 
 def check_one(path: str | Path, needed: str) -> None:

@@ -12,6 +12,7 @@ from sphereface_plus.path_checks import (
     check_file,
     check_file_or_folder,
     check_folder,
+    check_source,
     is_file_name,
 )
 
@@ -24,6 +25,26 @@ def test_a_folder_that_can_be_made_is_accepted_and_not_made(tmp_path, monkeypatc
     check_folder("new")
     check_file("e.npz", ".npz")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_there_is_looked_for_by_its_name_in_the_nearest_folder_that_is(tmp_path, monkeypatch):
+    (tmp_path / "crops/known").mkdir(parents=True)
+    for name in ("gallery.txt", "probes.txt", "others.txt", "yet_more.txt", ".hidden"):
+        (tmp_path / "crops" / name).touch()
+    monkeypatch.chdir(tmp_path)
+    three = "gallery.txt, known, others.txt"
+    for path, said in (
+        ("crops/galery.txt", "did you mean crops/gallery.txt?"),
+        ("crop/gallery.txt", "did you mean crops/gallery.txt?"),
+        ("crop/faces", "did you mean crops?"),
+        (tmp_path / "crops/x", f"looked for x in {tmp_path}/crops, which holds {three}, ..."),
+        ("nowhere/at/all", f"looked for nowhere in {tmp_path}, which holds crops"),
+        ("crops/known/x", f"looked for x in {tmp_path}/crops/known, which holds nothing to read"),
+        ("crops/probes.txt/x", f"looked for x in {tmp_path}/crops/probes.txt, which holds nothing to read"),
+    ):
+        with pytest.raises(PlaceError) as error:
+            check_source(path, "gallery")
+        assert str(error.value) == f"{path}: there is no such gallery; {said}"
 
 
 def test_a_file_in_the_way_is_named(tmp_path):

@@ -19,6 +19,7 @@ from sphereface_plus.data.formats.megaface_lists import (
 )
 from sphereface_plus.data.formats.packs import CropSource
 from sphereface_plus.data.trained_on import TrainedOn
+from sphereface_plus.path_checks import nearby
 
 from ..model import NOT_PREPARED, STORE, ModelAsked, embed_photos, stored_record
 from ..photos import find_images, first_three
@@ -74,7 +75,9 @@ def probe_list(asked: Asked) -> tuple[list[str], list[str]]:
     if not file.is_file() and asked.probe_list is None and (inside := _lists_inside(asked.lists)):
         raise MegaFaceError(f"{asked.lists}: holds no lists; did you mean {inside}?")
     if not file.is_file():
-        raise MegaFaceError(f"{file}: there is no such list of probes; name it by --probe-list")
+        raise MegaFaceError(
+            f"{file}: there is no such list of probes; name it by --probe-list ({nearby(file)})"
+        )
     probes = read_template_list(file)
     if probes.people is None:
         raise MegaFaceError(f"{file}: does not say whose the probes are, in its field id")

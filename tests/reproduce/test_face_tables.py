@@ -53,7 +53,7 @@ def test_it_runs_from_any_folder_even_one_with_an_eval_in_it(repository, tmp_pat
         check=False,
     )
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "error: nothing: there is no such folder of models\n"
+    assert ended.stderr.startswith("error: nothing: there is no such folder of models; ")
 
 
 def test_without_a_checkout_it_is_said_where_eval_is(monkeypatch, tmp_path):
