@@ -70,7 +70,7 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
     from sphereface_plus.outputs import claimed
     from sphereface_plus.path_checks import check_folder, check_source
 
-    from .report import ReportError, kind_said
+    from .report_files import ReportError, kind_said
 
     if against is not None:  # the base comes first, once, whether it is among the others or not
         reports = (against, *(path for path in reports if _folder(path) != _folder(against)))
@@ -95,7 +95,7 @@ def compare(reports: tuple[Path, ...], against: Path | None, out: Path | None) -
         raise ReportError(f"compare takes reports of one kind; here are {said}")
     else:  # which refuses all others by name
         from . import compare as comparing
-        from .report import read
+        from .report_files import read
     read_reports = [read(path) for path in reports]
     comparison = comparing.compare(read_reports, [str(path) for path in reports])
     page = None

@@ -19,8 +19,10 @@ from .intervals import few_people_factor
 from .paired_difference import RESAMPLES, paired_difference
 from .people import People, people_of
 from .plots import interval_plot, roc_plot
-from .report import ReportError, checked, few_people_words, known, render
+from .rendering import render
+from .report import few_people_words, known
 from .report_fields import ComparedReport
+from .report_files import ReportError, checked
 from .statistics import of_all, roc
 
 FEW = 25

@@ -13,7 +13,7 @@ import numpy as np
 
 from .compare import p_text
 from .intervals import difference_by_subject, difference_of_counts
-from .report import ReportError
+from .report_files import ReportError
 from .threshold_differences import AtThreshold, difference_at_thresholds
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .report import photo_name, thumbnail
+from .rendering import photo_name, thumbnail
 
 if TYPE_CHECKING:
     from sphereface_plus.data.formats.packs import CropSource

@@ -92,8 +92,12 @@ def interval_of_counts(true: np.ndarray, searches: np.ndarray, level: float = 0.
 
     Quantiles are Student's (`_freedom`). How often it covers: tests/benchmarks/subject_coverage.py.
     """
-    trials = trials_of_counts(true, searches) / student_factor(_freedom(searches), level)
-    return wilson(float(np.sum(true)) / float(np.sum(searches)), trials, level)
+    return wilson(float(np.sum(true)) / float(np.sum(searches)), sure_trials(true, searches, level), level)
+
+
+def sure_trials(true: np.ndarray, searches: np.ndarray, level: float = 0.95) -> float:
+    """As many independent searches would be as sure, of a variance that is known and not estimated."""
+    return trials_of_counts(true, searches) / student_factor(_freedom(searches), level)
 
 
 def trials_of_counts(true: np.ndarray, searches: np.ndarray) -> float:
@@ -211,6 +215,23 @@ def wilson(share: float, count: float, level: float = 0.95) -> tuple[float, floa
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
     return (0.0 if share == 0 else middle - half), (1.0 if share == 1 else middle + half)
+
+
+def shares_seen(true: float, trials: float, level: float = 0.95) -> tuple[float, float]:
+    """The lowest and the highest share of `trials`, which need not be a whole number, that may well be seen
+    where the true one is `true`: what the binomial distribution has in its middle. The highest is at least
+    the normal distribution's, as trials that count as few, since they come together, may come singly, too.
+
+    The thresholds at which such shares are seen are those that may have the true share. The interval of the
+    share that is seen would not do in its place: of 3 of 3,000 it is 1.02 to 8.8, though none of 3,000 is at
+    or above the threshold of a FAR of 1e-3 in one list of twenty.
+    """
+    from scipy.special import bdtrik, ndtri
+
+    tail = (1 - level) / 2
+    low, high = (math.ceil(bdtrik(each, trials, true)) / trials for each in (tail, 1 - tail))
+    normal = true + float(ndtri(1 - tail)) * math.sqrt(true * (1 - true) / trials)
+    return low, min(1.0, max(high, normal))
 
 
 def _fold_weights(fold: np.ndarray) -> np.ndarray:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 GENUINE, IMPOSTOR = "#1f5f8b", "#d1662b"  # told apart with any colour vision
 LONGEST_LABEL = 36
+LINE = 64
+"""Letters that a figure is wide."""
 MODELS = ("#5f6b76", "#1f5f8b", "#d1662b", "#3a8f6d", "#8a5a9e", "#b59a2f", "#b03a5b", "#2aa1b3")
 """Line colours of models side by side; a ninth model takes the first again, with its own dashes."""
 
@@ -44,8 +46,7 @@ def roc_plot(name: str, curves: Sequence[tuple[str, Roc]], num_impostors: int, d
     axes.set_xlabel("FAR, share of impostor pairs accepted")
     axes.set_ylabel("TAR, share of genuine pairs accepted")
     axes.grid(True, color=FAINT, linewidth=0.6)
-    if len(curves) > 1:
-        axes.legend(loc="lower right", frameon=False)
+    legend_above(axes, len(curves))
     return as_svg(figure, name, description)
 
 
@@ -102,10 +103,24 @@ def interval_plot(
 def plain(label: str) -> str:
     """A label as it is: matplotlib takes $ for mathematics, and leaves out of a legend what begins with _.
 
-    Of a long one the end, which tells paths apart: a label must not take the plot's place.
+    A long one loses its middle; most is left of its end, which tells paths apart.
     """
-    label = label if len(label) <= LONGEST_LABEL else "…" + label[1 - LONGEST_LABEL :]
+    if len(label) > LONGEST_LABEL:
+        label = f"{label[: LONGEST_LABEL // 3]}…{label[1 + LONGEST_LABEL // 3 - LONGEST_LABEL :]}"
     return ("\u200b" if label.startswith("_") else "") + label.replace("$", r"\$")
+
+
+def legend_above(axes: Axes, curves: int) -> None:
+    """The labels of so many curves, where there are several, above the plot, which grows by their lines:
+    inside, long names would lie on the curves."""
+    if curves < 2:
+        return
+    longest = max(len(label) for label in axes.get_legend_handles_labels()[1])
+    columns = max(1, min(curves, LINE // (longest + 6)))
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns)
+    figure = axes.figure
+    width, height = figure.get_size_inches()  # type: ignore[union-attr]
+    figure.set_size_inches(width, height + 0.22 * -(-curves // columns))  # type: ignore[union-attr]
 
 
 def framed_figure(height: float = 3.9) -> tuple[object, Axes]:

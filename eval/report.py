@@ -11,20 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
 
-from sphereface_plus import pages
-from sphereface_plus.data.formats.kinds import Kind, refusal
-from sphereface_plus.errors import UserError
 from sphereface_plus.files import write_page, write_text
 from sphereface_plus.words import counted
 
 from .intervals import FEW_PEOPLE, accuracy_interval, design_effect, few_people_factor
 from .people import People
 from .plots import histograms, roc_plot
-from .point_intervals import point_intervals
 from .protocols import Outcome, Protocol
-from .report_fields import FORMAT, Report, problem
+from .rendering import photo_name, render, thumbnail
+from .report_fields import FORMAT
 from .statistics import (
     FARS,
     Rates,
@@ -35,17 +31,14 @@ from .statistics import (
     roc,
     tar_at_far,
 )
-from .threshold_intervals import threshold_record
+from .threshold_intervals import intervals_record, listed_points
+from .threshold_words import no_false_accept_words
 
 if TYPE_CHECKING:
     from sphereface_plus.data.formats.packs import CropSource
     from sphereface_plus.data.formats.pairs import Pairs
 
 NUM_WORST = 8
-
-
-class ReportError(UserError):
-    """A report.json that cannot be used; the message names the file."""
 
 
 def results(
@@ -61,8 +54,8 @@ def results(
     curve, num_impostors = roc(outcome.scores, genuine), int(np.sum(~genuine))
     points = [tar_at_far(curve, far, num_impostors) for far in fars]
     own = np.arange(len(genuine))
-    known_people = people or People(own, np.where(genuine, own, len(own) + own), 2 * len(own), False, "")
-    sure = [point_intervals(point, curve, outcome.scores, genuine, known_people) for point in points]
+    who = (own, np.where(genuine, own, len(own) + own)) if people is None else (people.first, people.second)
+    of_points = listed_points(points, curve, outcome.scores, genuine, *who)
     std = float(outcome.per_fold.std())  # divided by F, as LFW results are printed
     return {
         "accuracy": float(outcome.per_fold.mean()),
@@ -79,13 +72,8 @@ def results(
         "auc": area_under_curve(curve),
         "equal_error_rate": equal_error_rate(curve),
         "tar_at_far": [
-            {
-                **point_record(point),
-                "tar_interval": intervals.tar,
-                "far_interval": intervals.far,
-                **threshold_record(intervals.threshold),
-            }
-            for point, intervals in zip(points, sure, strict=True)
+            point_record(point) | intervals_record(of_point.intervals)
+            for point, of_point in zip(points, of_points, strict=True)
         ],
     }
 
@@ -155,75 +143,6 @@ def build(
     }
 
 
-def read(path: str | Path) -> dict[str, Any]:
-    """A report.json, or the one in a report's folder. Raises ReportError."""
-    needed = "a verification report is needed: a folder that `python -m eval verify` wrote"
-    path, report = content_of(Path(path), needed, "report")
-    if not isinstance(report, dict) or report.get("format") != FORMAT or "per_pair" not in report:
-        raise ReportError(
-            f"{path}: is not a verification report of format {FORMAT}; make it with python -m eval"
-        )
-    return checked(report, str(path), Report)
-
-
-def content_of(path: Path, needed: str, kind: Kind) -> tuple[Path, Any]:
-    """The file of a report, which a folder may stand for, and what its JSON holds.
-
-    needed: what is asked for, in words; kind: the kind of file (kinds.py). Raises ReportError.
-    """
-    if (words := refusal(path, needed, takes=[kind])) is not None:
-        raise ReportError(words)
-    if not path.exists():
-        raise ReportError(f"{path}: there is no such report; {needed}")
-    if path.is_dir() and not (path / "report.json").is_file():
-        raise ReportError(f"{path}: is a folder without a report.json; {needed}")
-    path = path / "report.json" if path.is_dir() else path
-    try:
-        return path, json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ReportError(f"{path}: the report cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deep" if isinstance(error, RecursionError) else error
-        raise ReportError(f"{path}: is not JSON ({reason})") from None
-
-
-def kind_said(path: Path) -> str | None:
-    """What a report.json, or the one in a report's folder, says that it is: identification, megaface, ijb;
-    None for one of verification, and for what is none."""
-    path = path / "report.json" if path.is_dir() else path
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    kind = report.get("kind") if isinstance(report, dict) else None
-    return kind if isinstance(kind, str) else None
-
-
-def validated(report: Any, path: Path, shape: type[BaseModel], command: str) -> dict[str, Any]:
-    """The report, if it holds what the shape asks for of those that a command writes. Raises ReportError."""
-    try:
-        shape.model_validate(report)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the report"
-        raise ReportError(
-            f"{path}: is not a report of python -m eval {command}, or a damaged or older one ({place}: "
-            f"{first['msg'][0].lower()}{first['msg'][1:]}); make it again"
-        ) from None
-    return report
-
-
-def checked(report: dict[str, Any], name: str, shape: type[Report]) -> dict[str, Any]:
-    """The report, if it holds what the shape asks for. Raises ReportError."""
-    wrong = problem(report, shape)
-    if wrong is not None:
-        raise ReportError(
-            f"{name}: is damaged or no verification report of ours ({wrong}); make it again "
-            "with python -m eval"
-        )
-    return report
-
-
 def write(report: Mapping[str, Any], out: Path, images: Mapping[str, CropSource] | None) -> Path:
     """Writes report.json and report.html into `out` and returns the page's path.
 
@@ -241,6 +160,7 @@ def write(report: Mapping[str, Any], out: Path, images: Mapping[str, CropSource]
         "report.html.j2",
         report=report,
         worst=_worst(report, images),
+        no_false_accept_words=no_false_accept_words,
         roc=roc_plot(
             "roc",
             [(label, roc(scores, genuine))],
@@ -258,11 +178,6 @@ def write(report: Mapping[str, Any], out: Path, images: Mapping[str, CropSource]
     )
     write_page(out / "report.html", page)
     return out / "report.html"
-
-
-def render(template: str, **values: Any) -> str:
-    """A page from eval/templates; everything is escaped but the plots."""
-    return pages.render(Path(__file__).parent / "templates" / template, **values)
 
 
 def _worst(report: Mapping[str, Any], images: Mapping[str, CropSource] | None) -> list[dict[str, Any]]:
@@ -283,18 +198,3 @@ def _worst(report: Mapping[str, Any], images: Mapping[str, CropSource] | None) -
         ]
         groups.append({"kind": kind, "pairs": entries})
     return groups
-
-
-def photo_name(key: str) -> str:
-    """LFW's `Name/Name_0001` without the folder, which says it twice; any other key whole."""
-    folder, _, name = key.rpartition("/")
-    return name if name.startswith(f"{folder.rpartition('/')[2]}_") else key
-
-
-def thumbnail(key: str, images: Mapping[str, CropSource] | None) -> str | None:
-    """A JPEG of 112 pixels' height as a data URI; None where the image is not available."""
-    from sphereface_plus.data.crops import read_crop
-
-    if images is None or key not in images:
-        return None
-    return pages.data_uri(read_crop(images[key]), quality=85, height=112)

@@ -11,31 +11,54 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
+from .resolutions import Resolution
+
 FORMAT = 1
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of a report."""
+
     # On JSON's own types: "3" is not a number, true no count, and Infinity, which json reads, no score.
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class _Pairs(_Part):
+class Curve(Part):
+    """A ROC."""
+
+    far: list[float] = Field(min_length=1)
+    tar: list[float] = Field(min_length=1)
+
+
+class Det(Part):
+    """A DET curve."""
+
+    fpir: list[float]
+    fnir: list[float]
+
+
+class Cmc(Part):
+    rank: list[int]
+    share: list[float]
+
+
+class _Pairs(Part):
     sha256: str
 
 
-class _Protocol(_Part):
+class _Protocol(Part):
     name: str
 
 
-class _Model(_Part):
+class _Model(Part):
     provenance: dict[str, Any]
 
 
-class _Results(_Part):
+class _Results(Part):
     accuracy: float = Field(ge=0, le=1)
 
 
-class Report(_Part):
+class Report(Part):
     """What every reader needs."""
 
     format: Literal[1]
@@ -58,10 +81,10 @@ class _ComparedModel(_Model):
     flip: str
 
 
-class _Point(_Part):
+class _Point(Part):
     far: float = Field(gt=0, le=1)
     tar: float = Field(ge=0, le=1)
-    resolution: Literal["resolved", "coarse", "unresolved"]
+    resolution: Resolution
 
 
 class _ComparedResults(_Results):
@@ -72,7 +95,7 @@ class _ComparedResults(_Results):
     tar_at_far: list[_Point]
 
 
-class _PerPair(_Part):
+class _PerPair(Part):
     genuine: list[Literal[0, 1]]
     fold: list[PositiveInt]
     score: list[float]
@@ -109,7 +132,7 @@ class _ThresholdResults(_Results):
     tar_at_far: list[_Threshold]
 
 
-class _Preparation(_Part):
+class _Preparation(Part):
     settings: dict[str, Any]
 
 

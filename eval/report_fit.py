@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from sphereface_plus.config import InputSpec
 from sphereface_plus.embedding import Flip
 
-from .report import ReportError
+from .report_files import ReportError
 
 if TYPE_CHECKING:
     from data_prep.settings import Cropping

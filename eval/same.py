@@ -14,8 +14,8 @@ from sphereface_plus.kfold import cosine_scores
 
 from .one_photo import crop_of_photo
 from .protocols import PROTOCOLS
-from .report import ReportError, checked, read
 from .report_fields import ThresholdReport
+from .report_files import ReportError, checked, read
 from .report_fit import cropping_of
 
 if TYPE_CHECKING:

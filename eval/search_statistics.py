@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .impostors import EDGES, Impostors
-from .intervals import subject_interval, trials_of_counts
+from .intervals import shares_seen, subject_interval, sure_trials, trials_of_counts
 from .statistics import Resolution, Roc, resolution
 from .threshold_intervals import widened
 
@@ -54,7 +54,7 @@ class OpenSetPoint:
     threshold: float
     """The lowest that keeps to it."""
     threshold_interval: tuple[float, float]
-    """Woodruff's: the thresholds at the ends of the FPIR's interval by subject."""
+    """Those that so many searches, by subject, may well reach where the FPIR is the target (Woodruff)."""
     false_positives: int
     """Searches without mate in which somebody is returned."""
     fnir: float
@@ -86,7 +86,8 @@ def open_set_point(
     threshold = _threshold(highest_first, fpir)
     lost = missed(mate_score, above, threshold, rank)
     false = highest >= threshold
-    low, high = subject_interval(false, highest_people)
+    _, which, searches = np.unique(highest_people, return_inverse=True, return_counts=True)
+    low, high = shares_seen(fpir, sure_trials(np.bincount(which, false), searches))
     lenient, strict = _threshold(highest_first, high), _upper_threshold(highest_first, low)
     missed_if_strict, missed_if_lenient = (
         float(missed(mate_score, above, end, rank).mean()) for end in (strict, lenient)
@@ -177,12 +178,15 @@ def _threshold(highest_first: np.ndarray, share: float) -> float:
 
 
 def _upper_threshold(highest_first: np.ndarray, share: float) -> float:
-    """The same for the lower end of an FPIR's interval; 1, the largest cosine, where that allows no search at
-    all: how far above the highest score seen the threshold may have to lie, these searches do not show. Above
-    a copy's score, which is 1 or a rounding error more, it is the next number, as the threshold itself."""
-    if int(np.floor(share * len(highest_first) * (1 + 1e-12))) == 0:
+    """The lowest threshold that less than this share of the scores, given in descending order, reaches.
+
+    Where that may be none of them it is 1, the largest cosine: how far above the highest score seen the
+    threshold may have to lie, these searches do not show. Above a copy's score, which is 1 or a rounding
+    error more, it is the next number, as the threshold itself."""
+    fewest = int(np.floor(share * len(highest_first) * (1 + 1e-12)))
+    if fewest == 0:
         return max(1.0, float(np.nextafter(highest_first[0], np.inf)))
-    return _threshold(highest_first, share)
+    return float(np.nextafter(highest_first[fewest - 1], np.inf))
 
 
 def missed(mate_score: np.ndarray, above: np.ndarray, threshold: float, rank: int | None) -> np.ndarray:

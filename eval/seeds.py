@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .compare import markdown
-from .report import ReportError, read
+from .report_files import ReportError, read
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ the FAR moves the threshold, and with it the TAR.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .intervals import student_factor, subject_interval, wilson
+from .intervals import shares_seen, student_factor, subject_interval, wilson
 from .statistics import OperatingPoint, Resolution, Roc, cosine_to_l2, resolution
 
 FULLY_DEPENDENT = 2
@@ -30,8 +31,10 @@ class FalseShare:
     """The share of impostor pairs that a threshold accepts, and how sure it is."""
 
     share: float
+    independent: float
+    """As many independent pairs would have the variance that these show."""
     trials: float
-    """As many independent pairs would be as sure."""
+    """The same, fewer as a variance that few people show is not sure itself."""
     parts: np.ndarray
     """(S,): what each person adds to the error of the share, relative to its standard deviation."""
 
@@ -50,31 +53,28 @@ class TarIntervals:
     far: tuple[float, float]
     """Of the threshold taken."""
     threshold: tuple[float, float | None]
-    """The thresholds at the ends of the FAR's interval (Woodruff, JASA 1952); None where at the lower end no
-    impostor pair is accepted, so that any higher threshold would do as well."""
+    """Those whose share of impostor pairs may well be seen where the FAR is the point's (Woodruff, JASA
+    1952); None where that may be none, so that any higher threshold would do as well."""
     tar_at_threshold: tuple[float, float]
     """The TAR there; 0 where there is no such threshold."""
+    impostors: float
+    """As many independent impostor pairs would have the variance that these show."""
     resolution: Resolution
-    """Whether there are enough impostor pairs, those that depend counted as fewer, to see such a FAR."""
+    """Whether there are enough of these to see such a FAR."""
 
 
 def intervals_record(sure: TarIntervals) -> dict[str, Any]:
-    """What a report says of them; plain data. An end that cannot be told is None."""
+    """What a report says of them; plain data. An end that cannot be told is None; the higher end of a
+    threshold's cosine is the lower one of its L2."""
+    lenient, strict = sure.threshold
     return {
         "interval": list(sure.tar),
         "far_interval": list(sure.far),
-        **threshold_record(sure.threshold),
-        "tar_at_threshold_interval": list(sure.tar_at_threshold),
-        "resolution": sure.resolution,
-    }
-
-
-def threshold_record(interval: tuple[float, float | None]) -> dict[str, Any]:
-    """The interval of a threshold in cosine, and in L2, where what was the higher end is the lower one."""
-    lenient, strict = interval
-    return {
         "threshold_cosine_interval": [lenient, strict],
         "threshold_l2_interval": [None if strict is None else cosine_to_l2(strict), cosine_to_l2(lenient)],
+        "tar_at_threshold_interval": list(sure.tar_at_threshold),
+        "independent_impostors": sure.impostors,
+        "resolution": sure.resolution,
     }
 
 
@@ -83,8 +83,13 @@ def tar_intervals(
 ) -> TarIntervals:
     """accepted (G,) bool: genuine pairs accepted at the point's threshold; owner (G,): whose they are, by the
     numbers of false.parts (S,)."""
-    strict, lenient = (int(np.searchsorted(curve.far, end, side="right")) - 1 for end in false.interval)
-    bounded = bool(curve.far[strict] > 0)
+    low, high = shares_seen(point.far, false.trials)
+    fewest, lenient = (
+        int(np.searchsorted(curve.far, end * (1 + 1e-12), side="right")) - 1 for end in (low, high)
+    )
+    # the lowest threshold that fewer reach; there is none where that may be none at all
+    strict = max(0, int(np.searchsorted(curve.far, curve.far[fewest])) - 1)
+    bounded = bool(curve.far[fewest] > 0 and np.isfinite(curve.threshold[strict]))
     at_threshold = float(curve.tar[lenient]), float(curve.tar[strict]) if bounded else 0.0
     people = len(false.parts)
     error = np.bincount(owner, accepted - np.mean(accepted), people)
@@ -101,7 +106,8 @@ def tar_intervals(
         far=false.interval,
         threshold=(float(curve.threshold[lenient]), float(curve.threshold[strict]) if bounded else None),
         tar_at_threshold=at_threshold,
-        resolution=resolution(point.far, false.trials),
+        impostors=false.independent,
+        resolution=resolution(point.far, false.independent),
     )
 
 
@@ -133,8 +139,8 @@ class _Sums:
     """Over people, or over those of either side."""
     twos: float
     """Over twos, whose pairs both sides counted."""
-    shown: list[float]
-    """How many each of `sides` is mostly of: (sum of e^2)^2 / sum of e^4."""
+    few: float
+    """Half the variance of their sum, as people are few (Satterthwaite)."""
 
 
 def crossed(
@@ -159,7 +165,7 @@ def crossed(
     mean_two = expected * photos[two // num_distractors]
     twos = np.sum(of_two**2.0 - 2 * of_two * mean_two) / pairs**2
     twos += expected**2 * np.sum(weight**2) / num_distractors
-    sums = _Sums([float(np.sum(error**2)), float(by_distractor)], float(twos), [shown_by(error), math.inf])
+    sums = _Sums([float(np.sum(error**2)), float(by_distractor)], float(twos), _few(error))
     alike = num_distractors / float(np.sum(weight**2))
     return _share_of(share, expected, pairs, len(two), alike, error, sums)
 
@@ -169,9 +175,16 @@ class ListedPairs:
 
     def __init__(self, first: np.ndarray, second: np.ndarray, count: int) -> None:
         """first, second (P,): numbers of people, below count."""
-        self.first, self.second, self.count = first, second, count
-        self.of_person = np.bincount(first, minlength=count) + np.bincount(second, minlength=count)
+        mistakes = np.flatnonzero(first == second)  # a pair of one person is one with nobody else
+        second = second.copy()
+        second[mistakes] = count + np.arange(len(mistakes))
+        self.first, self.second, self.people, self.count = first, second, count, count + len(mistakes)
+        self.of_person = self._of_person(first, second)
         self.two, self.of_two = np.unique(self._key(first, second), return_counts=True)
+
+    def _of_person(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """How many of such pairs each is in, (count,)."""
+        return np.bincount(first, minlength=self.count) + np.bincount(second, minlength=self.count)
 
     def _key(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return np.minimum(first, second) * np.int64(self.count) + np.maximum(first, second)
@@ -181,14 +194,46 @@ class ListedPairs:
         pairs = float(len(self.first))
         first, second = self.first[which], self.second[which]
         share = len(first) / pairs
-        accepted = np.bincount(first, minlength=self.count) + np.bincount(second, minlength=self.count)
-        error = (accepted - share * self.of_person) / pairs
+        error = (self._of_person(first, second) - share * self.of_person) / pairs
         two, of_two = np.unique(self._key(first, second), return_counts=True)
         there = self.of_two[np.searchsorted(self.two, two)]
         twos = np.sum(of_two**2.0 - 2 * share * of_two * there) + share**2 * np.sum(self.of_two**2.0)
-        sums = _Sums([float(np.sum(error**2))], float(twos) / pairs**2, [shown_by(error)])
+        # Of the n^2 products of n pairs' errors those of a pair with itself are known from the share alone.
+        estimated = error * np.sqrt(1 - 1 / np.maximum(1, self.of_person))
+        sums = _Sums([float(np.sum(error**2))], float(twos) / pairs**2, _few(estimated))
         alike = pairs**2 / float(np.sum(self.of_two**2.0))
-        return _share_of(share, share, pairs, len(two), alike, error, sums)
+        return _share_of(share, share, pairs, len(two), alike, error[: self.people], sums)
+
+
+@dataclass(frozen=True)
+class ListedPoint:
+    """Of a list's pairs, a TAR at a FAR."""
+
+    accepted: np.ndarray
+    """(G,) bool: genuine pairs at the threshold and above."""
+    false: FalseShare
+    intervals: TarIntervals
+
+
+def listed_points(
+    points: Sequence[OperatingPoint],
+    curve: Roc,
+    scores: np.ndarray,
+    genuine: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+) -> list[ListedPoint]:
+    """How sure each of the curve's points is; scores (P,) and genuine (P,) bool: what the curve is of; first,
+    second (P,): who is on each pair, numbers."""
+    owner, others = first[genuine], scores[~genuine]
+    listed = ListedPairs(first[~genuine], second[~genuine], int(max(first.max(), second.max())) + 1)
+
+    def listed_point(point: OperatingPoint) -> ListedPoint:
+        threshold = np.inf if point.threshold is None else point.threshold
+        accepted, false = scores[genuine] >= threshold, listed.accepted(others >= threshold)
+        return ListedPoint(accepted, false, tar_intervals(point, curve, accepted, owner, false))
+
+    return [listed_point(point) for point in points]
 
 
 def _share_of(
@@ -197,17 +242,22 @@ def _share_of(
     """expected: the share of those that `sums` are of; seen: twos with an accepted pair; alike: how many twos
     there are, if all had as many pairs."""
     if not expected or share >= 1:
-        return FalseShare(share, alike, np.zeros(len(error)))
+        return FalseShare(share, alike, alike, np.zeros(len(error)))
     # Pairs that share somebody (Cameron, Gelbach and Miller, J. Bus. Econ. Stat. 2011): each side, less both.
     variance = max(sum(sums.sides) - sums.twos, sums.twos)
-    dependent = expected / alike
+    dependent = expected * (1 - expected) / alike
     variance += FULLY_DEPENDENT / (FULLY_DEPENDENT + seen) * max(0.0, dependent - variance)
     variance = max(variance, expected * (1 - expected) / pairs)
-    # Some people are mistaken far more often than others, and few of these are seen (Satterthwaite).
-    few = sum(side**2 / max(shown - 1, 0.1) for side, shown in zip(sums.sides, sums.shown, strict=True))
-    freedom = sum(sums.sides) ** 2 / few if few else math.inf
-    trials = (1 - share) / share * expected**2 / variance / student_factor(min(freedom, 1e6))
-    return FalseShare(share, trials, error / math.sqrt(variance))
+    freedom = sum(sums.sides) ** 2 / sums.few if sums.few else math.inf
+    independent = (1 - share) / share * expected**2 / variance
+    trials = independent / student_factor(min(freedom, 1e6))
+    return FalseShare(share, independent, trials, error / math.sqrt(variance))
+
+
+def _few(error: np.ndarray) -> float:
+    """Half the variance of the sum of e^2, as some people are mistaken far more often than others and few of
+    these are seen (Satterthwaite); error (S,): theirs."""
+    return float(np.sum(error**2)) ** 2 / max(shown_by(error) - 1, 0.1)
 
 
 def shown_by(error: np.ndarray) -> float:

@@ -12,6 +12,19 @@ def rate_words(far: float) -> str:
     return f"{digits.rstrip('0').rstrip('.')}e{power}"
 
 
+def no_false_accept_words(fars: Sequence[float], impostors: int) -> str | None:
+    """What the rows of FARs are that so many impostor pairs have none of; None where there is no such FAR."""
+    small = [far for far in fars if far * impostors * (1 + 1e-12) < 1]  # 1e-3 of 1,000 pairs is one
+    if not small:
+        return None
+    rates = f"At a FAR of {', '.join(map(rate_words, small))}" if len(small) < 4 else "At the lowest FARs"
+    one = f"{1 / impostors:.1e}"
+    return (
+        f"{rates} no impostor pair may be accepted, as one of {impostors:,} is a FAR of {one}: TAR and "
+        f"threshold are those of no false accept, whichever the FAR below {one}"
+    )
+
+
 def threshold_words(point: Mapping[str, Any]) -> str:
     """`cosine 0.4375 (0.4310 to 0.4420), L2 1.0607 (1.0564 to 1.0668)`. point: of a report; an interval that
     it does not know is left out."""

@@ -147,11 +147,12 @@ def _verify(
     if model != "pixels":
         check_model(model, onnx=True, embeddings=True)
 
+    from .group_words import OF_PAIRS, group_lines
     from .model import ModelAsked
     from .public import PUBLIC
-    from .report import read
+    from .report_files import read
     from .resolutions import UNSURE
-    from .threshold_words import threshold_words
+    from .threshold_words import no_false_accept_words, threshold_words
     from .training_photos import about_training
     from .verify import Verification
     from .verify import verify as run
@@ -194,6 +195,10 @@ def _verify(
                 f"TAR {100 * point['tar']:.2f} % at FAR {point['far']:g}{UNSURE[point['resolution']]}: "
                 f"{threshold_words(point)}"
             )
+    if words := no_false_accept_words(fars, report["pairs"]["impostor"]):
+        click.echo(f"{words}.")
+    if "per_group" in report:
+        click.echo("\n".join(group_lines(report["per_group"], OF_PAIRS)))
     click.echo(f"report: {page}")
     hidden = "faces and paths" if public_names else "faces, names and paths"
     click.echo(f"to publish, without {hidden}: {page.parent / PUBLIC}")

@@ -7,7 +7,10 @@ import json
 import random
 import runpy
 
+import numpy as np
 import pytest
+
+from sphereface_plus.data.formats.embeddings import read_embeddings, write_embeddings
 
 
 @pytest.fixture
@@ -73,3 +76,22 @@ def test_the_kits_lists_hold_people_of_many_photos_and_orders_of_the_faces(repos
             for kit in ("kit", "kit_others"):
                 file = tmp_path / kit / f"megaface_features_list.json_{size}_{number}"
                 assert json.loads(file.read_text())["path"] == expected[:size]
+
+
+def test_embeddings_of_all_photos_are_given_out_by_the_lists_in_their_order(script, repository, tmp_path):
+    photos = {"Ann": ["Ann_0001", "Ann_0002", "Ann_0003"], "Bo": ["Bo_0001"], "Cy": ["Cy_0001", "Cy_0002"]}
+    for name, rows in script["lists_of"](photos).items():
+        lines = "".join(f"lfw/{person}/{photo}.png {person}\n" for photo, person in rows)
+        (tmp_path / f"{name}.txt").write_text(lines)
+    keys = [f"{person}/{photo}" for person, of in photos.items() for photo in of][::-1]
+    rows = np.random.default_rng(0).standard_normal((len(keys), 4)).astype(np.float32)
+    write_embeddings(tmp_path / "dlib.npz", keys, rows, {"flip": "none"})
+    given_out = runpy.run_path(str(repository / "docs/results/identify_lfw/npz_of_lists.py"))
+    given_out["main"](tmp_path / "dlib.npz", tmp_path, tmp_path / "out")
+    for name in ("gallery", "probes", "probes_others", "all", "others"):
+        found, of_list, meta = read_embeddings(tmp_path / "out" / name / "dlib.npz")
+        lines = (tmp_path / f"{name}.txt").read_text().splitlines()
+        assert found == [line.split(" ")[0].removesuffix(".png") for line in lines]
+        expected = [rows[keys.index(key.removeprefix("lfw/"))] for key in found]
+        np.testing.assert_array_equal(of_list, expected)
+        assert meta["flip"] == "none"

@@ -90,7 +90,6 @@ ARROWS = {
     "eval.people": "data.formats.pairs data.trained_on",
     "eval.intervals": "eval.people",
     "eval.paired_difference": "data.streams eval.intervals eval.people",
-    "eval.point_intervals": "eval.intervals eval.people eval.statistics",
     "eval.threshold_intervals": "eval.intervals eval.statistics",
     "eval.threshold_differences": "eval.intervals eval.threshold_intervals",
     "eval.options": "commands.model_options",
@@ -106,34 +105,34 @@ ARROWS = {
     "data.crops data.formats data.listed_crops data.trained_on data_prep.align data_prep.cropping "
     "data_prep.dropped data_prep.errors data_prep.folders data_prep.images data_prep.layouts "
     "data_prep.settings data_prep.turning embedding environment errors eval.intervals eval.options "
-    "eval.paired_difference eval.people eval.point_intervals eval.ranks eval.resolutions eval.statistics "
+    "eval.paired_difference eval.people eval.ranks eval.resolutions eval.statistics "
     "eval.threshold_differences eval.threshold_intervals files kfold model_files outputs pages path_checks "
     "plot_style precision processes words",
-    "eval.__main__": "commands.ending eval.compare eval.embed_command eval.gan.command eval.identify.command "
-    "eval.identify.compare eval.identify.report_fields eval.identify.who_command eval.ijb.command "
-    "eval.ijb.compare eval.ijb.report_fields "
-    "eval.megaface.command eval.megaface.compare eval.megaface.report_fields eval.paper.command eval.ranks "
-    "eval.report eval.same_command eval.seeds eval.verify_command outputs path_checks",
+    "eval.__main__": "commands.ending eval.compare eval.embed_command eval.gan.command "
+    "eval.identify.command eval.identify.compare eval.identify.report_fields eval.identify.who_command "
+    "eval.ijb.command eval.ijb.compare eval.ijb.report_fields eval.megaface.command eval.megaface.compare "
+    "eval.megaface.report_fields eval.paper.command eval.ranks eval.report_files eval.same_command "
+    "eval.seeds eval.verify_command outputs path_checks",
     "eval.identify": "commands.model_argument commands.model_options commands.progress data.crops "
     "data.face_folders data.formats data.listed_crops data.streams data.trained_on data_prep.layouts "
     "data_prep.settings embedding environment eval.compare eval.differences eval.enrolled eval.errors "
-    "eval.example_photos eval.groups "
-    "eval.intervals eval.model eval.one_photo eval.options eval.photos eval.plots eval.public eval.report "
-    "eval.report_fit eval.rows eval.scores eval.search eval.search_statistics eval.statistics eval.tallies "
+    "eval.example_photos eval.group_words eval.groups eval.intervals eval.model eval.one_photo eval.options "
+    "eval.photos eval.plots eval.public eval.rendering eval.report_fields eval.report_files eval.report_fit "
+    "eval.resolutions eval.rows eval.scores eval.search eval.search_statistics eval.statistics eval.tallies "
     "eval.threshold_differences eval.threshold_words eval.training_photos files model_files outputs "
     "path_checks plot_style words",
     "eval.megaface": "commands.model_argument commands.model_options commands.progress data.formats "
     "data.streams data.trained_on environment eval.compare eval.differences eval.errors eval.example_photos "
-    "eval.groups eval.identify.groups eval.identify.numbers eval.identify.page eval.identify.plots "
-    "eval.impostors eval.intervals eval.model eval.options eval.photos eval.plots eval.public eval.report "
-    "eval.resolutions eval.rows eval.scores eval.search eval.search_statistics eval.statistics eval.tallies "
-    "eval.threshold_intervals eval.threshold_words eval.training_photos files model_files outputs "
-    "path_checks words",
+    "eval.group_words eval.groups eval.identify.groups eval.identify.numbers eval.identify.page "
+    "eval.identify.plots eval.impostors eval.intervals eval.model eval.options eval.photos eval.plots "
+    "eval.public eval.rendering eval.report_fields eval.report_files eval.resolutions eval.rows eval.scores "
+    "eval.search eval.search_statistics eval.statistics eval.tallies eval.threshold_intervals "
+    "eval.threshold_words eval.training_photos files model_files outputs path_checks processes words",
     "eval.ijb": "commands.model_argument commands.model_options commands.progress data.formats "
-    "data.trained_on environment "
-    "eval.compare eval.differences eval.groups eval.identify.plots eval.identify.words eval.ijb.galleries "
-    "eval.ijb.pairs eval.ijb.rows eval.ijb.subjects eval.ijb.templates eval.model eval.options eval.photos "
-    "eval.plots eval.public eval.report eval.resolutions eval.search_statistics eval.statistics "
+    "data.trained_on environment eval.compare eval.differences eval.groups eval.identify.plots "
+    "eval.identify.words eval.ijb.galleries eval.ijb.pairs eval.ijb.rows eval.ijb.subjects "
+    "eval.ijb.templates eval.model eval.options eval.photos eval.plots eval.public eval.rendering "
+    "eval.report_fields eval.report_files eval.resolutions eval.search_statistics eval.statistics "
     "eval.threshold_differences eval.threshold_words eval.training_photos files model_files outputs "
     "path_checks words",
     "eval.ijb.subjects": "eval.groups eval.identify.numbers eval.intervals eval.search_statistics "
@@ -145,11 +144,11 @@ ARROWS = {
     "eval.identify.numbers eval.ijb.subjects eval.resolutions eval.search_statistics",
     "eval.gan": "checkpoint commands.model_options commands.progress config data.image_sets data.images "
     "data.noise data.squares data.streams environment errors eval.gan.measures eval.plots eval.public "
-    "eval.report eval.seeds files mhe model_files networks outputs pages path_checks plot_style processes "
-    "training.folder training.gan_collapse training.logs training.samples weights",
+    "eval.rendering eval.seeds files mhe model_files networks outputs pages path_checks plot_style "
+    "processes training.folder training.gan_collapse training.logs training.samples weights",
     "eval.gan.measures": "errors",
     "eval.paper": "commands.model_argument commands.model_options config eval.lfw eval.megaface.run "
-    "eval.megaface.sides eval.model eval.plots eval.report eval.resolutions eval.verify files outputs "
+    "eval.megaface.sides eval.model eval.plots eval.report_files eval.resolutions eval.verify files outputs "
     "path_checks plot_style words",
 }
 

@@ -14,7 +14,7 @@ from sphereface_plus.files import write_page, write_text
 from sphereface_plus.pages import data_uri
 
 from ..public import PUBLIC, without_folders
-from ..report import render
+from ..rendering import render
 from . import plots
 from .neighbours import Neighbours
 

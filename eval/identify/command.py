@@ -132,7 +132,7 @@ def identify(
     from ..public import PUBLIC
     from ..training_photos import about_training
     from .run import Identification, run
-    from .words import table
+    from .words import table, without_face
 
     asked = Identification(
         ModelAsked(model or "", input_file, crops, workers, device, precision),
@@ -152,8 +152,8 @@ def identify(
         fpirs=fpirs,
     )
     report, page = run(asked)
-    for note in report["notes"]:
-        click.echo(f"note: {note['words']}", err=True)
+    for words in [*(note["words"] for note in report["notes"]), *without_face(report)]:
+        click.echo(f"note: {words}", err=True)
     if words := about_training(report):
         click.echo(words, err=True)
     click.echo(table(report))

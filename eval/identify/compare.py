@@ -14,17 +14,20 @@ from sphereface_plus.files import write_page, write_text
 
 from ..compare import markdown, model_labels
 from ..differences import cells, check_same, of_searches
-from ..report import ReportError, render
+from ..rendering import render
+from ..report_files import ReportError
+from ..resolutions import UNSURE
 from ..search_statistics import missed
 from ..statistics import of_all
 from .fnir_difference import Scores, fnir_difference
 from .plots import cmc_plot, det_plot, distractors_plot
-from .words import rank_words
+from .words import rank_words, title_of
 
 TEST = (
     "Difference: rank-1, or FNIR, minus that of the first model, on the same searches; 95 % interval and p "
     "(two-sided, Student's t) by person, as searches of one person succeed and fail together. Of FNIR each "
-    "model has its own threshold, and the interval and p hold the errors of both."
+    "model has its own threshold, and the interval and p hold the errors of both. Each FPIR is a test of its "
+    "own."
 )
 
 
@@ -73,15 +76,17 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
                 "template": report["template"]["kind"],
                 "flip": report["flip"],
                 "ranks": report["results"]["ranks"],
-                "points": points[place],
+                "points": [
+                    {**at, "against_first": _fnir(base, report, people, at["fpir"]) if place else None}
+                    for at in points[place]
+                ],
                 "rank1_against_first": of_searches(found[0], found[place], people[mated]) if place else None,
-                "fnir_against_first": _fnir(base, report, people) if place else None,
             }
         )
     return {
         "format": 1,
         "kind": "identification",
-        "title": base["title"],
+        "title": title_of(base),
         "searches": {"mated": int(mated.sum()), "nonmated": int((~mated).sum())},
         "enrolled": base["results"]["enrolled"],
         "distractors": base["results"]["distractors"],
@@ -137,9 +142,11 @@ def _scores(report: Mapping[str, Any]) -> Scores:
     return Scores(scores, above, highest[_unknown(report)])
 
 
-def _fnir(base: Mapping[str, Any], report: Mapping[str, Any], people: np.ndarray) -> dict[str, Any]:
-    """The difference of FNIR at the base's reference FPIR; people (Q,): numbers."""
-    fpir, rank = base["results"]["reference"]["fpir"], _rank(base)
+def _fnir(
+    base: Mapping[str, Any], report: Mapping[str, Any], people: np.ndarray, fpir: float
+) -> dict[str, Any]:
+    """The difference of FNIR at an FPIR that both have; people (Q,): numbers."""
+    rank = _rank(base)
     first, second = _scores(base), _scores(report)
     found = fnir_difference(first, second, people[_mated(base)], people[_unknown(base)], fpir, rank)
     lost = [
@@ -154,22 +161,29 @@ def _fnir(base: Mapping[str, Any], report: Mapping[str, Any], people: np.ndarray
 
 
 def table(comparison: Mapping[str, Any]) -> str:
-    """The comparison as a Markdown table, which reads well in a terminal too."""
-    at, differs = f"{comparison['fpir']:g}", ("difference", "95 % interval", "p")
-    rows = [
-        ["model", "rank-1 %", *differs, f"FNIR % at {at}", *differs],
-    ]
-    for model in comparison["models"]:
-        point = next(each for each in model["points"] if each["fpir"] == comparison["fpir"])
-        rows.append(
-            [
-                *(model["label"], f"{100 * model['ranks'][0]['share']:.2f}"),
-                *cells(model["rank1_against_first"]),
-                f"{100 * point['fnir']:.2f}",
-                *cells(model["fnir_against_first"]),
-            ]
-        )
-    return markdown(rows)
+    """The comparison as Markdown tables, which read well in a terminal too: rank-1 with FNIR at the FPIR that
+    groups are compared at, then FNIR at each other FPIR."""
+    models, differs = comparison["models"], ("difference", "95 % interval", "p")
+    labels = [["model"], *([model["label"]] for model in models)]
+    first = [["rank-1 %", *differs]]
+    for model in models:
+        first.append([f"{100 * model['ranks'][0]['share']:.2f}", *cells(model["rank1_against_first"])])
+    tables = [labels]
+    for place, at in enumerate(models[0]["points"]):
+        of_fpir = [[f"FNIR % at {at['fpir']:g}", *differs]]
+        for model in models:
+            point = model["points"][place]
+            share = f"{100 * point['fnir']:.2f}{UNSURE[point['resolution']]}"
+            of_fpir.append([share, *cells(point["against_first"])])
+        if at["fpir"] == comparison["fpir"]:
+            tables[0] = _beside(labels, first, of_fpir)
+        else:
+            tables.append(_beside(labels, of_fpir))
+    return "\n\n".join(map(markdown, tables))
+
+
+def _beside(*tables: Sequence[Sequence[str]]) -> list[list[str]]:
+    return [[cell for row in rows for cell in row] for rows in zip(*tables, strict=True)]
 
 
 def write(comparison: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], out: Path) -> Path:

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..example_photos import Images, shown
 from ..plots import histograms
-from ..report import render
+from ..rendering import render
 from .plots import cmc_plot, det_plot, distractors_plot
-from .words import nonmated_words, rank_words
+from .words import nonmated_words, rank_words, title_of
 
 MOST_PEOPLE = 30
 """Rows of people on the page; report.json has them all."""
@@ -26,6 +26,7 @@ def page_of(
     return render(
         "identification.html.j2",
         report=report,
+        title=title_of(report),
         plots=plots,
         nonmated_words=nonmated_words(report["results"]["open_set"]),
         rank_words=rank_words(report["results"]["open_set"]["rank"]),

@@ -9,7 +9,7 @@ import numpy as np
 
 from sphereface_plus.plot_style import FAINT
 
-from ..plots import GENUINE, MODELS, as_svg, framed_figure, plain
+from ..plots import GENUINE, MODELS, as_svg, framed_figure, legend_above, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,6 +109,5 @@ def _color(index: int, curves: Sequence[Curve]) -> str:
 
 def _finished(figure: object, axes: Axes, curves: Sequence[Curve], name: str, description: str) -> str:
     axes.grid(True, color=FAINT, linewidth=0.6)
-    if len(curves) > 1:
-        axes.legend(frameon=False)
+    legend_above(axes, len(curves))
     return as_svg(figure, name, description)

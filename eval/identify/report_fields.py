@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from ..report import ReportError, content_of, validated
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
+from ..report_fields import Cmc, Det, Part
+from ..report_files import ReportError, content_of, validated
+from ..resolutions import Resolution
 
 
-class _Model(_Part):
+class _Model(Part):
     sha256: str
     kind: str
     label: str
@@ -22,52 +20,42 @@ class _Model(_Part):
     input: dict[str, Any] | None
 
 
-class _Template(_Part):
+class _Template(Part):
     kind: Literal["mean", "best", "image"]
 
 
-class _Mates(_Part):
+class _Mates(Part):
     kind: Literal["best", "each"]
 
 
-class _Point(_Part):
+class _Point(Part):
     fpir: float = Field(gt=0, le=1)
     fnir: float = Field(ge=0, le=1)
     threshold_cosine: float
-    resolution: Literal["resolved", "coarse", "unresolved"]
+    resolution: Resolution
 
 
-class _Det(_Part):
-    fpir: list[float]
-    fnir: list[float]
-
-
-class _OpenSet(_Part):
+class _OpenSet(Part):
     rank: int | None = Field(ge=1)
     nonmated: int = Field(gt=0)
     points: list[_Point] = Field(min_length=1)
-    det: _Det
+    det: Det
 
 
-class _Rank(_Part):
+class _Rank(Part):
     rank: int
     share: float = Field(ge=0, le=1)
     interval: list[float] = Field(min_length=2, max_length=2)
 
 
-class _Cmc(_Part):
-    rank: list[int]
-    share: list[float]
-
-
-class _BySize(_Part):
+class _BySize(Part):
     distractors: int = Field(ge=0)
     mean: float = Field(ge=0, le=1)
 
 
-class _Results(_Part):
+class _Results(Part):
     ranks: list[_Rank] = Field(min_length=1)
-    cmc: _Cmc
+    cmc: Cmc
     by_distractors: list[_BySize]
     enrolled: int = Field(gt=0)
     distractors: int = Field(ge=0)
@@ -75,16 +63,16 @@ class _Results(_Part):
     reference: _Point
 
 
-class _Preparation(_Part):
+class _Preparation(Part):
     settings: dict[str, Any]
 
 
-class _Set(_Part):
+class _Set(Part):
     role: str
     preparation: _Preparation
 
 
-class _PerSearch(_Part):
+class _PerSearch(Part):
     probe: list[str]
     person: list[str]
     mate_score: list[float | None]
@@ -92,7 +80,7 @@ class _PerSearch(_Part):
     above: list[int | None]
 
 
-class _Report(_Part):
+class _Report(Part):
     format: Literal[1]
     kind: Literal["identification"]
     title: str

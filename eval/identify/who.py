@@ -22,7 +22,8 @@ from ..enrolled import TemplateKind, templates
 from ..model import NOT_PREPARED, Embedded, ModelAsked, embed_photos
 from ..one_photo import crop_of_photo
 from ..photos import first_three, several_faces
-from ..report import ReportError, photo_name, render, thumbnail
+from ..rendering import photo_name, render, thumbnail
+from ..report_files import ReportError
 from ..report_fit import check_same_alignment, check_same_model, cropping_of, fingerprint
 from ..scores import SAME_IMAGE, scores_of_pairs
 from ..search import scan

@@ -7,7 +7,15 @@ from typing import Any
 
 from sphereface_plus.words import counted
 
+from ..group_words import OF_SEARCHES, group_lines
 from ..threshold_words import with_ends
+
+
+def title_of(report: Mapping[str, Any]) -> str:
+    """`Identification on probes`; `Identification` where that is the model's label, too, as embeddings in a
+    file are called by it."""
+    title = report["title"]
+    return "Identification" if title == f"Identification on {report['model']['label']}" else title
 
 
 def table(report: Mapping[str, Any]) -> str:
@@ -49,7 +57,23 @@ def table(report: Mapping[str, Any]) -> str:
             f"unknown below a cosine of {with_ends(point, 'cosine')}, an L2 distance above "
             f"{with_ends(point, 'l2')}"
         )
+    if results["per_group"] is not None:
+        lines += group_lines(results["per_group"], OF_SEARCHES)
     return "\n".join(lines)
+
+
+def without_face(report: Mapping[str, Any]) -> list[str]:
+    """A note of each set of which the detector found no face in some photos."""
+    said = []
+    for one in report["sets"]:
+        methods = one["preparation"]["methods"]
+        if number := methods.get("centre", 0):
+            total = counted(sum(methods.values()), "photo")
+            said.append(
+                f"{one['role']}: no face was found in {number:,} of {total}, and the place where faces "
+                'usually are was taken; they are listed on the page under "Photos"'
+            )
+    return said
 
 
 def rank_words(rank: int | None) -> str:

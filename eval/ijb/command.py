@@ -30,7 +30,7 @@ from ..options import (
     refuse_given,
 )
 from ..resolutions import UNSURE
-from ..threshold_words import rate_words, threshold_words
+from ..threshold_words import no_false_accept_words, rate_words, threshold_words
 
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
@@ -187,6 +187,9 @@ def _verification(numbers: dict) -> list[str]:
             + ("" if interval is None else f" (95 % by subject {_ends(interval)})")
             + f"{UNSURE[point['resolution']]}; {threshold_words(point)}"
         )
+    fars = [point["far"] for point in numbers["tar_at_far"]]
+    if words := no_false_accept_words(fars, numbers["impostor"]):
+        said.append(f"  {words}")
     return said
 
 

@@ -16,7 +16,7 @@ from ..differences import cells, check_same, of_counts, of_rates, of_tars
 from ..identify.plots import cmc_plot, det_plot
 from ..identify.words import rank_words
 from ..plots import curve_of, roc_plot
-from ..report import render
+from ..rendering import render
 from ..resolutions import least_sure
 from ..statistics import places_of_all
 from ..threshold_differences import AtThreshold, parts_of_counts

@@ -13,8 +13,8 @@ from ..identify.plots import cmc_plot, det_plot
 from ..identify.words import rank_words
 from ..plots import curve_of, roc_plot
 from ..public import PUBLIC, without_folders, without_names_of_others
-from ..report import render
-from ..threshold_words import rate_words
+from ..rendering import render
+from ..threshold_words import no_false_accept_words, rate_words
 
 
 def write(report: Mapping[str, Any], out: Path) -> Path:
@@ -30,7 +30,12 @@ def _write(report: Mapping[str, Any], out: Path) -> Path:
     found = report["identification"]
     rank = found and rank_words(found["galleries"][0]["open_set"]["rank"])
     page = render(
-        "ijb.html.j2", report=report, plots=plots_of(report), rank_words=rank, rate_words=rate_words
+        "ijb.html.j2",
+        report=report,
+        plots=plots_of(report),
+        rank_words=rank,
+        rate_words=rate_words,
+        no_false_accept_words=no_false_accept_words,
     )
     write_page(out / "report.html", page)
     return out / "report.html"

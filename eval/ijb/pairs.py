@@ -12,13 +12,13 @@ import numpy as np
 
 from ..scores import scores_of_pairs
 from ..statistics import point_record, roc, shown_points, tar_at_far
-from ..threshold_intervals import ListedPairs, intervals_record, tar_intervals
+from ..threshold_intervals import intervals_record, listed_points
 from .subjects import counts_of_pairs
 
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 PAIRS_AT_ONCE = 2**20
 OF_SUBJECTS = ("interval", "far_interval", "threshold_cosine_interval", "threshold_l2_interval")
-UNKNOWN = dict.fromkeys((*OF_SUBJECTS, "tar_at_threshold_interval"))
+UNKNOWN = dict.fromkeys((*OF_SUBJECTS, "tar_at_threshold_interval", "independent_impostors"))
 """Intervals, where nobody says whose the templates are."""
 
 
@@ -43,29 +43,22 @@ def verified(
         if progress is not None:
             progress(min(part.stop, len(first)), len(first))
     curve = roc(scores, genuine)
-    mates, others = scores[genuine], scores[~genuine]
-    shown = shown_points(curve)
-    points = [tar_at_far(curve, far, len(others)) for far in fars]
+    shown, impostors = shown_points(curve), int(np.sum(~genuine))
+    points = [tar_at_far(curve, far, impostors) for far in fars]
     records, counts = [point_record(point) | UNKNOWN for point in points], None
     if subject is not None:
         nobody = subject.max() + 1 + np.arange(len(subject))  # somebody unknown is somebody else each time
         _, person = np.unique(np.where(subject < 0, nobody, subject), return_inverse=True)
-        owner = person[first[genuine]]
-        pairs = ListedPairs(person[first[~genuine]], person[second[~genuine]], int(person.max()) + 1)
-        accepted = [mates >= _threshold(point.threshold) for point in points]
-        false = [pairs.accepted(others >= _threshold(point.threshold)) for point in points]
-        for record, point, which, share in zip(records, points, accepted, false, strict=True):
-            record.update(intervals_record(tar_intervals(point, curve, which, owner, share)))
-        errors = [share.parts[np.unique(owner)] for share in false]
+        of_points = listed_points(points, curve, scores, genuine, person[first], person[second])
+        for record, of_point in zip(records, of_points, strict=True):
+            record.update(intervals_record(of_point.intervals))
+        errors = [of_point.false.parts[np.unique(person[first[genuine]])] for of_point in of_points]
+        accepted = [of_point.accepted for of_point in of_points]
         counts = counts_of_pairs(subject[first[genuine]], accepted, errors)
     return {
-        "genuine": len(mates),
-        "impostor": len(others),
+        "genuine": len(genuine) - impostors,
+        "impostor": impostors,
         "tar_at_far": records,
         "by_subject": counts,
         "roc": {"far": curve.far[shown].tolist(), "tar": curve.tar[shown].tolist()},
     }
-
-
-def _threshold(at: float | None) -> float:
-    return np.inf if at is None else at

@@ -5,90 +5,71 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from ..report import ReportError, content_of, validated
-
-Resolution = Literal["resolved", "coarse", "unresolved"]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
+from ..report_fields import Cmc, Curve, Det, Part
+from ..report_files import ReportError, content_of, validated
+from ..resolutions import Resolution
 
 
-class _Model(_Part):
+class _Model(Part):
     sha256: str | None
     label: str
     flip: str
 
 
-class _Templates(_Part):
+class _Templates(Part):
     kind: str
     weight: str
 
 
-class _File(_Part):
+class _File(Part):
     # `is` is no name in Python
     what: str = Field(alias="is")
     sha256: str
 
 
-class _Tar(_Part):
+class _Tar(Part):
     far: float
     tar: float
     tar_at_threshold_interval: list[float] | None = Field(min_length=2, max_length=2)
     resolution: Resolution
 
 
-class _Curve(_Part):
-    far: list[float] = Field(min_length=1)
-    tar: list[float] = Field(min_length=1)
-
-
-class _OfPairs(_Part):
+class _OfPairs(Part):
     subject: list[int]
     pairs: list[int]
     accepted: list[list[int]]
     far_error: list[list[float]]
 
 
-class _Verification(_Part):
+class _Verification(Part):
     impostor: int = Field(gt=0)
     tar_at_far: list[_Tar] = Field(min_length=1)
     by_subject: _OfPairs | None
-    roc: _Curve
+    roc: Curve
 
 
-class _Point(_Part):
+class _Point(Part):
     fpir: float
     fnir: float
     fnir_at_threshold_interval: list[float] = Field(min_length=2, max_length=2)
     resolution: Resolution
 
 
-class _Det(_Part):
-    fpir: list[float]
-    fnir: list[float]
-
-
-class _OpenSet(_Part):
+class _OpenSet(Part):
     rank: int | None
     nonmated: int = Field(gt=0)
     points: list[_Point] = Field(min_length=1)
-    det: _Det
+    det: Det
 
 
-class _Rank(_Part):
+class _Rank(Part):
     rank: int
     share: float
 
 
-class _Cmc(_Part):
-    rank: list[int]
-    share: list[float]
-
-
-class _OfSearches(_Part):
+class _OfSearches(Part):
     subject: list[int]
     searches: list[int]
     first: list[int]
@@ -98,19 +79,19 @@ class _OfSearches(_Part):
     returned: list[list[int]]
 
 
-class _Gallery(_Part):
+class _Gallery(Part):
     name: str
     ranks: list[_Rank] = Field(min_length=1)
-    cmc: _Cmc
+    cmc: Cmc
     open_set: _OpenSet
     by_subject: _OfSearches
 
 
-class _Identification(_Part):
+class _Identification(Part):
     galleries: list[_Gallery] = Field(min_length=2, max_length=2)
 
 
-class _Report(_Part):
+class _Report(Part):
     format: Literal[1]
     kind: Literal["ijb"]
     title: str

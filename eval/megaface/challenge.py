@@ -24,10 +24,11 @@ from ..rows import Reordered
 from ..scores import scores_of_pairs
 from ..search import scan
 from ..search_statistics import cmc, leave_one_out, roc_of
-from ..statistics import point_record, shown_points, tar_at_far
+from ..statistics import Roc, point_record, shown_points, tar_at_far
 from ..tallies import Best, MateCounts
 from ..threshold_intervals import crossed, intervals_record, tar_intervals
-from .over_sets import over_sets, tars_at
+from .first_rows import OfFirstRows
+from .over_sets import over_sets
 from .sets import DistractorSet, several
 
 RANKS = (1, 5, 10, 20, 50, 100, 1000)
@@ -64,6 +65,8 @@ class Found:
     """Of each set, the row (P,) of the distractor that scores highest with each probe, and its score (P,)."""
     far_errors: list[np.ndarray]
     """Of each FAR with all distractors of the first set, what each person (by number) adds to its error."""
+    curves: list[list[Roc]]
+    """The ROC of each set at each size, thinned."""
 
     @property
     def above(self) -> np.ndarray:
@@ -102,29 +105,37 @@ def measure(
     probe, mate = leave_one_out(people)
     score = scores_of_pairs(probes, probe, probes, mate)
     total, done = sum(len(one.order) for one in sets), 0
-    best, curve_sizes, of_sizes = Best(count), *_impostors(probes, distractors, sets[0])
+    owner, once = people[probe], probe < mate  # a pair is searched for from both of its ends
+    best = Best(count)
     counts: list[np.ndarray] = []  # (Q, S) each
     closest: list[tuple[np.ndarray, np.ndarray]] = []
     tars: list[list[float]] = []
+    curves: list[list[Roc]] = []
+    verified: list[tuple[dict[str, Any], list[np.ndarray]]] = []
     for one in sets:
         tally = MateCounts(probe, score, one.ends)
         own_best = best if one is sets[0] else Best(1)
-        seen = of_sizes[-1] if one is sets[0] else Impostors(MOST_IMPOSTORS)  # of one set after the other
+        of_sizes = [Impostors(MOST_IMPOSTORS) for _ in one.sizes]  # of one set after the other
+        smaller = [OfFirstRows(seen, end) for seen, end in zip(of_sizes[:-1], one.ends[:-1], strict=True)]
 
         def report(rows: int, _: int, done: int = done) -> None:
             if progress is not None:
                 progress(done + rows, total)
 
-        scan(probes, Reordered(distractors, one.order), [tally, own_best, seen], progress=report)
-        tars.append(tars_at(fars, score[probe < mate], seen))
+        rows = Reordered(distractors, one.order)
+        scan(probes, rows, [tally, own_best, *smaller, of_sizes[-1]], progress=report)
+        of_set = [roc_of(score[once], seen) for seen in of_sizes]
+        tars.append([tar_at_far(of_set[-1], far, of_sizes[-1].count).tar for far in fars])
+        curves.append([_thinned_curve(curve) for curve in of_set])
         counts.append(tally.counts)
         closest.append((one.order[own_best.rows[:, 0]], own_best.scores[:, 0]))
         done += len(one.order)
-    owner = people[probe]
-    verified = [
-        _verification(score[probe < mate], owner[probe < mate], people, size, sets[0], seen, fars)
-        for size, seen in zip(curve_sizes, of_sizes, strict=True)
-    ]
+        if one is sets[0]:
+            verified = [
+                _verification(score[once], owner[once], people, size, one, seen, curve, fars)
+                for size, seen, curve in zip(one.sizes, of_sizes, of_set, strict=True)
+                if size in (ROC_SIZE, one.sizes[-1])
+            ]
     numbers = {
         "probes": len(probes),
         "people": len(np.unique(people)),
@@ -138,20 +149,8 @@ def measure(
         "tar_over_sets": over_sets(fars, tars, spread=several(sets, -1)),
     }
     errors = verified[-1][1]
-    return Found(numbers, probe, mate, score, counts, sets[0].order, best.rows, best.scores, closest, errors)
-
-
-def _impostors(
-    probes: np.ndarray, distractors: np.ndarray, first: DistractorSet
-) -> tuple[list[int], list[Impostors]]:
-    """The sizes whose ROC is kept, and their impostors: of a smaller one, counted, of all, to be counted."""
-    whole = Impostors(MOST_IMPOSTORS)
-    if ROC_SIZE not in first.sizes[:-1]:
-        return [first.sizes[-1]], [whole]
-    smaller = Impostors(MOST_IMPOSTORS)
-    rows = first.order[: first.ends[first.sizes.index(ROC_SIZE)]]
-    scan(probes, Reordered(distractors, rows), [smaller])
-    return [ROC_SIZE, first.sizes[-1]], [smaller, whole]
+    order = sets[0].order
+    return Found(numbers, probe, mate, score, counts, order, best.rows, best.scores, closest, errors, curves)
 
 
 def _of_size(
@@ -192,11 +191,12 @@ def _verification(
     size: int,
     first: DistractorSet,
     impostors: Impostors,
+    curve: Roc,
     fars: Sequence[float],
 ) -> tuple[dict[str, Any], list[np.ndarray]]:
     """What a report says, and of each FAR what each person adds to its error. genuine, owner (G,): scores of
     pairs, and whose they are; people (P,): whose the probes are."""
-    curve, count = roc_of(genuine, impostors), impostors.count
+    count = impostors.count
     photos, num_distractors = np.bincount(people), first.ends[first.sizes.index(size)]
 
     def point(far: float) -> tuple[dict[str, Any], np.ndarray]:
@@ -208,15 +208,20 @@ def _verification(
         return point_record(at) | intervals_record(sure), false.parts
 
     points = [point(far) for far in fars]
-    shown = shown_points(curve)
+    shown = _thinned_curve(curve)
     record = {
         "size": size,
         "genuine": len(genuine),
         "impostor": count,
         "tar_at_far": [of_far for of_far, _ in points],
-        "roc": {"far": curve.far[shown].tolist(), "tar": curve.tar[shown].tolist()},
+        "roc": {"far": shown.far.tolist(), "tar": shown.tar.tolist()},
     }
     return record, [parts for _, parts in points]
+
+
+def _thinned_curve(curve: Roc) -> Roc:
+    shown = shown_points(curve)
+    return Roc(curve.threshold[shown], curve.far[shown], curve.tar[shown])
 
 
 def _thinned(values: np.ndarray) -> np.ndarray:

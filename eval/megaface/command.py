@@ -21,9 +21,10 @@ from sphereface_plus.commands.model_options import (
 )
 from sphereface_plus.words import counted
 
+from ..group_words import OF_SEARCHES, group_lines
 from ..options import OF_MODEL, far_option, groups_option, out_option, refuse_given
 from ..resolutions import UNSURE
-from ..threshold_words import rate_words, threshold_words
+from ..threshold_words import no_false_accept_words, rate_words, threshold_words
 from .noise import few_matched
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def megaface(
             fars=fars,
         )
     )
-    for words in [*notes(report), *warnings(report)]:
+    for words in [*notes(report, out), *warnings(report)]:
         click.echo(words, err=True)
     for line in lines(report):
         click.echo(line)
@@ -148,14 +149,19 @@ def megaface(
     click.echo(f"to publish, without faces, names and paths: {out / PUBLIC}")
 
 
-def notes(report: Mapping[str, Any]) -> list[str]:
+def notes(report: Mapping[str, Any], out: Path) -> list[str]:
     """What was left out, for the terminal."""
+    from ..photos import first_three
     from .people import without_mate
+    from .run import MISSING
 
     said = []
     for side in ("probes", "distractors"):
         if number := report[side]["missing"]:
-            said.append(f"note: no image is there of {counted(number, side[:-1])} of the lists: left out")
+            said.append(
+                f"note: no image is there of {counted(number, side[:-1])} of the lists: left out "
+                f"({first_three(report[side]['missing_first'])}; all are in {out / MISSING})"
+            )
         noise = report[side]["noise"]
         if noise is not None and not few_matched(noise):
             one_or_all = f"is a {side[:-1]}" if noise["matched"] == 1 else f"are {side}"
@@ -221,6 +227,12 @@ def lines(report: Mapping[str, Any]) -> list[str]:
                 f"{100 * low:.2f} to {100 * high:.2f}){UNSURE[point['resolution']]}"
                 f"; {threshold_words(point)}{_over_sets(sets)}"
             )
+        verified = numbers["verification"][-1]
+        fars = [point["far"] for point in verified["tar_at_far"]]
+        if words := no_false_accept_words(fars, verified["impostor"]):
+            said.append(f"  {words}")
+        if numbers["per_group"] is not None:
+            said += [f"  {line}" for line in group_lines(numbers["per_group"], OF_SEARCHES)]
     return said
 
 

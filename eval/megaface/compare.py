@@ -15,7 +15,7 @@ from ..compare import markdown, model_labels
 from ..differences import cells, check_same, of_counts, of_tars
 from ..identify.plots import distractors_plot
 from ..plots import curve_of, roc_plot
-from ..report import render
+from ..rendering import render
 from ..resolutions import UNSURE, least_sure
 from ..statistics import places_of_all
 from ..threshold_words import rate_words

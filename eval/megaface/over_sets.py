@@ -7,16 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..impostors import Impostors
-from ..search_statistics import roc_of
-from ..statistics import tar_at_far
-
-
-def tars_at(fars: Sequence[float], genuine: np.ndarray, impostors: Impostors) -> list[float]:
-    """The TAR at each FAR of one set. genuine (G,): scores of pairs, the same in every set."""
-    curve, count = roc_of(genuine, impostors), impostors.count
-    return [tar_at_far(curve, far, count).tar for far in fars]
-
 
 def over_sets(
     fars: Sequence[float], tars: Sequence[Sequence[float]], *, spread: bool

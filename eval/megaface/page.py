@@ -14,8 +14,8 @@ from ..identify.page import MOST_PEOPLE
 from ..identify.plots import Curve, cmc_plot, distractors_plot
 from ..plots import curve_of, roc_plot
 from ..public import PUBLIC, without_folders, without_names_of_others
-from ..report import render
-from ..threshold_words import rate_words
+from ..rendering import render
+from ..threshold_words import no_false_accept_words, rate_words
 from .people import without_mate
 
 
@@ -39,6 +39,7 @@ def _write(report: Mapping[str, Any], out: Path, images: Images | None) -> Path:
         most_people=MOST_PEOPLE,
         without_mate=without_mate,
         rate_words=rate_words,
+        no_false_accept_words=no_false_accept_words,
     )
     write_page(out / "report.html", page)
     return out / "report.html"

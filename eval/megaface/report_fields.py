@@ -5,59 +5,52 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from ..report import ReportError, content_of, validated
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
+from ..report_fields import Curve, Part
+from ..report_files import ReportError, content_of, validated
+from ..resolutions import Resolution
 
 
-class _Model(_Part):
+class _Model(Part):
     sha256: str | None
     label: str
 
 
-class _Noise(_Part):
+class _Noise(Part):
     sha256: str
 
 
-class _Side(_Part):
+class _Side(Part):
     sha256: str
     noise: _Noise | None
 
 
-class _Rank(_Part):
+class _Rank(Part):
     rank: int
     rate: float = Field(ge=0, le=1)
 
 
-class _Size(_Part):
+class _Size(Part):
     size: int = Field(gt=0)
     ranks: list[_Rank] = Field(min_length=1)
 
 
-class _Point(_Part):
+class _Point(Part):
     far: float = Field(gt=0, le=1)
     tar: float = Field(ge=0, le=1)
     tar_at_threshold_interval: list[float] = Field(min_length=2, max_length=2)
-    resolution: Literal["resolved", "coarse", "unresolved"]
+    resolution: Resolution
 
 
-class _Roc(_Part):
-    far: list[float] = Field(min_length=1)
-    tar: list[float] = Field(min_length=1)
-
-
-class _Verification(_Part):
+class _Verification(Part):
     size: int = Field(gt=0)
     impostor: int = Field(gt=0)
     tar_at_far: list[_Point] = Field(min_length=1)
-    roc: _Roc
+    roc: Curve
 
 
-class _ByPerson(_Part):
+class _ByPerson(Part):
     person: list[int]
     searches: list[int]
     first: list[list[list[int]]] = Field(min_length=1)
@@ -66,12 +59,12 @@ class _ByPerson(_Part):
     far_error: list[list[float]]
 
 
-class _OverSets(_Part):
+class _OverSets(Part):
     far: float
     mean: float
 
 
-class _Numbers(_Part):
+class _Numbers(Part):
     probes: int
     people: int
     searches: int
@@ -81,7 +74,7 @@ class _Numbers(_Part):
     tar_over_sets: list[_OverSets] = Field(min_length=1)
 
 
-class _Report(_Part):
+class _Report(Part):
     format: Literal[1]
     kind: Literal["megaface"]
     title: str

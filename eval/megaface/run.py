@@ -1,11 +1,10 @@
-"""MegaFace from files to a report: lists, embeddings, noise, the measures, and the kit's own result files."""
+"""MegaFace from files to a report: lists, embeddings, noise, and the measures."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,12 @@ from ..errors import SearchError
 from ..example_photos import Images
 from ..groups import Groups, check_some, read_groups
 from ..public import PUBLIC
-from ..search_statistics import cmc
 from ..statistics import Rates, with_wanted
 from ..training_photos import compare_searches
 from . import page
 from .challenge import FARS, Found, measure, noise_among
 from .examples import hardest, same_images, same_probes, twins
+from .kit_files import write_kit_files
 from .noise import noise_warnings
 from .people import of_people
 from .sets import DistractorSet, drawn_sets, sets_of_lists
@@ -45,7 +44,8 @@ from .sides import (
     probe_list,
 )
 
-KIT_RANKS = 1000
+MISSING = "missing_distractors.txt"
+"""In OUT, where there are such: a path a line."""
 LEFT_OUT = (
     "An image that a list names and its folder lacks is refused among the probes, and left out and counted "
     "among the distractors. The images of noise lists are left out of the cleaned numbers. What is damaged, "
@@ -146,6 +146,7 @@ def _measured(
         "distractors": _about(distractors, of_distractors, int(distractor_noise.sum()))
         | {"sha256": _hash(one.words(distractors.keys) for one in sets)},
         "sets": f"{len(sets)} of the lists" if lists is not None else f"{len(sets)} random orders, seed 0",
+        "set_numbers": [one.number for one in sets],
         "warnings": warnings,
         "training": compare_searches(whose, probes.trained_on, probes.files),
         "same_image": same_images(probes, distractors, raw),
@@ -162,7 +163,10 @@ def _measured(
         "seconds": seconds,
         "environment": record(gpu=probes.runs_on == "cuda"),
     }
-    _write_kit_files(asked.out, report, {kind: one.above for kind, (one, _) in found.items()}, sets[0].number)
+    if distractors.missing:
+        write_text(asked.out / MISSING, "".join(f"{path}\n" for path in distractors.missing))
+    searched = {kind: one for kind, (one, _) in found.items()}
+    write_kit_files(asked.out / "kit", probes.model["label"], sets, searched)
     return report, {"probes": probes.files, "distractors": distractors.files}
 
 
@@ -214,19 +218,3 @@ def _write_features(folder: Path, probes: Side, distractors: Side) -> None:
             for number, (path, row) in enumerate(zip(side.paths, side.rows, strict=True)):
                 write_feature(folder / name / f"{path}_{probes.model['label']}.bin", row)
                 progress(number + 1, len(side.paths), 0)
-
-
-def _write_kit_files(
-    out: Path, report: Mapping[str, Any], above: Mapping[str, np.ndarray], first: int
-) -> None:
-    """`cmc_facescrub_megaface_<model>_<size>_<set>.json`, as scripts around the kit read them: all ranks, up
-    to 1,000, counted from 0. Of the largest size and the first set; first: its number in the lists."""
-    for kind, numbers in report["results"].items():
-        size = numbers["sizes"][-1]["size"]
-        ranks, roc = list(range(1, min(KIT_RANKS, size) + 1)), numbers["verification"][-1]["roc"]
-        content = {
-            "cmc": [[rank - 1 for rank in ranks], cmc(above[kind], ranks).tolist()],
-            "roc": [roc["far"], roc["tar"]],
-        }
-        name = f"cmc_facescrub_megaface_{report['model']['label']}_{size}_{first}.json"
-        write_text(out / "kit" / kind / name, json.dumps(content) + "\n")

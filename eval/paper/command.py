@@ -144,7 +144,7 @@ class Measuring:
 
     def _verified(self, model: Path) -> dict[str, Any]:
         from ..lfw import pairs_of
-        from ..report import read
+        from ..report_files import read
         from ..verify import Verification, verify
 
         pairs, title = pairs_of(self.lfw, 2, None)

@@ -11,6 +11,8 @@ interval, and its median width.
 megaface    FAR and TAR of all pairs with 500 distractors; sd of the impostors' scores by probe's person,
             distractor, and both; of the genuine ones .4 by person, correlated -.5 with the former
 pairs       the same of all pairs of photos, as IJB and lists have them; sd by each of both people
+lists       the same of lists of as many genuine as impostor pairs (the column people): of people who are in
+            one pair only (`alone`), of 60, or drawn as LFW's, genuine ones of 1,680 people, others of 5,749
 search      threshold of an FPIR, and FNIR there; searches without a mate of other people, or of the same
 sets        rank-1, mean of 3 sets of distractors, with chances by person and by search, alike in all sets
 difference  of two models on the same searches
@@ -112,6 +114,23 @@ def pairs(generator: np.random.Generator, people: int, kind: str, sds: tuple, fa
     return at_far(scores, genuine, owner, far, mean, lambda t, _: listed.accepted(scores >= t))
 
 
+def lists(generator: np.random.Generator, count: int, kind: str, sds: tuple, far: float) -> Result:
+    mean, (by_person,) = 5.0, sds
+    several, people = {"alone": (count, 3 * count), "60 people": (60, 60), "LFW": (1680, 5749)}[kind]
+    if kind == "alone":
+        owner, (first, second) = np.arange(count), count + np.arange(2 * count).reshape(2, count)
+    else:
+        owner, first = generator.integers(0, several, count), generator.integers(0, people, count)
+        second = (first + generator.integers(1, people, count)) % people
+    level = generator.standard_normal(people)
+    scores = by_person * (level[first] + level[second])
+    scores += math.sqrt(1 - 2 * by_person**2) * generator.standard_normal(count)
+    genuine = mean + 0.4 * (-0.5 * level + math.sqrt(0.75) * generator.standard_normal(people))[owner]
+    genuine += math.sqrt(1 - 0.4**2) * generator.standard_normal(count)
+    listed = ListedPairs(first, second, people)
+    return at_far(scores, genuine, owner, far, mean, lambda t, _: listed.accepted(scores >= t))
+
+
 def search(generator: np.random.Generator, people: int, kind: str, sds: tuple, fpir: float) -> Result:
     mean, (own,), same = 3.5, sds, kind.endswith(", same people")
     photos = photos_of(kind.split(",")[0], people, generator)
@@ -169,6 +188,12 @@ PARTS = {
         product((20, 80), KINDS, ((0.2, 0.1, 0.3), (0.4, 0.1, 0.4), (0.1, 0.4, 0.3)), (1e-2, 1e-3, 1e-4)),
     ),
     "pairs": (pairs, product((40, 100), KINDS, ((0.1,), (0.3,)), (1e-2, 1e-3, 1e-4))),
+    "lists": (
+        lists,
+        product(
+            (250, 3000), ("alone", "60 people", "LFW"), ((0.1,), (0.3,), (0.5,)), (1e-1, 1e-2, 1e-3, 1e-4)
+        ),
+    ),
     "search": (
         search,
         product(

@@ -16,11 +16,11 @@ import pytest
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from eval import report as reports
+from eval import rendering, report_files
 from eval.compare import FEW, compare, markdown, p_text, table
 from eval.paired_difference import mcnemar, paired_difference
 from eval.people import people_of
-from eval.plots import interval_plot, roc_plot
+from eval.plots import LONGEST_LABEL, interval_plot, roc_plot
 from eval.statistics import roc
 from sphereface_plus.data.formats.pairs import Pairs
 
@@ -41,13 +41,13 @@ def test_difference_interval_and_test_are_of_the_pairs_in_the_reports(three, run
     result = json.loads((tmp_path / "compare" / "compare.json").read_text())
     first, good, again = result["models"]
     assert first["against_first"] is None
-    poor_right, good_right = (reports.read(out)["per_pair"]["correct"] for out in three[:2])
+    poor_right, good_right = (report_files.read(out)["per_pair"]["correct"] for out in three[:2])
     only_poor = sum(p > g for p, g in zip(poor_right, good_right, strict=True))
     only_good = sum(g > p for p, g in zip(poor_right, good_right, strict=True))
     against = good["against_first"]
     assert (against["only_base"], against["only_other"]) == (only_poor, only_good)
     assert against["mcnemar_p_value"] == mcnemar(only_poor, only_good)
-    pairs = reports.read(three[0])["per_pair"]
+    pairs = report_files.read(three[0])["per_pair"]
     genuine, fold = np.array(pairs["genuine"], dtype=bool), np.array(pairs["fold"])
     people = people_of(Pairs(pairs["first"], pairs["second"], genuine, fold))
     assert people.count == 70
@@ -100,18 +100,18 @@ def test_different_pairs_are_refused(three, lfw_lists, embeddings_file, run_eval
 
 
 def test_models_of_one_name_are_told_apart_by_their_reports(three):
-    contents = [reports.read(three[0]), reports.read(three[0])]
+    contents = [report_files.read(three[0]), report_files.read(three[0])]
     labels = [model["label"] for model in compare(contents, ["runs/a", "runs/b"])["models"]]
     assert labels == ["poor (runs/a)", "poor (runs/b)"]
 
 
 def test_different_protocols_are_compared_but_shown(three):
-    contents = [reports.read(out) for out in three[:2]]
+    contents = [report_files.read(out) for out in three[:2]]
     contents[1] = copy.deepcopy(contents[1])
     contents[1]["protocol"]["name"] = "cosine"
     comparison = compare(contents, ["a", "b"])
     assert comparison["protocols"] == ["cosine", "sphereface"]
-    page = reports.render("compare.html.j2", comparison=comparison, p_text=p_text, roc="", accuracies="")
+    page = rendering.render("compare.html.j2", comparison=comparison, p_text=p_text, roc="", accuracies="")
     assert "The protocols differ" in page
     assert " cosine " in table(comparison)
 
@@ -134,7 +134,7 @@ def test_against_names_the_one_that_the_others_are_compared_with(three, run_eval
 
 
 def test_few_deciding_pairs_are_said_with_which_to_believe(three, run_eval, tmp_path):
-    contents = [reports.read(three[1]), copy.deepcopy(reports.read(three[1]))]
+    contents = [report_files.read(three[1]), copy.deepcopy(report_files.read(three[1]))]
     lost = [k for k, right in enumerate(contents[0]["per_pair"]["correct"]) if right][:4]
     for k in lost:
         contents[1]["per_pair"]["correct"][k] = 0
@@ -159,7 +159,7 @@ def test_few_deciding_pairs_are_said_with_which_to_believe(three, run_eval, tmp_
 @pytest.mark.parametrize(("count", "few"), [(5, True), (60, False)])
 def test_pairs_of_few_people_are_few_as_the_words_say(three, count, few):
     """40 deciding pairs: of 5 people they count as 40 / 2.0, of 60 as 40 / 1.04."""
-    contents = [copy.deepcopy(reports.read(three[1])) for _ in range(2)]
+    contents = [copy.deepcopy(report_files.read(three[1])) for _ in range(2)]
     for report, rest in zip(contents, (0, 1), strict=True):
         pairs = report["per_pair"]
         person = [k % count for k in range(120)]
@@ -199,7 +199,7 @@ def test_a_wanted_far_has_its_row_and_is_compared_where_all_have_it(three, lfw_l
     model = json.loads((three[1] / "report.json").read_text())["model"]["name"]
     arguments = ("--model", model, "--data", lfw_lists, "--no-thumbnails", "--far", 0.05, "--out", tmp_path)
     output = run_eval("lfw", *arguments).output
-    points = reports.read(tmp_path)["results"]["tar_at_far"]
+    points = report_files.read(tmp_path)["results"]["tar_at_far"]
     assert [point["far"] for point in points] == [0.1, 0.05, 0.01, 0.001, 0.0001]
     assert points[1]["false_accepts"] <= 0.05 * 60
     assert (
@@ -207,9 +207,9 @@ def test_a_wanted_far_has_its_row_and_is_compared_where_all_have_it(three, lfw_l
         in output
     )
     assert '<th scope="row">0.05</th>' in (tmp_path / "report.html").read_text()
-    both = compare([reports.read(three[0]), reports.read(tmp_path)], ["a", "b"])
+    both = compare([report_files.read(three[0]), report_files.read(tmp_path)], ["a", "b"])
     assert all(len(model["tar_at_far"]) == 4 for model in both["models"])
-    twice = compare([reports.read(tmp_path)] * 2, ["a", "b"])
+    twice = compare([report_files.read(tmp_path)] * 2, ["a", "b"])
     assert all(len(model["tar_at_far"]) == 5 for model in twice["models"])
 
 
@@ -235,7 +235,7 @@ def test_a_wanted_far_has_its_row_and_is_compared_where_all_have_it(three, lfw_l
     ],
 )
 def test_a_damaged_report_is_one_sentence(three, run_eval, tmp_path, place, value, message):
-    (tmp_path / "report.json").write_text(json.dumps(damaged(reports.read(three[1]), place, value)))
+    (tmp_path / "report.json").write_text(json.dumps(damaged(report_files.read(three[1]), place, value)))
     output = run_eval("compare", three[0], tmp_path, code=1).output
     assert output.startswith(f"error: {tmp_path}")
     assert message in output
@@ -269,6 +269,26 @@ def test_a_model_of_any_script_is_named_as_it_is():
             html.unescape(text).lstrip("\u200b") for text in re.findall(r"<text[^>]*>([^<]*)</text>", svg)
         ]
         assert set(names) <= set(texts)
+
+
+def test_long_names_lose_their_middle_and_stand_above_the_curves():
+    curve = roc(np.arange(6.0), np.arange(6) % 2 == 1)
+    names = [f"runs/2026-11-{day}/sphereface_plus20_casia_mhe_weight_10_seed_{day}" for day in (1, 2, 3)]
+
+    def drawn(labels):
+        svg = roc_plot("roc", [(name, curve) for name in labels], 3, "curves")
+        height = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', svg)[1])
+        texts = re.findall(r'<text[^>]*y="([-\d.]+)"[^>]*>([^<]*)</text>', svg)
+        return height, {html.unescape(text): float(y) for y, text in texts}
+
+    (low, _), (high, many) = drawn(["a", "b", "c"]), drawn(names)
+    for day in (1, 2, 3):
+        (label,) = [text for text in many if text.endswith(f"_10_seed_{day}")]
+        assert label.startswith("runs/2026-11…")
+        assert len(label) == LONGEST_LABEL
+    top = min(y for text, y in many.items() if text.startswith("TAR"))
+    assert max(y for text, y in many.items() if text.startswith("runs")) < top
+    assert high > low  # a line for each long name, one for all the short ones
 
 
 def test_pages_suit_a_dark_and_a_narrow_window(three, run_eval, tmp_path):

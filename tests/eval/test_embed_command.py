@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from eval import report as reports
+from eval import report_files
 from sphereface_plus.data.formats.embedding_store import open_embeddings
 from sphereface_plus.data.formats.embeddings import read_embeddings
 
@@ -26,7 +26,7 @@ def test_crops_are_taken_as_they_are(crop_pairs, run_eval, tmp_path):
     assert not (tmp_path / "store_crops").exists()
     for name in ("store", "file.npz"):
         run_eval("verify", "--model", tmp_path / name, "--pairs", pairs, "--out", tmp_path / f"of_{name}")
-    first, second = (reports.read(tmp_path / f"of_{name}") for name in ("store", "file.npz"))
+    first, second = (report_files.read(tmp_path / f"of_{name}") for name in ("store", "file.npz"))
     assert first["per_pair"] == second["per_pair"]
     assert first["model"]["precision"] == "fp32"
 

@@ -11,6 +11,7 @@ import pytest
 
 from data_prep.packing import pack
 from eval import report as reports
+from eval import report_files
 from eval.photos import PhotosError, find_images
 from sphereface_plus.config import InputSpec, from_dict
 from sphereface_plus.data.formats.manifest import MANIFEST, ManifestRow, write_manifest
@@ -50,7 +51,7 @@ def test_every_form_of_the_same_crops_has_the_same_scores(crops, crop_pairs, run
     for form, place in crops.items():
         out = tmp_path / f"out_{form}"
         run_eval("verify", "--model", "pixels", "--images", place, "--pairs", crop_pairs[1], "--out", out)
-        report = reports.read(out)
+        report = report_files.read(out)
         scores[form], words[form] = report["per_pair"]["score"], report["preparation"]["words"]
         assert (out / "report.html").read_text().count("data:image/jpeg") == 2 * 2 * reports.NUM_WORST
         assert not (out / "crops").exists()
@@ -58,6 +59,17 @@ def test_every_form_of_the_same_crops_has_the_same_scores(crops, crop_pairs, run
     assert "Crops of packed.tar, used as they are" in words["tar"]
     for form in ("manifest", "manifest_in_tar"):
         assert words[form].startswith("Of 24 faces, 23 were detected, 1 was not found")
+
+
+def test_identification_says_of_how_many_photos_no_face_was_found_and_lists_them(crops, run_eval, tmp_path):
+    out = tmp_path / "out"
+    output = run_eval("identify", "--model", "pixels", "--gallery", crops["manifest"], "--out", out).output
+    said = "no face was found in 1 of 24 photos, and the place where faces usually are was taken"
+    assert f"note: gallery: {said}" in output
+    page = (out / "report.html").read_text()
+    assert "1 photo without a detected face" in page
+    assert "<bdi>p0/0</bdi>: centre" in page
+    assert "p0/0" not in (out / "public/report.html").read_text()
 
 
 def test_photos_are_those_of_trainings_validation(crops, crop_pairs):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, norm
+from scipy.stats import binom, binomtest, norm
 from scipy.stats import t as student
 
 from eval import intervals as v
@@ -100,3 +100,21 @@ def test_few_people_have_students_quantile_in_wilsons_interval(count):
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     assert v.wilson(share, n / factor) == pytest.approx((middle - half, middle + half))
+
+
+@pytest.mark.parametrize(
+    ("true", "trials"), [(0.1, 60), (1e-3, 3000), (1e-2, 3000), (1e-4, 250), (1e-6, 10**9)]
+)
+def test_the_shares_that_may_be_seen_are_those_of_the_binomial_distributions_middle(true, trials):
+    low, high = v.shares_seen(true, trials)
+    fewest, most = binom.ppf([0.025, 0.975], trials, true)
+    assert low == fewest / trials
+    normal = true + norm.ppf(0.975) * np.sqrt(true * (1 - true) / trials)
+    assert high == pytest.approx(max(most / trials, normal), rel=1e-12)
+    assert binom.cdf(fewest - 1, trials, true) <= 0.025
+    assert binom.sf(int(high * trials + 1e-9), trials, true) <= 0.025
+
+
+def test_trials_that_count_as_few_may_come_singly():
+    assert v.shares_seen(1e-4, 42)[1] > 1e-3  # where none of 42 is all that the binomial distribution has
+    assert v.shares_seen(0.5, 0.3) == (0, 1)

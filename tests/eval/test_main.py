@@ -10,8 +10,7 @@ import pytest
 
 from data_prep.align import align_folder
 from data_prep.errors import PrepError
-from eval import report as reports
-from eval import verify_command
+from eval import report_files, verify_command
 from eval.__main__ import main
 from eval.protocols import PROTOCOLS
 from sphereface_plus.data.formats.pairs import read_pairs
@@ -45,7 +44,7 @@ def test_lfw_measures_a_file_of_embeddings_under_each_protocol(
     result = run_eval(
         "lfw", "--model", model, "--data", lfw_lists, "--protocol", protocol, "--no-thumbnails", "--out", out
     )
-    report = reports.read(out)
+    report = report_files.read(out)
     assert report["protocol"]["name"] == protocol
     assert report["title"] == "LFW view 2"
     assert 0.6 < report["results"]["accuracy"] < 1
@@ -57,7 +56,7 @@ def test_lfw_measures_a_file_of_embeddings_under_each_protocol(
 def test_view_1_is_cut_into_ten_folds_and_says_so(lfw_lists, embeddings_file, run_eval, tmp_path):
     model = embeddings_file(lfw_lists / "pairsDevTest.txt", flip="concat")
     run_eval("lfw", "--model", model, "--data", lfw_lists, "--view", 1, "--no-thumbnails", "--out", tmp_path)
-    report = reports.read(tmp_path)
+    report = report_files.read(tmp_path)
     assert report["title"] == "LFW view 1"
     fold, genuine = np.array(report["per_pair"]["fold"]), np.array(report["per_pair"]["genuine"])
     assert [(genuine[fold == k].sum(), (1 - genuine)[fold == k].sum()) for k in range(1, 11)] == [(4, 4)] * 10
@@ -70,7 +69,7 @@ def test_verify_reads_a_list_of_paths(lfw_lists, embeddings_file, run_eval, tmp_
     pairs.write_text("\n".join(lines) + "\n")
     model = embeddings_file(pairs)
     run_eval("verify", "--model", model, "--pairs", pairs, "--no-thumbnails", "--out", tmp_path / "out")
-    report = reports.read(tmp_path / "out")
+    report = report_files.read(tmp_path / "out")
     assert report["protocol"]["name"] == "cosine"
     assert report["per_pair"]["first"][3] == "a/3"
     assert "does not state it; the protocol asks for none" in report["model"]["flip"]

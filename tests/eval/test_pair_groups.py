@@ -98,6 +98,10 @@ def test_verify_has_the_table_and_publishes_no_names(lfw_lists, embeddings_file,
     column = json.loads((tmp_path / "out/report.json").read_text())["per_group"]["columns"][0]
     assert [row["group"] for row in column["groups"]][:2] == ["even", "odd"]
     assert "By group" in (tmp_path / "out/report.html").read_text()
+    (low, high), share = column["groups"][0]["fnmr"]["interval"], column["groups"][0]["fnmr"]["share"]
+    said = f"{100 * share:.2f} % ({100 * low:.2f} to {100 * high:.2f})"
+    assert "by number at the thresholds of all pairs, 95 % by person:" in result.output
+    assert f"  even: {column['groups'][0]['people']} people; FNMR {said}" in result.output
     public = (tmp_path / "out/public/report.json").read_text()
     assert '"per_group"' in public
     assert "Nobody_Here" not in public

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eval import report as reports
+from eval import report_files
 from eval.pair_notes import pair_notes
 from eval.people import people_of
 from sphereface_plus.data.formats.pairs import Pairs
@@ -99,7 +99,7 @@ def test_page_terminal_and_report_say_it_and_the_public_report_names_nobody(
     output = run_eval("verify", "--model", model, "--pairs", tmp_path / "pairs.txt", "--out", out).output
     words = "Pairs that repeat an earlier one, in this order or the other, and count again: 1."
     assert f"note: {words}" in output
-    (note,) = [note for note in reports.read(out)["pairs"]["notes"] if note["words"] == words]
+    (note,) = [note for note in report_files.read(out)["pairs"]["notes"] if note["words"] == words]
     assert note["examples"] == [["Person_0A/Person_0A_0001", "Person_0A/Person_0A_0002"]]
     page = (out / "report.html").read_text()
     assert "Odd about these pairs" in page

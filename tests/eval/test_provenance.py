@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eval import report as reports
+from eval import report_files
 from sphereface_plus import checkpoint, weights
 from sphereface_plus.config import from_dict, to_dict
 from sphereface_plus.hub import save_pretrained, save_weights
@@ -64,7 +64,7 @@ def test_a_weight_file_and_a_folder_of_the_hub_are_reported_with_their_training(
     ):
         out = tmp_path / f"{model.name}_report"
         run_eval("verify", "--model", model, "--images", images, "--pairs", pairs, "--out", out)
-        report = reports.read(out)
+        report = report_files.read(out)
         made_from = {"license": license, "from": f"last.pt (sphereface_plus), sha256 {sha256}"}
         assert report["model"]["provenance"] == (SAID | made_from if license else SAID)
         page = (out / "report.html").read_text()

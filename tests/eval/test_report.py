@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from eval import report as reports
+from eval import report_files
 from eval.intervals import accuracy_interval, few_people_factor
 from eval.people import People
 from eval.protocols import Outcome
@@ -81,7 +82,7 @@ def test_report_json_holds_every_pair_and_what_was_compared(measured):
 
 
 def test_numbers_of_report_json_follow_from_its_pairs(measured):
-    report = reports.read(measured[0])
+    report = report_files.read(measured[0])
     numbers, per_pair = report["results"], report["per_pair"]
     correct, fold = np.array(per_pair["correct"]), np.array(per_pair["fold"])
     per_fold = [correct[fold == index].mean() for index in range(1, 11)]
@@ -94,7 +95,7 @@ def test_numbers_of_report_json_follow_from_its_pairs(measured):
     assert [point["far"] for point in numbers["tar_at_far"]] == list(FARS)
     for point in numbers["tar_at_far"]:
         assert point["threshold_l2"] ** 2 == pytest.approx(2 - 2 * point["threshold_cosine"])
-        assert point["tar_interval"][0] <= point["tar"] <= point["tar_interval"][1]
+        assert point["interval"][0] <= point["tar"] <= point["interval"][1]
         low, high = point["threshold_cosine_interval"]
         assert low <= point["threshold_cosine"] <= (1 if high is None else high)
     independent = accuracy_interval(correct == 1, fold)
@@ -146,7 +147,7 @@ def test_page_shows_the_worst_pairs_as_thumbnails(measured):
     page = Page((measured[0] / "report.html").read_text())
     assert len(page.of("img")) == 2 * 2 * reports.NUM_WORST
     assert all(image["src"].startswith("data:image/jpeg;base64,") for image in page.of("img"))
-    per_pair = reports.read(measured[0])["per_pair"]
+    per_pair = report_files.read(measured[0])["per_pair"]
     worst = min(s for s, g in zip(per_pair["score"], per_pair["genuine"], strict=True) if g)
     assert f"{worst:.4f}" in page.text
 
@@ -164,7 +165,7 @@ def test_what_may_be_published_lies_by_itself_without_faces_names_and_paths(meas
     out = measured[0]
     public = out / "public"
     assert sorted(path.name for path in public.iterdir()) == ["report.html", "report.json"]
-    whole, shown = reports.read(out), reports.read(public)
+    whole, shown = report_files.read(out), report_files.read(public)
     assert shown["results"] == whole["results"]
     for path in public.iterdir():
         text = path.read_text()
@@ -179,7 +180,7 @@ def test_what_may_be_published_lies_by_itself_without_faces_names_and_paths(meas
 
 
 def test_public_commands_lose_folders_only_and_counts_keep_their_names(measured):
-    report = reports.read(measured[0])
+    report = report_files.read(measured[0])
     report["command"] = "python -m eval verify --images=/tmp/x/ds --out=/tmp/out --model runs/lr=0.1/best.pt"
     report["per_pair"] = {**report["per_pair"], "first": ["detected/1", *report["per_pair"]["first"][1:]]}
     report["preparation"] = {**report["preparation"], "methods": {"detected": 3}, "not_detected": []}
@@ -193,18 +194,21 @@ def test_public_commands_lose_folders_only_and_counts_keep_their_names(measured)
 
 def test_names_are_public_where_that_is_asked_for(lfw_lists, run_eval, measured, tmp_path):
     run_eval("lfw", "--model", measured[1], "--data", lfw_lists, "--public-names", "--out", tmp_path / "out")
-    shown = reports.read(tmp_path / "out" / "public")
+    shown = report_files.read(tmp_path / "out" / "public")
     assert shown["per_pair"]["first"] == measured[2].first
     assert shown["model"]["name"] == measured[1].name
 
 
 def test_page_says_protocol_interval_input_and_unresolved_far_in_words(measured):
     text = " ".join(Page((measured[0] / "report.html").read_text()).text.split())
+    points = report_files.read(measured[0])["results"]["tar_at_far"]
+    expected = [f"{point['far'] * point['independent_impostors']:.2g} expected" for point in points]
     for words in (
         "the mean embedding over both members of all pairs of the other folds is subtracted",
         "95 % Wilson interval, thresholds kept. The 70 people are known by the photos' folders",
-        "not resolved: 0.06 expected",
-        "coarse: 6 expected",
+        f"coarse: {expected[0]}",
+        f"not resolved: {expected[2]}",
+        "At a FAR of 1e-02, 1e-03, 1e-04 no impostor pair may be accepted, as one of 60 is a FAR of 1.7e-02",
         "not stated by the file of embeddings",
         "from model 0123abcd",
         "take the protocol cosine",
@@ -244,8 +248,8 @@ def test_a_file_that_is_no_report_is_refused_by_name(tmp_path, content, message)
     path = tmp_path / "report.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(reports.ReportError, match=rf"report\.json[:;] {message}"):
-        reports.read(tmp_path)
+    with pytest.raises(report_files.ReportError, match=rf"report\.json[:;] {message}"):
+        report_files.read(tmp_path)
 
 
 @pytest.mark.parametrize(("count", "few"), [(6, True), (19, True), (20, False)])

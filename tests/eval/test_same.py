@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from data_prep.align import align_folder
-from eval import report as reports
+from eval import report_files
 from eval.same import crop_of, decisions
 from sphereface_plus.config import InputSpec
 from sphereface_plus.data.crops import read_crop
@@ -42,7 +42,7 @@ def settings_of(photos: Path, crops: Path) -> dict:
 
 def test_the_score_is_the_reports_and_each_threshold_is_named(measured, run_eval):
     report, images = measured
-    content = reports.read(report)
+    content = report_files.read(report)
     pair = content["per_pair"]["first"].index("p3/0")
     assert content["per_pair"]["second"][pair] == "p3/1"
     photos = (images / "p3" / "0.png", images / "p3" / "1.png")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
-from scipy.stats import norm, t
+from scipy.stats import binom, norm, t
 
 from eval import threshold_intervals as v
-from eval.intervals import design_effect, subject_interval
+from eval.intervals import design_effect, subject_interval, wilson
 from eval.people import People
 from eval.search_statistics import open_set_point
-from eval.statistics import roc, tar_at_far
+from eval.statistics import OperatingPoint, roc, tar_at_far
 
 
 def accepted_of(seed: int, person: np.ndarray, num_distractors: int) -> np.ndarray:
@@ -50,7 +52,8 @@ def test_the_far_of_probes_and_distractors_has_the_variance_of_pairs_that_share_
     freedom = by_person.sum() ** 2 / np.sum(by_person**2) - 1
     freedom *= (1 + by_distractor / by_person.sum()) ** 2  # those of the distractors are not few
     share = accepted.mean()
-    assert found.trials == pytest.approx(share * (1 - share) / variance / student(freedom))
+    assert found.independent == pytest.approx(share * (1 - share) / variance)
+    assert found.trials == pytest.approx(found.independent / student(freedom))
     error = np.array([rest[person == each].sum() for each in range(5)]) / np.sqrt(shrunk)
     np.testing.assert_allclose(found.parts, error / np.sqrt(variance))
 
@@ -68,9 +71,105 @@ def test_the_far_of_listed_pairs_has_the_design_effect_of_their_people(monkeypat
         error[one] += value - accepted.mean()
         error[other] += value - accepted.mean()
     people = People(first, second, 30, True, "drawn")
-    freedom = np.sum(error**2) ** 2 / np.sum(error**4) - 1
+    pairs = np.bincount(np.append(first, second), minlength=30)
+    estimated = error**2 * (1 - 1 / pairs)  # without the products of a pair with itself
+    freedom = np.sum(error**2) ** 2 / np.sum(estimated**2)
+    freedom *= 1 - 1 / (np.sum(estimated) ** 2 / np.sum(estimated**2))  # and people are one less
     expected = 2000 / design_effect(accepted, np.zeros(2000, int), people) / student(freedom)
     assert found.trials == pytest.approx(expected)
+
+
+def test_a_list_in_which_nobody_is_in_two_pairs_has_wilsons_interval_however_few_are_accepted():
+    listed = v.ListedPairs(np.arange(1000), 1000 + np.arange(1000), 2000)
+    for count in (1, 3, 40):
+        found = listed.accepted(np.arange(1000) < count)
+        assert found.trials == pytest.approx(1000, rel=1e-5)
+        assert found.interval == pytest.approx(wilson(count / 1000, 1000), rel=1e-5)
+
+
+def test_a_pair_of_one_person_is_one_of_the_persons_pairs():
+    first, second = np.array([0, 0, 1, 2]), np.array([0, 1, 2, 3])
+    accepted = np.array([True, False, False, True])
+    rest = (accepted - 0.5) / 4
+    variance = sum(
+        rest[i] * rest[j] for i in range(4) for j in range(4) if {first[i], second[i]} & {first[j], second[j]}
+    )
+    found = v.ListedPairs(first, second, 4).accepted(accepted)
+    parts = np.array([0, -1 / 4, 0, 1 / 8])
+    np.testing.assert_allclose(found.parts, parts / np.sqrt(max(variance, 1 / 16)), atol=1e-12)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """250 genuine and 250 impostor pairs."""
+
+    scores: np.ndarray
+    genuine: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+    def at(self, far: float) -> tuple[OperatingPoint, v.ListedPoint]:
+        curve = roc(self.scores, self.genuine)
+        point = tar_at_far(curve, far, int(np.sum(~self.genuine)))
+        (found,) = v.listed_points([point], curve, self.scores, self.genuine, self.first, self.second)
+        return point, found
+
+
+def list_of(seed: int, people: int | None, own: float = 0.0, mean: float = 3.0) -> Listed:
+    """people: who are in them, None for others in each pair; own: how much of a score is the two people's."""
+    rng, genuine, row = np.random.default_rng(seed), np.arange(500) < 250, np.arange(500)
+    first, second, count = row, row + 500, 1000
+    if people is not None:
+        first, count = rng.integers(0, people, 500), people
+        second = (first + rng.integers(1, people, 500)) % people
+    second = np.where(genuine, first, second)
+    level, noise = rng.standard_normal(count), np.sqrt(1 - own**2) * rng.standard_normal(500)
+    impostor = own * (level[first] + level[second]) / np.sqrt(2) + noise
+    return Listed(np.where(genuine, mean - own * level[first] + noise, impostor), genuine, first, second)
+
+
+def test_the_tar_of_a_list_has_the_error_of_its_threshold_too():
+    pairs = list_of(0, None)
+    point, found = pairs.at(0.04)
+    low, high = found.intervals.threshold
+    assert found.intervals.far == pytest.approx(wilson(10 / 250, 250), rel=1e-5)
+    fewest, most = binom.ppf([0.025, 0.975], 250, 0.04)
+    false = np.sort(pairs.scores[~pairs.genuine])[::-1]
+    assert np.sum(false >= low) == most
+    assert np.sum(false >= high) == fewest - 1  # just above the score that so many reach
+    for end, beyond in ((low, false[int(most)]), (high, false[int(fewest) - 1])):
+        assert end == pairs.scores[pairs.scores > beyond].min()
+    kept = subject_interval(pairs.scores[pairs.genuine] >= point.threshold, pairs.first[pairs.genuine])
+    assert found.intervals.tar[0] < kept[0] < kept[1] < found.intervals.tar[1]
+
+
+def test_without_a_false_accept_the_threshold_has_no_upper_end_and_the_tar_no_lower_one():
+    point, found = list_of(1, 60).at(1e-3)
+    assert point.false_accepts == 0
+    assert found.intervals.threshold[1] is None
+    assert found.intervals.threshold[0] < point.threshold
+    assert found.intervals.tar[0] == found.intervals.far[0] == 0
+    assert found.intervals.resolution == "unresolved"
+
+
+def test_an_impostor_on_top_leaves_nothing_accepted():
+    pairs = list_of(2, 60)
+    pairs.scores[300] = pairs.scores.max() + 1
+    point, found = pairs.at(1e-3)
+    assert point.threshold is None
+    assert not found.accepted.any()
+    assert found.intervals.tar[0] == 0 < found.intervals.tar[1]
+
+
+@pytest.mark.parametrize(("people", "own"), [(None, 0.0), (60, 0.0), (60, 0.7)])
+def test_the_intervals_of_a_list_hold_the_true_tar_and_threshold(people, own):
+    held, draws, truth = np.zeros(2), 200, -ndtri(0.1)
+    for seed in range(draws):
+        _, found = list_of(seed, people, own).at(0.1)
+        low, high = found.intervals.threshold
+        tar = found.intervals.tar
+        held += [low <= truth <= (np.inf if high is None else high), tar[0] <= ndtr(3 - truth) <= tar[1]]
+    assert (held / draws >= 0.92).all()
 
 
 def test_copies_of_a_persons_photos_say_no_more_than_one():

@@ -1,6 +1,6 @@
-"""A threshold in words: with its interval, an open one, and none."""
+"""A threshold in words: with its interval, an open one, and none; FARs that no pair is left for."""
 
-from eval.threshold_words import threshold_words
+from eval.threshold_words import no_false_accept_words, threshold_words
 
 POINT = {
     "threshold_cosine": 0.5,
@@ -25,3 +25,14 @@ def test_an_interval_that_is_not_known_is_left_out_and_a_threshold_that_is_not_t
     assert threshold_words(unknown) == "cosine 0.5000, L2 1.0000"
     none = POINT | {"threshold_cosine": None, "threshold_l2": None}
     assert threshold_words(none) == "no threshold: an impostor pair has the highest score"
+
+
+def test_a_far_of_less_than_one_pair_is_said_to_be_that_of_no_false_accept():
+    assert no_false_accept_words([1e-1, 1e-3], 1000) is None  # 1e-3 of them is one
+    assert no_false_accept_words([1e-3, 1e-4, 1e-9], 3000) == (
+        "At a FAR of 1e-04, 1e-09 no impostor pair may be accepted, as one of 3,000 is a FAR of 3.3e-04: TAR "
+        "and threshold are those of no false accept, whichever the FAR below 3.3e-04"
+    )
+    said = no_false_accept_words([1e-6, 1e-5, 1e-4, 1e-3, 1e-2], 60)
+    assert said is not None
+    assert said.startswith("At the lowest FARs no impostor pair may be accepted, as one of 60 is ")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from data_prep.packing import pack
-from eval import report as reports
+from eval import report_files
 from eval.training_photos import UNKNOWN, about_training, compare_with_training
 from sphereface_plus import checkpoint, hub
 from sphereface_plus.config import from_dict, to_dict
@@ -171,7 +171,7 @@ def measure(trained, model, out, run_eval, images=None):
         *("verify", "--model", model, "--pairs", trained / "pairs.txt"),
         *("--images", images or trained / "crops", "--out", out),
     )
-    return reports.read(out)["training"], result.output
+    return report_files.read(out)["training"], result.output
 
 
 def test_report_page_and_terminal_say_that_the_photos_are_the_trainings(trained, run_eval, tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from data_prep.packing import make_bin
-from eval import report as reports
+from eval import report_files
 from sphereface_plus import checkpoint
 from sphereface_plus.config import from_dict, to_dict
 from sphereface_plus.data.formats.bins import write_bin
@@ -21,7 +21,7 @@ from sphereface_plus.networks import build_network
 def test_raw_pixels_are_a_model(crop_pairs, run_eval, tmp_path):
     images, pairs = crop_pairs
     run_eval("verify", "--model", "pixels", "--images", images, "--pairs", pairs, "--out", tmp_path / "out")
-    report = reports.read(tmp_path / "out")
+    report = report_files.read(tmp_path / "out")
     assert report["results"]["accuracy"] > 0.8
     assert report["model"]["label"] == "raw pixels"
     assert report["model"]["input"]["template"] == "sphereface_112x96"
@@ -40,7 +40,7 @@ def test_a_bin_is_measured_as_its_crops_and_pairs_are(arguments, crop_pairs, cro
     images, pairs = crop_pairs
     run_eval("verify", "--model", "pixels", "--images", images, "--pairs", pairs, "--out", tmp_path / "a")
     run_eval(*arguments, crop_bin, "--model", "pixels", "--out", tmp_path / "b")
-    first, second = (reports.read(tmp_path / name) for name in "ab")
+    first, second = (report_files.read(tmp_path / name) for name in "ab")
     assert first["per_pair"]["score"] == second["per_pair"]["score"]
     assert "A .bin has no folds; its genuine and its impostor pairs were each" in second["pairs"]["folds_are"]
     assert "Crops of people.bin, used as they are" in second["preparation"]["words"]
@@ -65,7 +65,7 @@ def test_a_bin_sorted_by_kind_has_its_lists_accuracy(protocol, crop_pairs, run_e
     ):
         out = tmp_path / name
         run_eval("verify", "--model", "pixels", "--protocol", protocol, "--out", out, "--pairs", *arguments)
-        report = reports.read(out)
+        report = report_files.read(out)
         numbers[name] = report["results"]["per_fold"]
         words[name] = report["pairs"]["folds_are"]
     if protocol == "insightface":  # which cuts the order, whatever it holds, and says what comes of it
@@ -93,7 +93,7 @@ def test_embeddings_of_one_bin_serve_its_copies_and_no_other_bin(crop_pairs, cro
     copy = tmp_path / "copy.bin"
     copy.write_bytes(crop_bin.read_bytes())
     run_eval(*stored, "--pairs", copy)
-    first, second = (reports.read(tmp_path / name) for name in "ab")
+    first, second = (report_files.read(tmp_path / name) for name in "ab")
     assert first["per_pair"]["score"] == second["per_pair"]["score"]
 
     noise = np.random.default_rng(1).integers(0, 256, (112, 96, 3), dtype=np.uint8)
@@ -126,7 +126,7 @@ def test_embeddings_of_a_report_measure_the_same_again(crop_pairs, run_eval, tmp
     run_eval("verify", "--model", "pixels", "--images", images, "--pairs", pairs, "--out", tmp_path / "a")
     stored = tmp_path / "a" / "embeddings"
     run_eval("verify", "--model", stored, "--pairs", pairs, "--out", tmp_path / "b")
-    first, second = (reports.read(tmp_path / name) for name in "ab")
+    first, second = (report_files.read(tmp_path / name) for name in "ab")
     assert first["results"] == second["results"]
     assert first["per_pair"] == second["per_pair"]
     assert second["model"]["provenance"] == {"from model": "pixels"}
@@ -157,7 +157,7 @@ def test_a_checkpoint_is_reported_with_recipe_seed_and_step(crop_pairs, run_eval
     checkpoint.save(path, payload)
     run = path.parent.parent
     run_eval("verify", "--model", run, "--images", images, "--pairs", pairs, "--out", tmp_path / "out")
-    model = reports.read(tmp_path / "out")["model"]
+    model = report_files.read(tmp_path / "out")["model"]
     assert model["provenance"] == {
         **{"recipe": "tiny", "seed": 3, "step": 10, "identities": 2},
         **{"trained in": "bf16", "on": "2 x some GPU, torch 2.15.0"},
@@ -184,7 +184,7 @@ def test_raw_pixels_tell_the_people_of_orl_apart_far_above_chance(shared_data, r
         "sphereface",
     )
     run_eval("verify", "--model", "pixels", *arguments, "--out", tmp_path / "out")
-    numbers = reports.read(tmp_path / "out")["results"]
+    numbers = report_files.read(tmp_path / "out")["results"]
     assert 0.82 < numbers["accuracy"] < 0.92  # 87.25 % on 2026-11-23
     assert 0.92 < numbers["auc"] < 0.97
 
@@ -201,7 +201,7 @@ def test_raw_photos_are_aligned_first_and_once(shared_data, repository, run_eval
     arguments += ["--model", shared_data / "weights" / "MobileFaceNet.onnx", "--crops", tmp_path / "crops"]
     arguments += ["--input", repository / "configs" / "input" / "mobilefacenet.yaml"]
     run_eval(*arguments, "--out", tmp_path / "first")
-    report = reports.read(tmp_path / "first")
+    report = report_files.read(tmp_path / "first")
     assert report["results"]["accuracy"] >= 0.95
     assert report["results"]["auc"] == 1
     preparation = report["preparation"]
@@ -213,7 +213,7 @@ def test_raw_photos_are_aligned_first_and_once(shared_data, repository, run_eval
     crops = {path: path.stat().st_mtime_ns for path in (tmp_path / "crops").rglob("*.png")}
     run_eval(*arguments, "--out", tmp_path / "second")
     assert crops == {path: path.stat().st_mtime_ns for path in (tmp_path / "crops").rglob("*.png")}
-    assert reports.read(tmp_path / "second")["per_pair"] == report["per_pair"]
+    assert report_files.read(tmp_path / "second")["per_pair"] == report["per_pair"]
 
 
 @pytest.mark.slow
@@ -233,7 +233,7 @@ def test_photos_without_a_face_stay_in_and_are_listed(shared_data, run_eval, tmp
     run_eval(
         "verify", "--model", "pixels", "--images", photos, "--pairs", pairs, "--workers", 1, "--out", out
     )
-    preparation = reports.read(out)["preparation"]
+    preparation = report_files.read(out)["preparation"]
     assert {"photo": "wall", "method": "centre"} in preparation["not_detected"]
     assert "wall</bdi>: centre" in (out / "report.html").read_text()
 
@@ -254,10 +254,10 @@ def test_a_report_of_another_model_or_of_somebody_elses_is_not_overwritten(crop_
     assert foreign.read_text() == "foreign"
     foreign.unlink()
     measure(0)
-    first = reports.read(out)["results"]
+    first = report_files.read(out)["results"]
     measure(0)  # the same again
     assert "but under the same names: the content of model is another now" in measure(1, code=1).output
-    assert reports.read(out)["results"] == first
+    assert report_files.read(out)["results"] == first
     assert (
         "holds folders that are not results, p0, p1, p10, ..."
         in run_eval(

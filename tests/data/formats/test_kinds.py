@@ -17,7 +17,7 @@ from data_prep.doctor.drop import read_proposals
 from data_prep.landmarks_file import read_landmarks
 from data_prep.layouts import find_photos
 from eval.photos import find_images
-from eval.report import read as read_report
+from eval.report_files import read as read_report
 from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.formats.embeddings import write_embeddings
 from sphereface_plus.data.formats.kinds import kind_of

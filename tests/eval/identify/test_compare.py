@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
+from eval.identify.fnir_difference import Scores, fnir_difference
 from eval.intervals import difference_by_subject
 from sphereface_plus.data.formats.embeddings import write_embeddings
 
@@ -56,12 +57,39 @@ def test_differences_are_those_by_person(reports, run_eval):
     assert found["only_other"] - found["only_base"] == round(expected.difference * len(mated))
     assert comparison["models"][0]["rank1_against_first"] is None
     assert f"| {100 * expected.difference:+.2f} |" in " ".join(output.split())
-    fnir = comparison["models"][1]["fnir_against_first"]["difference"]
-    points = [next(p for p in m["points"] if p["fpir"] == comparison["fpir"]) for m in comparison["models"]]
-    assert fnir == pytest.approx(points[1]["fnir"] - points[0]["fnir"])
     page = (reports / "both" / "compare.html").read_text()
     assert "2 models on the same searches" in page
     assert "base_gallery" in page
+
+
+def test_fnir_is_tested_at_each_fpir_that_both_reports_have(reports, run_eval):
+    output = run_eval("compare", reports / "base", reports / "good", "--out", reports / "both").output
+    comparison = json.loads((reports / "both/compare.json").read_text())
+    page = (reports / "both/compare.html").read_text()
+    base, good = (searches(reports / name) for name in ("base", "good"))
+    numbers = np.unique(base["person"], return_inverse=True)[1]
+    mated = np.array([above is not None for above in base["above"]])
+
+    def scores(of: dict) -> Scores:
+        above, mate, other = (of[name] for name in ("above", "mate_score", "other_score"))
+        found = [(score, count) for score, count in zip(mate, above, strict=True) if count is not None]
+        highest = [score for score, count in zip(other, above, strict=True) if count is None]
+        return Scores(*(np.array(values) for values in zip(*found, strict=True)), np.array(highest))
+
+    for first, point in zip(*(model["points"] for model in comparison["models"]), strict=True):
+        expected = fnir_difference(
+            scores(base), scores(good), numbers[mated], numbers[~mated], point["fpir"], rank=1
+        )
+        found = point["against_first"]
+        assert found["difference"] == pytest.approx(point["fnir"] - first["fnir"])
+        assert (found["difference"], *found["interval"], found["p_value"]) == pytest.approx(
+            (expected.difference, *expected.interval, expected.p_value)
+        )
+        assert found["only_other"] - found["only_base"] == round(found["difference"] * mated.sum())
+        assert first["against_first"] is None
+        assert f"FNIR % at {point['fpir']:g} |" in output
+        assert f'<th scope="col">FNIR at FPIR {point["fpir"]:g}' in page
+    assert page.count('<th scope="col">Only the first</th>') == 4  # rank-1, and three FPIRs
 
 
 def test_published_reports_are_compared_as_the_whole_ones(reports, run_eval):
@@ -117,7 +145,8 @@ def test_a_rate_that_one_report_alone_has_is_shown_there_and_left_out_of_the_com
     models = json.loads((reports / "both/compare.json").read_text())["models"]
     for model in models:
         assert [point["fpir"] for point in model["points"]] == [0.1, 0.01, 0.001]
-    assert models[1]["points"] == points[2:]
+    shown = [{name: at[name] for name in at if name != "against_first"} for at in models[1]["points"]]
+    assert shown == points[2:]
 
 
 @pytest.mark.parametrize("rate", ["0", "1", "-0.1", "many"])

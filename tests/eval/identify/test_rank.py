@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from eval.group_words import OF_SEARCHES, group_lines
 from eval.scores import scores_of_pairs
 from sphereface_plus.data.formats.embeddings import write_embeddings
 
@@ -34,6 +35,20 @@ def identified(run_eval, folder, rank: str, out: str):
     more = ("--groups", folder / "groups.csv", "--rank", rank)
     output = run_eval("identify", *sets, *more, "--out", folder / out).output
     return output, json.loads((folder / out / "report.json").read_text())["results"]
+
+
+def test_groups_are_on_the_terminal_ten_at_most(drawn, run_eval):
+    folder, _ = drawn
+    output, results = identified(run_eval, folder, "1", "out")
+    at, (column,) = results["reference"], results["per_group"]["columns"]
+    threshold = f"{at['threshold_cosine']:.4f}"
+    assert f"by half at the threshold {threshold} of all searches (FPIR {at['fpir']:g}), 95 % by" in output
+    for group in column["groups"]:
+        (low, high), share = group["rank1"]["interval"], group["rank1"]["share"]
+        said = f"rank-1 {100 * share:.2f} % ({100 * low:.2f} to {100 * high:.2f}); FNIR "
+        assert f"  {group['group']}: {group['people']} people; {said}" in output
+    many = {**results["per_group"], "columns": [{"name": "x", "groups": column["groups"][:1] * 12}]}
+    assert group_lines(many, OF_SEARCHES)[-1] == "  2 groups more on the page"
 
 
 def literal_fnir(sets, threshold: float, rank: int | None, of=lambda person: True) -> float:

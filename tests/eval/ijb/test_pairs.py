@@ -44,7 +44,7 @@ def test_tar_at_far_is_that_of_counting_at_every_threshold(drawn, monkeypatch):
         false = ListedPairs(subject[first[~genuine]], subject[second[~genuine]], subject.max() + 1)
         sure = false.accepted(impostors >= min(allowed, default=np.inf))
         assert point["far_interval"] == pytest.approx(list(sure.interval))
-        expected = point["far"] * sure.trials
+        expected = point["far"] * sure.independent
         wanted = "unresolved" if expected < 1 else "coarse" if expected < 10 else "resolved"
         assert point["resolution"] == wanted
     assert seen[-1] == (len(first), len(first))

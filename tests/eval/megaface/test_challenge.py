@@ -95,6 +95,16 @@ def test_the_tar_over_sets_is_the_mean_of_each_measured_alone(faces):
     assert measure(probes, people, distractors, [one]).numbers["tar_over_sets"][0]["deviation"] is None
 
 
+def test_the_curve_of_each_set_at_each_size_is_that_of_these_distractors_alone(faces):
+    probes, people, distractors = faces
+    sets = drawn_sets(300, 2, 0)
+    for one, curves in zip(sets, measure(probes, people, distractors, sets).curves, strict=True):
+        for size, end, curve in zip(one.sizes, one.ends, curves, strict=True):
+            first = DistractorSet(1, one.order[:end], [size], [end])
+            alone = measure(probes, people, distractors, [first]).numbers["verification"][0]["roc"]
+            assert (curve.far.tolist(), curve.tar.tolist()) == (alone["far"], alone["tar"])
+
+
 def test_a_far_is_that_of_all_pairs_where_more_are_tied_than_are_kept(faces, monkeypatch):
     monkeypatch.setattr("eval.megaface.challenge.MOST_IMPOSTORS", 20)
     probes, people, distractors = faces

@@ -78,7 +78,9 @@ def test_a_distractor_without_an_image_is_left_out_and_counted(kit):
     (kit / "distractors/000/0@N00/0_0.jpg_m.bin").unlink()
     result = called(kit)
     assert result.exit_code == 0, result.output
-    assert "note: no image is there of 1 distractor of the lists: left out" in result.output
+    said = "note: no image is there of 1 distractor of the lists: left out (000/0@N00/0_0.jpg; all are in "
+    assert f"{said}{kit}/out/missing_distractors.txt)" in result.output
+    assert (kit / "out/missing_distractors.txt").read_text() == "000/0@N00/0_0.jpg\n"
     assert report_of(kit)["results"]["raw"]["sizes"][0]["distractors"] == [9, 10]
 
 
@@ -211,24 +213,56 @@ def test_a_copy_in_a_later_set_is_noticed(kit):
     assert ["Ann/Ann_1", only.removesuffix(".jpg")] in report_of(kit)["same_image"]
 
 
-def test_the_kits_file_has_every_rank_of_the_first_set(kit):
-    assert called(kit).exit_code == 0
-    kept = json.loads((kit / "out/kit/raw/cmc_facescrub_megaface_m_100_1.json").read_text())["cmc"]
-    assert kept[0] == list(range(100))
-    for rank in report_of(kit)["results"]["raw"]["sizes"][-1]["ranks"]:
-        if rank["rank"] <= 100:
-            assert kept[1][rank["rank"] - 1] == pytest.approx(rank["per_set"][0])
+def test_the_kit_has_a_file_of_each_set_and_size_with_every_rank(kit):
+    assert called(kit, "--probe-noise", kit / "probe_noise.txt").exit_code == 0
+    results = report_of(kit)["results"]
+    names = {f"cmc_facescrub_megaface_m_{size}_{number}.json" for size in (10, 100) for number in (1, 2)}
+    for kind in ("raw", "cleaned"):
+        assert {file.name for file in (kit / "out/kit" / kind).iterdir()} == names
+        for column, size in enumerate((10, 100)):
+            for place, number in enumerate((1, 2)):
+                file = kit / f"out/kit/{kind}/cmc_facescrub_megaface_m_{size}_{number}.json"
+                kept = json.loads(file.read_text())
+                assert kept["cmc"][0] == list(range(size))
+                for rank in results[kind]["sizes"][column]["ranks"]:
+                    if rank["rank"] <= size:
+                        assert kept["cmc"][1][rank["rank"] - 1] == pytest.approx(rank["per_set"][place])
+                far, tar = kept["roc"]
+                assert len(far) == len(tar)
+                assert far[-1] == tar[-1] == 1
+    last = json.loads((kit / "out/kit/raw/cmc_facescrub_megaface_m_100_1.json").read_text())["roc"]
+    assert last == [results["raw"]["verification"][-1]["roc"][name] for name in ("far", "tar")]
 
 
-def test_the_kits_file_is_named_by_the_number_of_the_first_set(kit):
+def test_sets_are_called_by_the_numbers_of_their_lists(kit):
     for size in (10, 100):
-        lists = kit / "lists"
-        (lists / f"megaface_features_list.json_{size}_1").rename(
-            lists / f"megaface_features_list.json_{size}_4"
-        )
-        (lists / f"megaface_features_list.json_{size}_2").unlink()
+        for number, other in ((1, 4), (2, 7)):
+            lists = kit / "lists"
+            (lists / f"megaface_features_list.json_{size}_{number}").rename(
+                lists / f"megaface_features_list.json_{size}_{other}"
+            )
     assert called(kit).exit_code == 0
-    assert [file.name for file in (kit / "out/kit/raw").iterdir()] == ["cmc_facescrub_megaface_m_100_4.json"]
+    names = {f"cmc_facescrub_megaface_m_{size}_{number}.json" for size in (10, 100) for number in (4, 7)}
+    assert {file.name for file in (kit / "out/kit/raw").iterdir()} == names
+    page = (kit / "out/report.html").read_text()
+    assert '<th scope="col">Set 4</th><th scope="col">Set 7</th>' in page
+
+
+def test_rates_that_no_pair_is_left_for_are_said_on_the_terminal_and_the_page(kit):
+    result = called(kit, "--far", "1e-9")
+    said = "At the lowest FARs no impostor pair may be accepted, as one of 900 is a FAR of 1.1e-03"
+    assert said in result.output
+    assert said in (kit / "out/report.html").read_text()
+
+
+def test_groups_are_on_the_terminal(kit):
+    (kit / "groups.csv").write_text("identity,age\nAnn,old\nBob,young\n")
+    result = called(kit, "--groups", kit / "groups.csv")
+    (column,) = report_of(kit)["results"]["raw"]["per_group"]["columns"]
+    old = next(group for group in column["groups"] if group["group"] == "old")
+    assert "by age at the threshold" in result.output
+    assert f"old: 1 person; rank-1 {100 * old['rank1']['share']:.2f} % (" in result.output
+    assert "not stated: 1 person; " in result.output
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ def test_noise_lists_that_name_nothing_here_are_warned_of(kit):
         "there are no cleaned numbers, as no noise list names an image that is here",
     ):
         assert f"warning: {words}" in result.stderr
+        assert "as MegaFace's 375/1@N00/2_0, which no image of a flat folder has" in result.stderr
         assert words in page
     assert "cleaned:" not in result.output
 

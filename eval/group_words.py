@@ -1,0 +1,39 @@
+"""Error rates by group in a few lines, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sphereface_plus.words import counted
+
+MOST_GROUPS = 10
+"""Of a column; the page has all."""
+OF_PAIRS = (("FNMR", "fnmr"), ("FMR", "fmr"))
+OF_SEARCHES = (("rank-1", "rank1"), ("FNIR", "fnir"), ("FPIR", "fpir"))
+
+
+def group_lines(groups: Mapping[str, Any], rates: Sequence[tuple[str, str]]) -> list[str]:
+    """A line a group, under one for each column of the CSV. groups: a report's `per_group`; rates: their
+    names, and their fields there, None where a group has none."""
+    lines = []
+    for column in groups["columns"]:
+        lines.append(f"by {column['name']}{_at(groups)}, 95 % by person:")
+        for group in column["groups"][:MOST_GROUPS]:
+            parts = [f"{name} {_rate(group[field])}" for name, field in rates if group[field] is not None]
+            name = "not stated" if group["group"] is None else group["group"]
+            lines.append(f"  {name}: {'; '.join([counted(group['people'], 'person'), *parts])}")
+        if (more := len(column["groups"]) - MOST_GROUPS) > 0:
+            lines.append(f"  {counted(more, 'group')} more on the page")
+    return lines
+
+
+def _at(groups: Mapping[str, Any]) -> str:
+    if "fpir" not in groups:
+        return " at the thresholds of all pairs"
+    return f" at the threshold {groups['threshold_cosine']:.4f} of all searches (FPIR {groups['fpir']:g})"
+
+
+def _rate(rate: Mapping[str, Any]) -> str:
+    low, high = rate["interval"]
+    return f"{100 * rate['share']:.2f} % ({100 * low:.2f} to {100 * high:.2f})"
