@@ -15,7 +15,7 @@ from .people import People
 
 FEW_PEOPLE = 20
 """Below so many people, intervals are still too narrow (tests/benchmarks/few_people.py)."""
-FULLY_DEPENDENT = 1
+ADDED_SUBJECTS = 1
 """Subjects that interval_of_counts adds; without, intervals are too narrow where people differ much."""
 
 
@@ -105,7 +105,7 @@ def trials_of_counts(true: np.ndarray, searches: np.ndarray) -> float:
     subjects; true and searches (subjects,).
 
     Where few subjects show what is rare, that estimate is of few, and mostly too low; it is drawn to the
-    variance of subjects that are all true or all false each, as if FULLY_DEPENDENT more had been seen to be.
+    variance of subjects that are all true or all false each, as if ADDED_SUBJECTS more had been seen to be.
     Few is counted by how what is rare is spread over subjects: (sum of k)^2 / sum of k^2.
     """
     mean, variance, subjects = _ratio_estimate(true, searches)
@@ -121,7 +121,7 @@ def _drawn(variance: float, dependent: float, rare: np.ndarray) -> float:
     often each shows what is rare."""
     count = len(rare)
     show = float(np.sum(rare)) ** 2 / float(np.sum(rare**2.0))
-    drawn = FULLY_DEPENDENT / (show + FULLY_DEPENDENT) * (1 - show / count) if count > 1 else 1.0
+    drawn = ADDED_SUBJECTS / (show + ADDED_SUBJECTS) * (1 - show / count) if count > 1 else 1.0
     return variance + drawn * max(0.0, dependent - variance)
 
 

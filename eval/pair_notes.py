@@ -15,7 +15,7 @@ from sphereface_plus.data.formats.pairs import Pairs
 
 from .people import People
 
-NUM_EXAMPLES = 3
+NUM_NAMED = 3
 
 
 def pair_notes(
@@ -38,7 +38,7 @@ def pair_notes(
         *_of_embeddings(photos, embeddings, crops),
     ]
     return [
-        {"words": f"{words}: {count:,}.", "count": count, "examples": examples[:NUM_EXAMPLES]}
+        {"words": f"{words}: {count:,}.", "count": count, "examples": examples[:NUM_NAMED]}
         for words, count, examples in found
         if count
     ]

@@ -17,7 +17,7 @@ import numpy as np
 from .intervals import shares_seen, student_factor, subject_interval, wilson
 from .statistics import OperatingPoint, Resolution, Roc, cosine_to_l2, resolution
 
-FULLY_DEPENDENT = 2
+ADDED_TWOS = 2
 """Twos of people that are added, all of whose pairs are accepted or none: where few twos have any, their
 variance is mostly estimated too low."""
 
@@ -246,7 +246,7 @@ def _share_of(
     # Pairs that share somebody (Cameron, Gelbach and Miller, J. Bus. Econ. Stat. 2011): each side, less both.
     variance = max(sum(sums.sides) - sums.twos, sums.twos)
     dependent = expected * (1 - expected) / alike
-    variance += FULLY_DEPENDENT / (FULLY_DEPENDENT + seen) * max(0.0, dependent - variance)
+    variance += ADDED_TWOS / (ADDED_TWOS + seen) * max(0.0, dependent - variance)
     variance = max(variance, expected * (1 - expected) / pairs)
     freedom = sum(sums.sides) ** 2 / sums.few if sums.few else math.inf
     independent = (1 - share) / share * expected**2 / variance

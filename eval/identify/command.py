@@ -62,6 +62,12 @@ if TYPE_CHECKING:
     help="More entries of the gallery, of people who are none of the probes, in the same forms; their names "
     "are not needed. May be given several times.",
 )
+@click.option(
+    "--other-numbers",
+    is_flag=True,
+    help="Numbers that distractors are named by are labels of another list: person 7 there is not 7 here.  "
+    "[default: distractors with a number of the gallery's or the probes' are left out]",
+)
 @template_option("mean; image without --probes")
 @mates_option
 @flip_option()
@@ -87,6 +93,7 @@ def identify(
     gallery: Path,
     probes: Path | None,
     distractors: tuple[Path, ...],
+    other_numbers: bool,
     template: Any,
     mates: Any,
     flip: Any,
@@ -132,7 +139,7 @@ def identify(
     from ..public import PUBLIC
     from ..training_photos import about_training
     from .run import Identification, run
-    from .words import table, without_face
+    from .words import note_words, table, without_face
 
     asked = Identification(
         ModelAsked(model or "", input_file, crops, workers, device, precision),
@@ -150,9 +157,10 @@ def identify(
         thumbnails=not no_thumbnails,
         public_names=public_names,
         fpirs=fpirs,
+        other_numbers=other_numbers,
     )
     report, page = run(asked)
-    for words in [*(note["words"] for note in report["notes"]), *without_face(report)]:
+    for words in [*map(note_words, report["notes"]), *without_face(report)]:
         click.echo(f"note: {words}", err=True)
     if words := about_training(report):
         click.echo(words, err=True)

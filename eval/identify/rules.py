@@ -2,7 +2,9 @@
 
 A probe whose image is in the gallery, too, would find itself: it is left out.
 A distractor must not be a person who is searched for: those with a name of the gallery's or the probes' are
-left out, and those whose image is one of theirs, byte by byte.
+left out, and those whose image is one of theirs, byte by byte. So are those with one of their numbers: that
+may be another list's label of somebody else, but one person too few makes hardly a difference, and a mate
+among the distractors makes a miss of each of its searches. `other_numbers` says that they are others.
 Without probes each photo of the gallery is searched for among the others (leave-one-out); of a person's
 photos that are equal, byte by byte, the first stays.
 """
@@ -28,7 +30,8 @@ from ..scores import SAME_IMAGE, without_direction
 from .copies import copies_in
 from .named_photos import NamedPhotos
 
-NUM_EXAMPLES = 3
+NUM_NAMED = 3
+"""Names in a note."""
 
 
 @dataclass
@@ -127,9 +130,16 @@ def unstated(sets: Sequence[PhotoSet]) -> list[Note]:
     return notes
 
 
-def apply_rules(gallery: PhotoSet, probes: PhotoSet | None, distractors: Sequence[PhotoSet]) -> list[Note]:
+def apply_rules(
+    gallery: PhotoSet,
+    probes: PhotoSet | None,
+    distractors: Sequence[PhotoSet],
+    *,
+    other_numbers: bool = False,
+) -> list[Note]:
     """Takes out what the rules above say, and returns what was found, in words.
 
+    other_numbers: whether distractors named by numbers are others whatever the number.
     Raises PhotosError where nothing is left.
     """
     searched = [gallery] if probes is None else [gallery, probes]
@@ -147,11 +157,13 @@ def apply_rules(gallery: PhotoSet, probes: PhotoSet | None, distractors: Sequenc
     notes += _two_people(gallery)
     people = {same_name(name): name for each in searched for name in each.photos.people}
     for each in distractors:
-        notes += _overlap(each, people, searched)
+        notes += _overlap(each, people, searched, other_numbers)
         if not each.kept.any():
+            numbers = all(same_name(name).isdecimal() for name in each.photos.people)
             raise PhotosError(
                 f"{each.photos.place}: all its people or images are those of the gallery or the probes; "
                 "give distractors who are not"
+                + (", or --other-numbers if its numbers are of other people" if numbers else "")
             )
     return notes
 
@@ -163,7 +175,7 @@ def _several_faces(photos: PhotoSet) -> list[Note]:
     words = (
         f"{photos.photos.role.capitalize()}: {several_faces(keys, photos.embedded.preparation['settings'])}."
     )
-    return [{"role": photos.photos.role, "words": words, "count": len(keys), "examples": keys[:NUM_EXAMPLES]}]
+    return [{"role": photos.photos.role, "words": words, "count": len(keys), "examples": keys[:NUM_NAMED]}]
 
 
 def same_images(
@@ -183,18 +195,31 @@ def same_images(
     return notes
 
 
-def _overlap(distractors: PhotoSet, people: dict[str, str], searched: Sequence[PhotoSet]) -> list[Note]:
+def _overlap(
+    distractors: PhotoSet, people: dict[str, str], searched: Sequence[PhotoSet], other_numbers: bool
+) -> list[Note]:
     role, names = distractors.photos.role, distractors.photos.people
-    named = np.array([bool(name) and not same_name(name).isdecimal() for name in names])
-    same = named & np.array([same_name(name) in people for name in names])
-    distractors.kept[same] = False
+    given = np.array([bool(name) for name in names])
+    number = np.array([same_name(name).isdecimal() for name in names])
+    same = given & np.array([same_name(name) in people for name in names])
+    distractors.kept[same & ~number] = False
     words = "Distractors left out, as they have the name of somebody in the gallery or the probes"
-    notes = _note(role, words, [names[row] for row in np.flatnonzero(same)])
+    notes = _note(role, words, [names[row] for row in np.flatnonzero(same & ~number)])
+    doubtful = [names[row] for row in np.flatnonzero(same & number)]
+    if other_numbers:
+        words = "Distractors that stay, by --other-numbers, with the number of somebody in the gallery or the"
+        notes += _note(role, f"{words} probes", doubtful)
+    else:
+        distractors.kept[same & number] = False
+        words = "Distractors left out, as they have the number of somebody in the gallery or the probes (if "
+        notes += _note(
+            role, f"{words}these are numbers of other people, --other-numbers keeps them)", doubtful
+        )
     copies = sorted({row for each in searched for row in _copies(each, distractors) if distractors.kept[row]})
     distractors.kept[copies] = False
     words = "Distractors left out, as their image is one of the gallery or the probes, byte by byte"
     notes += _note(role, words, _keys(distractors, copies))
-    if unsure := int(np.sum(~named)):
+    if unsure := int(np.sum((~given | number) & ~same)):
         words = "Distractors whose names cannot show that they are others: they have none, or a number"
         notes += [{"role": role, "words": f"{words}: {unsure:,}.", "count": unsure, "examples": []}]
     return notes
@@ -242,7 +267,7 @@ def _note(role: str, words: str, examples: Sequence[str]) -> list[Note]:
             "role": role,
             "words": f"{words}: {len(examples):,}.",
             "count": len(examples),
-            "examples": list(dict.fromkeys(examples))[:NUM_EXAMPLES],
+            "examples": list(dict.fromkeys(examples))[:NUM_NAMED],
         }
     ]
 

@@ -62,6 +62,8 @@ class Identification:
     public_names: bool = False
     fpirs: Sequence[float] = ()
     """FPIRs beside those that every report has."""
+    other_numbers: bool = False
+    """Whether distractors named by numbers are nobody of the gallery or the probes."""
 
 
 def run(asked: Identification) -> tuple[dict[str, Any], Path]:
@@ -108,7 +110,8 @@ def run(asked: Identification) -> tuple[dict[str, Any], Path]:
         check_rows(list(sets.values()))
         gallery, probes = sets["gallery"], sets.get("probes")
         distractors = [each for role, each in sets.items() if role.startswith("distractors")]
-        notes = unstated(list(sets.values())) + apply_rules(gallery, probes, distractors)
+        notes = unstated(list(sets.values()))
+        notes += apply_rules(gallery, probes, distractors, other_numbers=asked.other_numbers)
         measured, counts, seconds = _measured(asked, gallery, probes, distractors)
         searches = measured.searches
         notes += same_images(measured.probes, measured.probe_rows, searches.mate_score, searches.highest)

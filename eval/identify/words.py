@@ -62,6 +62,12 @@ def table(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def note_words(note: Mapping[str, Any]) -> str:
+    """A note of a report, with the photos or people that it names."""
+    examples = ", ".join(note["examples"])
+    return f"{note['words']} For example {examples}." if examples else note["words"]
+
+
 def without_face(report: Mapping[str, Any]) -> list[str]:
     """A note of each set of which the detector found no face in some photos."""
     said = []

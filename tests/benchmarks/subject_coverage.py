@@ -34,9 +34,9 @@ def searches_of(kind: str, subjects: int, generator: np.random.Generator) -> np.
 
 def intervals_of(true: np.ndarray, searches: np.ndarray) -> list[tuple[float, float]]:
     ours = intervals.interval_of_counts(true, searches)
-    added, intervals.FULLY_DEPENDENT = intervals.FULLY_DEPENDENT, 1e-9
+    added, intervals.ADDED_SUBJECTS = intervals.ADDED_SUBJECTS, 1e-9
     without = intervals.interval_of_counts(true, searches)
-    intervals.FULLY_DEPENDENT = added
+    intervals.ADDED_SUBJECTS = added
     count = int(searches.sum())
     return [ours, without, intervals.wilson(true.sum() / count, count)]
 

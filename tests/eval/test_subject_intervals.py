@@ -77,7 +77,7 @@ def test_the_interval_covers_what_it_promises_where_subjects_have_unequal_number
 
 
 def test_the_difference_of_two_models_is_that_of_a_t_test_of_subjects_alike_in_number(monkeypatch):
-    monkeypatch.setattr(v, "FULLY_DEPENDENT", 0)
+    monkeypatch.setattr(v, "ADDED_SUBJECTS", 0)
     generator = np.random.default_rng(1)
     subject = np.repeat(np.arange(30), 20)
     base, other = generator.random((2, 600)) < np.array([[0.7], [0.76]])

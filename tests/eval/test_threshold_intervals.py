@@ -29,7 +29,7 @@ def student(freedom: float) -> float:
 
 
 def test_the_far_of_probes_and_distractors_has_the_variance_of_pairs_that_share_one(monkeypatch):
-    monkeypatch.setattr(v, "FULLY_DEPENDENT", 0)
+    monkeypatch.setattr(v, "ADDED_TWOS", 0)
     photos = np.array([3, 1, 4, 2, 5])
     person, number = np.repeat(np.arange(5), photos), 12
     accepted = accepted_of(0, person, number)
@@ -59,7 +59,7 @@ def test_the_far_of_probes_and_distractors_has_the_variance_of_pairs_that_share_
 
 
 def test_the_far_of_listed_pairs_has_the_design_effect_of_their_people(monkeypatch):
-    monkeypatch.setattr(v, "FULLY_DEPENDENT", 0)
+    monkeypatch.setattr(v, "ADDED_TWOS", 0)
     rng = np.random.default_rng(1)
     first = rng.integers(0, 30, 2000)
     second = (first + rng.integers(1, 30, 2000)) % 30

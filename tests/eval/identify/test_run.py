@@ -168,6 +168,32 @@ def test_what_overlaps_is_left_out_counted_and_named(store, run_eval, tmp_path):
         assert words in output
 
 
+def test_a_distractor_with_a_probes_number_is_left_out_unless_it_is_said_to_be_of_another_list(
+    store, run_eval, tmp_path
+):
+    gallery = store("gallery", {"7/1": unit(0), "8/1": unit(1)})
+    probes = store("probes", {"7/2": unit(0, 5, 0.9), "8/2": unit(1, 6, 0.9)})
+    # "7" and "8" are nearer to their own probes than their entries are; 9 and 07 are nobody's number.
+    others = store("others", {"7/9": unit(5), "8/9": unit(6), "9/1": unit(7), "07/1": unit(8)})
+    arguments = "--gallery", gallery, "--probes", probes, "--distractors", others
+    number = "the number of somebody in the gallery or the probes"
+    output = run_eval("identify", *arguments, "--out", tmp_path / "out").output
+    assert (
+        f"note: Distractors left out, as they have {number} (if these are numbers of other people, "
+        "--other-numbers keeps them): 2. For example 7, 8." in output
+    )
+    assert "they have none, or a number: 2." in output
+    report = read(tmp_path / "out")
+    assert (report["sets"][2]["kept"], report["results"]["ranks"][0]["share"]) == (2, 1)
+    output = run_eval("identify", *arguments, "--other-numbers", "--out", tmp_path / "others").output
+    assert f"note: Distractors that stay, by --other-numbers, with {number}: 2. For example 7, 8." in output
+    report = read(tmp_path / "others")
+    assert (report["sets"][2]["kept"], report["results"]["ranks"][0]["share"]) == (4, 0)
+    only = store("only", {"7/9": unit(5), "8/9": unit(6)})
+    output = run_eval("identify", *arguments[:-1], only, "--out", tmp_path / "none", code=1).output
+    assert "give distractors who are not, or --other-numbers if its numbers are of other people" in output
+
+
 def test_copies_of_a_photo_are_no_mates_of_it(store, run_eval, tmp_path):
     photos = {
         "Ann/1": unit(0),
