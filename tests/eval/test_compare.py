@@ -67,7 +67,7 @@ def test_command_prints_a_table_and_writes_a_page_with_all_models(three, run_eva
     page = (tmp_path / "compare" / "compare.html").read_text()
     for name in ("poor", "good", "again"):
         assert f"| {name} " in output
-        assert f'<th scope="row">{name}</th>' in page
+        assert f'<th scope="row"><bdi>{name}</bdi></th>' in page
     assert "McNemar" in output
     assert str(tmp_path / "compare" / "compare.html") in output.replace("\n", "")
 
