@@ -181,11 +181,17 @@ def _mobilenet(file: Path, device: torch.device) -> Extractor:
     network = network.to(device).eval().requires_grad_(False)
     last = network.classifier[1]
 
-    def features(images: Tensor) -> tuple[Tensor, Tensor]:
+    # On a CPU one image at a time takes half the time of a hundred, whose maps leave the cache.
+    at_once = 1 if device.type == "cpu" else None
+
+    def of(images: Tensor) -> Tensor:
         inputs = normalise(images, IMAGENET_MEAN, IMAGENET_STD)
         inputs = F.interpolate(inputs, (224, 224), mode="bilinear", align_corners=False, antialias=True)
         maps = network.features(inputs.contiguous(memory_format=torch.channels_last))
-        found = F.adaptive_avg_pool2d(maps, 1).flatten(1)
+        return F.adaptive_avg_pool2d(maps, 1).flatten(1)
+
+    def features(images: Tensor) -> tuple[Tensor, Tensor]:
+        found = torch.cat([of(part) for part in images.split(at_once or len(images))])
         return found, last(found)
 
     return Extractor(
