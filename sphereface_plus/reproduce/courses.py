@@ -85,13 +85,13 @@ def write(
     header: what panels and values are called in the CSV.
     """
     panels = list(dict.fromkeys(course.panel for course in courses))
-    across = min(ACROSS, len(panels) + 1)  # one more for the methods' names
-    down = math.ceil((len(panels) + 1) / across)
-    figure = new_figure(2.75 * across, 2.2 * down)
+    across = min(ACROSS, len(panels))
+    down = math.ceil(len(panels) / across)
+    figure = new_figure(2.75 * across, 2.2 * down + 0.4)
     places = figure.subplots(down, across, squeeze=False).flatten()
     of_panel = dict(zip(panels, places, strict=False))
     rows = list(dict.fromkeys(course.row for course in courses))
-    style = dict(zip(rows, STYLES, strict=False))
+    style, shown = dict(zip(rows, STYLES, strict=False)), {}
     for course in courses:
         color, line = style[course.row]
         x = np.array(course.steps) / n_dis.get(course.row, 1)
@@ -99,15 +99,14 @@ def write(
         spread = course.values.std(0, ddof=1) if len(course.values) > 1 else 0 * mean
         marker = "o" if len(x) == 1 else None  # a line of one point is nothing
         axes = of_panel[course.panel]
-        axes.plot(x, mean, marker=marker, color=color, linestyle=line, linewidth=1.1, label=course.row)
+        (shown[course.row],) = axes.plot(x, mean, marker=marker, color=color, linestyle=line, linewidth=1.1)
         axes.fill_between(x, mean - spread, mean + spread, color=color, alpha=0.15, linewidth=0)
     for panel, axes in of_panel.items():
         axes.set_title(panel.removeprefix("network."), fontsize=8)
         axes.tick_params(labelsize=7)
     for axes in places[len(panels) :]:
         axes.set_axis_off()
-    shown = dict(zip(*reversed(_all_labels(places)), strict=True))
-    places[len(panels)].legend(shown.values(), shown, frameon=False, fontsize=8, loc="center left")
+    figure.legend(shown.values(), shown, frameon=False, fontsize=8, loc="outside lower center", ncols=4)
     lines = [
         [course.panel, course.row, seed, step, f"{value:.7g}"]  # float32 has no more
         for course in courses
@@ -121,9 +120,3 @@ def write(
     over = ", over updates of the generator." if n_dis else "."
     write_text(out / f"{name}.md", f"# {table.title}\n\n{caption} {how}{over}\n\n![]({name}.png)\n")
     return out / f"{name}.png"
-
-
-def _all_labels(places: np.ndarray) -> tuple[list, list]:
-    """Lines of all panels and their labels."""
-    found = [axes.get_legend_handles_labels() for axes in places]
-    return [line for lines, _ in found for line in lines], [label for _, labels in found for label in labels]
