@@ -21,7 +21,10 @@ def test_report_and_comparison_open_without_a_complaint(
     run_eval("compare", *outs, "--out", tmp_path / "compare")
     for page, words in (
         (outs[0] / "report.html", ["LFW view 2: plain", "TAR at FAR", "How this was measured", "</html>"]),
-        (tmp_path / "compare" / "compare.html", ["2 models on the same pairs", "Against <bdi>plain</bdi>", "</html>"]),
+        (
+            tmp_path / "compare" / "compare.html",
+            ["2 models on the same pairs", "Against <bdi>plain</bdi>", "</html>"],
+        ),
     ):
         document, console = open_page(page)
         assert console == []
