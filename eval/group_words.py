@@ -7,6 +7,8 @@ from typing import Any
 
 from sphereface_plus.words import counted
 
+from .resolutions import CANNOT, Resolution
+
 MOST_GROUPS = 10
 """Of a column; the page has all."""
 OF_PAIRS = (("FNMR", "fnmr"), ("FMR", "fmr"))
@@ -31,7 +33,14 @@ def group_lines(groups: Mapping[str, Any], rates: Sequence[tuple[str, str]]) -> 
 def _at(groups: Mapping[str, Any]) -> str:
     if "fpir" not in groups:
         return " at the thresholds of all pairs"
-    return f" at the threshold {groups['threshold_cosine']:.4f} of all searches (FPIR {groups['fpir']:g})"
+    fpir = f"FPIR {groups['fpir']:g}{unsure_words(groups)}"
+    return f" at the threshold {groups['threshold_cosine']:.4f} of all searches ({fpir})"
+
+
+def unsure_words(groups: Mapping[str, Any]) -> str:
+    """What stands behind the FPIR of all that groups are compared at, where it is not resolved."""
+    unsure: Resolution = groups["resolution"]
+    return f", which so few searches {CANNOT[unsure]}" if unsure in CANNOT else ""
 
 
 def _rate(rate: Mapping[str, Any]) -> str:

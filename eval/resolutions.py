@@ -15,6 +15,10 @@ UNSURE: dict[Resolution, str] = {
 """What stands behind a number in the terminal."""
 
 
+CANNOT: dict[Resolution, str] = {"coarse": "show coarsely", "unresolved": "cannot show"}
+"""What so few searches do with such a rate."""
+
+
 def least_sure(resolutions: Iterable[Resolution]) -> Resolution:
     """That of what is made of several, or compares them."""
     return max(resolutions, key=list(UNSURE).index)

@@ -50,6 +50,7 @@ def per_group(
         "people_without": len(without),
         "fpir": point["fpir"],
         "threshold_cosine": point["threshold_cosine"],
+        "resolution": point["resolution"],
         "columns": columns,
     }
 

@@ -158,6 +158,9 @@ def open_set(searches: Searches, rank: int | None = 1, fpirs: Sequence[float] = 
     """FNIR(N, R, T) at FPIR, DET, thresholds. Without a search that has no mate, probes with one are searched
     for without their person, and `nonmated_are` says so. rank: R; None for any."""
     mated, nonmated = searches.only(searches.mated), searches.only(nonmated_of(searches))
+    points = [_point(mated, nonmated, fpir, rank) for fpir in fpirs]
+    stand_ins = mated.only(nonmated_of(mated))
+    unsure = [] if searches.mated.all() else [at.fpir for at in points if at.resolution == "unresolved"]
     curve = det(mated.mate_score, mated.above, nonmated.highest, rank)
     kept = np.unique(np.linspace(0, len(curve.fpir) - 1, DET_POINTS).round().astype(int))
     if len(curve.fpir) > DET_POINTS:  # the strict end is where a step is seen
@@ -167,22 +170,19 @@ def open_set(searches: Searches, rank: int | None = 1, fpirs: Sequence[float] = 
         "nonmated": len(nonmated.people),
         "nonmated_people": len(np.unique(nonmated.people)),
         "nonmated_are": "mated" if searches.mated.all() else "given",
-        "points": [
-            point_record(
-                open_set_point(
-                    mated.mate_score,
-                    mated.above,
-                    mated.people,
-                    nonmated.highest,
-                    nonmated.people,
-                    fpir,
-                    rank,
-                )
-            )
-            for fpir in fpirs
+        # Unknown people are never mixed with stand-ins, who are searched for in a gallery without them.
+        "stand_ins_show": [
+            fpir for fpir in unsure if _point(mated, stand_ins, fpir, rank).resolution != "unresolved"
         ],
+        "points": list(map(point_record, points)),
         "det": {"fpir": curve.fpir[kept].tolist(), "fnir": curve.fnir[kept].tolist()},
     }
+
+
+def _point(mated: Searches, nonmated: Searches, fpir: float, rank: int | None) -> OpenSetPoint:
+    return open_set_point(
+        mated.mate_score, mated.above, mated.people, nonmated.highest, nonmated.people, fpir, rank
+    )
 
 
 def point_record(point: OpenSetPoint) -> dict[str, Any]:
@@ -210,7 +210,7 @@ def _finite(threshold: float) -> float:
 
 def reference(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The operating point that groups are compared at, and photos judged by: FPIR 1e-2 where it is resolved
-    at all, else 1e-1."""
+    at all, else 1e-1, resolved or not: the point says which, and so do the tables of groups."""
     at = {point["fpir"]: point for point in points}
     return at[1e-2] if at[1e-2]["resolution"] != "unresolved" else at[1e-1]
 

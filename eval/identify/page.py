@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..example_photos import Images, shown
+from ..group_words import unsure_words
 from ..plots import histograms
 from ..rendering import render
 from .plots import cmc_plot, det_plot, distractors_plot
-from .words import nonmated_words, rank_words, title_of
+from .words import nonmated_words, rank_words, stand_ins_words, title_of
 
 MOST_PEOPLE = 30
 """Rows of people on the page; report.json has them all."""
@@ -29,6 +30,8 @@ def page_of(
         title=title_of(report),
         plots=plots,
         nonmated_words=nonmated_words(report["results"]["open_set"]),
+        stand_ins_words=stand_ins_words(report["results"]["open_set"]),
+        unsure_words=unsure_words,
         rank_words=rank_words(report["results"]["open_set"]["rank"]),
         pictures={kind: shown(examples, images) for kind, examples in report["examples"].items()},
         most_people=MOST_PEOPLE,

@@ -8,6 +8,7 @@ from typing import Any
 from sphereface_plus.words import counted
 
 from ..group_words import OF_SEARCHES, group_lines
+from ..resolutions import CANNOT
 from ..threshold_words import with_ends
 
 
@@ -57,6 +58,8 @@ def table(report: Mapping[str, Any]) -> str:
             f"unknown below a cosine of {with_ends(point, 'cosine')}, an L2 distance above "
             f"{with_ends(point, 'l2')}"
         )
+    if words := stand_ins_words(opened):
+        lines.append(words)
     if results["per_group"] is not None:
         lines += group_lines(results["per_group"], OF_SEARCHES)
     return "\n".join(lines)
@@ -89,10 +92,7 @@ def rank_words(rank: int | None) -> str:
     return "mates that come first" if rank == 1 else f"mates among the best {rank:,}"
 
 
-RESOLUTIONS = {
-    "coarse": "which so few searches show coarsely",
-    "unresolved": "which so few searches cannot show",
-}
+RESOLUTIONS = {unsure: f"which so few searches {words}" for unsure, words in CANNOT.items()}
 
 
 def nonmated_words(opened: Mapping[str, Any]) -> str:
@@ -103,6 +103,18 @@ def nonmated_words(opened: Mapping[str, Any]) -> str:
     return (
         f"no probe is without a mate: the {counted(opened['nonmated'], 'probe')} with one stand for unknown "
         f"people, {of}, searched without their own person"
+    )
+
+
+def stand_ins_words(opened: Mapping[str, Any]) -> str | None:
+    """What to do where a few unknown people stand in for an FPIR that they cannot show, and others would."""
+    if not opened["stand_ins_show"]:
+        return None
+    rates = " and ".join(f"{fpir:g}" for fpir in opened["stand_ins_show"])
+    return (
+        f"FPIR {rates}: the probes with a mate, searched without their own person, are enough to show it, "
+        "and stand for unknown people where no probe is without a mate: leave those out (without --probes, "
+        "people of one photo), into another --out"
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sphereface_plus.files import write_page, write_text
 
+from ..group_words import unsure_words
 from ..identify.plots import cmc_plot, det_plot
 from ..identify.words import rank_words
 from ..plots import curve_of, roc_plot
@@ -35,6 +36,7 @@ def _write(report: Mapping[str, Any], out: Path) -> Path:
         plots=plots_of(report),
         rank_words=rank,
         rate_words=rate_words,
+        unsure_words=unsure_words,
         no_false_accept_words=no_false_accept_words,
     )
     write_page(out / "report.html", page)

@@ -25,13 +25,11 @@ from ..group_words import OF_SEARCHES, group_lines
 from ..options import OF_MODEL, far_option, groups_option, out_option, refuse_given
 from ..resolutions import UNSURE
 from ..threshold_words import no_false_accept_words, rate_words, threshold_words
+from . import same_words
 from .noise import few_matched
 
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
-
-LARGE = 0.1
-"""Share of the searches; MegaFace's own people have some hundredths at most."""
 
 # torch and what needs it are imported inside the command: --help and a wrong option answer at once.
 
@@ -171,6 +169,7 @@ def notes(report: Mapping[str, Any], out: Path) -> list[str]:
                 f"{Path(noise['file']).name} {one_or_all} here, which the cleaned numbers leave out; "
                 f"{of_people} of people whose {side} are here"
             )
+    said += [f"note: {words}" for words in same_words.notes(report)]
     for kind, numbers in report["results"].items():
         if alone := numbers["without_mate"]:
             said.append(f"note: {kind}: {without_mate(alone, report['people'])}")
@@ -184,37 +183,29 @@ def warnings(report: Mapping[str, Any]) -> list[str]:
     said = [f"warning: {words}" for words in report["warnings"]]
     if words := about_training(report):
         said.append(words)
-    if report["same_image"]:
-        said.append(
-            f"warning: the images of {counted(len(report['same_image']), 'probe')} are among the "
-            f"distractors, too ({', '.join(report['same_image'][0])}): they cannot be found"
-        )
-    if same := report["same_probes"]:
-        said.append(
-            f"warning: {counted(len(same), 'pair')} of mates must be the same image ({', '.join(same[0])}): "
-            "copies among the probes raise rank-1 and TAR"
-        )
-    return said
+    return said + [f"warning: {words}" for words in same_words.warnings(report)]
 
 
 def lines(report: Mapping[str, Any]) -> list[str]:
     """The figures, for the terminal."""
+    from .people import uneven_words
+
     said = []
     for kind, numbers in report["results"].items():
         probes, people, alone = numbers["probes"], numbers["people"], len(numbers["without_mate"])
         mates = f", {probes - alone:,} of {people - alone:,} with a mate" if alone else ""
         said.append(f"{kind}: {counted(probes, 'probe')} of {counted(people, 'person')}{mates}")
-        if numbers["largest_share"] >= LARGE:
-            share = 100 * numbers["largest_share"]
-            said.append(f"  one person has {share:.0f} % of the searches, which makes the intervals wide")
+        if words := uneven_words(numbers):
+            said.append(f"  {words}")
         for size in numbers["sizes"]:
             rank_1, (low, high) = size["ranks"][0], size["rank_1_interval"]
             sets = len(rank_1["per_set"])
             spread = f"; sd over {sets} sets {100 * (rank_1['deviation'] or 0):.2f}"
             if rank_1["deviation"] is None:
                 spread = "; the same in each set" if sets > 1 else "; one set, no sd over sets"
-            there = size["distractors"][0]
-            fewer = "" if there == size["size"] else f", of which {there:,} are there"
+            least, most = min(size["distractors"]), max(size["distractors"])
+            there = f"{least:,}" if least == most else f"{least:,} to {most:,}, by the set,"
+            fewer = "" if least == size["size"] else f", of which {there} are there"
             said.append(
                 f"  rank-1 among {size['size']:>9,}{fewer}: {100 * rank_1['rate']:6.2f} % "
                 f"(95 % by person {100 * low:.2f} to {100 * high:.2f}{spread})"

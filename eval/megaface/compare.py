@@ -19,10 +19,12 @@ from ..rendering import render
 from ..resolutions import UNSURE, least_sure
 from ..statistics import places_of_all
 from ..threshold_words import rate_words
+from .sets import num_searched
 
 TEST = (
     "Difference: rank-1, the mean over the sets, or TAR, minus that of the first model, on the same searches "
-    "or pairs; 95 % interval and p (two-sided, Student's t) by person, as searches of one person succeed and "
+    "or pairs (a TAR is that of the first set of distractors); "
+    "95 % interval and p (two-sided, Student's t) by person, as searches of one person succeed and "
     "fail together. Of TAR each model has its own threshold, and the interval and p hold the errors of both: "
     "those of people as far as both models have them in common, those of distractors as if each model had "
     "its own, which makes the interval rather too wide."
@@ -57,6 +59,8 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
             for kind in kinds
         },
         "test": TEST,
+        # A TAR's interval holds its threshold's error, which reports have of the first set alone.
+        "tar_is_of": {kind: tar_is_of([report["results"][kind] for report in reports]) for kind in kinds},
         "models": [
             {
                 "label": label,
@@ -68,6 +72,12 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
             for number, (report, name, label) in enumerate(zip(reports, names, labels, strict=True))
         ],
     }
+
+
+def tar_is_of(all_numbers: Sequence[Mapping[str, Any]]) -> str:
+    """What stands behind TAR in a heading, where it is not that of all sets."""
+    sets_differ = any(at["deviation"] is not None for of in all_numbers for at in of["tar_over_sets"])
+    return ", first set" if sets_differ else ""
 
 
 def _noise(report: Mapping[str, Any], side: str) -> str | None:
@@ -117,7 +127,15 @@ def table(comparison: Mapping[str, Any]) -> str:
         last = comparison["models"][0]["results"][kind]["rank_1"][-1]["size"]
         at, differs = comparison["models"][0]["results"][kind]["tar_at_far"][far]["far"], "difference"
         header = [f"{kind}: model", f"rank-1 % among {last:,}", differs, "95 % interval", "p"]
-        rows = [[*header, f"TAR % at FAR {rate_words(at)}", differs, "95 % interval", "p"]]
+        rows = [
+            [
+                *header,
+                f"TAR % at FAR {rate_words(at)}{comparison['tar_is_of'][kind]}",
+                differs,
+                "95 % interval",
+                "p",
+            ]
+        ]
         for model in comparison["models"]:
             rank_1, tar = model["results"][kind]["rank_1"][-1], model["results"][kind]["tar_at_far"][far]
             rows.append(
@@ -154,7 +172,7 @@ def _plots(
     sizes."""
     plots, all_numbers = {}, [report["results"][kind] for report in reports]
     names = ", ".join(labels)
-    sizes = [size["size"] for size in all_numbers[0]["sizes"]]
+    sizes = list(map(num_searched, all_numbers[0]["sizes"]))
     for rank in (1, 10) if len(sizes) > 1 else ():
         curves = [
             (label, sizes, [_rate(size, rank) for size in numbers["sizes"]])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,25 +14,37 @@ from .sides import Side
 NUM_HARDEST = 24
 
 
-def same_images(probes: Side, distractors: Side, found: Found) -> list[list[str]]:
+class Searched(NamedTuple):
+    """A measurement, and its probes: raw all, cleaned those that no noise list names."""
+
+    keys: list[str]
+    """(P,) photo keys."""
+    people: list[str]
+    """(P,) whose each is."""
+    found: Found
+
+
+def same_images(searched: Searched, distractors: Side) -> list[list[str]]:
     """Probes with a distractor of any set that must be the same image: nobody can tell the two apart."""
     same = {
         (int(probe), int(rows[probe]))
-        for rows, scores in found.closest
+        for rows, scores in searched.found.closest
         for probe in np.flatnonzero(scores >= SAME_IMAGE)
     }
-    return [[probes.keys[probe], distractors.keys[row]] for probe, row in sorted(same)]
+    return [[searched.keys[probe], distractors.keys[row]] for probe, row in sorted(same)]
 
 
-def same_probes(probes: Side, found: Found) -> list[list[str]]:
+def same_probes(searched: Searched) -> list[list[str]]:
     """Pairs of mates that must be the same image, each once: whoever is searched for is found by a copy."""
+    found = searched.found
     same = (found.probe < found.mate) & (found.mate_score >= SAME_IMAGE)
     pairs = zip(found.probe[same].tolist(), found.mate[same].tolist(), strict=True)
-    return [[probes.keys[probe], probes.keys[mate]] for probe, mate in pairs]
+    return [[searched.keys[probe], searched.keys[mate]] for probe, mate in pairs]
 
 
-def hardest(probes: Side, distractors: Side, people: list[str], found: Found) -> list[Example]:
+def hardest(searched: Searched, distractors: Side) -> list[Example]:
     """The searches with most distractors above the mate, each photo once, and the nearest of those."""
+    found = searched.found
     examples, seen = [], set()
     for search in np.argsort(-found.above, kind="stable"):
         probe, mate = int(found.probe[search]), int(found.mate[search])
@@ -48,15 +60,16 @@ def hardest(probes: Side, distractors: Side, people: list[str], found: Found) ->
             if np.isfinite(near) and near >= score
         ]
         photos = [
-            _probe(probes, people, probe, "probe", None),
-            _probe(probes, people, mate, "mate", score),
+            _probe(searched, probe, "probe", None),
+            _probe(searched, mate, "mate", score),
         ]
         examples.append({"photos": photos + above, "above": int(found.above[search])})
     return examples
 
 
-def twins(probes: Side, distractors: Side, people: list[str], found: Found) -> list[Example]:
+def twins(searched: Searched, distractors: Side) -> list[Example]:
     """Distractors that score highest with a probe, each once, of any set. Each probe is a mate as well."""
+    found = searched.found
     nearest = np.where(found.nearest >= 0, found.order[found.nearest], -1)  # (P, k) rows
     rows = np.column_stack([nearest, *(rows for rows, _ in found.closest[1:])])
     scores = np.column_stack([found.nearest_score, *(scores for _, scores in found.closest[1:])])
@@ -69,13 +82,13 @@ def twins(probes: Side, distractors: Side, people: list[str], found: Found) -> l
         if row in shown:
             continue
         shown.add(row)
-        mate = _probe(probes, people, int(probe), "mate", None)
+        mate = _probe(searched, int(probe), "mate", None)
         examples.append({"photos": [mate, _distractor(distractors, row, "distractor", score)]})
     return examples
 
 
-def _probe(probes: Side, people: list[str], row: int, what: str, score: float | None) -> dict[str, Any]:
-    return example_photo("probes", probes.keys[row], people[row], what, score)
+def _probe(searched: Searched, row: int, what: str, score: float | None) -> dict[str, Any]:
+    return example_photo("probes", searched.keys[row], searched.people[row], what, score)
 
 
 def _distractor(distractors: Side, row: int, what: str, score: float) -> dict[str, Any]:

@@ -10,13 +10,16 @@ from typing import Any
 from sphereface_plus.files import write_page, write_text
 
 from ..example_photos import Images, shown
+from ..group_words import unsure_words
 from ..identify.page import MOST_PEOPLE
 from ..identify.plots import Curve, cmc_plot, distractors_plot
 from ..plots import curve_of, roc_plot
 from ..public import PUBLIC, without_folders, without_names_of_others
 from ..rendering import render
 from ..threshold_words import no_false_accept_words, rate_words
-from .people import without_mate
+from . import same_words
+from .people import uneven_words, without_mate
+from .sets import num_searched
 
 
 def write(report: Mapping[str, Any], out: Path, images: Images | None) -> Path:
@@ -38,6 +41,9 @@ def _write(report: Mapping[str, Any], out: Path, images: Images | None) -> Path:
         pictures={kind: shown(examples, images) for kind, examples in report["examples"].items()},
         most_people=MOST_PEOPLE,
         without_mate=without_mate,
+        uneven_words=uneven_words,
+        unsure_words=unsure_words,
+        same_words=same_words,
         rate_words=rate_words,
         no_false_accept_words=no_false_accept_words,
     )
@@ -67,8 +73,8 @@ def public(report: Mapping[str, Any]) -> dict[str, Any]:
         "probes": without_names(report["probes"]),
         "distractors": without_names(report["distractors"]),
         "training": training | known,
-        "same_image": [],
-        "same_probes": [],
+        "same_image": {kind: [] for kind in report["same_image"]},
+        "same_probes": {kind: [] for kind in report["same_probes"]},
         "examples": {kind: [] for kind in report["examples"]},
         "people": list(number_of.values()),
         "results": {
@@ -92,9 +98,7 @@ def plots_of(results: Mapping[str, Any]) -> dict[str, str]:
         ranges = []
         for kind, numbers in results.items():
             of_rank = [_of_rank(size, rank) for size in numbers["sizes"]]
-            curves.append(
-                (kind, [size["size"] for size in numbers["sizes"]], [one["rate"] for one in of_rank])
-            )
+            curves.append((kind, list(map(num_searched, numbers["sizes"])), [one["rate"] for one in of_rank]))
             per_set = [one["per_set"] for one in of_rank]
             ranges.append(([min(rates) for rates in per_set], [max(rates) for rates in per_set]))
         if len(curves[0][1]) > 1:

@@ -5,17 +5,23 @@ Shapes: P probes, Q searches.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from sphereface_plus.words import counted
+
 from ..groups import Groups
 from ..identify.groups import per_group
 from ..identify.numbers import Searches, open_set, per_identity, reference
+from ..intervals import FEW_PEOPLE
 from ..photos import first_three
 from ..threshold_intervals import ERROR_DIGITS
 from .challenge import Found
+
+LARGE = 0.1
+"""Share of the searches; MegaFace's own people have some hundredths at most."""
 
 
 def of_people(found: Found, people: np.ndarray, names: list[str], groups: Groups | None) -> dict[str, Any]:
@@ -35,6 +41,17 @@ def of_people(found: Found, people: np.ndarray, names: list[str], groups: Groups
         "per_identity": per_identity(searches, names),
         "per_group": None if groups is None else per_group(searches, names, groups, at),
     }
+
+
+def uneven_words(numbers: Mapping[str, Any]) -> str | None:
+    """Why intervals by person are wide, where they are: few people, or one with far more searches than
+    others. numbers: of a report."""
+    people, share = numbers["people"] - len(numbers["without_mate"]), numbers["largest_share"]
+    if share >= max(LARGE, 2 / people):
+        return f"one person has {100 * share:.0f} % of the searches, which makes the intervals wide"
+    if people < FEW_PEOPLE:
+        return f"{counted(people, 'person')} with a mate: so few make the intervals wide"
+    return None
 
 
 def without_mate(alone: Sequence[int], people: Sequence[str]) -> str:

@@ -33,6 +33,7 @@ class _Rank(Part):
 
 class _Size(Part):
     size: int = Field(gt=0)
+    distractors: list[int] = Field(min_length=1)
     ranks: list[_Rank] = Field(min_length=1)
 
 
@@ -62,6 +63,7 @@ class _ByPerson(Part):
 class _OverSets(Part):
     far: float
     mean: float
+    deviation: float | None
 
 
 class _Numbers(Part):

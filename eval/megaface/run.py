@@ -27,7 +27,7 @@ from ..statistics import Rates, with_wanted
 from ..training_photos import compare_searches
 from . import page
 from .challenge import FARS, Found, measure, noise_among
-from .examples import hardest, same_images, same_probes, twins
+from .examples import Searched, hardest, same_images, same_probes, twins
 from .kit_files import write_kit_files
 from .noise import noise_warnings
 from .people import of_people
@@ -131,6 +131,13 @@ def _measured(
     if asked.write_features is not None:
         _write_features(asked.write_features, probes, distractors)
     whose = dict(zip(probes.keys, probe_list[1], strict=True))
+    of_kind = {"raw": Searched(probes.keys, probe_list[1], raw)}
+    if "cleaned" in found:
+        rows = np.flatnonzero(~probe_noise).tolist()
+        of_kind["cleaned"] = Searched(
+            [probes.keys[row] for row in rows], [probe_list[1][row] for row in rows], found["cleaned"][0]
+        )
+    shown = list(of_kind)[-1]
     report = {
         "format": 1,
         "kind": "megaface",
@@ -149,11 +156,12 @@ def _measured(
         "set_numbers": [one.number for one in sets],
         "warnings": warnings,
         "training": compare_searches(whose, probes.trained_on, probes.files),
-        "same_image": same_images(probes, distractors, raw),
-        "same_probes": same_probes(probes, raw),
+        "same_image": {kind: same_images(one, distractors) for kind, one in of_kind.items()},
+        "same_probes": {kind: same_probes(one) for kind, one in of_kind.items()},
+        "examples_are": shown,
         "examples": {
-            "hardest": hardest(probes, distractors, probe_list[1], raw),
-            "twins": twins(probes, distractors, probe_list[1], raw),
+            "hardest": hardest(of_kind[shown], distractors),
+            "twins": twins(of_kind[shown], distractors),
         },
         "people": names.tolist(),
         "results": {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -82,6 +83,12 @@ def several(sets: Sequence[DistractorSet], column: int) -> bool:
     """Whether sets differ at a size. Random orders do not at the largest, which all distractors are."""
     first, *others = (np.sort(one.order[: one.ends[column]]) for one in sets)
     return any(not np.array_equal(first, other) for other in others)
+
+
+def num_searched(size: Mapping[str, Any]) -> float:
+    """How many distractors were searched among at a size of a report, the mean over its sets: fewer than the
+    lists have where images are missing, or left out as noise."""
+    return float(np.mean(size["distractors"]))
 
 
 def drawn_sets(num_distractors: int, num_sets: int, seed: int) -> list[DistractorSet]:

@@ -160,17 +160,17 @@ class Measuring:
         assert self.distractors is not None
         return run(
             Asked(
-                self._asked(model),
-                self.probes,
-                self.distractors,
-                self.lists,
-                None,
-                self.probe_noise,
-                self.distractor_noise,
-                None,
-                3,
-                "concat",
-                self.out / model.name / "megaface",
+                model=self._asked(model),
+                probes=self.probes,
+                distractors=self.distractors,
+                lists=self.lists,
+                probe_list=None,
+                probe_noise=self.probe_noise,
+                distractor_noise=self.distractor_noise,
+                suffix=None,
+                sets=3,
+                flip="concat",
+                out=self.out / model.name / "megaface",
                 command=_typed(),
             )
         )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sphereface_plus.files import write_figure
 from sphereface_plus.plot_style import FAINT, new_figure, open_frame
 
+from ..megaface.sets import num_searched
 from ..plots import MODELS
 
 
@@ -24,40 +25,55 @@ class Drawn(NamedTuple):
 
 
 def rank_by_distractors(models: Sequence[Drawn], out: Path) -> list[Path]:
-    """Rank-1 and rank-10 against the number of distractors, in one file."""
-    figure = new_figure(10.5, 4.2)
-    for rank, axes in zip((1, 10), figure.subplots(1, 2), strict=True):
-        for model in models:
-            sizes = model.results["raw"]["sizes"]
-            rates = [next(r["rate"] for r in size["ranks"] if r["rank"] == rank) for size in sizes]
-            axes.plot(
-                [size["size"] for size in sizes],
-                [100 * rate for rate in rates],
-                label=model.label,
-                **_line(model),
-            )
-        _frame(axes, "distractors", f"rank-{rank} identification, %")
+    """Rank-1 and rank-10 against the number of distractors that are there, in one file; raw, and cleaned
+    below."""
+    kinds = _kinds(models)
+    figure = new_figure(10.5, 4.2 * len(kinds))
+    for kind, row in zip(kinds, figure.subplots(len(kinds), 2, squeeze=False), strict=True):
+        for rank, axes in zip((1, 10), row, strict=True):
+            for model in models:
+                sizes = model.results[kind]["sizes"] if kind in model.results else []
+                rates = [next(r["rate"] for r in size["ranks"] if r["rank"] == rank) for size in sizes]
+                axes.plot(
+                    list(map(num_searched, sizes)),
+                    [100 * rate for rate in rates],
+                    label=model.label,
+                    **_line(model),
+                )
+            _frame(axes, "distractors", f"rank-{rank} identification, %")
+            axes.set_title(kind, fontsize=10)
     axes.legend(frameon=False, fontsize=8)
     write_figure(out / "rank_by_distractors.png", figure)
     return [out / "rank_by_distractors.png"]
 
 
 def roc_by_distractors(models: Sequence[Drawn], out: Path) -> list[Path]:
-    """The ROC of each number of distractors that the reports hold, side by side."""
-    count = min(len(model.results["raw"]["verification"]) for model in models)
-    figure = new_figure(5.2 * count, 4.2)
-    for part, axes in enumerate(figure.subplots(1, count, squeeze=False)[0]):
-        for model in models:
-            verification = model.results["raw"]["verification"][part - count]
-            curve = verification["roc"]
-            shown = [place for place, far in enumerate(curve["far"]) if far > 0]
-            far, tar = ([curve[name][place] for place in shown] for name in ("far", "tar"))
-            axes.plot(far, [100 * value for value in tar], label=model.label, **_line(model))
-        _frame(axes, "FAR", "TAR, %")
-        axes.set_title(f"{verification['size']:,} distractors", fontsize=10)
+    """The ROC of each number of distractors that the reports hold, side by side; raw, and cleaned below."""
+    kinds = _kinds(models)
+    count = min(len(numbers["verification"]) for model in models for numbers in model.results.values())
+    figure = new_figure(5.2 * count, 4.2 * len(kinds))
+    for kind, row in zip(kinds, figure.subplots(len(kinds), count, squeeze=False), strict=True):
+        for part, axes in enumerate(row):
+            there = []
+            for model in models:
+                if kind not in model.results:
+                    continue
+                verification = model.results[kind]["verification"][part - count]
+                curve = verification["roc"]
+                shown = [place for place, far in enumerate(curve["far"]) if far > 0]
+                far, tar = ([curve[name][place] for place in shown] for name in ("far", "tar"))
+                axes.plot(far, [100 * value for value in tar], label=model.label, **_line(model))
+                there.append(verification["impostor"] // model.results[kind]["probes"])
+            _frame(axes, "FAR", "TAR, %")
+            axes.set_title(f"{kind}, {max(there):,} distractors", fontsize=10)
     axes.legend(frameon=False, fontsize=8)
     write_figure(out / "roc.png", figure)
     return [out / "roc.png"]
+
+
+def _kinds(models: Sequence[Drawn]) -> list[str]:
+    """Raw, and cleaned where any report has cleaned numbers."""
+    return [kind for kind in ("raw", "cleaned") if any(kind in model.results for model in models)]
 
 
 def _line(model: Drawn) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 
 from eval.enrolled import search_enrolled
 from eval.errors import PhotosError
+from eval.group_words import OF_SEARCHES, group_lines
 from eval.groups import read_groups
 from eval.identify.groups import per_group
 from eval.identify.numbers import (
@@ -19,6 +20,7 @@ from eval.identify.numbers import (
     reference,
     sizes_of,
 )
+from eval.identify.words import stand_ins_words
 from eval.intervals import subject_interval
 from eval.rows import Reordered
 from sphereface_plus.data.streams import DISTRACTOR_ORDER, generator
@@ -99,7 +101,7 @@ def test_groups_are_rated_at_one_threshold(tmp_path):
         "identity,age,side\nAnn,old,\nBen,young,left\nDora,old,left\nZed,,\n"
     )
     groups = read_groups(tmp_path / "groups.csv")
-    point = {"fpir": 0.1, "threshold_cosine": 0.45}
+    point = {"fpir": 0.1, "threshold_cosine": 0.45, "resolution": "resolved"}
     found = per_group(SEARCHES, ["Ann", "Ben", "Cat", "Dora"], groups, point)
     assert (found["people_elsewhere"], found["people_elsewhere_are"], found["people_without"]) == (
         1,
@@ -125,7 +127,7 @@ def test_without_an_unknown_the_fpir_of_groups_is_of_the_searches_that_of_all_is
     opened = open_set(everyone_known)
     assert (opened["nonmated"], opened["nonmated_are"]) == (4, "mated")
     for threshold, shares in ((0.3, (0, 1)), (0.15, (0.5, 1)), (0.5, (0, 0.5))):
-        point = {"fpir": 0.1, "threshold_cosine": threshold}
+        point = {"fpir": 0.1, "threshold_cosine": threshold, "resolution": "resolved"}
         found = per_group(everyone_known, ["Ann", "Ben"], read_groups(tmp_path / "groups.csv"), point)
         both = found["columns"][0]["groups"]
         assert [(group["mated"], group["nonmated"]) for group in both] == [(2, 2), (2, 2)]
@@ -175,6 +177,32 @@ def test_a_table_of_people_is_that_of_a_loop_over_them():
                 "highest_other_score": own.highest.max(),
             }
     assert per_identity(searches.only(~searches.mated), "abcdefghi") == []
+
+
+def test_a_few_unknown_people_who_cannot_show_an_fpir_are_said_to_stand_before_many_who_could():
+    random = np.random.default_rng(0)
+    people = np.arange(2005)
+    mate = np.where(people < 2000, 0.9, -np.inf)
+    searches = Searches(people, mate, np.zeros(2005, int), random.normal(0, 0.1, 2005), people)
+    opened = open_set(searches)
+    assert [point["resolution"] for point in opened["points"]] == ["unresolved"] * 3
+    assert opened["stand_ins_show"] == [0.1, 0.01, 0.001]
+    words = stand_ins_words(opened)
+    assert words is not None
+    assert words.startswith("FPIR 0.1 and 0.01 and 0.001: the probes with a mate, searched without their own")
+    alone = open_set(searches.only(searches.mated))
+    assert [point["resolution"] for point in alone["points"]] == ["resolved", "resolved", "coarse"]
+    assert (alone["stand_ins_show"], stand_ins_words(alone)) == ([], None)
+
+
+def test_groups_are_compared_at_a_threshold_that_says_whether_it_is_resolved(tmp_path):
+    (tmp_path / "groups.csv").write_text("identity,age\nAnn,old\nBen,young\n")
+    point = reference(open_set(SEARCHES)["points"])
+    assert (point["fpir"], point["resolution"]) == (0.1, "unresolved")
+    found = per_group(SEARCHES, ["Ann", "Ben", *"cdefgh"], read_groups(tmp_path / "groups.csv"), point)
+    lines = group_lines(found, OF_SEARCHES)
+    assert "(FPIR 0.1, which so few searches cannot show)" in lines[0]
+    assert "(FPIR 0.1)" in group_lines(found | {"resolution": "resolved"}, OF_SEARCHES)[0]
 
 
 def test_a_probe_of_several_mates_is_one_search_of_an_unknown_person():

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from eval.megaface.people import uneven_words
 from eval.threshold_words import threshold_words
 from sphereface_plus.data.formats.megaface_features import write_feature
 from tests.eval.megaface.calls import called, report_of
@@ -36,12 +37,13 @@ def test_raw_and_cleaned_numbers_come_from_one_run(kit):
     assert cleaned["sizes"][1]["ranks"][0]["rate"] == 1
     assert cleaned["sizes"][1]["distractors"] == [99, 100]
     assert len(report["probes"]["noise"]["sha256"]) == 64
-    probe, mate, *above = report["examples"]["hardest"][0]["photos"]
-    assert "Bob/Bob_2" in (probe["key"], mate["key"])
-    assert mate["is"] == "mate"
-    assert all(photo["is"] == "above" and photo["score"] >= mate["score"] for photo in above)
-    mate, twin = report["examples"]["twins"][0]["photos"]
-    assert (mate["key"], mate["person"], twin["key"]) == ("Bob/Bob_2", "Bob", "003/3@N00/3_0")
+    assert (report["examples_are"], report["examples"]["hardest"]) == ("cleaned", [])
+    twins = [[photo["key"] for photo in pair["photos"]] for pair in report["examples"]["twins"]]
+    assert len(twins) == 8
+    assert not {"Bob/Bob_2", "003/3@N00/3_0"} & {key for pair in twins for key in pair}
+    owner = {"Ann": "Ann", "Bob": "Bob", "Cy": "Cy"}
+    for pair in report["examples"]["twins"]:
+        assert pair["photos"][0]["person"] == owner[pair["photos"][0]["key"].split("/")[0]]
     bob = next(row for row in cleaned["per_identity"] if row["person"] == "Bob")
     assert (bob["searches"], bob["first"]) == (2, 2)
     worst = raw["per_identity"][0]
@@ -51,6 +53,32 @@ def test_raw_and_cleaned_numbers_come_from_one_run(kit):
     assert kept["cmc"][1][0] == pytest.approx(16 / 20)
 
 
+def test_the_examples_are_raw_where_no_noise_list_is_given_and_named_so(kit):
+    assert called(kit).exit_code == 0
+    report = report_of(kit)
+    probe, mate, *above = report["examples"]["hardest"][0]["photos"]
+    assert "Bob/Bob_2" in (probe["key"], mate["key"])
+    assert mate["is"] == "mate"
+    assert all(photo["is"] == "above" and photo["score"] >= mate["score"] for photo in above)
+    mate, twin = report["examples"]["twins"][0]["photos"]
+    assert (mate["key"], mate["person"], twin["key"]) == ("Bob/Bob_2", "Bob", "003/3@N00/3_0")
+    page = (kit / "out/report.html").read_text()
+    assert re.findall("<h2>(.*), raw</h2>", page) == [
+        "Hardest probes",
+        "Distractors that look like a mate",
+        "By person",
+    ]
+
+
+def test_a_person_has_many_searches_only_beside_others_who_have_fewer():
+    numbers = {"people": 8, "without_mate": [], "largest_share": 1 / 8}
+    assert uneven_words(numbers) == "8 people with a mate: so few make the intervals wide"
+    assert uneven_words(numbers | {"people": 20, "largest_share": 0.09}) is None
+    words = "one person has 30 % of the searches, which makes the intervals wide"
+    assert uneven_words(numbers | {"largest_share": 0.3}) == words
+    assert uneven_words(numbers | {"people": 21, "without_mate": [3]}) == words.replace("30", "12")
+
+
 def test_a_distractor_that_is_a_probes_image_is_noticed(kit):
     shutil.copy(kit / "probes/Ann/Ann_1.png_m.bin", kit / "distractors/003/3@N00/3_0.jpg_m.bin")
     result = called(kit)
@@ -58,7 +86,15 @@ def test_a_distractor_that_is_a_probes_image_is_noticed(kit):
         "warning: the images of 1 probe are among the distractors, too (Ann/Ann_1, 003/3@N00/3_0):"
         in result.output
     )
-    assert report_of(kit)["same_image"] == [["Ann/Ann_1", "003/3@N00/3_0"]]
+    assert report_of(kit)["same_image"] == {"raw": [["Ann/Ann_1", "003/3@N00/3_0"]]}
+    (kit / "noise.txt").write_text("003/3@N00/3_0.jpg\n")
+    result = called(kit, "--distractor-noise", kit / "noise.txt", out="cleaned")
+    assert "cannot be found" not in result.output
+    said = "raw: the images of 1 probe are among the distractors, too; the noise lists name them, and the"
+    assert f"note: {said} cleaned numbers leave them out\n" in result.output
+    page = (kit / "cleaned/report.html").read_text()
+    assert "Same images" not in page
+    assert said[1:] in page
 
 
 def test_a_copy_among_the_probes_is_noticed(kit):
@@ -68,7 +104,7 @@ def test_a_copy_among_the_probes_is_noticed(kit):
         "warning: 1 pair of mates must be the same image (Ann/Ann_1, Ann/Ann_3): copies among the probes "
         "raise rank-1 and TAR\n" in result.output
     )
-    assert report_of(kit)["same_probes"] == [["Ann/Ann_1", "Ann/Ann_3"]]
+    assert report_of(kit)["same_probes"] == {"raw": [["Ann/Ann_1", "Ann/Ann_3"]]}
     said = "1 pair of mates must be the same image, which raises rank-1 and TAR"
     assert f"{said}: Ann/Ann_1 and Ann/Ann_3." in (kit / "out/report.html").read_text()
     assert "Ann_1" not in (kit / "out/public/report.html").read_text()
@@ -82,6 +118,9 @@ def test_a_distractor_without_an_image_is_left_out_and_counted(kit):
     assert f"{said}{kit}/out/missing_distractors.txt)" in result.output
     assert (kit / "out/missing_distractors.txt").read_text() == "000/0@N00/0_0.jpg\n"
     assert report_of(kit)["results"]["raw"]["sizes"][0]["distractors"] == [9, 10]
+    assert "rank-1 among        10, of which 9 to 10, by the set, are there:" in result.output
+    page = (kit / "out/report.html").read_text()
+    assert '<th scope="row">10</th><td>9 to 10</td>' in page
 
 
 def test_without_lists_folders_are_people_and_distractors_come_in_random_orders(kit):
@@ -147,8 +186,9 @@ def test_the_page_shows_both_kinds_of_numbers_and_the_public_one_names_nobody(ki
                 assert all(f"{end:.4f}" in page for end in ends if end is not None)
     assert "80.00" in page  # raw
     assert page.count("<svg") == 4
-    assert "Bob_2" in page
-    assert "one person has" in page
+    assert "Ann_" in page
+    assert "Bob_2" not in page  # the noise list names it
+    assert "Cleaned: 3 people with a mate: so few make the intervals wide" in page
     assert (
         re.findall(r'col">(Rank [0-9,]+)', page) == ["Rank 1", "Rank 10", "Rank 100"] * 2
     )  # of 100 distractors
@@ -210,7 +250,7 @@ def test_a_copy_in_a_later_set_is_noticed(kit):
     only = next(path for path in late if path not in first)
     shutil.copy(kit / "probes/Ann/Ann_1.png_m.bin", kit / f"distractors/{only}_m.bin")
     assert called(kit).exit_code == 0
-    assert ["Ann/Ann_1", only.removesuffix(".jpg")] in report_of(kit)["same_image"]
+    assert ["Ann/Ann_1", only.removesuffix(".jpg")] in report_of(kit)["same_image"]["raw"]
 
 
 def test_the_kit_has_a_file_of_each_set_and_size_with_every_rank(kit):

@@ -101,10 +101,12 @@ def test_differences_are_those_by_person_of_single_searches(reports, run_eval):
         assert point["against_first"]["p_value"] == pytest.approx(expected.p_value, abs=1e-3)
     assert first["rank_1"][-1]["against_first"] is None
     assert "raw: model" in output
+    assert output.count(", first set") == 2  # raw and cleaned: their sets differ
     assert "cleaned: model" in output
     page = (reports / "both/compare.html").read_text()
     assert page.count("<svg") == 6  # rank-1, rank-10 and ROC, raw and cleaned
     assert "2 models on the same searches" in page
+    assert "TAR at FAR 1e-02, first set" in page
 
 
 def test_a_tar_that_is_not_resolved_of_one_model_is_marked_and_the_lowest_far_of_both_is_shown(

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from eval.__main__ import main
+from eval.paper import plots
 from eval.paper.plots import Drawn, _line
 from eval.paper.tables import Cell, FaceTable, Share, cells, load_table, markdown, models_of, share_of
 from eval.plots import MODELS
@@ -118,6 +119,32 @@ def test_lines_of_a_row_have_one_colour_and_the_second_is_dashed_whatever_is_mis
     assert (first["linestyle"], second["linestyle"]) == ("-", "--")
 
 
+def test_figures_have_raw_and_cleaned_panels_at_the_distractors_that_are_there(tmp_path, monkeypatch):
+    def numbers(there, rate):
+        ranks = [{"rank": rank, "rate": rate} for rank in (1, 10)]
+        sizes = [{"size": size, "distractors": [size - there, size], "ranks": ranks} for size in (10, 100)]
+        roc = {"far": [0.0, 0.1, 1.0], "tar": [0.2, 0.5, 1.0]}
+        return {"sizes": sizes, "probes": 5, "verification": [{"size": 100, "impostor": 480, "roc": roc}]}
+
+    drawn = []
+    monkeypatch.setattr(plots, "write_figure", lambda path, figure: drawn.append(figure))
+    models = [
+        Drawn("a", 0, 0, {"raw": numbers(0, 0.5), "cleaned": numbers(4, 0.75)}),
+        Drawn("b", 0, 1, {"raw": numbers(0, 0.6)}),
+    ]
+    plots.rank_by_distractors(models, tmp_path)
+    plots.roc_by_distractors(models, tmp_path)
+    rank, roc = (figure.axes for figure in drawn)
+    assert [axes.get_title() for axes in rank] == ["raw", "raw", "cleaned", "cleaned"]
+    assert [axes.get_title() for axes in roc] == ["raw, 96 distractors", "cleaned, 96 distractors"]
+    cleaned = rank[2].lines[0]
+    assert cleaned.get_xdata().tolist() == [8, 98]
+    assert cleaned.get_ydata().tolist() == [75, 75]
+    assert [len(axes.lines) for axes in roc] == [2, 1]
+    plots.rank_by_distractors(models[1:], tmp_path)
+    assert [axes.get_title() for axes in drawn[2].axes] == ["raw", "raw"]
+
+
 def test_a_measure_is_read_from_its_report():
     def numbers(rank_1, tar, *others):
         largest = {"ranks": [{"rate": rank_1}], "rank_1_interval": [0.1, 0.9]}
@@ -193,8 +220,8 @@ CELLS = {
     "table10": ["Softmax", "- (97.88)", rf"{SURE} (54.86)"],
     "table17": ["m = 4", rf"{UNSEEN} (82.56)", rf"{UNSEEN} (83.39)"],
     "table18": ["IMDb-Face", "- (99.53)", "- (99.57)", rf"{SURE} (72.89)", "- (73.15)"],
-    "figure09": ["m = 4", SURE, SURE],
-    "figure10": ["m = 4", UNSEEN, UNSEEN],
+    "figure09": ["m = 4", rf"{SURE} (70.68)", rf"{SURE} (71.30)"],
+    "figure10": ["m = 4", rf"{UNSEEN} (82.56)", rf"{UNSEEN} (83.39)"],
 }
 
 
@@ -208,8 +235,8 @@ def test_each_table_and_figure_is_made_of_a_folder_of_models(faces, tmp_path):
         assert len(cells_of_row) == 1 + len(expected)
         for cell, pattern in zip(cells_of_row[1:], expected, strict=True):
             assert re.fullmatch(pattern.replace("(", r"\(").replace(")", r"\)"), cell)
-        plots = {"figure09": ["rank_by_distractors.png"], "figure10": ["roc.png"]}.get(name, [])
-        assert sorted(path.name for path in (tmp_path / name).glob("*.png")) == plots
+        drawn = {"figure09": ["rank_by_distractors.png"], "figure10": ["roc.png"]}.get(name, [])
+        assert sorted(path.name for path in (tmp_path / name).glob("*.png")) == drawn
     measured_here(faces, "figure09", tmp_path / "figure09")  # everything is there already
 
 
