@@ -130,7 +130,7 @@ ARROWS = {
     "eval.threshold_words eval.training_photos files model_files outputs path_checks processes words",
     "eval.ijb": "commands.model_argument commands.model_options commands.progress data.formats "
     "data.trained_on environment eval.compare eval.differences eval.groups eval.identify.plots "
-    "eval.identify.words eval.ijb.galleries eval.ijb.pairs eval.ijb.rows eval.ijb.subjects "
+    "eval.group_words eval.identify.words eval.ijb.galleries eval.ijb.pairs eval.ijb.rows eval.ijb.subjects "
     "eval.ijb.templates eval.model eval.options eval.photos eval.plots eval.public eval.rendering "
     "eval.report_fields eval.report_files eval.resolutions eval.search_statistics eval.statistics "
     "eval.threshold_differences eval.threshold_words eval.training_photos files model_files outputs "
@@ -148,8 +148,8 @@ ARROWS = {
     "processes training.folder training.gan_collapse training.logs training.samples weights",
     "eval.gan.measures": "errors",
     "eval.paper": "commands.model_argument commands.model_options config eval.lfw eval.megaface.run "
-    "eval.megaface.sides eval.model eval.plots eval.report_files eval.resolutions eval.verify files outputs "
-    "path_checks plot_style words",
+    "eval.megaface.sets eval.megaface.sides eval.model eval.plots eval.report_files eval.resolutions "
+    "eval.verify files outputs path_checks plot_style words",
 }
 
 

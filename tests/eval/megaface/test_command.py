@@ -188,7 +188,7 @@ def test_the_page_shows_both_kinds_of_numbers_and_the_public_one_names_nobody(ki
     assert page.count("<svg") == 4
     assert "Ann_" in page
     assert "Bob_2" not in page  # the noise list names it
-    assert "Cleaned: 3 people with a mate: so few make the intervals wide" in page
+    assert "Cleaned: one person has 75 % of the searches, which makes the intervals wide" in page
     assert (
         re.findall(r'col">(Rank [0-9,]+)', page) == ["Rank 1", "Rank 10", "Rank 100"] * 2
     )  # of 100 distractors
