@@ -8,10 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from sphereface_plus.losses.angle import cosines
 from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import lengths
+from sphereface_plus.losses.prototypes import lengths, units
 from sphereface_plus.processes import gathered
 
 SHORTEST_DEVIATION = 1e-3  # the released code's epsilon; a batch of equal lengths has no deviation
@@ -69,7 +68,7 @@ class AdaFaceLoss(PrototypeLoss):
                 self.length_mean.lerp_(everybodys.mean(), 1 - self.momentum)
                 self.length_deviation.lerp_(everybodys.std(correction=0), 1 - self.momentum)
             adapted = quality(length, self.length_mean, self.length_deviation, self.concentration)
-            head = self.head(cosines, x, labels, self.prototypes, self.prototype_lengths())
+            head = self.new_head(units(x), labels)
             target = adaptive_target(head.target_angle(), adapted, self.margin)
             loss = head.cross_entropy(target, scale=self.scale)
         terms = {"length_mean": self.length_mean.clone(), "length_deviation": self.length_deviation.clone()}

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import lengths, project
+from sphereface_plus.losses.prototypes import units
 
 
 class AMSoftmaxLoss(PrototypeLoss):
@@ -36,9 +36,6 @@ class AMSoftmaxLoss(PrototypeLoss):
         # Out of autocast: bf16 has no cosines between 0.996 and 1.
         with torch.autocast(embeddings.device.type, enabled=False):
             x = embeddings.to(self.prototypes.dtype)
-            head = self.head(self._scaled_cosines, x, labels, self.prototypes, self.prototype_lengths())
+            head = self.new_head(self.scale * units(x), labels)
             loss = head.cross_entropy(head.target_product() - self.scale * self.margin_cosine)
         return LossOutput(loss, {}, head.without_margin)
-
-    def _scaled_cosines(self, x: Tensor, prototypes: Tensor, prototype_lengths: Tensor) -> Tensor:
-        return project(x, prototypes, prototype_lengths) * (self.scale / lengths(x))[:, None]

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import lengths, project
+from sphereface_plus.losses.prototypes import lengths
 
 
 class UnnormalisedAMSoftmaxLoss(PrototypeLoss):
@@ -41,6 +41,6 @@ class UnnormalisedAMSoftmaxLoss(PrototypeLoss):
         # Out of autocast: the margin is a small difference of large logits.
         with torch.autocast(embeddings.device.type, enabled=False):
             x = embeddings.to(self.prototypes.dtype)
-            head = self.head(project, x, labels, self.prototypes, self.prototype_lengths())
+            head = self.new_head(x, labels)
             loss = head.cross_entropy(head.target_product() - margin * lengths(x))
         return LossOutput(loss, {"margin": torch.tensor(margin)}, head.without_margin)

@@ -5,15 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sphereface_plus.losses.prototypes import lengths, project
-
-
-def cosines(embeddings: Tensor, prototypes: Tensor, prototype_lengths: Tensor) -> Tensor:
-    """cos(x, w): embeddings (B, D), prototypes (C, D), their lengths (C,) -> (B, C); 0 for a zero vector.
-
-    Raises ValueError when embeddings and prototypes differ in D.
-    """
-    return project(embeddings, prototypes, prototype_lengths) / lengths(embeddings)[:, None]
+from sphereface_plus.losses.prototypes import lengths, units
 
 
 def angles(embeddings: Tensor, prototypes: Tensor) -> Tensor:
@@ -25,8 +17,7 @@ def angles(embeddings: Tensor, prototypes: Tensor) -> Tensor:
     only as 0. Here both are exact to rounding; at 0 and at pi, where the angle has a kink, the gradient is 0.
     A zero vector is at pi / 2 of all.
     """
-    u = embeddings / lengths(embeddings)[:, None]
-    v = prototypes / lengths(prototypes)[:, None]
+    u, v = units(embeddings), units(prototypes)
     return 2 * torch.atan2(lengths(u - v), lengths(u + v))
 
 

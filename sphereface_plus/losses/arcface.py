@@ -8,9 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sphereface_plus.losses.angle import cosines, straight_through
+from sphereface_plus.losses.angle import straight_through
 from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
+from sphereface_plus.losses.prototypes import units
 
 
 class ArcFaceLoss(PrototypeLoss):
@@ -43,7 +44,7 @@ class ArcFaceLoss(PrototypeLoss):
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):  # bf16 has no cosines in 0.996 .. 1
             x = embeddings.to(self.prototypes.dtype)
-            head = self.head(cosines, x, labels, self.prototypes, self.prototype_lengths())
+            head = self.new_head(units(x), labels)
             target = torch.cos(head.target_angle() + self.margin_radians)
             if self.gradient == "detached":
                 target = straight_through(target, head.target_product())

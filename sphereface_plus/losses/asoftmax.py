@@ -12,7 +12,7 @@ from sphereface_plus.losses.annealing import Annealing
 from sphereface_plus.losses.head import Head
 from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import TINY, lengths, project
+from sphereface_plus.losses.prototypes import TINY, lengths
 from sphereface_plus.losses.psi import psi, psi_derivative
 
 Gradient = Literal["exact", "caffe", "detached"]
@@ -69,7 +69,7 @@ class ASoftmaxLoss(PrototypeLoss):
         # Out of autocast: the margin is a small difference of large logits.
         with torch.autocast(embeddings.device.type, enabled=False):
             x = embeddings.to(self.prototypes.dtype)
-            head = self.head(project, x, labels, self.prototypes, self.prototype_lengths())
+            head = self.new_head(x, labels)
             plain = head.target_product()  # |x| cos theta_y
             loss = head.cross_entropy(plain + self._margin_term(head, x, plain, lambda_))
         return LossOutput(loss, {"lambda": torch.tensor(lambda_)}, head.without_margin)

@@ -8,9 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from sphereface_plus.losses.angle import cosines
 from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
+from sphereface_plus.losses.prototypes import units
 from sphereface_plus.processes import gathered
 
 
@@ -55,7 +55,7 @@ class CurricularFaceLoss(PrototypeLoss):
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput with t; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):  # bf16 has no cosines in 0.996 .. 1
             x = embeddings.to(self.prototypes.dtype)
-            head = self.head(cosines, x, labels, self.prototypes, self.prototype_lengths())
+            head = self.new_head(units(x), labels)
             theta = head.target_angle()
             if self.training:
                 self.t.lerp_(gathered(theta.cos()).mean(), 1 - self.momentum)

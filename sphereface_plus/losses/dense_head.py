@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sphereface_plus.losses.angle import angles
-from sphereface_plus.losses.head import Product, Rule
+from sphereface_plus.losses.head import OverLengths, Rule
 from sphereface_plus.losses.output import WithoutMargin
+from sphereface_plus.losses.prototypes import lengths
 
 
 class DenseHead:
@@ -16,14 +17,20 @@ class DenseHead:
 
     def __init__(
         self,
-        product: Product,
         embeddings: Tensor,
         labels: Tensor,
         prototypes: Tensor,
-        *per_prototype: Tensor | None,
+        /,
+        *,
+        over_lengths: OverLengths = None,
+        bias: Tensor | None = None,
     ) -> None:
         self._embeddings, self._labels, self._prototypes = embeddings, labels, prototypes
-        self._products = product(embeddings, prototypes, *per_prototype)  # (B, C)
+        self._products = F.linear(embeddings, prototypes, bias)  # (B, C)
+        if over_lengths is not None:
+            # Dividing the products and not the prototypes takes fewer passes over C x D, above all backwards.
+            w = prototypes if over_lengths == "differentiated" else prototypes.detach()
+            self._products = self._products / lengths(w)
 
     def target_product(self) -> Tensor:
         return self._products.gather(1, self._labels[:, None]).squeeze(1)

@@ -19,14 +19,14 @@ of their momentum for a checkpoint.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from torch import Tensor
 
 from sphereface_plus.losses.output import WithoutMargin
 
-Product = Callable[..., Tensor]
-"""(embeddings (B, D), prototypes (n, D), what else belongs to those n prototypes) -> (B, n)."""
+OverLengths = Literal["differentiated", "constant"] | None
+"""What a product is divided by: the prototype's length, in the graph or as a constant, or nothing."""
 
 Rule = Callable[[Tensor], Tensor]
 """What becomes of products: any n columns of them (B, n) -> (B, n), differentiated by the products alone."""
@@ -87,18 +87,18 @@ class Head(Protocol):
 class MakeHead(Protocol):
     """What makes the head of one batch.
 
-    product: of embeddings and prototypes: `cosines`, `project`, `F.linear`.
-    embeddings (B, D), labels (B,) in 0..C-1, prototypes (n, D): all C, or the
-        share that this process holds.
-    per_prototype: what else the product takes, (n,) each: lengths or biases; None is handed on.
+    embeddings (B, D), labels (B,) in 0..C-1, prototypes (n, D): all C, or the share that this process holds.
+    The product of embedding x and prototype w is x . w, over |w| where over_lengths says so, or with a bias
+    (n,) added; no loss has both. A loss that wants cosines gives unit embeddings.
     """
 
     def __call__(
         self,
-        product: Product,
         embeddings: Tensor,
         labels: Tensor,
         prototypes: Tensor,
         /,
-        *per_prototype: Tensor | None,
+        *,
+        over_lengths: OverLengths = None,
+        bias: Tensor | None = None,
     ) -> Head: ...

@@ -4,7 +4,6 @@ arXiv:1612.02295)."""
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from sphereface_plus.losses.annealing import Annealing
@@ -49,9 +48,9 @@ class LSoftmaxLoss(PrototypeLoss):
         # Out of autocast: the margin is a small difference of large logits.
         with torch.autocast(embeddings.device.type, enabled=False):
             x = embeddings.to(self.prototypes.dtype)
-            head = self.head(F.linear, x, labels, self.prototypes)
+            head = self.new_head(x, labels, normalised=False)
             plain = head.target_product()
-            length = head.of_labels(lengths(self.prototypes)) * lengths(x)  # |w_y| |x|
+            length = lengths(head.of_labels(self.prototypes)) * lengths(x)  # |w_y| |x|
             cosine = plain / length
             target = plain + length * (psi(cosine, self.margin) - cosine) / (1 + lambda_)
             loss = head.cross_entropy(target)

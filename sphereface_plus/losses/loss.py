@@ -9,9 +9,9 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from sphereface_plus.losses.dense_head import DenseHead
-from sphereface_plus.losses.head import MakeHead
+from sphereface_plus.losses.head import Head, MakeHead
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import lengths, new_prototypes, unit_lengths
+from sphereface_plus.losses.prototypes import make_units, new_prototypes
 from sphereface_plus.losses.rows import AllRows, Rows
 from sphereface_plus.processes import Processes
 
@@ -85,8 +85,20 @@ class PrototypeLoss(Loss):
             kept = rows.held(tensor.detach()).clone()
             setattr(self, name, nn.Parameter(kept) if isinstance(tensor, nn.Parameter) else kept)
 
-    def prototype_lengths(self) -> Tensor:
-        """Lengths (n,) of the prototypes that are held: in the graph, or, with unit_prototypes, constants."""
-        if self.unit_prototypes:
-            return unit_lengths(self.prototypes, in_place=self.training)
-        return lengths(self.prototypes)
+    def new_head(
+        self, embeddings: Tensor, labels: Tensor, *, normalised: bool = True, bias: Tensor | None = None
+    ) -> Head:
+        """The head of a batch, embeddings (B, D) and labels (B,).
+
+        normalised: its products are those with the prototypes over their lengths.
+        Raises ValueError when embeddings and prototypes differ in D.
+        """
+        if embeddings.shape[1] != self.prototypes.shape[1]:
+            raise ValueError(
+                f"embeddings have {embeddings.shape[1]} dimensions, the loss's prototypes "
+                f"{self.prototypes.shape[1]}"
+            )
+        if normalised and self.unit_prototypes and self.training:
+            make_units(self.prototypes)
+        over = None if not normalised else "constant" if self.unit_prototypes else "differentiated"
+        return self.head(embeddings, labels, self.prototypes, over_lengths=over, bias=bias)

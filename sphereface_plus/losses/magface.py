@@ -9,10 +9,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from sphereface_plus.losses.angle import cosines
 from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import lengths
+from sphereface_plus.losses.prototypes import lengths, units
 
 
 class MagFaceLoss(PrototypeLoss):
@@ -59,7 +58,7 @@ class MagFaceLoss(PrototypeLoss):
             x = embeddings.to(self.prototypes.dtype)
             length = lengths(x)
             a = length.clamp(self.length_min, self.length_max)
-            head = self.head(cosines, x, labels, self.prototypes, self.prototype_lengths())
+            head = self.new_head(units(x), labels)
             theta = head.target_angle()
             target = torch.cos(theta + self._margin(a))
             if self.easy_margin:

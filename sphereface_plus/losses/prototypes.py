@@ -1,4 +1,4 @@
-"""Prototypes, and the product of embeddings with them, as the margin losses share it."""
+"""Prototypes and their lengths."""
 
 from __future__ import annotations
 
@@ -20,28 +20,17 @@ def lengths(vectors: Tensor) -> Tensor:
     return torch.linalg.vector_norm(vectors, dim=1).clamp_min(TINY)
 
 
+def units(vectors: Tensor) -> Tensor:
+    """The rows (N, D) over their lengths; a zero row stays one."""
+    return vectors / lengths(vectors)[:, None]
+
+
 @torch.no_grad()
-def unit_lengths(prototypes: nn.Parameter, *, in_place: bool) -> Tensor:
-    """Lengths (C,) of the prototypes as constants, outside the graph; in_place: first makes each of length 1.
+def make_units(prototypes: nn.Parameter) -> None:
+    """Gives each row (C, D) the length 1, in place, outside the graph.
 
     The released heads' way, Caffe's and OpenSphere's: the optimizer's step is taken from the unit vector, its
     radial part included, and the momentum remembers that step. Whatever else is differentiated by the
     prototypes must be computed after it; autograd refuses the other order.
     """
-    if in_place:
-        prototypes.div_(lengths(prototypes)[:, None])
-    return lengths(prototypes)
-
-
-def project(embeddings: Tensor, prototypes: Tensor, prototype_lengths: Tensor) -> Tensor:
-    """|x| cos(x, w): embeddings (B, D), prototypes (C, D) and their lengths (C,) -> (B, C).
-
-    The product is divided by the lengths, instead of the prototypes: the same numbers and gradients, with
-    fewer passes over C x D, above all backwards.
-    Raises ValueError when embeddings and prototypes differ in D.
-    """
-    if embeddings.shape[1] != prototypes.shape[1]:
-        raise ValueError(
-            f"embeddings have {embeddings.shape[1]} dimensions, the loss's prototypes {prototypes.shape[1]}"
-        )
-    return embeddings @ prototypes.T / prototype_lengths
+    prototypes.div_(lengths(prototypes)[:, None])

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sphereface_plus.losses.loss import PrototypeLoss
@@ -41,6 +40,6 @@ class SmoothedSoftmaxLoss(PrototypeLoss):
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):
             x = embeddings.to(self.prototypes.dtype)
-            head = self.head(F.linear, x, labels, self.prototypes)
+            head = self.new_head(x, labels, normalised=False)
             loss = head.smoothed_cross_entropy(smoothing=self.label_smoothing, floor=self.probability_floor)
         return LossOutput(loss, {}, head.without_margin)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sphereface_plus.losses.loss import PrototypeLoss
@@ -23,6 +22,6 @@ class SoftmaxLoss(PrototypeLoss):
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):
             x = embeddings.to(self.prototypes.dtype)
-            head = self.head(F.linear, x, labels, self.prototypes, self.bias)
+            head = self.new_head(x, labels, normalised=False, bias=self.bias)
             loss = head.cross_entropy()
         return LossOutput(loss, {}, head.without_margin)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sphereface_plus.losses.loss import PrototypeLoss
@@ -52,7 +51,7 @@ class SoftmaxCenterLoss(PrototypeLoss):
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):  # squares of lengths
             x = embeddings.to(self.prototypes.dtype)
-            head = self.head(F.linear, x, labels, self.prototypes, self.bias)
+            head = self.new_head(x, labels, normalised=False, bias=self.bias)
             softmax = head.cross_entropy()
             center = (x - self.centers[labels]).square().sum(dim=1).mean() / 2
             if self.training:

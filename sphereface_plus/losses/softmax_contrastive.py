@@ -56,7 +56,7 @@ class SoftmaxContrastiveLoss(PrototypeLoss):
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):  # small differences of long embeddings
             x = embeddings.to(self.prototypes.dtype)
-            head = self.head(F.linear, x, labels, self.prototypes, self.bias)
+            head = self.new_head(x, labels, normalised=False, bias=self.bias)
             softmax = head.cross_entropy()
             pairs = contrastive(x, labels, self.margin)
             loss = softmax + self.contrastive_weight * pairs

@@ -10,10 +10,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sphereface_plus.losses.angle import cosines, straight_through
+from sphereface_plus.losses.angle import straight_through
 from sphereface_plus.losses.head import Head
 from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
+from sphereface_plus.losses.prototypes import units
 
 MarginType = Literal["C", "A", "M"]
 
@@ -89,7 +90,7 @@ class SphereFace2Loss(PrototypeLoss):
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""
         with torch.autocast(embeddings.device.type, enabled=False):  # bf16 has no cosines in 0.996 .. 1
             x = embeddings.to(self.prototypes.dtype)
-            head = self.head(cosines, x, labels, self.prototypes, self.prototype_lengths())
+            head = self.new_head(units(x), labels)
             entropy = head.binary_cross_entropy(
                 self._target(head), others=self._other, scale=self.scale, bias=self.bias, balance=self.balance
             )

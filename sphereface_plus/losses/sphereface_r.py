@@ -14,10 +14,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sphereface_plus.losses.angle import cosines, straight_through
+from sphereface_plus.losses.angle import straight_through
 from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import lengths
+from sphereface_plus.losses.prototypes import lengths, units
 
 Version = Literal["v0", "v1", "v2"]
 Normalisation = Literal["hard", "none", "soft"]
@@ -84,7 +84,7 @@ class SphereFaceRLoss(PrototypeLoss):
         margin = self.margin_at(step)
         with torch.autocast(embeddings.device.type, enabled=False):  # bf16 has no cosines in 0.996 .. 1
             x = embeddings.to(self.prototypes.dtype)
-            head = self.head(cosines, x, labels, self.prototypes, self.prototype_lengths())
+            head = self.new_head(units(x), labels)
             target = self._target(head.target_angle(), margin)
             if self.gradient == "detached":
                 target = straight_through(target, head.target_product())

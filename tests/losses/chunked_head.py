@@ -8,19 +8,27 @@ from sphereface_plus.losses.output import WithoutMargin
 AT_A_TIME = 2
 
 
+def product_of(embeddings, prototypes, over_lengths):
+    """x . w, or x . w / |w|, each way literal."""
+    if over_lengths is None:
+        return embeddings @ prototypes.T
+    w = prototypes if over_lengths == "differentiated" else prototypes.detach()
+    return (embeddings @ prototypes.T) / w.norm(dim=1)
+
+
 class ChunkedHead:
     """The contract of sphereface_plus/losses/head.py without a tensor (B, C)."""
 
-    def __init__(self, product, embeddings, labels, prototypes, *per_prototype):
-        self.product, self.embeddings, self.labels = product, embeddings, labels
-        self.prototypes, self.per_prototype = prototypes, per_prototype
+    def __init__(self, embeddings, labels, prototypes, *, over_lengths=None, bias=None):
+        self.embeddings, self.labels, self.prototypes = embeddings, labels, prototypes
+        self.over_lengths, self.bias = over_lengths, torch.zeros(len(prototypes)) if bias is None else bias
 
     def chunks(self):
         """(is_target (B, n), products (B, n)) of each chunk of n prototypes."""
         for start in range(0, len(self.prototypes), AT_A_TIME):
             rows = slice(start, start + AT_A_TIME)
-            given = [None if values is None else values[rows] for values in self.per_prototype]
-            products = self.product(self.embeddings, self.prototypes[rows], *given)
+            w = self.prototypes[rows]
+            products = product_of(self.embeddings, w, self.over_lengths) + self.bias[rows].to(w)
             columns = torch.arange(start, start + products.shape[1])
             yield columns == self.labels[:, None], products
 

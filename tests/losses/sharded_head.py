@@ -5,6 +5,7 @@ import torch.distributed as dist
 from torch.autograd import Function
 
 from sphereface_plus.losses.output import WithoutMargin
+from tests.losses.chunked_head import product_of
 
 
 def total(values):
@@ -65,7 +66,7 @@ class Share:
 class ShardedHead:
     """The contract of sphereface_plus/losses/head.py, as far as the losses without a rule for others ask."""
 
-    def __init__(self, product, embeddings, labels, prototypes, *per_prototype):
+    def __init__(self, embeddings, labels, prototypes, *, over_lengths=None, bias=None):
         self.embeddings, self.prototypes = embeddings, prototypes
         counts = torch.zeros(dist.get_world_size(), dtype=torch.long)
         counts[dist.get_rank()] = len(prototypes)
@@ -73,7 +74,9 @@ class ShardedHead:
         column = Everybodys.apply(labels) - first  # (A,), A embeddings of all processes
         self.is_held = (column >= 0) & (column < len(prototypes))
         self.column = column.clamp(0, len(prototypes) - 1)
-        self.products = product(Everybodys.apply(embeddings), prototypes, *per_prototype)  # (A, n)
+        self.products = product_of(Everybodys.apply(embeddings), prototypes, over_lengths)  # (A, n)
+        if bias is not None:
+            self.products = self.products + bias
 
     def target_product(self):
         return self._of_holder(self.products.gather(1, self.column[:, None]).squeeze(1))

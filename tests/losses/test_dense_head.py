@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from sphereface_plus.losses.dense_head import DenseHead
 
@@ -14,7 +13,7 @@ LABELS = [2, 0]
 
 @pytest.fixture
 def head():
-    return DenseHead(F.linear, torch.eye(2), torch.tensor(LABELS), torch.tensor(PRODUCTS).T)
+    return DenseHead(torch.eye(2), torch.tensor(LABELS), torch.tensor(PRODUCTS).T)
 
 
 def test_cross_entropy_is_that_of_changed_and_scaled_products(head, cross_entropy):

@@ -58,8 +58,8 @@ def test_losses_call_all_that_the_contract_has_and_nothing_else():
     called = set()
 
     class Recorded:
-        def __init__(self, *arguments):
-            self._head = DenseHead(*arguments)
+        def __init__(self, *arguments, **settings):
+            self._head = DenseHead(*arguments, **settings)
 
         def __getattr__(self, name):
             called.add(name)

@@ -42,8 +42,12 @@ def test_lengths_are_in_the_graph_or_with_unit_prototypes_constants(training):
     plain = make({"kind": "arcface"}).train(training)
     unit = make({"kind": "arcface", "unit_prototypes": True}).train(training)
     before = unit.prototypes.detach().clone()
-    assert plain.prototype_lengths().requires_grad
-    lengths = unit.prototype_lengths()
-    assert not lengths.requires_grad
+    x, labels = torch.randn(4, D), torch.arange(4)
+    for loss in (plain, unit):
+        products = loss.new_head(x, labels).target_product()
+        (gradient,) = torch.autograd.grad(products.sum(), loss.prototypes)
+        is_tangential = (gradient * loss.prototypes).sum(dim=1).abs() < 1e-6
+        assert is_tangential[:4].all() == (loss is plain)
+    lengths = unit.prototypes.norm(dim=1)
     torch.testing.assert_close(lengths, torch.ones(C) if training else before.norm(dim=1))
     assert torch.equal(unit.prototypes, before) != training
