@@ -36,6 +36,14 @@ TREE = small_recipe(loss={"kind": "a_softmax"}, train={"steps": 10, "batch_size"
             },
             "mhe has no effect with loss.kind triplet, which has no prototypes",
         ),
+        (
+            {
+                "loss": {"kind": "triplet"},
+                "data": {"path": "x", "images_per_identity": 2},
+                "head": "streamed",
+            },
+            "head has no effect with loss.kind triplet, which has no prototypes",
+        ),
         ({"data": {"path": "x", "images_per_identity": 1}}, "data.images_per_identity: "),
         ({"network": {"name": "sphereface21"}}, "network.name: must be one of sphereface4, sphereface10, "),
         ({"network": {"name": "timm:"}}, "or timm:NAME, got 'timm:'"),

@@ -35,7 +35,11 @@ ARROWS = {
     "losses": "config.losses losses.dense_head losses.head losses.rows processes",
     "losses.rows": "processes",
     "losses.head": "losses.output",  # a head knows no margin's rule
-    "losses.dense_head": "losses.angle losses.head losses.output",
+    "losses.dense_head": "losses.angle losses.head losses.output losses.prototypes",
+    "losses.streaming": "losses.head losses.prototypes mhe",
+    "losses.streamed_head": "losses.angle losses.dense_head losses.head losses.output losses.prototypes "
+    "losses.streaming",
+    "losses.which_head": "losses.dense_head losses.head losses.streamed_head",
     "losses.gan": "",
     "onnx_import": "config data errors model_files",
     "embedding": "config data errors model_files networks onnx_import precision processes weights",

@@ -184,6 +184,9 @@ class FaceConfig(RunConfig):
     data: DataConfig
     network: NetworkConfig
     loss: LossConfig
+    head: Literal["auto", "dense", "streamed"] = "auto"
+    """Products of a batch with all prototypes: dense keeps them as one tensor, streamed makes them in chunks,
+    and again backwards, for many identities. auto goes by their number (docs/large_heads.md)."""
     mhe: MHEConfig = MHEConfig()
     optimizer: OptimizerConfig
     train: TrainConfig
@@ -204,6 +207,8 @@ class FaceConfig(RunConfig):
             )
         if self.loss.kind in WITHOUT_PROTOTYPES and self.mhe != MHEConfig():
             raise ValueError(f"mhe has no effect with loss.kind {self.loss.kind}, which has no prototypes")
+        if self.loss.kind in WITHOUT_PROTOTYPES and self.head != "auto":
+            raise ValueError(f"head has no effect with loss.kind {self.loss.kind}, which has no prototypes")
         if self.reset_head and self.init_from is None:
             raise ValueError("reset_head has no effect without init_from")
         if self.finetune != FinetuneConfig() and self.init_from is None:

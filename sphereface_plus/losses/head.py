@@ -5,7 +5,8 @@ angle, lengths or the product itself, and perhaps what becomes of the others; ea
 file. The head does the rest, and is the only one that sees all C classes of a batch: it gives out nothing of
 the shape (B, C). Another head can take the dense one's place, build_loss(..., head=...):
 
-    one that makes the products in chunks of classes: every loss, energy and checkpoint stays as it is
+    one that makes the products in chunks of classes (streamed_head.py): every loss, energy and checkpoint
+        stays as it is
     one whose process holds a share of the prototypes, together with its `rows` (rows.py): the same loss and
         gradients of softmax, A-, L- and AM-Softmax, ArcFace, AdaFace and MagFace, with `others` of None; see
         tests/losses/sharded_head.py

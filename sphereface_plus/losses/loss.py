@@ -9,7 +9,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from sphereface_plus.losses.dense_head import DenseHead
-from sphereface_plus.losses.head import Head, MakeHead
+from sphereface_plus.losses.head import Head, MakeHead, OverLengths
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import make_units, new_prototypes
 from sphereface_plus.losses.rows import AllRows, Rows
@@ -100,5 +100,7 @@ class PrototypeLoss(Loss):
             )
         if normalised and self.unit_prototypes and self.training:
             make_units(self.prototypes)
-        over = None if not normalised else "constant" if self.unit_prototypes else "differentiated"
+        over: OverLengths = None
+        if normalised:
+            over = "constant" if self.unit_prototypes else "differentiated"
         return self.head(embeddings, labels, self.prototypes, over_lengths=over, bias=bias)

@@ -6,6 +6,9 @@ plain product to bfloat16.
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -17,15 +20,25 @@ def product(left: Tensor, right: Tensor) -> Tensor:
     """left (n, D) @ right (K, D)^T -> (n, K).
 
     torch hands float32 matrices to MKL, which leaves AVX-512 alone on AMD processors, and 1x1 convolutions,
-    the same sums, to oneDNN: 1.8 times as fast there (tests/benchmarks/bench_classifier_energy.py). On a GPU
-    a convolution would round to TF32, so there, and in float64, this is the plain product.
+    the same sums, to oneDNN: 1.8 times as fast there (tests/benchmarks/bench_classifier_energy.py). On an
+    Intel Xeon MKL is the faster one, by 5 to 40 % with AVX-512 and by 10 to 45 % where it has AVX2 only
+    (tests/benchmarks/bench_head.py --products). On a GPU a convolution would round to TF32.
     """
-    if left.device.type != "cpu" or left.dtype != torch.float32:
+    if left.device.type != "cpu" or left.dtype != torch.float32 or not _mkl_leaves_avx512_alone():
         return left @ right.T
     n, features = left.shape
     # (1, D, n, 1) with the channels last: the rows as they lie in memory, and so comes the result
     image = left.reshape(1, n, 1, features).permute(0, 3, 1, 2)
     return F.conv2d(image, right[:, :, None, None]).permute(0, 2, 3, 1).reshape(n, len(right))
+
+
+@cache
+def _mkl_leaves_avx512_alone() -> bool:
+    try:
+        processor = Path("/proc/cpuinfo").read_text()
+    except OSError:  # not Linux
+        return False
+    return "AuthenticAMD" in processor and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 def inner_products(left: Tensor, right: Tensor) -> Tensor:

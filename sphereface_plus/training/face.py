@@ -13,6 +13,7 @@ from sphereface_plus.config.losses import WITHOUT_PROTOTYPES
 from sphereface_plus.data.batches import IdentityBalanced
 from sphereface_plus.data.crops import normalise
 from sphereface_plus.losses import build_loss
+from sphereface_plus.losses.which_head import head_for
 from sphereface_plus.networks import build_network
 from sphereface_plus.processes import Processes
 from sphereface_plus.training.classifier import build_learner
@@ -34,8 +35,17 @@ def build(config: FaceConfig, folder: RunFolder, processes: Processes, point: di
     order = order_of(config, data, processes.world_size)
     torch.manual_seed(config.seed)
     network = build_network(config.network)
+    head = head_for(
+        config.head,
+        num_identities=len(data.classes),
+        batch_size=config.train.batch_size // (processes.world_size * config.train.accumulate),
+        device=processes.device,
+    )
     loss = build_loss(
-        config.loss, num_identities=len(data.classes), embedding_size=config.network.embedding_size
+        config.loss,
+        num_identities=len(data.classes),
+        embedding_size=config.network.embedding_size,
+        head=head,
     )
     start, trained_on = None, data.trained_on
     if config.init_from is not None and point is None:

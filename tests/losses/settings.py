@@ -4,6 +4,7 @@ from sphereface_plus.config.losses import LossConfig
 from sphereface_plus.config.strict import Strict, validate
 from sphereface_plus.losses import build_loss
 from sphereface_plus.losses.dense_head import DenseHead
+from sphereface_plus.losses.head import MakeHead
 
 C, D = 7, 5
 SETTINGS = [
@@ -59,6 +60,6 @@ def config_of(settings):
     return validate(_Loss, {"loss": settings}, "test").loss
 
 
-def make(settings, head=DenseHead):
+def make(settings, head: MakeHead = DenseHead):
     """The loss of these settings, for 7 identities and embeddings of 5 numbers."""
     return build_loss(config_of(settings), num_identities=C, embedding_size=D, head=head)

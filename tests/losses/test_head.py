@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from sphereface_plus.losses import SmoothedSoftmaxLoss
+from sphereface_plus.losses import SmoothedSoftmaxLoss, streaming
 from sphereface_plus.losses.dense_head import DenseHead
 from sphereface_plus.losses.head import Head
+from sphereface_plus.losses.streamed_head import StreamedHead
 from tests.losses.chunked_head import ChunkedHead
 from tests.losses.settings import SETTINGS, C, D, make, name_of
 
@@ -43,9 +44,13 @@ def two_updates(loss, batches):
     return seen | loss.state_dict()
 
 
+@pytest.mark.parametrize("head", [ChunkedHead, StreamedHead])
 @pytest.mark.parametrize("settings", WITH_A_HEAD, ids=name_of)
-def test_a_head_without_the_products_of_all_classes_can_take_the_place_of_the_dense_one(settings):
-    dense, chunked = (make_with(head, settings).double() for head in (DenseHead, ChunkedHead))
+def test_a_head_without_the_products_of_all_classes_can_take_the_place_of_the_dense_one(
+    settings, head, monkeypatch
+):
+    monkeypatch.setitem(streaming.CHUNK_NUMBERS, "cpu", 12 * 3)  # three of the prototypes at a time
+    dense, chunked = (make_with(head, settings).double() for head in (DenseHead, head))
     chunked.load_state_dict(dense.state_dict())
     batches = [(3 * torch.randn(12, D, dtype=torch.float64), torch.arange(12) % C) for _ in range(2)]
     expected, found = two_updates(dense, batches), two_updates(chunked, batches)

@@ -1,0 +1,184 @@
+"""The streamed head beside the dense one, both with Eq. (8) as well, against the dense head's three products.
+
+    python tests/benchmarks/bench_head.py [--classes 100000] [--batch 256] [--loss a_softmax] [--products]
+
+A repetition times, one after the other, forward and backward of each, all with the same prototypes: by the
+clock, and by processor time for a CPU that others use as well. "bare" are the products that a dense head
+cannot do without, torch.mm(x, W^T), torch.mm(z^T, x), torch.mm(z, W), with D = 512. Ratios are to the bare
+ones of the same repetition: median, least and most. Memory is the growth of the process's peak during the
+first forward and backward in a fresh process, less the gradient, which the optimizer wants. `softmax` is
+compared with torch's linear_cross_entropy in chunks, where torch has it. Losses are compared first.
+
+--products times the two ways of a chunk's product instead: the plain one and the 1 x 1 convolution
+(sphereface_plus/mhe/matrix_products.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sphereface_plus.environment import record
+from sphereface_plus.losses import build_loss
+from sphereface_plus.losses.dense_head import DenseHead
+from sphereface_plus.losses.loss import PrototypeLoss
+from sphereface_plus.losses.streamed_head import StreamedHead
+from sphereface_plus.mhe import classifier_energy
+from tests.losses.settings import config_of
+
+D = 512
+HEADS = {"dense": DenseHead, "streamed": StreamedHead}
+
+
+def batch(classes: int, size: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(size, D, generator=generator), torch.randint(classes, (size,), generator=generator)
+
+
+def losses_of(kind: str, classes: int) -> dict[str, PrototypeLoss]:
+    """By head; the prototypes are one tensor."""
+    torch.manual_seed(0)
+    made = {}
+    for name, head in HEADS.items():
+        loss = build_loss(config_of({"kind": kind}), num_identities=classes, embedding_size=D, head=head)
+        assert isinstance(loss, PrototypeLoss)
+        loss.prototypes = next(iter(made.values())).prototypes if made else loss.prototypes
+        made[name] = loss
+    return made
+
+
+def step(loss: PrototypeLoss, x: Tensor, labels: Tensor, *, energy: bool) -> tuple[float, Tensor]:
+    """The loss, and the gradient of the embeddings; that of the prototypes is in .grad."""
+    loss.prototypes.grad = None
+    leaf = x.clone().requires_grad_()
+    total = loss(leaf, labels, 0).loss
+    if energy:
+        total = total + 10 * classifier_energy(loss.prototypes, labels)
+    total.backward()
+    assert leaf.grad is not None
+    return total.item(), leaf.grad
+
+
+def bare(x: Tensor, w: Tensor) -> None:
+    products = torch.mm(x, w.T)
+    torch.mm(products.T, x)
+    torch.mm(products, w)
+
+
+def torchs(loss: PrototypeLoss, x: Tensor, labels: Tensor) -> None:
+    loss.prototypes.grad = None
+    options = torch.nn.LinearCrossEntropyOptions()
+    F.linear_cross_entropy(x.clone().requires_grad_(), loss.prototypes, labels, options=options).backward()
+
+
+def peak_memory() -> float:
+    """MiB."""
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+
+
+def memory_of(kind: str, head: str, classes: int, size: int, energy: bool) -> float:
+    """MiB beside prototypes and their gradient; in a process of its own."""
+    step(losses_of(kind, 100)[head], *batch(100, size), energy=energy)  # loads what is loaded lazily
+    loss, given = losses_of(kind, classes)[head], batch(classes, size)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = peak_memory()
+    step(loss, *given, energy=energy)
+    return peak_memory() - before - loss.prototypes.nbytes / 2**20
+
+
+def timed(way: Callable[[], object]) -> np.ndarray:
+    start, processor_start = time.perf_counter(), time.process_time()
+    way()
+    return np.array([time.perf_counter() - start, time.process_time() - processor_start])
+
+
+def spread(values: np.ndarray) -> str:
+    return f"{np.median(values):.2f} ({values.min():.2f} .. {values.max():.2f})"
+
+
+def measure(kind: str, classes: int, size: int, repetitions: int) -> None:
+    made, (x, labels) = losses_of(kind, classes), batch(classes, size)
+    w = made["dense"].prototypes.detach()
+    (dense, by_x), (streamed, other) = (step(made[name], x, labels, energy=False) for name in HEADS)
+    print(
+        f"losses {dense:.6f} and {streamed:.6f}; gradients of the embeddings differ by "
+        f"{((by_x - other).norm() / by_x.norm()).item():.1e} of their norm"
+    )
+    ways: dict[str, Callable[[], object]] = {"bare": lambda: bare(x, w)}
+    for energy in (False, True):
+        for name in HEADS:
+            ways[name + " + Eq. (8)" * energy] = lambda name=name, energy=energy: step(
+                made[name], x, labels, energy=energy
+            )
+    if kind == "softmax" and hasattr(F, "linear_cross_entropy"):
+        ways["torch's, in chunks"] = lambda: torchs(made["dense"], x, labels)
+    times: dict[str, list[np.ndarray]] = {name: [] for name in ways}
+    for _ in range(repetitions):
+        for name, way in ways.items():
+            times[name].append(timed(way))
+    made["dense"].prototypes.grad = None
+    print(
+        f"{kind}, {classes:,} classes x {size} x {D}, {torch.get_num_threads()} threads, "
+        f"{repetitions} repetitions\n"
+        f"{'':30}{'seconds':>9}   times as long as bare: by clock; by processor   memory"
+    )
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        for name, seconds in times.items():
+            ratios = np.array(seconds) / np.array(times["bare"])
+            memory = ""
+            if name.split()[0] in HEADS:
+                extra = pool.apply(memory_of, (kind, name.split()[0], classes, size, "Eq." in name))
+                memory = f"   {extra:.0f} MiB"
+            print(
+                f"{name:30}{np.median(np.array(seconds)[:, 0]):9.3f}   "
+                f"{spread(ratios[:, 0])}; {spread(ratios[:, 1])}{memory}"
+            )
+
+
+def products(repetitions: int) -> None:
+    for n in (1024, 2048, 4096):
+        chunk, x = torch.randn(n, D), torch.randn(256, D)
+
+        def convolved(chunk: Tensor = chunk, x: Tensor = x) -> Tensor:
+            image = chunk.reshape(1, len(chunk), 1, D).permute(0, 3, 1, 2)
+            return F.conv2d(image, x[:, :, None, None])
+
+        def plain(chunk: Tensor = chunk, x: Tensor = x) -> Tensor:
+            return chunk @ x.T
+
+        rates = {"plain": [], "convolution": []}
+        for _ in range(repetitions):
+            for name, way in (("plain", plain), ("convolution", convolved)):
+                way()
+                seconds = timed(lambda way=way: [way() for _ in range(8)])[0] / 8
+                rates[name].append(2e-9 * n * 256 * D / seconds)
+        print(f"{n} x 256 x {D}, GFLOP/s:", *(f"{name} {spread(np.array(r))}" for name, r in rates.items()))
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    arguments.add_argument("--classes", type=int, nargs="+", default=[10_572, 100_000])
+    arguments.add_argument("--batch", type=int, default=256)
+    arguments.add_argument("--loss", nargs="+", default=["a_softmax", "softmax"])
+    arguments.add_argument("--repetitions", type=int, default=5)
+    arguments.add_argument("--products", action="store_true")
+    options = arguments.parse_args()
+    print(record(gpu=False))
+    if options.products:
+        products(options.repetitions)
+        return
+    for classes in options.classes:
+        for kind in options.loss:
+            measure(kind, classes, options.batch, options.repetitions)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""A run with a streamed head is one with a dense head, up to rounding, and goes on as exactly."""
+
+import pytest
+import torch
+
+from sphereface_plus import checkpoint
+from sphereface_plus.training.run import train
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("heads")
+
+
+def state_of(folder):
+    return checkpoint.load(checkpoint.resolve(folder))
+
+
+def test_a_run_with_each_head_has_the_same_numbers_with_mhe_and_accumulation(tiny, folder):
+    changes = {"optimizer.milestones": [], "train.steps": 4, "mhe": {"weight": 1.0}, "train.accumulate": 2}
+    for head in ("dense", "streamed"):
+        train(tiny(**changes, head=head), folder / head)
+    dense, streamed = (state_of(folder / head) for head in ("dense", "streamed"))
+    torch.testing.assert_close(
+        streamed["loss"]["prototypes"], dense["loss"]["prototypes"], rtol=1e-4, atol=1e-6
+    )
+    for name, tensor in dense["network"].items():
+        torch.testing.assert_close(streamed["network"][name], tensor, rtol=1e-3, atol=1e-5)
+
+
+def test_a_resumed_run_with_a_streamed_head_repeats_the_uninterrupted_one(tiny, folder):
+    changes = {"optimizer.milestones": [], "mhe": {"weight": 1.0}, "train.accumulate": 2, "head": "streamed"}
+    if not (folder / "streamed").exists():
+        train(tiny(**changes, **{"train.steps": 4}), folder / "streamed")
+    train(tiny(**changes, **{"train.steps": 2}), folder / "cut")
+    train(tiny(**changes, **{"train.steps": 4}), folder / "cut", resume=True)
+    whole, cut = (state_of(folder / name) for name in ("streamed", "cut"))
+    for part in ("network", "loss"):
+        for name, tensor in whole[part].items():
+            assert torch.equal(tensor, cut[part][name]), name
