@@ -17,6 +17,9 @@ from ..public import PUBLIC, without_folders, without_names_of_others
 from ..rendering import render
 from ..threshold_words import no_false_accept_words, rate_words
 
+MOST_SUBJECTS = 20
+"""Of a gallery, in the page's table; report.json has all."""
+
 
 def write(report: Mapping[str, Any], out: Path) -> Path:
     """Writes report.json and report.html into `out`, and both without paths into OUT/public; returns the
@@ -37,10 +40,25 @@ def _write(report: Mapping[str, Any], out: Path) -> Path:
         rank_words=rank,
         rate_words=rate_words,
         unsure_words=unsure_words,
+        least_found=least_found,
         no_false_accept_words=no_false_accept_words,
     )
     write_page(out / "report.html", page)
     return out / "report.html"
+
+
+def least_found(counts: Mapping[str, Any]) -> list[dict[str, int]]:
+    """Subjects that are found first least often, at most MOST_SUBJECTS, of as many searches those of more
+    first: subject, searches, first. counts: a gallery's `by_subject`. Those who are always found are left
+    out."""
+    rows = [
+        {"subject": subject, "searches": searches, "first": first}
+        for subject, searches, first in zip(
+            counts["subject"], counts["searches"], counts["first"], strict=True
+        )
+        if first < searches
+    ]
+    return sorted(rows, key=lambda row: (row["first"] / row["searches"], -row["searches"]))[:MOST_SUBJECTS]
 
 
 def public(report: Mapping[str, Any]) -> dict[str, Any]:

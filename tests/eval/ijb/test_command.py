@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from eval.__main__ import main
+from eval.ijb.page import least_found
 from eval.threshold_words import threshold_words
 from sphereface_plus.data.formats.embeddings import write_embeddings
 
@@ -26,6 +27,27 @@ def change(file, old, new):
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new, 1))
+
+
+def test_the_page_shows_the_subjects_that_are_found_least_often(kit):
+    assert called(kit).exit_code == 0
+    page = (kit / "out/report.html").read_text()
+    for gallery in report_of(kit)["identification"]["galleries"]:
+        counts = gallery["by_subject"]
+        rows = least_found(counts)
+        lost = {
+            subject: (searches, first)
+            for subject, searches, first in zip(
+                counts["subject"], counts["searches"], counts["first"], strict=True
+            )
+            if first < searches
+        }
+        assert {row["subject"]: (row["searches"], row["first"]) for row in rows} == lost
+        shares = [row["first"] / row["searches"] for row in rows]
+        assert shares == sorted(shares)
+        for row in rows:
+            cells = f'<th scope="row">{row["subject"]}</th><td>{row["searches"]}</td><td>{row["first"]}</td>'
+            assert cells in page
 
 
 def test_the_planted_answer_is_found(kit):
