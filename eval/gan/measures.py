@@ -24,7 +24,12 @@ KERNEL_BLOCK = 1000
 NEIGHBOURS = 3
 """Whose distance is the radius of an image's ball; k of arXiv:1904.06991."""
 FEW_A_DIMENSION = 5
-"""Images for each dimension, below which a Frechet distance is marked: its error is said too large there."""
+"""Images of either kind for each dimension, below which a Frechet distance is marked: it is too large there,
+and of so few generated ones its error is said too large."""
+FEW_A_CLASS = 10
+"""Images of a split for each class, below which a class score is marked. The mean of the classes of N images
+has too little entropy, (C - 1) / (2 N) nats where each image is of one class and all are as frequent: 5 % of
+the score there, and less where classes are unsure."""
 _CHUNK = 1000
 """Rows of a table of distances that are in memory at once."""
 
@@ -50,7 +55,8 @@ def class_score(logits: np.ndarray, splits: int = 10) -> Estimate:
     """Equation (1) of arXiv:1606.03498, in each of equal splits; their mean. 1 is the least.
 
     logits: (N, C), images in the order that they were drawn. The split is the size that papers state:
-    50,000 images in 10 splits are 10 times 5,000. Rows beyond the last whole split are left out.
+    50,000 images in 10 splits are 10 times 5,000. The score grows with it: FEW_A_CLASS.
+    Rows beyond the last whole split are left out.
     Raises TooFewError for fewer than two images a split.
     """
     size = len(logits) // splits

@@ -149,7 +149,7 @@ def _measured(
         | {
             "dimensions": of_real[0].shape[1],
             "classes": of_real[1].shape[1],
-            "real_class_score": of_reference(of_real, asked.splits),
+            "real_class_score": of_reference(of_real, asked.samples, asked.splits),
         }
         for extractor, of_real in zip(extractors, of_reals, strict=True)
     ]

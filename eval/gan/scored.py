@@ -21,7 +21,7 @@ from .neighbours import QUERIES
 from .scores import Features, scores
 from .sources import Source, files_of
 
-FORMAT = 2
+FORMAT = 3
 """Of what is kept: another one is measured anew."""
 
 Scored = tuple[dict[str, Any], np.ndarray]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .measures import (
+    FEW_A_CLASS,
     FEW_A_DIMENSION,
     Estimate,
     TooFewError,
@@ -43,24 +44,54 @@ def scores(generated: Features, reference: Features, splits: int) -> dict[str, A
     tried("frechet_distance", lambda: _plain(frechet_distance(generated[0], reference[0])))
     tried("kernel_distance", lambda: _kernel(generated[0], reference[0]))
     tried("precision_recall", lambda: _manifolds(generated[0], reference[0]))
-    marked = {} if found["frechet_distance"] is None else _marked(*generated[0].shape)
+    few = {
+        "class_score": _few_a_class(len(generated[1]) // splits, generated[1].shape[1]),
+        "frechet_distance": _few_a_dimension(len(generated[0]), len(reference[0]), generated[0].shape[1]),
+    }
+    marked = {name: words for name, words in few.items() if words and found[name] is not None}
     return found | {"refused": refused, "marked": marked}
 
 
-def _marked(images: int, dimensions: int) -> dict[str, str]:
-    if images >= FEW_A_DIMENSION * dimensions:
-        return {}
-    words = (
-        f"a Frechet distance of {images:,} images in {dimensions:,} dimensions, fewer than {FEW_A_DIMENSION} "
-        "a dimension, is too large by its bias, and its interval too wide"
+def _few_a_class(size: int, classes: int) -> str:
+    """size: images of a split. Empty where they are enough."""
+    if size >= FEW_A_CLASS * classes:
+        return ""
+    return (
+        f"a class score of splits of {size:,} images in {classes:,} classes, fewer than "
+        f"{FEW_A_CLASS} a class, is too small by its bias; only those of equal splits compare"
     )
-    return {"frechet_distance": words}
 
 
-def of_reference(reference: Features, splits: int) -> dict[str, Any] | None:
-    """The class score of real images: what the generated ones can reach. None where they are too few."""
+def _few_a_dimension(images: int, references: int, dimensions: int) -> str:
+    """Empty where both are enough: the bias is of either's covariance, the interval of the generated
+    images' draws alone."""
+    least = FEW_A_DIMENSION * dimensions
+    if min(images, references) >= least:
+        return ""
+    what = [f"{images:,} images"] * (images < least) + [f"{references:,} reference images"] * (
+        references < least
+    )
+    words = (
+        f"a Frechet distance of {' and '.join(what)} in {dimensions:,} dimensions, fewer than "
+        f"{FEW_A_DIMENSION} a dimension, is too large by its bias"
+    )
+    if images < least:
+        words += ", and its interval too wide"
+    return words if references >= least else f"{words}; the interval is of the generated images' draws alone"
+
+
+def of_reference(reference: Features, samples: int, splits: int) -> dict[str, Any] | None:
+    """The class score of real images: what the generated ones can reach.
+
+    It is of splits as large as those of the samples, as many as there are, since the score grows with a
+    split's size. None where the real images do not fill two of them.
+    """
+    size = samples // splits
+    of_real = len(reference[1]) // size if size else 0
+    if of_real < 2:
+        return None
     try:
-        return _plain(class_score(reference[1], splits)) | {"splits": splits}
+        return _plain(class_score(reference[1][: size * of_real], of_real)) | {"splits": of_real}
     except TooFewError:
         return None
 

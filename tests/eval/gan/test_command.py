@@ -161,13 +161,35 @@ def test_a_distance_of_few_images_a_dimension_is_marked(gan, generator, tmp_path
     said = gan(generator("one"), samples=39, out=tmp_path / "few")
     assert f"    note: {words}, and its interval too wide\n" in said
     found = report_of(tmp_path / "few")["runs"][0]["scores"]["tiny_classifier"]
-    assert found["marked"] == {"frechet_distance": f"{words}, and its interval too wide"}
+    assert found["marked"]["frechet_distance"] == f"{words}, and its interval too wide"
     page = (tmp_path / "few" / "report.html").read_text()
     assert f"<strong>Marked:</strong> {words}, and its interval too wide.</p>" in page
-    assert page.count(", marked</small>") == 1
-    said = gan(generator("one"), samples=40, out=tmp_path / "enough")
-    assert "note:" not in said
-    assert report_of(tmp_path / "enough")["runs"][0]["scores"]["tiny_classifier"]["marked"] == {}
+    assert page.count(", marked</small>") == 2  # and the class score
+    gan(generator("one"), samples=40, out=tmp_path / "enough")
+    found = report_of(tmp_path / "enough")["runs"][0]["scores"]["tiny_classifier"]
+    assert "frechet_distance" not in found["marked"]
+
+
+def test_a_class_score_of_few_images_a_class_is_marked(gan, generator, tmp_path):
+    words = (
+        "a class score of splits of 6 images in 10 classes, fewer than 10 a class, is too small by its bias"
+    )
+    said = gan(generator("one"))
+    assert f"    note: {words}; only those of equal splits compare\n" in said
+    assert f"<strong>Marked:</strong> {words}; only" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_real_images_get_a_class_score_of_splits_as_large_as_the_samples(
+    gan, generator, classifier, cifar, tmp_path
+):
+    said = gan(generator("one"))
+    found = report_of(tmp_path / "out")["extractors"][0]["real_class_score"]
+    images = sources.real(open_images("cifar10", cifar, "train"), "real", None).block(0, 100)
+    _, logits = open_extractor(classifier, CPU)(images)
+    assert found["value"] == pytest.approx(class_score(logits[:96], 16).value)  # 60 samples: 10 of 6
+    assert found["splits"] == 16
+    assert "  real images: class score" in said
+    assert "(sd of 16 splits)" in said
 
 
 def test_what_cannot_be_measured_is_refused_in_a_sentence(gan, generator, classifier, cifar, tmp_path):
