@@ -1,15 +1,18 @@
 """How often two models of one quality differ in TAR at a FAR with p < .05, in %, by simulation.
 
-    PYTHONPATH=. .venv/bin/python tests/benchmarks/tar_difference.py [--draws 400]
+    PYTHONPATH=. .venv/bin/python tests/benchmarks/tar_difference.py [--draws 400] [--only PART]
 
 megaface  80 people's probes and 200 distractors, all pairs of which are impostors
-pairs     all pairs of the photos of 100 people, as IJB and lists have them
+pairs     all pairs of the photos of 100 people, as IJB has them
+lists     3,000 genuine and 3,000 impostor pairs: of people who are in one pair only (`alone`), of 60, or
+          drawn as LFW's, genuine ones of 1,680 people, others of 5,749
 
-People have 44 photos each (pairs: 6), or 2 to 60, a few with many (LFW). Of the variance of impostors'
-scores some is a person's, a distractor's, or that of the two, as told by standard deviations; of that of
-genuine ones 16 % are the person's, correlated -.5 with the former. `alike`: the share of all variance that
-both models have in common. `kept`: the test that takes both thresholds as given. `better`: how often the
-second model is found better if its genuine pairs score higher by a third of a standard deviation.
+Of the first two parts people have 44 photos each (pairs: 6), or 2 to 60, a few with many (LFW). Of the
+variance of impostors' scores some is a person's, a distractor's, or that of the two, as told by standard
+deviations; of that of genuine ones 16 % are the person's, correlated -.5 with the former. `alike`: the share
+of all variance that both models have in common. `kept`: the test that takes both thresholds as given.
+`better`: how often the second model is found better if its genuine pairs score higher by a third of a
+standard deviation.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from itertools import product
 
 import numpy as np
 
-from eval.intervals import difference_of_counts
+from eval.intervals import difference_of_counts, shares_seen
 from eval.threshold_differences import AtThreshold, difference_at_thresholds
 from eval.threshold_intervals import FalseShare, ListedPairs, crossed
 
@@ -38,6 +41,9 @@ SETTINGS = (
     ("megaface", "LFW", (0.2, 0.1, 0.3)),
     ("pairs", "alike", (0.3,)),
     ("pairs", "LFW", (0.1,)),
+    ("lists", "alone", (0.3,)),
+    ("lists", "60 people", (0.3,)),
+    ("lists", "LFW", (0.3,)),
 )
 
 
@@ -72,17 +78,20 @@ def both(generator: np.random.Generator, alike: float, *shape: int) -> list[np.n
     return models
 
 
+def pairs_of_one(photos: np.ndarray) -> np.ndarray:
+    """Whose each pair of one person's photos is."""
+    return np.repeat(np.arange(len(photos)), photos * (photos - 1) // 2)
+
+
 def genuine_of(
-    photos: np.ndarray, levels: list[np.ndarray], alike: float, generator: np.random.Generator
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """Scores of all pairs of one person's photos, of each model, and whose they are."""
-    owner = np.repeat(np.arange(len(photos)), photos * (photos - 1) // 2)
-    own, rest = both(generator, alike, len(photos)), both(generator, alike, len(owner))
-    scores = [
+    owner: np.ndarray, levels: list[np.ndarray], alike: float, generator: np.random.Generator
+) -> list[np.ndarray]:
+    """Scores of genuine pairs, of each model; owner (G,): whose they are."""
+    own, rest = both(generator, alike, len(levels[0])), both(generator, alike, len(owner))
+    return [
         MEAN + 0.4 * (-0.5 * level + math.sqrt(0.75) * one)[owner] + math.sqrt(1 - 0.16) * noise
         for level, one, noise in zip(levels, own, rest, strict=True)
     ]
-    return scores, owner
 
 
 def highest(genuine: np.ndarray, scores: np.ndarray) -> Scores:
@@ -96,7 +105,8 @@ def megaface(generator: np.random.Generator, kind: str, sds: tuple, alike: float
     levels, of_distractor = both(generator, alike, 80), both(generator, alike, DISTRACTORS)
     of_two = both(generator, alike, 80, DISTRACTORS)
     rest = both(generator, alike, len(person), DISTRACTORS)
-    genuine, owner = genuine_of(photos, levels, alike, generator)
+    owner = pairs_of_one(photos)
+    genuine = genuine_of(owner, levels, alike, generator)
     models = []
     for n in range(2):
         scores = rest[n]
@@ -117,20 +127,44 @@ def pairs(generator: np.random.Generator, kind: str, sds: tuple, alike: float):
     levels = both(generator, alike, 100)
     first, second = (person[side] for side in np.triu_indices(len(person), 1))
     first, second = first[first != second], second[first != second]
-    rest = both(generator, alike, len(first))
-    genuine, owner = genuine_of(photos, levels, alike, generator)
+    return listed(first, second, pairs_of_one(photos), levels, sds, alike, generator)
+
+
+def lists(generator: np.random.Generator, kind: str, sds: tuple, alike: float):
+    count = 3000
+    several, people = {"alone": (count, 3 * count), "60 people": (60, 60), "LFW": (1680, 5749)}[kind]
+    if kind == "alone":
+        owner, (first, second) = np.arange(count), count + np.arange(2 * count).reshape(2, count)
+    else:
+        owner, first = generator.integers(0, several, count), generator.integers(0, people, count)
+        second = (first + generator.integers(1, people, count)) % people
+    return listed(first, second, owner, both(generator, alike, people), sds, alike, generator)
+
+
+def listed(
+    first: np.ndarray,
+    second: np.ndarray,
+    owner: np.ndarray,
+    levels: list[np.ndarray],
+    sds: tuple,
+    alike: float,
+    generator: np.random.Generator,
+):
+    """first, second (P,): who is on the impostor pairs; owner (G,): on the genuine ones."""
+    rest, people = both(generator, alike, len(first)), len(levels[0])
+    genuine = genuine_of(owner, levels, alike, generator)
     models = []
     for n in range(2):
         scores = rest[n]
         scores *= np.float32(math.sqrt(1 - 2 * sds[0] ** 2))
         scores += sds[0] * (levels[n][first] + levels[n][second])
         models.append((genuine[n], highest(genuine[n], scores)))
-    listed = ListedPairs(first, second, 100)
+    impostors = ListedPairs(first, second, people)
 
     def false(place: np.ndarray) -> FalseShare:
         which = np.zeros(len(first), dtype=bool)
         which[place] = True
-        return listed.accepted(which)
+        return impostors.accepted(which)
 
     return models, owner, len(first), false
 
@@ -148,45 +182,51 @@ def at_far(
     descending = -np.sort(-model.impostor)
 
     def threshold(share: float) -> float:
-        allowed = int(share * count * (1 + 1e-12))
+        return accepting(int(share * count * (1 + 1e-12)))
+
+    def accepting(allowed: int) -> float:
         return float(descending[allowed]) if allowed < len(descending) else LOWEST
 
     def tar(above: float) -> float:
         return 1 - np.searchsorted(model.genuine, above, side="right") / len(genuine)
 
     false = false_of(model.place[model.impostor > threshold(far)])
-    strict, lenient = false.interval
+    low, high = shares_seen(far, false.trials)
+    fewest, lenient = int(low * count * (1 + 1e-12)), threshold(high)
     return [
         AtThreshold(
-            np.bincount(owner, genuine + gain > threshold(far)),
-            (tar(threshold(lenient) - gain), tar(threshold(strict) - gain) if int(strict * count) else 0.0),
+            np.bincount(owner, genuine + gain > threshold(far), len(false.parts)),
+            (tar(lenient - gain), tar(accepting(fewest - 1) - gain) if fewest else 0.0),
             -false.parts,
         )
         for gain in gains
     ]
 
 
-PARTS = {"megaface": megaface, "pairs": pairs}
+PARTS = {"megaface": megaface, "pairs": pairs, "lists": lists}
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("--draws", type=int, default=400)
-    draws = arguments.parse_args().draws
+    arguments.add_argument("--only", choices=list(PARTS))
+    given = arguments.parse_args()
+    draws = given.draws
     print("| pairs | people's photos | sd | alike | FAR | p < .05 | kept | better |")
     print("|---|---|---|---|---|---|---|---|")
-    for (part, kind, sds), alike in product(SETTINGS, ALIKE):
+    settings = [setting for setting in SETTINGS if given.only in (None, setting[0])]
+    for (part, kind, sds), alike in product(settings, ALIKE):
         seed = [len(part), len(kind), *(round(100 * sd) for sd in sds), round(100 * alike)]
         generator = np.random.default_rng(seed)
         found = np.zeros((len(FARS), 3))
         for _ in range(draws):
             models, owner, count, false = PARTS[part](generator, kind, sds, alike)
-            trials = np.bincount(owner)
             for place, far in enumerate(FARS):
                 (first,), (second, better) = (
                     at_far(genuine, owner, model, count, far, false, gains)
                     for (genuine, model), gains in zip(models, ((0.0,), (0.0, BETTER)), strict=True)
                 )
+                trials = np.bincount(owner, minlength=len(first.parts))
                 found[place] += (
                     difference_at_thresholds(first, second, trials).p_value < 0.05,
                     difference_of_counts(second.counts - first.counts, trials).p_value < 0.05,
