@@ -15,6 +15,8 @@ from sphereface_plus.data.formats.pairs import Pairs
 from sphereface_plus.files import write_page, write_text
 from sphereface_plus.words import counted
 
+from . import pair_tars
+from .differences import cells, p_text
 from .intervals import few_people_factor
 from .paired_difference import RESAMPLES, paired_difference
 from .people import People, people_of
@@ -23,6 +25,7 @@ from .rendering import render
 from .report import few_people_words, known
 from .report_fields import ComparedReport
 from .report_files import ReportError, checked
+from .resolutions import UNSURE, least_sure
 from .statistics import of_all, roc
 
 FEW = 25
@@ -68,9 +71,8 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
     fold = np.array(base["per_pair"]["fold"])
     correct = [np.array(report["per_pair"]["correct"], dtype=bool) for report in reports]
     people = _people(base["per_pair"])
-    points = of_all([report["results"]["tar_at_far"] for report in reports], "far")
-    labels, models = model_labels(reports, names), []
-    for report, name, label, right, shown in zip(reports, names, labels, correct, points, strict=True):
+    labels, tars, models = model_labels(reports, names), _tars(reports, people), []
+    for report, name, label, right, shown in zip(reports, names, labels, correct, tars, strict=True):
         numbers = report["results"]
         models.append(
             {
@@ -95,9 +97,31 @@ def compare(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
         "title": base["title"],
         "pairs": base["pairs"],
         "test": f"{TEST} The {known(people)}.{few_people_words(people)}",
+        "tar_test": pair_tars.TEST,
         "protocols": protocols,
         "models": models,
     }
+
+
+def _tars(reports: Sequence[Mapping[str, Any]], people: People) -> list[list[dict[str, Any]]]:
+    """Of each model the TARs at the FARs that all have, each with its difference from the first model's."""
+    points = of_all([report["results"]["tar_at_far"] for report in reports], "far")
+    scores = [np.array(report["per_pair"]["score"]) for report in reports]
+    genuine = np.array(reports[0]["per_pair"]["genuine"], dtype=bool)
+    fars = [point["far"] for point in points[0]]
+    differences = pair_tars.against_first(scores, genuine, people, fars)
+    return [
+        [{**point, "against_first": difference} for point, difference in zip(*of_model, strict=True)]
+        for of_model in zip(points, differences, strict=True)
+    ]
+
+
+def shown_far(comparison: Mapping[str, Any]) -> int:
+    """The place of the lowest FAR that is resolved of all models, else of the highest one."""
+    of_models = zip(*(model["tar_at_far"] for model in comparison["models"]), strict=True)
+    at_each = [least_sure(point["resolution"] for point in points) for points in of_models]
+    resolved = [place for place, sure in enumerate(at_each) if sure == "resolved"]
+    return resolved[-1] if resolved else 0
 
 
 def _is_copy(report: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
@@ -120,7 +144,7 @@ def _difference(base: np.ndarray, other: np.ndarray, fold: np.ndarray, people: P
 
 
 def table(comparison: Mapping[str, Any]) -> str:
-    """The comparison as a Markdown table, which reads well in a terminal too."""
+    """The comparison as two Markdown tables, accuracy and TAR, which read well in a terminal too."""
     again = [model["report"] for model in comparison["models"] if model["is_first"]]
     rows = [["model", "protocol", "accuracy %", "95 % interval", "EER %", "difference", "95 % interval", "p"]]
     few = []
@@ -149,7 +173,18 @@ def table(comparison: Mapping[str, Any]) -> str:
         rows.append(row + [""] * (8 - len(row)))
     first = comparison["models"][0]["report"]
     copies = [f"{name}: is {first} again, or a copy: the same model with the same scores." for name in again]
-    return "\n".join([markdown(rows), *few, *copies])
+    return "\n".join([markdown(rows), *few, *copies, "", _tar_table(comparison)])
+
+
+def _tar_table(comparison: Mapping[str, Any]) -> str:
+    place, models = shown_far(comparison), comparison["models"]
+    far = models[0]["tar_at_far"][place]["far"]
+    rows = [["model", f"TAR % at FAR {far:g}", "difference", "95 % interval", "p"]]
+    for model in models:
+        point = model["tar_at_far"][place]
+        value = f"{100 * point['tar']:.2f}{UNSURE[point['resolution']]}"
+        rows.append([model["label"], value, *cells(point["against_first"])])
+    return markdown(rows)
 
 
 def write(comparison: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], out: Path) -> Path:
@@ -170,6 +205,8 @@ def write(comparison: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], o
         "compare.html.j2",
         comparison=comparison,
         p_text=p_text,
+        cells=cells,
+        shown_far=shown_far(comparison),
         roc=roc_plot("roc", curves, comparison["pairs"]["impostor"], f"ROC curves of {names}"),
         accuracies=interval_plot(
             "accuracies",
@@ -180,11 +217,6 @@ def write(comparison: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], o
     )
     write_page(out / "compare.html", page)
     return out / "compare.html"
-
-
-def p_text(p: float) -> str:
-    """A p-value with the digits that mean something."""
-    return "< 0.0001" if p < 1e-4 else f"{p:.4f}" if p < 0.1 else f"{p:.2f}"
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from .compare import p_text
 from .intervals import difference_by_subject, difference_of_counts
 from .report_files import ReportError
 from .threshold_differences import AtThreshold, difference_at_thresholds
@@ -71,6 +70,11 @@ def cells(difference: Mapping[str, Any] | None) -> list[str]:
         f"{100 * low:+.2f} .. {100 * high:+.2f}",
         "" if p is None else p_text(p),
     ]
+
+
+def p_text(p: float) -> str:
+    """A p-value with the digits that mean something."""
+    return "< 0.0001" if p < 1e-4 else f"{p:.4f}" if p < 0.1 else f"{p:.2f}"
 
 
 def check_same(

@@ -17,7 +17,8 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from eval import rendering, report_files
-from eval.compare import FEW, compare, markdown, p_text, table
+from eval.compare import FEW, compare, markdown, shown_far, table
+from eval.differences import cells, p_text
 from eval.paired_difference import mcnemar, paired_difference
 from eval.people import people_of
 from eval.plots import LONGEST_LABEL, interval_plot, roc_plot
@@ -111,7 +112,8 @@ def test_different_protocols_are_compared_but_shown(three):
     contents[1]["protocol"]["name"] = "cosine"
     comparison = compare(contents, ["a", "b"])
     assert comparison["protocols"] == ["cosine", "sphereface"]
-    page = rendering.render("compare.html.j2", comparison=comparison, p_text=p_text, roc="", accuracies="")
+    needed = {"p_text": p_text, "cells": cells, "shown_far": shown_far(comparison)}
+    page = rendering.render("compare.html.j2", comparison=comparison, roc="", accuracies="", **needed)
     assert "The protocols differ" in page
     assert " cosine " in table(comparison)
 
