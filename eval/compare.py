@@ -144,7 +144,7 @@ def _difference(base: np.ndarray, other: np.ndarray, fold: np.ndarray, people: P
 
 
 def table(comparison: Mapping[str, Any]) -> str:
-    """The comparison as two Markdown tables, accuracy and TAR, which read well in a terminal too."""
+    """Accuracy, and TAR with its test, as Markdown tables, which read well in a terminal too."""
     again = [model["report"] for model in comparison["models"] if model["is_first"]]
     rows = [["model", "protocol", "accuracy %", "95 % interval", "EER %", "difference", "95 % interval", "p"]]
     few = []
@@ -173,7 +173,7 @@ def table(comparison: Mapping[str, Any]) -> str:
         rows.append(row + [""] * (8 - len(row)))
     first = comparison["models"][0]["report"]
     copies = [f"{name}: is {first} again, or a copy: the same model with the same scores." for name in again]
-    return "\n".join([markdown(rows), *few, *copies, "", _tar_table(comparison)])
+    return "\n".join([markdown(rows), *few, *copies, "", _tar_table(comparison), comparison["tar_test"]])
 
 
 def _tar_table(comparison: Mapping[str, Any]) -> str:
