@@ -27,6 +27,10 @@ def group_lines(groups: Mapping[str, Any], rates: Sequence[tuple[str, str]]) -> 
             lines.append(f"  {name}: {'; '.join([counted(group['people'], 'person'), *parts])}")
         if (more := len(column["groups"]) - MOST_GROUPS) > 0:
             lines.append(f"  {counted(more, 'group')} more on the page")
+    if elsewhere := groups["people_elsewhere"]:
+        names = f", such as {groups['people_elsewhere_are']}" if groups["people_elsewhere_are"] else ""
+        who = "1 person who is" if elsewhere == 1 else f"{elsewhere:,} people who are"
+        lines.append(f"  {groups['file']} names {who} not here{names}; is a name misspelt?")
     return lines
 
 

@@ -25,6 +25,7 @@ from ..photos import first_three, several_faces
 from ..rendering import photo_name, render, thumbnail
 from ..report_files import ReportError
 from ..report_fit import check_same_alignment, check_same_model, cropping_of, fingerprint
+from ..resolutions import CANNOT
 from ..scores import SAME_IMAGE, scores_of_pairs
 from ..search import scan
 from ..tallies import Best
@@ -206,8 +207,13 @@ def _judged(
             f"the threshold was measured among {searched:,} templates and distractors, and the more there "
             f"are, here {answer['enrolled']:,}, the higher it has to be"
         )
-    if point["resolution"] == "unresolved":
-        notes.append(f"the report has too few searches without a mate to show an FPIR of {point['fpir']:g}")
+    if point["resolution"] != "resolved":
+        (low, high), cannot = point["threshold_cosine_interval"], CANNOT[point["resolution"]]
+        notes.append(
+            f"the report has so few searches without a mate that they {cannot} an FPIR of {point['fpir']:g}: "
+            f"its threshold may lie anywhere from {low:.4f} "
+            + ("upwards" if high is None else f"to {high:.4f}")
+        )
     return {
         "threshold": {"cosine": point["threshold_cosine"], "fpir": point["fpir"]},
         "notes": notes,
@@ -222,7 +228,10 @@ def _point(report: Mapping[str, Any], fpir: float | None, path: Path) -> dict[st
     found = [point for point in results["open_set"]["points"] if point["fpir"] == fpir]
     if not found:
         there = ", ".join(f"{point['fpir']:g}" for point in results["open_set"]["points"])
-        raise ReportError(f"{path}: has no threshold for an FPIR of {fpir:g}; it has one for {there}")
+        raise ReportError(
+            f"{path}: has no threshold for an FPIR of {fpir:g}; it has one for {there}. "
+            f"`python -m eval identify --fpir {fpir:g}` measures one"
+        )
     return found[0]
 
 

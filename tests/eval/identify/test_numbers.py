@@ -203,6 +203,10 @@ def test_groups_are_compared_at_a_threshold_that_says_whether_it_is_resolved(tmp
     lines = group_lines(found, OF_SEARCHES)
     assert "(FPIR 0.1, which so few searches cannot show)" in lines[0]
     assert "(FPIR 0.1)" in group_lines(found | {"resolution": "resolved"}, OF_SEARCHES)[0]
+    (tmp_path / "groups.csv").write_text("identity,age\nAnn,old\nBenn,young\n")
+    misspelt = per_group(SEARCHES, ["Ann", "Ben", *"cdefgh"], read_groups(tmp_path / "groups.csv"), point)
+    words = "groups.csv names 1 person who is not here, such as Benn; is a name misspelt?"
+    assert group_lines(misspelt, OF_SEARCHES)[-1].endswith(words)
 
 
 def test_a_probe_of_several_mates_is_one_search_of_an_unknown_person():

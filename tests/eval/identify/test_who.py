@@ -103,7 +103,8 @@ def test_embeddings_have_no_pictures_and_leave_no_places_for_them(places, run_ev
 def test_reports_that_do_not_fit_are_refused(measured, run_eval, tmp_path):
     asked = "who", measured / "known.png", "--gallery", measured / "gallery", "--model", "pixels", "--report"
     output = run_eval(*asked, measured / "report", "--fpir", 0.5, code=1).output
-    assert "report: has no threshold for an FPIR of 0.5; it has one for 0.1, 0.01, 0.001" in output
+    message = "has no threshold for an FPIR of 0.5; it has one for 0.1, 0.01, 0.001. `python -m eval "
+    assert message + "identify --fpir 0.5` measures one" in output
     report = json.loads((measured / "report" / "report.json").read_text())
     other = tmp_path / "other.json"
     other.write_text(json.dumps(report | {"model": report["model"] | {"sha256": "f" * 64}}))
@@ -142,6 +143,34 @@ def test_what_the_threshold_was_not_measured_for_is_noted(measured, run_eval):
     )
     output = run_eval("who", measured / "known.png", *asked).output
     assert "note: the threshold was measured among 5 templates and distractors, and the more there" in output
+
+
+def test_a_threshold_that_is_hardly_known_says_so(measured, run_eval, tmp_path):
+    report = json.loads((measured / "report" / "report.json").read_text())
+    asked = "who", measured / "known.png", "--gallery", measured / "gallery", "--model", "pixels", "--report"
+    for resolution, ends, words in (
+        (
+            "coarse",
+            [0.25, 0.5],
+            "show coarsely an FPIR of 0.1: its threshold may lie anywhere from 0.2500 to 0.5000",
+        ),
+        (
+            "unresolved",
+            [0.25, None],
+            "cannot show an FPIR of 0.1: its threshold may lie anywhere from 0.2500 upwards",
+        ),
+        ("resolved", [0.25, 0.5], None),
+    ):
+        results = report["results"]
+        reference = results["reference"] | {
+            "fpir": 0.1,
+            "resolution": resolution,
+            "threshold_cosine_interval": ends,
+        }
+        other = tmp_path / "other.json"
+        other.write_text(json.dumps(report | {"results": results | {"reference": reference}}))
+        output = run_eval(*asked, other).output
+        assert (words in output) if words else ("so few searches" not in output)
 
 
 def test_what_neither_report_nor_gallery_says_is_noted(measured, run_eval, tmp_path):
