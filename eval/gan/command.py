@@ -155,13 +155,19 @@ def lines(report: dict) -> list[str]:
 
 
 def _arm(arm: dict, names: dict[str, str]) -> list[str]:
-    """Its differences to the first arm; nothing where there are no two seeds that both have."""
-    said = []
+    """Its means over seeds, and its differences to the first arm; nothing of one seed, and no difference
+    where there are no two seeds that both have."""
+    means, said = [], []
     for measure, name in names.items():
+        one = arm[measure]
+        if one["sd"] is not None:
+            means.append(f"    {name}: {one['mean']:.4g} ± {one['sd']:.2g}")
         if (found := arm[measure]["difference"]) is not None:
             ends = f"{found['low']:+.3g} to {found['high']:+.3g}"
             said.append(f"    {name}: {found['mean']:+.3g} (95 % over seeds {ends})")
-    return [f"  {arm['label']}, minus the first arm, paired by seed", *said] if said else []
+    seeds = ", ".join(map(str, arm["seeds"]))
+    means = [f"  {arm['label']}, mean ± sd over seeds {seeds}", *means] if means else []
+    return means + ([f"  {arm['label']}, minus the first arm, paired by seed", *said] if said else [])
 
 
 def _scores(scores: dict, names: dict[str, str]) -> list[str]:

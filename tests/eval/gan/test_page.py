@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from eval.gan.command import lines
 from eval.gan.generators import open_generator
 from eval.gan.history import grids_over_time, log_of, singular_values
 from eval.gan.page import write
@@ -53,6 +54,20 @@ def test_a_page_shows_each_arm_side_by_side_with_its_training(gan, runs, tmp_pat
     assert f"report: {tmp_path / 'out' / 'report.html'}\n" in said
 
 
+def test_one_arm_of_two_seeds_has_its_mean_and_sd_on_the_page_and_on_the_terminal(report_of_two, tmp_path):
+    report = report_of_two
+    write(report, [], tmp_path / "one")
+    page = (tmp_path / "one" / "report.html").read_text()
+    assert "<caption>Arms: mean ± sd over seeds</caption>" in page
+    values = [run["scores"]["tiny_classifier"]["frechet_distance"]["value"] for run in report["runs"]]
+    spread = f"{np.mean(values):.4g} ± {np.std(values, ddof=1):.2g}"
+    assert f"<td>{spread}</td>" in page
+    said = lines(report)
+    assert f"  {report['runs'][0]['recipe']}, mean ± sd over seeds 4, 5" in said
+    assert f"    Frechet distance (tiny_classifier): {spread}" in said
+    assert not any("minus the first arm" in line for line in said)
+
+
 def test_what_one_run_alone_misses_is_said_of_it(report_of_two, tmp_path):
     report = report_of_two
     report["runs"][1]["scores"]["tiny_classifier"]["refused"] = {"frechet_distance": "too few for B"}
@@ -67,8 +82,6 @@ def test_what_one_run_alone_misses_is_said_of_it(report_of_two, tmp_path):
 def test_arms_in_inceptions_features_have_the_names_of_the_literature(report_of_two, tmp_path):
     report = report_of_two
     report["extractors"][0]["kind"] = "inception"
-    arm = report["arms"]["tiny_classifier"][0]
-    report["arms"]["tiny_classifier"] = [arm, arm, arm]  # another number than runs: the table is there
     write(report, [], tmp_path / "other")
     page = (tmp_path / "other" / "report.html").read_text()
     for head in ("Inception score", "FID", "KID"):
