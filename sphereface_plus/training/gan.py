@@ -52,14 +52,18 @@ def build(config: GanConfig, folder: RunFolder, processes: Processes) -> Run:
         "discriminator",
         validation=learner.energy.of_layers if processes.is_main else None,
         validate_every=config.train.checkpoint_every,
-        notes=[f"{SAMPLES} samples are written to {samples} with each checkpoint", *_too_few(len(data))],
+        notes=[
+            f"{SAMPLES} samples are written to {samples} with each checkpoint",
+            *_too_few(len(data)),
+            *_unbounded(config),
+        ],
         watch=Collapse(config.loss.kind),
         at_checkpoint=lambda step: write_grid(samples / f"step_{step:08d}.png", learner.sampled(fixed)),
     )
 
 
 def check_normalisation(config: GanConfig) -> None:
-    """Raises ConfigError for a loss that has no meaning or effect with the discriminator's normalisation."""
+    """Raises ConfigError for a loss that has no meaning with the discriminator's normalisation."""
     name = config.network.discriminator_normalisation
     normalisation = NORMALISATIONS[name]
     if config.loss.gradient_penalty is not None and not normalisation.image_by_image:
@@ -69,8 +73,8 @@ def check_normalisation(config: GanConfig) -> None:
         )
     if config.loss.weight_clipping is not None and normalisation.of_weights is not None:
         raise ConfigError(
-            f"loss.weight_clipping has no effect on weights that network.discriminator_normalisation {name} "
-            "scales; drop one of them"
+            f"loss.weight_clipping bounds no slope where network.discriminator_normalisation {name} scales "
+            "the weights after it, and would turn their directions; drop one of them"
         )
 
 
@@ -91,4 +95,17 @@ def _too_few(images: int) -> list[str]:
     return [
         f"{counted(images, 'image')} are few: the discriminator will know them by heart, and the generator "
         "repeat them; data.flip=true doubles them"
+    ]
+
+
+def _unbounded(config: GanConfig) -> list[str]:
+    """A score that may be as large as it likes has no least Wasserstein loss (arXiv:1701.07875)."""
+    loss, name = config.loss, config.network.discriminator_normalisation
+    bounds = loss.gradient_penalty, loss.weight_clipping, loss.orthonormal, NORMALISATIONS[name].of_weights
+    if loss.kind != "wasserstein" or any(bound is not None for bound in bounds):
+        return []
+    return [
+        f"loss.kind wasserstein with {name} normalisation and no penalty or clipping has no least value, as "
+        "nothing bounds the discriminator's slope; set loss.gradient_penalty={}, loss.weight_clipping=0.01 "
+        "or network.discriminator_normalisation=spectral"
     ]

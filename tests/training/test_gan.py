@@ -208,7 +208,10 @@ def test_show_tells_layers_and_energies_of_both_networks(call, tmp_path):
             "no such folder, manifest, list or pac",
         ),
         (["train.accumulate=3"], "train.batch_size 8 is not divisible by train.accumulate 3"),
-        (["loss.weight_clipping=0.01"], "loss.weight_clipping has no effect on weights that network"),
+        (
+            ["loss.weight_clipping=0.01"],
+            "loss.weight_clipping bounds no slope where network.discriminator_normalisation spectral scales",
+        ),
         (
             ["loss.gradient_penalty={}", "network.discriminator_normalisation=batch"],
             "batch normalisation makes them depend on each other",
@@ -221,6 +224,24 @@ def test_show_tells_layers_and_energies_of_both_networks(call, tmp_path):
 def test_what_cannot_be_meant_is_refused_by_name(call, tmp_path, settings, says):
     changes = [part for setting in settings for part in ("--set", setting)]
     assert says in call("train", "--out", tmp_path / "run", *changes, code=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_noted"),
+    [
+        ({"network.discriminator_normalisation": "none"}, True),
+        ({"network.discriminator_normalisation": "batch"}, True),
+        ({"network.discriminator_normalisation": "layer"}, True),
+        ({"network.discriminator_normalisation": "spectral"}, False),
+        ({"network.discriminator_normalisation": "none", "loss.gradient_penalty": {}}, False),
+        ({"network.discriminator_normalisation": "none", "loss.weight_clipping": 0.01}, False),
+        ({"network.discriminator_normalisation": "none", "loss.kind": "hinge"}, False),
+    ],
+)
+def test_a_wasserstein_loss_that_nothing_bounds_is_noted(settings, is_noted):
+    said = gan._unbounded(gan_config(**{"loss.kind": "wasserstein"} | settings))
+    assert len(said) == is_noted
+    assert all(note.startswith("loss.kind wasserstein with ") for note in said)
 
 
 def test_its_settings_are_listed():
