@@ -23,35 +23,50 @@ def all_trained(rank, world_size):
 
 
 def trained(rank, world_size, settings):
-    """Numbers of two steps, and some of each weight and running statistic after them: all would not fit into
-    the queue."""
+    """Numbers of two steps, some of each gradient in the first, as the update takes it, and of weights and
+    running statistic after both: all would not fit into the queue."""
     settings = gan_config(**settings, **{"train.accumulate": 2})
     learner = gan_learner(settings, Processes(rank, world_size, torch.device("cpu")))
-    logged = []
+    networks = {"generator": learner.generator, "discriminator": learner.discriminator}
+    logged, gradients = [], {}
     for step in range(2):
         whole = torch.cat([part for part, _ in batch_of(seed=step)]).split(8 // (2 * world_size))
         parts = [(whole[part * world_size + rank], None) for part in range(2)]
         logged.append({name: float(value) for name, value in learner.update(parts, step).items()})
+        if step == 0:  # of both: n_dis is 2
+            gradients = {
+                f"{network}.{name}": parameter.grad.flatten()[:8].tolist()
+                for network, module in networks.items()
+                for name, parameter in module.named_parameters()
+            }
     if rank == 0:
         learner.state_dict()  # as at a checkpoint: the others don't wait for it
-    networks = {"generator": learner.generator, "discriminator": learner.discriminator}
-    return logged, {
-        f"{network}.{name}": value.float().flatten()[:8].tolist()
-        for network, module in networks.items()
-        for name, value in module.state_dict().items()
-    }
+    return (
+        logged,
+        gradients,
+        {
+            f"{network}.{name}": value.float().flatten()[:8].tolist()
+            for network, module in networks.items()
+            for name, value in module.state_dict().items()
+        },
+    )
 
 
 @pytest.mark.slow
 def test_two_processes_make_the_updates_of_one(tmp_path):
     alone = all_trained(0, 1)
     for found in in_two_processes(all_trained, tmp_path):
-        for settings, (logged, weights) in alone.items():
-            theirs, their_weights = found[settings]
+        for settings, (logged, gradients, weights) in alone.items():
+            theirs, their_gradients, their_weights = found[settings]
             for one, two in zip(logged, theirs, strict=True):
                 assert one.keys() == two.keys()
                 for name, value in one.items():
                     assert two[name] == pytest.approx(value, rel=1e-3, abs=1e-5), (settings, name)
+            for name, value in gradients.items():  # before Adam, which makes steps of one size of any
+                if name in biases_before_norms(settings):
+                    continue
+                value, theirs = torch.tensor(value), torch.tensor(their_gradients[name])
+                torch.testing.assert_close(theirs, value, rtol=1e-3, atol=1e-5, msg=f"{settings}, {name}")
             for name, value in weights.items():
                 # Adam turns the rounding of a gradient near zero into a step, which is 1e-4 at most; in a
                 # ResNet a running mean sums the biases of all blocks before it.
