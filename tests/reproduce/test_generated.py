@@ -199,13 +199,16 @@ def test_generators_are_trained_measured_and_written_beside_the_papers(
     assert (out / "table.md").read_text() == text
 
 
-def test_where_eval_ends_with_an_error_its_last_words_are_told(tmp_path):
+def test_where_eval_ends_with_an_error_its_last_words_are_told(monkeypatch, tmp_path):
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path / "photos")
     words = ["gan", "nowhere", "--real", "nowhere", "--extractor", "nowhere", "--out", str(tmp_path / "out")]
     with pytest.raises(RunError) as raised:
         generated._evaluate(words, tmp_path / "said" / "a.txt")
     assert str(raised.value) == (
         f"the runs could not be measured, {tmp_path}/said/a.txt: nowhere: there is no such file or folder of "
-        "images; the runs are kept, and the same command goes on"
+        f"images; looked for nowhere in {tmp_path}/photos, which holds nothing to read; the runs are kept, and the "
+        "same command goes on"
     )
 
 
@@ -239,8 +242,13 @@ def test_without_a_feature_space_a_measured_table_is_refused_and_with_one_anothe
     code, said = call(table, "--extractor", classifier)
     assert code == 1
     assert said == f"error: --extractor: {table} measures no generated images; leave it out\n"
-    code, said = call(table, "--extractor", tmp_path / "nothing")
-    assert (code, said) == (1, f"error: {tmp_path}/nothing: there is no such classifier or file of weights\n")
+    (tmp_path / "models").mkdir()
+    code, said = call(table, "--extractor", tmp_path / "models/nothing")
+    assert (code, said) == (
+        1,
+        f"error: {tmp_path}/models/nothing: there is no such classifier or file of weights; looked for nothing in "
+        f"{tmp_path}/models, which holds nothing to read\n",
+    )
     assert not (tmp_path / "out").exists()
 
 
