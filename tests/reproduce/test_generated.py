@@ -207,8 +207,8 @@ def test_where_eval_ends_with_an_error_its_last_words_are_told(monkeypatch, tmp_
         generated._evaluate(words, tmp_path / "said" / "a.txt")
     assert str(raised.value) == (
         f"the runs could not be measured, {tmp_path}/said/a.txt: nowhere: there is no such file or folder of "
-        f"images; looked for nowhere in {tmp_path}/photos, which holds nothing to read; the runs are kept, and the "
-        "same command goes on"
+        f"images; looked for nowhere in {tmp_path}/photos, which holds nothing to read; the runs are "
+        "kept, and the same command goes on"
     )
 
 
@@ -246,8 +246,8 @@ def test_without_a_feature_space_a_measured_table_is_refused_and_with_one_anothe
     code, said = call(table, "--extractor", tmp_path / "models/nothing")
     assert (code, said) == (
         1,
-        f"error: {tmp_path}/models/nothing: there is no such classifier or file of weights; looked for nothing in "
-        f"{tmp_path}/models, which holds nothing to read\n",
+        f"error: {tmp_path}/models/nothing: there is no such classifier or file of weights; looked for "
+        f"nothing in {tmp_path}/models, which holds nothing to read\n",
     )
     assert not (tmp_path / "out").exists()
 
