@@ -149,7 +149,8 @@ ARROWS = {
     "eval.gan": "checkpoint commands.model_options commands.progress config data.image_sets data.images "
     "data.noise data.squares data.streams environment errors eval.gan.measures eval.plots eval.public "
     "eval.rendering eval.seeds files mhe model_files networks outputs pages path_checks plot_style "
-    "processes training.folder training.gan_collapse training.logs training.samples weights",
+    "processes training.folder training.gan_collapse training.gan_result training.logs training.samples "
+    "weights",
     "eval.gan.measures": "errors",
     "eval.paper": "commands.model_argument commands.model_options config eval.lfw eval.megaface.run "
     "eval.megaface.sets eval.megaface.sides eval.model eval.plots eval.report_files eval.resolutions "

@@ -89,10 +89,11 @@ class Extractor:
 
     @property
     def names(self) -> dict[str, str]:
-        """What its scores are called: by the names of the literature only where they are those."""
+        """What its scores are called: by the names of the literature only where they are those. Precision and
+        recall are those of arXiv:1904.06991 in no space here: it has VGG-16's."""
         if self.kind == "inception":
             first = {"class_score": "inception score", "frechet_distance": "FID", "kernel_distance": "KID"}
-            return first | {"precision": "precision", "recall": "recall"}
+            return first | {measure: f"{measure} ({self.name})" for measure in ("precision", "recall")}
         return {
             "class_score": f"class score ({self.name})",
             "frechet_distance": f"Frechet distance ({self.name})",

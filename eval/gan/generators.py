@@ -61,11 +61,6 @@ class Generator:
         return images
 
     @property
-    def log(self) -> Path:
-        """The run's log.jsonl, which need not be there."""
-        return self.folder / "log.jsonl"
-
-    @property
     def folder(self) -> Path:
         """The run's folder."""
         return self.file.parent.parent if self.file.parent.name == "checkpoints" else self.file.parent

@@ -21,7 +21,6 @@ from sphereface_plus.training.samples import GAP
 
 from .generators import Generator, gan_payload
 
-LOSSES = ("discriminator_loss", "generator_loss", "score_of_real", "score_of_fake")
 ENERGIES = "half_space_energy/"
 SHOWN_GRIDS = 6
 _CORNER = 4  # images of a grid's side that are shown

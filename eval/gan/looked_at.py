@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sphereface_plus.training.gan_result import LOSSES
 from sphereface_plus.training.samples import tiled
 
 from . import collapse, history
@@ -31,7 +32,7 @@ def training_of(generator: Generator) -> dict[str, Any]:
     """How it was trained, in numbers by step; plain data."""
     lines, values = history.log_of(generator), history.singular_values(generator)
     return {
-        "losses": history.series(lines, history.LOSSES),
+        "losses": history.series(lines, LOSSES),
         "energies": history.energies(lines),
         "singular_values": {
             "step": [at.step for at in values],

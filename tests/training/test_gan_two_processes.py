@@ -23,8 +23,8 @@ def all_trained(rank, world_size):
 
 
 def trained(rank, world_size, settings):
-    """Numbers of two steps, some of each gradient in the first, as the update takes it, and of weights and
-    running statistic after both: all would not fit into the queue."""
+    """Numbers of two steps, some of each gradient in the first, as the update takes it, and of each
+    weight and running statistic after both: all would not fit into the queue."""
     settings = gan_config(**settings, **{"train.accumulate": 2})
     learner = gan_learner(settings, Processes(rank, world_size, torch.device("cpu")))
     networks = {"generator": learner.generator, "discriminator": learner.discriminator}

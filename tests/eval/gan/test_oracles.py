@@ -137,4 +137,10 @@ def test_inception_is_torch_fidelitys_network_and_its_scores_alone_have_their_na
     assert logits == pytest.approx(expected[1].numpy(), abs=1e-5)
     assert [features.shape, logits.shape] == [(2, 2048), (2, 1008)]
     names = list(extractor.names.values())
-    assert names == ["inception score", "FID", "KID", "precision", "recall"]
+    assert names == [
+        "inception score",
+        "FID",
+        "KID",
+        f"precision ({extractor.name})",
+        f"recall ({extractor.name})",
+    ]
