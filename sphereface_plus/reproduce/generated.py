@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from sphereface_plus import checkpoint
-from sphereface_plus.config import ConfigError
+from sphereface_plus.config import ConfigError, GanConfig
 from sphereface_plus.reproduce.courses import Course
 from sphereface_plus.reproduce.evaluation import evaluation
 from sphereface_plus.reproduce.results import Cell, compared, failed_of, paper_of, runs_of
@@ -153,6 +153,9 @@ def _about(extractor: dict[str, Any], report: dict[str, Any], images: int) -> di
 def _says(config: TableConfig, how: Measuring, report: dict[str, Any]) -> str:
     """How the numbers of runs with such settings were measured."""
     evaluations = -(-config.train.steps // config.train.checkpoint_every)
+    assert isinstance(config, GanConfig)  # no other is measured here
+    # The same for every row, where steps are not: those of a row with n_dis 5 are five times as many.
+    updates = config.train.checkpoint_every // config.n_dis
     reference = report["reference"]
     spaces = (
         f"{it['name']}: {it['kind']}, {counted(it['dimensions'], 'feature')}, sha256 {it['sha256'][:12]}, "
@@ -181,7 +184,7 @@ def _says(config: TableConfig, how: Measuring, report: dict[str, Any]) -> str:
         "score or FID is of Inception. The paper's numbers are inception scores.",
         *(f"Precision and recall of {counted(number, 'image')} of each set." for number in of_each),
         f"Best of evaluations: of {counted(evaluations, 'checkpoint')} of a run, every "
-        f"{config.train.checkpoint_every:,} steps, which is what the released code reports; it decides "
+        f"{counted(updates, 'update')} of the generator, which is what the released code reports; it decides "
         "nothing.",
         *(f"Marked: {words}." for words in every),
     ]

@@ -154,7 +154,10 @@ def test_generators_are_trained_measured_and_written_beside_the_papers(
     digest = checkpoint.sha256(classifier / "checkpoints" / "last.pt")
     assert f"(cifar10_cnn9: classifier, 8 features, sha256 {digest[:12]}, images resized: none)" in text
     assert "Precision and recall of 30 images of each set." in text
-    assert "of 2 checkpoints of a run, every 2 steps, which is what the released code reports" in text
+    assert (
+        "of 2 checkpoints of a run, every 2 updates of the generator, which is what the released code reports"
+        in text
+    )
 
     measured = {
         (run["name"].split("/")[-3].partition("_seed")[0].rpartition("_")[0], run["step"]): run["scores"]
