@@ -127,11 +127,11 @@ def identify(
         refuse_given(unused, "without --model all sets are embeddings; leave it out, or give --model")
     # What is not there is refused before torch is imported.
     check_folder(out)
-    for place, what in ((gallery, "gallery"), (probes, "probes"), (groups, "CSV of groups")):
+    for place, what in ((gallery, "gallery"), (probes, "set of probes"), (groups, "CSV of groups")):
         if place is not None:
             check_source(place, what)
     for place in distractors:
-        check_source(place, "distractors")
+        check_source(place, "set of distractors")
     if model is not None and model != "pixels":
         check_model(model, onnx=True, embeddings=True)
 
