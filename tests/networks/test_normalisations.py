@@ -87,6 +87,6 @@ def test_what_does_not_go_with_a_normalisation_is_refused_by_its_entry(monkeypat
     else:
         assert penalty is None
     if name in ("weight", "spectral", "of_weights"):
-        assert f"weights that network.discriminator_normalisation {name} scales; drop one" in clipping
+        assert f"network.discriminator_normalisation {name} scales the weights after it" in clipping
     else:
         assert clipping is None

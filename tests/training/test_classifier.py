@@ -108,8 +108,8 @@ def test_no_product_with_all_prototypes_is_kept_through_the_backward(build):
     heads, alive = [], []
 
     class Watched(DenseHead):
-        def __init__(self, *arguments) -> None:
-            super().__init__(*arguments)
+        def __init__(self, *arguments, **settings) -> None:
+            super().__init__(*arguments, **settings)
             heads.append(weakref.ref(self))
 
     learner = build(**{"train.log_every": 2})
