@@ -39,7 +39,7 @@ ARROWS = {
     "losses.streaming": "losses.head losses.prototypes mhe",
     "losses.streamed_head": "losses.angle losses.dense_head losses.head losses.output losses.prototypes "
     "losses.streaming",
-    "losses.which_head": "losses.dense_head losses.head losses.streamed_head",
+    "losses.which_head": "config.losses losses.dense_head losses.head losses.streamed_head",
     "losses.gan": "",
     "onnx_import": "config data errors model_files",
     "embedding": "config data errors model_files networks onnx_import precision processes weights",

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from sphereface_plus.config.common import OptimizerConfig, RunConfig, TrainConfig, refuse_contradictions
-from sphereface_plus.config.losses import OF_PAIRS, WITHOUT_PROTOTYPES, LossConfig
+from sphereface_plus.config.losses import OF_PAIRS, WITHOUT_PROTOTYPES, HeadName, LossConfig
 from sphereface_plus.config.strict import Strict
 
 Triple = tuple[float, float, float]
@@ -184,7 +184,7 @@ class FaceConfig(RunConfig):
     data: DataConfig
     network: NetworkConfig
     loss: LossConfig
-    head: Literal["auto", "dense", "streamed"] = "auto"
+    head: HeadName = "auto"
     """Products of a batch with all prototypes: dense keeps them as one tensor, streamed makes them in chunks,
     and again backwards, for many identities. auto goes by their number (docs/large_heads.md)."""
     mhe: MHEConfig = MHEConfig()

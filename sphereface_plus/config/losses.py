@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from sphereface_plus.config.strict import Strict
 
+HeadName = Literal["auto", "dense", "streamed"]
+
 
 class SoftmaxConfig(Strict):
     kind: Literal["softmax"]

@@ -90,7 +90,7 @@ class MakeHead(Protocol):
 
     embeddings (B, D), labels (B,) in 0..C-1, prototypes (n, D): all C, or the share that this process holds.
     The product of embedding x and prototype w is x . w, over |w| where over_lengths says so, or with a bias
-    (n,) added; no loss has both. A loss that wants cosines gives unit embeddings.
+    (n,) added. A loss that wants cosines gives unit embeddings.
     """
 
     def __call__(

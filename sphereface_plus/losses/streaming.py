@@ -253,7 +253,9 @@ def _gradients(
         across = product(slopes, weighted)  # (n, D)
         if inverse is not None and classes.over_lengths == "differentiated":
             # d z / d w = (x - z w / |w|) / |w|: the second term makes the gradient orthogonal to w
-            radial = (products.detach() * slopes @ upstream)[:, None] * inverse[rows]
+            z = products.detach()
+            z = z if prototype_biases is None else z - prototype_biases[rows, None]
+            radial = (z * slopes @ upstream)[:, None] * inverse[rows]
             torch.addcmul(across, chunk, radial, value=-1, out=to_chunk)
         else:
             to_chunk.copy_(across)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 
+from sphereface_plus.config.losses import HeadName
 from sphereface_plus.losses.dense_head import DenseHead
 from sphereface_plus.losses.head import MakeHead
 from sphereface_plus.losses.streamed_head import StreamedHead
-
-HeadName = Literal["auto", "dense", "streamed"]
 
 STREAMED_FROM = {"cpu": 2**23, "cuda": 2**28}
 """Products of a batch with all prototypes, B C. On a CPU the streamed head is the faster one from there on,

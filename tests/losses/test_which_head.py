@@ -1,9 +1,10 @@
 import pytest
 import torch
 
+from sphereface_plus.config.losses import HeadName
 from sphereface_plus.losses.dense_head import DenseHead
 from sphereface_plus.losses.streamed_head import StreamedHead
-from sphereface_plus.losses.which_head import HeadName, head_for
+from sphereface_plus.losses.which_head import head_for
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 

@@ -1,9 +1,16 @@
 import pytest
 import torch
 
+from sphereface_plus.mhe import matrix_products
 from sphereface_plus.mhe.matrix_products import gram_of, inner_products, product
 
 
+@pytest.fixture(params=[True, False], ids=["convolution", "plain"])
+def _each_way(request, monkeypatch):
+    monkeypatch.setattr(matrix_products, "_mkl_leaves_avx512_alone", lambda: request.param)
+
+
+@pytest.mark.usefixtures("_each_way")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("n", "k", "d"), [(1, 1, 1), (7, 3, 5), (64, 40, 96)])
 def test_product_is_left_times_right_transposed(n, k, d, dtype):
@@ -15,6 +22,7 @@ def test_product_is_left_times_right_transposed(n, k, d, dtype):
     )
 
 
+@pytest.mark.usefixtures("_each_way")
 def test_product_takes_rows_that_are_not_contiguous():
     left, right = torch.randn(5, 8).T, torch.randn(5, 6).T
     assert torch.allclose(product(left, right), left @ right.T, atol=1e-5)
