@@ -21,8 +21,8 @@ def product(left: Tensor, right: Tensor) -> Tensor:
 
     torch hands float32 matrices to MKL, which leaves AVX-512 alone on AMD processors, and 1x1 convolutions,
     the same sums, to oneDNN: 1.8 times as fast there (tests/benchmarks/bench_classifier_energy.py). On an
-    Intel Xeon MKL is the faster one, by 5 to 40 % with AVX-512 and by 10 to 45 % where it has AVX2 only
-    (tests/benchmarks/bench_head.py --products). On a GPU a convolution would round to TF32.
+    Intel Xeon MKL is the faster one in each size that was tried, also narrowed to AVX2 (docs/large_heads.md;
+    tests/benchmarks/bench_head.py --products). On a GPU a convolution would round to TF32.
     """
     if left.device.type != "cpu" or left.dtype != torch.float32 or not _mkl_leaves_avx512_alone():
         return left @ right.T
