@@ -112,6 +112,7 @@ def test_each_mate_in_turn_is_a_search_of_its_own_and_named_everywhere(store, ru
     assert "no probe is without a mate: the 5 probes with one stand for unknown people" in output
     page = (tmp_path / "out" / "report.html").read_text()
     assert "with each mate in turn as the only one" in page
+    assert "may be taken for somebody (FPIR), which so few searches cannot show</small>" in page
     assert "<strong>each.</strong> each template of the probe" in page
     public = read(tmp_path / "out" / "public")["per_search"]
     assert public["probe"][:3] == ["0001/0001", "0001/0001", "0001/0002"]
