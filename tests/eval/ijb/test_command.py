@@ -1,53 +1,13 @@
 """`python -m eval ijb` on a small IJB-C: the planted answer, each form of features, and every refusal."""
 
-import json
 import shutil
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from eval.__main__ import main
-from eval.ijb.page import least_found
 from eval.threshold_words import threshold_words
 from sphereface_plus.data.formats.embeddings import write_embeddings
-
-
-def called(kit, *more, features: str | None = "features.npy", out="out"):
-    arguments = ["ijb", "--meta", kit / "meta", "--out", kit / out, *more]
-    arguments += [] if features is None else ["--features", kit / features]
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def report_of(kit, out="out"):
-    return json.loads((kit / out / "report.json").read_text())
-
-
-def change(file, old, new):
-    text = file.read_text()
-    assert old in text
-    file.write_text(text.replace(old, new, 1))
-
-
-def test_the_page_shows_the_subjects_that_are_found_least_often(kit):
-    assert called(kit).exit_code == 0
-    page = (kit / "out/report.html").read_text()
-    for gallery in report_of(kit)["identification"]["galleries"]:
-        counts = gallery["by_subject"]
-        rows = least_found(counts)
-        lost = {
-            subject: (searches, first)
-            for subject, searches, first in zip(
-                counts["subject"], counts["searches"], counts["first"], strict=True
-            )
-            if first < searches
-        }
-        assert {row["subject"]: (row["searches"], row["first"]) for row in rows} == lost
-        shares = [row["first"] / row["searches"] for row in rows]
-        assert shares == sorted(shares)
-        for row in rows:
-            cells = f'<th scope="row">{row["subject"]}</th><td>{row["searches"]}</td><td>{row["first"]}</td>'
-            assert cells in page
+from tests.eval.ijb.calls import called, change, report_of
 
 
 def test_the_planted_answer_is_found(kit):
@@ -85,18 +45,6 @@ def test_the_planted_answer_is_found(kit):
     assert "G1.csv: 20 subjects; 60 searches with a mate, 62 searches without a mate" in result.output
     assert "note: the subjects of 2 probes are in neither gallery" in result.output
     assert "mean of both galleries\n  rank-1:  96.67 %" in result.output
-
-
-def test_the_page_shows_both_protocols_and_the_public_one_no_path(kit):
-    assert called(kit).exit_code == 0
-    page = (kit / "out/report.html").read_text()
-    assert page.count("<svg") == 3
-    for words in ("Verification, 1:1", "Identification, 1:N", "Mean of both", "96.67", "first, then the sum"):
-        assert words in page
-    public = (kit / "out/public/report.html").read_text() + (kit / "out/public/report.json").read_text()
-    assert str(kit) not in public
-    whole = report_of(kit)
-    assert json.loads((kit / "out/public/report.json").read_text())["verification"] == whole["verification"]
 
 
 def test_features_by_name_give_the_same_numbers_in_any_order(kit):
@@ -292,12 +240,3 @@ def test_an_option_of_a_model_is_refused_beside_features(kit, option, value):
     assert result.exit_code == 2
     assert f"{option} would change nothing: --features are taken as they are; leave it out" in result.output
     assert not (kit / "out").exists()
-
-
-@pytest.mark.browser
-def test_its_page_opens_without_a_complaint(kit, open_page):
-    assert called(kit).exit_code == 0
-    document, console = open_page(kit / "out" / "report.html")
-    assert console == []
-    for words in ("IJB-C", "TAR at FAR", "How this was measured", "</html>"):
-        assert words in document

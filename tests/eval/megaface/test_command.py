@@ -1,6 +1,5 @@
 """`python -m eval megaface` on a small kit: lists, the page, and every refusal in a sentence."""
 
-import html
 import json
 import re
 import shutil
@@ -9,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 
-from eval.megaface.people import uneven_words
 from eval.threshold_words import threshold_words
 from sphereface_plus.data.formats.megaface_features import write_feature
 from tests.eval.megaface.calls import called, report_of
@@ -68,46 +66,6 @@ def test_the_examples_are_raw_where_no_noise_list_is_given_and_named_so(kit):
         "Distractors that look like a mate",
         "By person",
     ]
-
-
-def test_a_person_has_many_searches_only_beside_others_who_have_fewer():
-    numbers = {"people": 8, "without_mate": [], "largest_share": 1 / 8}
-    assert uneven_words(numbers) == "8 people with a mate: so few make the intervals wide"
-    assert uneven_words(numbers | {"people": 20, "largest_share": 0.09}) is None
-    words = "one person has 30 % of the searches, which makes the intervals wide"
-    assert uneven_words(numbers | {"largest_share": 0.3}) == words
-    assert uneven_words(numbers | {"people": 21, "without_mate": [3]}) == words.replace("30", "12")
-
-
-def test_a_distractor_that_is_a_probes_image_is_noticed(kit):
-    shutil.copy(kit / "probes/Ann/Ann_1.png_m.bin", kit / "distractors/003/3@N00/3_0.jpg_m.bin")
-    result = called(kit)
-    assert (
-        "warning: the images of 1 probe are among the distractors, too (Ann/Ann_1, 003/3@N00/3_0):"
-        in result.output
-    )
-    assert report_of(kit)["same_image"] == {"raw": [["Ann/Ann_1", "003/3@N00/3_0"]]}
-    (kit / "noise.txt").write_text("003/3@N00/3_0.jpg\n")
-    result = called(kit, "--distractor-noise", kit / "noise.txt", out="cleaned")
-    assert "cannot be found" not in result.output
-    said = "raw: the images of 1 probe are among the distractors, too; the noise lists name them, and the"
-    assert f"note: {said} cleaned numbers leave them out\n" in result.output
-    page = (kit / "cleaned/report.html").read_text()
-    assert "Same images" not in page
-    assert said[1:] in page
-
-
-def test_a_copy_among_the_probes_is_noticed(kit):
-    shutil.copy(kit / "probes/Ann/Ann_1.png_m.bin", kit / "probes/Ann/Ann_3.png_m.bin")
-    result = called(kit)
-    assert (
-        "warning: 1 pair of mates must be the same image (Ann/Ann_1, Ann/Ann_3): copies among the probes "
-        "raise rank-1 and TAR\n" in result.output
-    )
-    assert report_of(kit)["same_probes"] == {"raw": [["Ann/Ann_1", "Ann/Ann_3"]]}
-    said = "1 pair of mates must be the same image, which raises rank-1 and TAR"
-    assert f"{said}: Ann/Ann_1 and Ann/Ann_3." in (kit / "out/report.html").read_text()
-    assert "Ann_1" not in (kit / "out/public/report.html").read_text()
 
 
 def test_a_distractor_without_an_image_is_left_out_and_counted(kit):
@@ -242,38 +200,6 @@ def test_crops_without_a_model_are_told_what_is_missing(kit):
     assert message in called(kit).output
 
 
-def test_a_copy_in_a_later_set_is_noticed(kit):
-    first, late = (
-        json.loads((kit / f"lists/megaface_features_list.json_100_{number}").read_text())["path"]
-        for number in (1, 2)
-    )
-    only = next(path for path in late if path not in first)
-    shutil.copy(kit / "probes/Ann/Ann_1.png_m.bin", kit / f"distractors/{only}_m.bin")
-    assert called(kit).exit_code == 0
-    assert ["Ann/Ann_1", only.removesuffix(".jpg")] in report_of(kit)["same_image"]["raw"]
-
-
-def test_the_kit_has_a_file_of_each_set_and_size_with_every_rank(kit):
-    assert called(kit, "--probe-noise", kit / "probe_noise.txt").exit_code == 0
-    results = report_of(kit)["results"]
-    names = {f"cmc_facescrub_megaface_m_{size}_{number}.json" for size in (10, 100) for number in (1, 2)}
-    for kind in ("raw", "cleaned"):
-        assert {file.name for file in (kit / "out/kit" / kind).iterdir()} == names
-        for column, size in enumerate((10, 100)):
-            for place, number in enumerate((1, 2)):
-                file = kit / f"out/kit/{kind}/cmc_facescrub_megaface_m_{size}_{number}.json"
-                kept = json.loads(file.read_text())
-                assert kept["cmc"][0] == list(range(size))
-                for rank in results[kind]["sizes"][column]["ranks"]:
-                    if rank["rank"] <= size:
-                        assert kept["cmc"][1][rank["rank"] - 1] == pytest.approx(rank["per_set"][place])
-                far, tar = kept["roc"]
-                assert len(far) == len(tar)
-                assert far[-1] == tar[-1] == 1
-    last = json.loads((kit / "out/kit/raw/cmc_facescrub_megaface_m_100_1.json").read_text())["roc"]
-    assert last == [results["raw"]["verification"][-1]["roc"][name] for name in ("far", "tar")]
-
-
 def test_sets_are_called_by_the_numbers_of_their_lists(kit):
     for size in (10, 100):
         for number, other in ((1, 4), (2, 7)):
@@ -293,16 +219,6 @@ def test_rates_that_no_pair_is_left_for_are_said_on_the_terminal_and_the_page(ki
     said = "At the lowest FARs no impostor pair may be accepted, as one of 900 is a FAR of 1.1e-03"
     assert said in result.output
     assert said in (kit / "out/report.html").read_text()
-
-
-def test_groups_are_on_the_terminal(kit):
-    (kit / "groups.csv").write_text("identity,age\nAnn,old\nBob,young\n")
-    result = called(kit, "--groups", kit / "groups.csv")
-    (column,) = report_of(kit)["results"]["raw"]["per_group"]["columns"]
-    old = next(group for group in column["groups"] if group["group"] == "old")
-    assert "by age at the threshold" in result.output
-    assert f"old: 1 person; rank-1 {100 * old['rank1']['share']:.2f} % (" in result.output
-    assert "not stated: 1 person; " in result.output
 
 
 @pytest.mark.parametrize(
@@ -327,32 +243,3 @@ def test_a_suffix_is_refused_beside_a_model(kit):
     result = called(kit, "--model", "pixels", "--suffix", "_m.bin")
     assert result.exit_code == 2
     assert "--suffix would change nothing: it is of features, and --model makes its own" in result.output
-
-
-def test_probes_without_a_mate_are_counted_and_named_in_raw_and_cleaned_numbers(kit):
-    file = kit / "lists/facescrub_features_list.json"
-    probes = json.loads(file.read_text())
-    for person in ("Dee", "Eve", "Fay", "Gus"):
-        write_feature(kit / f"probes/{person}/{person}_0.png_m.bin", np.arange(16) + len(probes["id"]))
-        probes["path"].append(f"{person}/{person}_0.png")
-        probes["id"].append(person)
-    file.write_text(json.dumps(probes))
-    (kit / "noise.txt").write_text("Cy_1.png\nGus_0.png\n")
-    result = called(kit, "--probe-noise", kit / "noise.txt")
-    assert result.exit_code == 0, result.output
-    assert "raw: 13 probes of 7 people, 9 of 3 with a mate" in result.stdout
-    assert "cleaned: 11 probes of 6 people, 7 of 2 with a mate" in result.stdout
-    raw = "4 probes are their persons' only ones (Dee, Eve, Fay, ...), have no mate and are not searched for"
-    cleaned = (
-        "4 probes are their persons' only ones (Cy, Dee, Eve, ...), have no mate and are not searched for"
-    )
-    assert f"note: raw: {raw}\n" in result.stderr
-    assert f"note: cleaned: {cleaned}\n" in result.stderr
-    report, page = report_of(kit), html.unescape((kit / "out/report.html").read_text())
-    assert f"Raw: {raw}." in page
-    assert f"Cleaned: {cleaned}." in page
-    assert "20 searches of 9 probes of 3 people" in page
-    assert [report["people"][person] for person in report["results"]["cleaned"]["without_mate"]] == [
-        *("Cy", "Dee", "Eve", "Fay")
-    ]
-    assert "Dee" not in (kit / "out/public/report.html").read_text()
