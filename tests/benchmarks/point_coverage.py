@@ -32,6 +32,7 @@ from eval.intervals import difference_by_subject, subject_interval, wilson
 from eval.search_statistics import leave_one_out, open_set_point
 from eval.statistics import roc, tar_at_far
 from eval.threshold_intervals import FalseShare, ListedPairs, crossed, tar_intervals
+from tests.benchmarks.people_of_pairs import people_of_pairs
 
 KINDS = ("alike", "LFW")
 Ends = tuple[float, float]
@@ -116,12 +117,7 @@ def pairs(generator: np.random.Generator, people: int, kind: str, sds: tuple, fa
 
 def lists(generator: np.random.Generator, count: int, kind: str, sds: tuple, far: float) -> Result:
     mean, (by_person,) = 5.0, sds
-    several, people = {"alone": (count, 3 * count), "60 people": (60, 60), "LFW": (1680, 5749)}[kind]
-    if kind == "alone":
-        owner, (first, second) = np.arange(count), count + np.arange(2 * count).reshape(2, count)
-    else:
-        owner, first = generator.integers(0, several, count), generator.integers(0, people, count)
-        second = (first + generator.integers(1, people, count)) % people
+    owner, first, second, people = people_of_pairs(kind, count, generator)
     level = generator.standard_normal(people)
     scores = by_person * (level[first] + level[second])
     scores += math.sqrt(1 - 2 * by_person**2) * generator.standard_normal(count)

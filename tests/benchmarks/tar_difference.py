@@ -28,6 +28,7 @@ import numpy as np
 from eval.intervals import difference_of_counts, shares_seen
 from eval.threshold_differences import AtThreshold, difference_at_thresholds
 from eval.threshold_intervals import FalseShare, ListedPairs, crossed
+from tests.benchmarks.people_of_pairs import people_of_pairs
 
 FARS = (1e-2, 1e-3, 1e-4)
 ALIKE = (0.0, 0.5, 0.8, 0.95)
@@ -131,13 +132,7 @@ def pairs(generator: np.random.Generator, kind: str, sds: tuple, alike: float):
 
 
 def lists(generator: np.random.Generator, kind: str, sds: tuple, alike: float):
-    count = 3000
-    several, people = {"alone": (count, 3 * count), "60 people": (60, 60), "LFW": (1680, 5749)}[kind]
-    if kind == "alone":
-        owner, (first, second) = np.arange(count), count + np.arange(2 * count).reshape(2, count)
-    else:
-        owner, first = generator.integers(0, several, count), generator.integers(0, people, count)
-        second = (first + generator.integers(1, people, count)) % people
+    owner, first, second, people = people_of_pairs(kind, 3000, generator)
     return listed(first, second, owner, both(generator, alike, people), sds, alike, generator)
 
 

@@ -68,20 +68,25 @@ def test_a_run_writes_checkpoints_and_a_grid_of_samples_with_each(call, tmp_path
         assert np.array_equal(np.asarray(grid), expected)
 
 
-@pytest.mark.parametrize("stop_at", [2, 5])  # after an update of both, and after one of one
-def test_a_stopped_run_goes_on_bit_for_bit(call, tmp_path, monkeypatch, stop_at):
-    settings = ["--set", "loss.gradient_penalty={}", "--set", "train.accumulate=2"]
-    call("train", "--out", tmp_path / "whole", *settings)
-    update = GanLearner.update
+def interrupt(monkeypatch, stop_at):
+    """The next run that comes to the update of this number is interrupted in it, once."""
+    update, pending = GanLearner.update, [stop_at - 1]
 
     def interrupted(learner, batch, step):
-        if step == stop_at - 1:
+        if [step] == pending:
+            pending.clear()
             os.kill(os.getpid(), signal.SIGINT)
         return update(learner, batch, step)
 
     monkeypatch.setattr(GanLearner, "update", interrupted)
+
+
+@pytest.mark.parametrize("stop_at", [2, 5])  # after an update of both, and after one of one
+def test_a_stopped_run_goes_on_bit_for_bit(call, tmp_path, monkeypatch, stop_at):
+    settings = ["--set", "loss.gradient_penalty={}", "--set", "train.accumulate=2"]
+    call("train", "--out", tmp_path / "whole", *settings)
+    interrupt(monkeypatch, stop_at)
     said = call("train", "--out", tmp_path / "parts", *settings, code=130)
-    monkeypatch.setattr(GanLearner, "update", update)
     assert f"stopped and saved at step {stop_at} of 6" in said
     torch.manual_seed(99)  # what another process would have
     call("train", "--out", tmp_path / "parts", "--resume", *settings)
@@ -97,17 +102,9 @@ def test_a_run_that_goes_on_remembers_how_long_a_rule_of_collapse_has_held(
 ):
     monkeypatch.setattr(gan_collapse, "Stretch", partial(gan_collapse.Stretch, steps=4))
     monkeypatch.setattr(gan_collapse, "BLIND", 1e9)  # always so
-    update = GanLearner.update
-
-    def interrupted(learner, batch, step):
-        if step == stop_at - 1:
-            os.kill(os.getpid(), signal.SIGINT)
-        return update(learner, batch, step)
-
-    monkeypatch.setattr(GanLearner, "update", interrupted)
+    interrupt(monkeypatch, stop_at)
     settings = "train", "--out", tmp_path / "run", "--set", "train.steps=12"
     first = call(*settings, code=130)
-    monkeypatch.setattr(GanLearner, "update", update)
     then = call(*settings, "--resume")
     words = "warning: collapse: since step 0 the discriminator has scored real and generated images alike"
     assert [said.count(words) for said in (first, then)] == ([0, 1] if stop_at == 3 else [1, 0])
