@@ -1,6 +1,7 @@
 """The streamed head beside the dense one, both with Eq. (8) as well, against the dense head's three products.
 
-    python tests/benchmarks/bench_head.py [--classes 100000] [--batch 256] [--loss a_softmax] [--products]
+    python tests/benchmarks/bench_head.py [--classes 100000] [--batch 256] [--loss a_softmax]
+    python tests/benchmarks/bench_head.py --products, or --digits
 
 A repetition times, one after the other, forward and backward of each, all with the same prototypes: by the
 clock, and by processor time for a CPU that others use as well. "bare" are the products that a dense head
@@ -10,7 +11,8 @@ first forward and backward in a fresh process, less the gradient, which the opti
 compared with torch's linear_cross_entropy in chunks, where torch has it. Losses are compared first.
 
 --products times the two ways of a chunk's product instead: the plain one and the 1 x 1 convolution
-(sphereface_plus/mhe/matrix_products.py).
+(sphereface_plus/mhe/matrix_products.py). --digits prints the relative errors of the heads' gradients by the
+embeddings, by the cosine to the target (tests/losses/test_streamed_head.py).
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.streamed_head import StreamedHead
 from sphereface_plus.mhe import classifier_energy
 from tests.losses.settings import config_of
+from tests.losses.test_streamed_head import exact_gradients, gradients
 
 D = 512
 HEADS = {"dense": DenseHead, "streamed": StreamedHead}
@@ -163,6 +166,15 @@ def products(repetitions: int) -> None:
         print(f"{n} x 256 x {D}, GFLOP/s:", *(f"{name} {spread(np.array(r))}" for name, r in rates.items()))
 
 
+def digits() -> None:
+    for cosine in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7):
+        exact, errors = exact_gradients(cosine)[0], []
+        for name, dtype in (("dense", torch.float32), ("streamed", torch.float32), ("dense", torch.float64)):
+            error = (gradients(HEADS[name], cosine, dtype)[0] - exact).norm() / exact.norm()
+            errors.append(f"{name}, {str(dtype).removeprefix('torch.')} {error.item():.1e}")
+        print(f"cosine {cosine}:", "; ".join(errors))
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("--classes", type=int, nargs="+", default=[10_572, 100_000])
@@ -170,8 +182,12 @@ def main() -> None:
     arguments.add_argument("--loss", nargs="+", default=["a_softmax", "softmax"])
     arguments.add_argument("--repetitions", type=int, default=5)
     arguments.add_argument("--products", action="store_true")
+    arguments.add_argument("--digits", action="store_true")
     options = arguments.parse_args()
     print(record(gpu=False))
+    if options.digits:
+        digits()
+        return
     if options.products:
         products(options.repetitions)
         return
