@@ -13,6 +13,7 @@ from sphereface_plus.config.losses import WITHOUT_PROTOTYPES
 from sphereface_plus.data.batches import IdentityBalanced
 from sphereface_plus.data.crops import normalise
 from sphereface_plus.losses import build_loss
+from sphereface_plus.losses.streamed_head import StreamedHead
 from sphereface_plus.losses.which_head import head_for
 from sphereface_plus.networks import build_network
 from sphereface_plus.processes import Processes
@@ -83,9 +84,15 @@ def build(config: FaceConfig, folder: RunFolder, processes: Processes, point: di
         layer_decay=config.finetune.layer_decay,
     )
     validation, notes = None, []
+    if config.head == "auto" and head is StreamedHead:
+        notes.append(
+            f"{len(data.classes):,} identities: the streamed head makes their products in chunks; head=dense "
+            "keeps them as one tensor"
+        )
     if config.validation is not None and processes.is_main:
         pairs = PairsValidation(config.validation, config.network.input, processes.device)
-        validation, notes = partial(pairs, learner.embed), people_trained_on(pairs.people, data.classes)
+        validation = partial(pairs, learner.embed)
+        notes += people_trained_on(pairs.people, data.classes)
     return Run(
         config,
         folder,

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from sphereface_plus import checkpoint
+from sphereface_plus.losses import which_head
 from sphereface_plus.training.run import train
 
 
@@ -38,3 +39,17 @@ def test_a_resumed_run_with_a_streamed_head_repeats_the_uninterrupted_one(tiny, 
     for part in ("network", "loss"):
         for name, tensor in whole[part].items():
             assert torch.equal(tensor, cut[part][name]), name
+
+
+def test_a_run_says_that_it_takes_the_streamed_head_unless_it_was_asked_for(
+    tiny, tmp_path, monkeypatch, capsys
+):
+    words = (
+        "identities: the streamed head makes their products in chunks; head=dense keeps them as one tensor"
+    )
+    changes = {"optimizer.milestones": [], "train.steps": 1}
+    for head, first, said in (("auto", 2**23, False), ("auto", 1, True), ("streamed", 1, False)):
+        monkeypatch.setitem(which_head.STREAMED_FROM, "cpu", first)
+        train(tiny(**changes, head=head), tmp_path / f"{head}{first}")
+        captured = capsys.readouterr()
+        assert (words in captured.out + captured.err) == said
