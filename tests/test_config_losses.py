@@ -44,6 +44,19 @@ TREE = small_recipe(loss={"kind": "a_softmax"}, train={"steps": 10, "batch_size"
             },
             "head has no effect with loss.kind triplet, which has no prototypes",
         ),
+        (
+            {
+                "loss": {"kind": "triplet"},
+                "data": {"path": "x", "images_per_identity": 2},
+                "sample_rate": 0.1,
+            },
+            "sample_rate has no effect with loss.kind triplet, which has no prototypes",
+        ),
+        (
+            {"sample_rate": 0.1, "mhe": {"weight": 1.0, "form": "caffe"}},
+            "sample_rate: mhe.form caffe needs all prototypes; take paper, or sample_rate 1",
+        ),
+        ({"sample_rate": 0.0}, "sample_rate: must be greater than 0"),
         ({"data": {"path": "x", "images_per_identity": 1}}, "data.images_per_identity: "),
         ({"network": {"name": "sphereface21"}}, "network.name: must be one of sphereface4, sphereface10, "),
         ({"network": {"name": "timm:"}}, "or timm:NAME, got 'timm:'"),

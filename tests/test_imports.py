@@ -32,13 +32,14 @@ ARROWS = {
     "data.formats": "errors files words",
     "data": "config data.formats errors outputs words",
     "networks": "config errors",
-    "losses": "config.losses losses.dense_head losses.head losses.rows processes",
+    "losses": "config.losses losses.dense_head losses.head losses.rows losses.sampled_head processes",
     "losses.rows": "processes",
     "losses.head": "losses.output",  # a head knows no margin's rule
     "losses.dense_head": "losses.angle losses.head losses.output losses.prototypes",
     "losses.streaming": "losses.head losses.prototypes mhe",
     "losses.streamed_head": "losses.angle losses.dense_head losses.head losses.output losses.prototypes "
     "losses.streaming",
+    "losses.sampled_head": "losses.head losses.output mhe.sampled",
     "losses.which_head": "config.losses losses.dense_head losses.head losses.streamed_head",
     "losses.gan": "",
     "onnx_import": "config data errors model_files",

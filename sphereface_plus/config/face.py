@@ -187,6 +187,9 @@ class FaceConfig(RunConfig):
     head: HeadName = "auto"
     """Products of a batch with all prototypes: dense keeps them as one tensor, streamed makes them in chunks,
     and again backwards, for many identities. auto goes by their number (docs/large_heads.md)."""
+    sample_rate: float = Field(default=1.0, gt=0, le=1)
+    """Share of the prototypes that a step sees, its batch's among them: below 1 the others are drawn anew in
+    each step (Partial FC), for more identities than the machine can compare with (docs/large_heads.md)."""
     mhe: MHEConfig = MHEConfig()
     optimizer: OptimizerConfig
     train: TrainConfig
@@ -209,6 +212,12 @@ class FaceConfig(RunConfig):
             raise ValueError(f"mhe has no effect with loss.kind {self.loss.kind}, which has no prototypes")
         if self.loss.kind in WITHOUT_PROTOTYPES and self.head != "auto":
             raise ValueError(f"head has no effect with loss.kind {self.loss.kind}, which has no prototypes")
+        if self.loss.kind in WITHOUT_PROTOTYPES and self.sample_rate < 1:
+            raise ValueError(
+                f"sample_rate has no effect with loss.kind {self.loss.kind}, which has no prototypes"
+            )
+        if self.sample_rate < 1 and self.mhe.weight > 0 and self.mhe.form == "caffe":
+            raise ValueError("sample_rate: mhe.form caffe needs all prototypes; take paper, or sample_rate 1")
         if self.reset_head and self.init_from is None:
             raise ValueError("reset_head has no effect without init_from")
         if self.finetune != FinetuneConfig() and self.init_from is None:

@@ -29,6 +29,8 @@ IDENTITY_ORDER = 2
 """The order of identities, where batches hold several crops of each. Place: epoch (batches.py)."""
 CROPS_OF_IDENTITY = 3
 """The order of an identity's crops there. Place: identity, times that all were shown (batches.py)."""
+SAMPLED_CLASSES = 12
+"""Which prototypes a step sees, where it does not see all. Place: step (losses/sampled_head.py)."""
 
 # A training on images
 IMAGE_AUGMENTATION = 2

@@ -72,4 +72,4 @@ class AdaFaceLoss(PrototypeLoss):
             target = adaptive_target(head.target_angle(), adapted, self.margin)
             loss = head.cross_entropy(target, scale=self.scale)
         terms = {"length_mean": self.length_mean.clone(), "length_deviation": self.length_deviation.clone()}
-        return LossOutput(loss, terms, partial(head.without_margin, self.scale))
+        return LossOutput(loss, terms, partial(head.without_margin, self.scale), head.seen())

@@ -38,4 +38,4 @@ class AMSoftmaxLoss(PrototypeLoss):
             x = embeddings.to(self.prototypes.dtype)
             head = self.new_head(self.scale * units(x), labels)
             loss = head.cross_entropy(head.target_product() - self.scale * self.margin_cosine)
-        return LossOutput(loss, {}, head.without_margin)
+        return LossOutput(loss, {}, head.without_margin, head.seen())

@@ -43,4 +43,4 @@ class UnnormalisedAMSoftmaxLoss(PrototypeLoss):
             x = embeddings.to(self.prototypes.dtype)
             head = self.new_head(x, labels)
             loss = head.cross_entropy(head.target_product() - margin * lengths(x))
-        return LossOutput(loss, {"margin": torch.tensor(margin)}, head.without_margin)
+        return LossOutput(loss, {"margin": torch.tensor(margin)}, head.without_margin, head.seen())

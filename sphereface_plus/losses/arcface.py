@@ -49,4 +49,4 @@ class ArcFaceLoss(PrototypeLoss):
             if self.gradient == "detached":
                 target = straight_through(target, head.target_product())
             loss = head.cross_entropy(target, scale=self.scale)
-        return LossOutput(loss, {}, partial(head.without_margin, self.scale))
+        return LossOutput(loss, {}, partial(head.without_margin, self.scale), head.seen())

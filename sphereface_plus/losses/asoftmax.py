@@ -72,7 +72,7 @@ class ASoftmaxLoss(PrototypeLoss):
             head = self.new_head(x, labels)
             plain = head.target_product()  # |x| cos theta_y
             loss = head.cross_entropy(plain + self._margin_term(head, x, plain, lambda_))
-        return LossOutput(loss, {"lambda": torch.tensor(lambda_)}, head.without_margin)
+        return LossOutput(loss, {"lambda": torch.tensor(lambda_)}, head.without_margin, head.seen())
 
     def _margin_term(self, head: Head, x: Tensor, plain_target: Tensor, lambda_: float) -> Tensor:
         # z_y - |x| cos theta_y = |x| (psi_m(theta_y) - cos theta_y) / (1 + lambda), (B,), never above 0

@@ -62,4 +62,4 @@ class CurricularFaceLoss(PrototypeLoss):
             target = torch.cos(theta + self.margin_radians)
             harder = partial(negatives, target=target, t=self.t)
             loss = head.cross_entropy(target, others=harder, scale=self.scale)
-        return LossOutput(loss, {"t": self.t.clone()}, partial(head.without_margin, self.scale))
+        return LossOutput(loss, {"t": self.t.clone()}, partial(head.without_margin, self.scale), head.seen())

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sphereface_plus.losses.angle import angles
 from sphereface_plus.losses.head import OverLengths, Rule
-from sphereface_plus.losses.output import WithoutMargin
+from sphereface_plus.losses.output import Seen, WithoutMargin
 from sphereface_plus.losses.prototypes import lengths
 
 
@@ -70,6 +70,9 @@ class DenseHead:
         logits = logits if scale is None else scale * logits
         logits = logits if bias is None else logits + bias
         return WithoutMargin(logits.argmax(dim=1) == self._labels, F.cross_entropy(logits, self._labels))
+
+    def seen(self) -> Seen:
+        return Seen(self._prototypes, self._labels, len(self._prototypes))
 
     def _under_margin(self, target: Tensor, others: Rule | None) -> Tensor:
         """(B, C): the products, or what becomes of them, with `target` (B,) in the column of the label."""

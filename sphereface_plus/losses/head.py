@@ -24,7 +24,7 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
-from sphereface_plus.losses.output import WithoutMargin
+from sphereface_plus.losses.output import Seen, WithoutMargin
 
 OverLengths = Literal["differentiated", "constant"] | None
 """What a product is divided by: the prototype's length, in the graph or as a constant, or nothing."""
@@ -82,6 +82,10 @@ class Head(Protocol):
         Called once the loss is there, perhaps under the caller's autocast: a head that makes the products
         again leaves it. each: what becomes of every product, the target's among them.
         """
+        ...
+
+    def seen(self) -> Seen:
+        """Called once the loss is there."""
         ...
 
 

@@ -54,4 +54,4 @@ class LSoftmaxLoss(PrototypeLoss):
             cosine = plain / length
             target = plain + length * (psi(cosine, self.margin) - cosine) / (1 + lambda_)
             loss = head.cross_entropy(target)
-        return LossOutput(loss, {"lambda": torch.tensor(lambda_)}, head.without_margin)
+        return LossOutput(loss, {"lambda": torch.tensor(lambda_)}, head.without_margin, head.seen())

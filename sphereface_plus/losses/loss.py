@@ -13,6 +13,7 @@ from sphereface_plus.losses.head import Head, MakeHead, OverLengths
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import make_units, new_prototypes
 from sphereface_plus.losses.rows import AllRows, Rows
+from sphereface_plus.losses.sampled_head import Sampling
 from sphereface_plus.processes import Processes
 
 
@@ -25,6 +26,9 @@ class Loss(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput: ...
+
+    def begin(self, step: int) -> None:
+        """Before the forwards of an update."""
 
     def begin_alike(self, processes: Processes) -> None:
         """Before the first update: every process takes the main one's parameters and buffers."""
@@ -74,6 +78,10 @@ class PrototypeLoss(Loss):
         self.num_classes = num_identities
         self.unit_prototypes = unit_prototypes
         self.prototypes = initial(num_identities, embedding_size)
+
+    def begin(self, step: int) -> None:
+        if isinstance(self.head, Sampling):
+            self.head.step = step
 
     def hold(self, rows: Rows) -> None:
         """Before anything was learnt: keeps the rows that this process holds, and no longer the others."""

@@ -66,7 +66,7 @@ class MagFaceLoss(PrototypeLoss):
             length_term = (1 / a + a / self.length_max**2).mean()
             loss = head.cross_entropy(target, scale=self.scale) + self.length_weight * length_term
         terms = {"length_term": length_term.detach(), "mean_length": length.detach().mean()}
-        return LossOutput(loss, terms, partial(head.without_margin, self.scale))
+        return LossOutput(loss, terms, partial(head.without_margin, self.scale), head.seen())
 
     def _margin(self, a: Tensor) -> Tensor:
         share = (a - self.length_min) / (self.length_max - self.length_min)

@@ -17,6 +17,18 @@ class WithoutMargin(NamedTuple):
     """Scalar, the mean over the batch."""
 
 
+class Seen(NamedTuple):
+    """The prototypes that a loss compared a batch with: what an energy of the batch takes."""
+
+    prototypes: Tensor
+    """(n, D), as they left the head. Where something else is differentiated by them in the same backward, a
+    head may add its gradient to that one's, in place."""
+    labels: Tensor
+    """(B,): the rows of the batch's own."""
+    num_classes: int
+    """C; more than n where only some were drawn."""
+
+
 class LossOutput(NamedTuple):
     """One batch's classification loss and what is worth looking at beside it."""
 
@@ -26,3 +38,5 @@ class LossOutput(NamedTuple):
     """Named scalars for the log."""
     without_margin: Callable[[], WithoutMargin] | None
     """Counts when it is called, and keeps the head's memory until it is dropped; None without prototypes."""
+    seen: Seen | None = None
+    """None without prototypes."""

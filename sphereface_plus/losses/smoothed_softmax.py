@@ -42,4 +42,4 @@ class SmoothedSoftmaxLoss(PrototypeLoss):
             x = embeddings.to(self.prototypes.dtype)
             head = self.new_head(x, labels, normalised=False)
             loss = head.smoothed_cross_entropy(smoothing=self.label_smoothing, floor=self.probability_floor)
-        return LossOutput(loss, {}, head.without_margin)
+        return LossOutput(loss, {}, head.without_margin, head.seen())

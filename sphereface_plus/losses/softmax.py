@@ -24,4 +24,4 @@ class SoftmaxLoss(PrototypeLoss):
             x = embeddings.to(self.prototypes.dtype)
             head = self.new_head(x, labels, normalised=False, bias=self.bias)
             loss = head.cross_entropy()
-        return LossOutput(loss, {}, head.without_margin)
+        return LossOutput(loss, {}, head.without_margin, head.seen())

@@ -59,4 +59,4 @@ class SoftmaxCenterLoss(PrototypeLoss):
                 self.centers.copy_(moved)
             loss = softmax + self.center_weight * center
         terms = {"softmax": softmax.detach(), "center": center.detach()}
-        return LossOutput(loss, terms, head.without_margin)
+        return LossOutput(loss, terms, head.without_margin, head.seen())

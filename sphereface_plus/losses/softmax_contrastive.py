@@ -61,4 +61,4 @@ class SoftmaxContrastiveLoss(PrototypeLoss):
             pairs = contrastive(x, labels, self.margin)
             loss = softmax + self.contrastive_weight * pairs
         terms = {"softmax": softmax.detach(), "contrastive": pairs.detach()}
-        return LossOutput(loss, terms, head.without_margin)
+        return LossOutput(loss, terms, head.without_margin, head.seen())

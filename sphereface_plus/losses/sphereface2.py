@@ -98,7 +98,7 @@ class SphereFace2Loss(PrototypeLoss):
         without_margin = partial(
             head.without_margin, self.scale, each=partial(adjusted, power=self.power), bias=self.bias
         )
-        return LossOutput(loss, {"bias": self.bias.detach().clone()}, without_margin)
+        return LossOutput(loss, {"bias": self.bias.detach().clone()}, without_margin, head.seen())
 
     def _target(self, head: Head) -> Tensor:
         if self.margin_type == "C":

@@ -97,7 +97,7 @@ class SphereFaceRLoss(PrototypeLoss):
             if self.normalisation == "soft":
                 loss = loss + self.length_weight * (length - self.scale).abs().mean()
         terms = {"margin": torch.tensor(margin), "mean_length": length.detach().mean()}
-        return LossOutput(loss, terms, partial(head.without_margin, factor))
+        return LossOutput(loss, terms, partial(head.without_margin, factor), head.seen())
 
     def _target(self, theta: Tensor, margin: float) -> Tensor:
         if self.version == "v2":

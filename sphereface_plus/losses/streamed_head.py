@@ -11,7 +11,8 @@ The first takes B D multiplications. The second is streamed (streaming.py). As t
 others, 1 - p_y = sigmoid(L_i - z_iy) keeps its digits, where a softmax over all takes the difference of two
 numbers near 1.
 
-The gradient of the prototypes is one tensor, of C D numbers: what the targets add is added in place.
+The gradient of the prototypes is one tensor, of C D numbers: what the targets add is added in place, and so
+is the head's to that of an energy of the prototypes `seen`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from torch import Tensor
 from sphereface_plus.losses.angle import angles
 from sphereface_plus.losses.dense_head import DenseHead
 from sphereface_plus.losses.head import OverLengths, Rule
-from sphereface_plus.losses.output import WithoutMargin
+from sphereface_plus.losses.output import Seen, WithoutMargin
 from sphereface_plus.losses.prototypes import lengths
 from sphereface_plus.losses.streaming import Classes, LogSum, Reduction, SoftplusSum, softplus, streamed
 
@@ -102,6 +103,9 @@ class StreamedHead:
         target = target if bias is None else target + bias
         return WithoutMargin(target >= reduction.highest, _entropy(reduction.value, target))
 
+    def seen(self) -> Seen:
+        return Seen(self._prototypes, self._labels, len(self._prototypes))
+
     def _streamed(
         self,
         reduction: Reduction,
@@ -109,7 +113,7 @@ class StreamedHead:
         scale: float | Tensor | None,
         bias: Tensor | None = None,
     ) -> Tensor:
-        return streamed(
+        value, prototypes = streamed(
             reduction,
             self._embeddings,
             self._prototypes,
@@ -119,6 +123,9 @@ class StreamedHead:
             scale=1.0 if scale is None else scale,
             bias=bias,
         )
+        if torch.is_grad_enabled():
+            self._prototypes = prototypes
+        return value
 
 
 def _scaled(target: Tensor, scale: float | Tensor | None) -> Tensor:

@@ -12,6 +12,10 @@ p_ij = d value_i / d logit_ij, and with these both gradients:
 
 four products of B C D multiply-adds in all, where a head that keeps everything has three. What is done
 besides works on (n, B) numbers that are still in cache.
+
+The gradient of the prototypes is one tensor of C D numbers, and is not made twice where something else, an
+energy, is differentiated by them too. The prototypes are passed on: what else wants them takes those that
+`streamed` gives back, its gradient comes first, and each chunk's is added to it in place.
 """
 
 from __future__ import annotations
@@ -136,9 +140,10 @@ def streamed(
     rule: Rule | None = None,
     scale: float | Tensor = 1.0,
     bias: Tensor | None = None,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """(B,) float64: the reduction over the logits of embeddings (B, D) with all prototypes (C, D) but the
-    label's.
+    label's; and the prototypes, for what else is differentiated by them. Its gradient is written to, so it
+    must be nobody else's: that of a sum is also the other summand's.
 
     prototype_biases: (C,), added to the products. scale: a number or (B, 1). bias: a scalar.
     Can be differentiated once, by all tensors given; the rule is differentiated by the products alone.
@@ -190,7 +195,8 @@ class _Streamed(torch.autograd.Function):
         reduction: Reduction,
         classes: Classes,
         rule: Rule | None,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
+        ctx.set_materialize_grads(False)
         inverse = None if classes.over_lengths is None else prototypes.new_empty(len(prototypes), 1)
         given = _Given(embeddings, prototypes, inverse, prototype_biases, scale, bias, embeddings[:, 0])
         reduction.begin(embeddings)
@@ -202,19 +208,23 @@ class _Streamed(torch.autograd.Function):
         value = reduction.finish()
         ctx.save_for_backward(*given._replace(value=value))
         ctx.settings = reduction, classes, rule
-        return value
+        return value, prototypes.view_as(prototypes)
 
     @staticmethod
-    def backward(ctx, value_gradient: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx, value_gradient: Tensor | None, gradient: Tensor | None):  # pyright: ignore[reportIncompatibleMethodOverride]
+        """gradient: (C, D), of what took the prototypes that were passed on."""
         if torch.is_grad_enabled():  # create_graph=True
             raise RuntimeError("a streamed head can be differentiated once; take the dense head")
+        if value_gradient is None:
+            return None, gradient, *[None] * 6
         given = _Given(*ctx.saved_tensors)
         with torch.autocast(given.embeddings.device.type, enabled=False):
-            return *_gradients(value_gradient, given, *ctx.settings), None, None, None
+            return *_gradients(value_gradient, gradient, given, *ctx.settings), None, None, None
 
 
 def _gradients(
     value_gradient: Tensor,  # (B,)
+    gradient: Tensor | None,  # (C, D): to be added to
     given: _Given,
     reduction: Reduction,
     classes: Classes,
@@ -227,7 +237,10 @@ def _gradients(
     upstream = (value_gradient * reduction.rest(value - rounded)).to(embeddings.dtype)  # (B,)
     weighted = (upstream[:, None] * embeddings).T.contiguous()  # (D, B)
     by_embeddings = torch.zeros_like(embeddings)
-    by_prototypes = torch.empty_like(prototypes, memory_format=torch.contiguous_format)
+    if gradient is None:
+        by_prototypes = torch.empty_like(prototypes, memory_format=torch.contiguous_format)
+    else:
+        by_prototypes = gradient.contiguous()  # an expanded one is no memory to add to
     by_biases, by_scale, by_bias = (
         None if tensor is None else torch.zeros_like(tensor) for tensor in (prototype_biases, scale, bias)
     )
@@ -256,8 +269,10 @@ def _gradients(
             z = products.detach()
             z = z if prototype_biases is None else z - prototype_biases[rows, None]
             radial = (z * slopes @ upstream)[:, None] * inverse[rows]
-            torch.addcmul(across, chunk, radial, value=-1, out=to_chunk)
-        else:
+            across.addcmul_(chunk, radial, value=-1)
+        if gradient is None:
             to_chunk.copy_(across)
+        else:
+            to_chunk.add_(across)
         by_embeddings.addmm_(slopes.T, chunk)
     return by_embeddings.mul_(upstream[:, None]), by_prototypes, by_biases, by_scale, by_bias

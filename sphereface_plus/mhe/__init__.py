@@ -1,8 +1,9 @@
 """Minimum hyperspherical energy (MHE): energies of the directions of neurons. Imports torch and nothing else.
 
 `hyperspherical_energy` is the energy of one layer's neurons; `classifier_energy` is SphereFace+'s mini-batch
-form of it for the prototypes of a large classifier, `caffe_surrogate` and `opensphere_energy` what released
-code has in its place; `smallest_angle` and `tangential` are for logging.
+form of it for the prototypes of a large classifier, `sampled_classifier_energy` its estimate from some of
+them, `caffe_surrogate` and `opensphere_energy` what released code has in its place; `smallest_angle` and
+`tangential` are for logging.
 `MHERegularizer` finds the layers of any model and regularises them, with the energy or another objective;
 `neurons_of` reads one layer.
 Other objectives of the same kind, `negative_separation`, `negative_log_gram`, `Polarization`, `Covering` and
@@ -32,4 +33,5 @@ from .presets import preset as preset
 from .regularizer import MHERegularizer as MHERegularizer
 from .released import caffe_surrogate as caffe_surrogate
 from .released import opensphere_energy as opensphere_energy
+from .sampled import sampled_classifier_energy as sampled_classifier_energy
 from .separation import negative_separation as negative_separation

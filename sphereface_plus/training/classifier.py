@@ -67,6 +67,7 @@ class ClassifierLearner:
         rate = self.optimizer.begin(step)
         self.network.set_modes(step)
         self.loss.train()
+        self.loss.begin(step)
         parts = self._on_device(batch)
         outputs, penalty, gradient = self._backward(parts, step)
         self._join_gradients(step)
@@ -135,9 +136,9 @@ class ClassifierLearner:
                 if self._is_measured(step):
                     scalars = self._look_at(output)
                     gradient = _sum(gradient, self.energies.gradient_of(output.loss))
-                total = output.loss
+                total, seen = output.loss, output.seen
                 del output  # with it the head, whose products (B, C) the backward would keep alive
-                of_batch = self.energies.of_batch(labels, step)
+                of_batch = self.energies.of_batch(seen, step)
                 if of_batch is not None:
                     total = total + of_batch
                 share = total / len(parts)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
@@ -17,14 +16,15 @@ from torch import Tensor, nn
 from sphereface_plus.config import ImageMHEConfig, MHEConfig, TermConfig, to_dict
 from sphereface_plus.errors import UserError
 from sphereface_plus.losses.loss import PrototypeLoss
+from sphereface_plus.losses.output import Seen
 from sphereface_plus.mhe import (
     EnergyTerm,
     MHERegularizer,
     caffe_surrogate,
-    classifier_energy,
     opensphere_energy,
     orthogonal_penalty,
     orthonormal_penalty,
+    sampled_classifier_energy,
     smallest_angle,
     tangential,
 )
@@ -48,8 +48,10 @@ class Energies:
     all prototypes for that: a loss that holds a share of them is refused.
     """
 
-    def of_batch(self, labels: Tensor, step: int) -> Tensor | None:
-        """The weighted energies that depend on a part's labels (B,), a mean over them: a scalar, or None."""
+    def of_batch(self, seen: Seen | None, step: int) -> Tensor | None:
+        """The weighted energies that depend on a part's labels, a mean over them: a scalar, or None.
+
+        seen: of the part's LossOutput."""
         return None
 
     def of_weights(self, step: int) -> Tensor | None:
@@ -90,19 +92,15 @@ class PrototypeEnergy(Energies):
 
     def __init__(self, loss: nn.Module, config: MHEConfig, *, log_every: int) -> None:
         _refuse_share(loss)
-        self.loss, self.weight = loss, config.weight
-        self.energy_of = {
-            "paper": partial(
-                classifier_energy, power=config.power, distance=config.distance, chunk_size=config.chunk_size
-            ),
-            "caffe": caffe_surrogate,
-            "opensphere": opensphere_energy,
-        }[config.form]
+        self.loss, self.weight, self.energy_of = loss, config.weight, _energy_of(config)
         self.angle_every = log_every * (1 if len(self._prototypes()) <= FREQUENT_ANGLE_IDENTITIES else 10)
 
-    def of_batch(self, labels: Tensor, step: int) -> Tensor | None:
-        """mhe.weight times the energy."""
-        return self.weight * self._energy(labels) if self.weight > 0 else None
+    def of_batch(self, seen: Seen | None, step: int) -> Tensor | None:
+        """mhe.weight times the energy, or times its unbiased estimate where not all prototypes were seen."""
+        if self.weight == 0:
+            return None
+        assert seen is not None
+        return self.weight * self.energy_of(seen)
 
     def gradient_of(self, loss: Tensor) -> Tensor:
         """(C, D): by the prototypes."""
@@ -117,7 +115,7 @@ class PrototypeEnergy(Energies):
         the prototypes, without their radial parts; what MHE adds to an update is mhe.weight times the first.
         """
         prototypes = self._prototypes()
-        energy = self._energy(labels)
+        energy = self.energy_of(Seen(prototypes, labels, len(prototypes)))
         (energy_gradient,) = torch.autograd.grad(energy, [prototypes])
         assert loss_gradient is not None
         scalars = {
@@ -129,9 +127,6 @@ class PrototypeEnergy(Energies):
             degrees = smallest_angle(prototypes.detach()) * (180 / math.pi)
             scalars["mhe/smallest_angle_degrees"] = torch.tensor(degrees)
         return scalars
-
-    def _energy(self, labels: Tensor) -> Tensor:
-        return self.energy_of(self._prototypes(), labels)
 
     def _prototypes(self) -> nn.Parameter:
         return self.loss.get_parameter("prototypes")
@@ -182,6 +177,21 @@ class LayerEnergies(Energies):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.regularizer.load_state_dict(state)
+
+
+def _energy_of(config: MHEConfig) -> Callable[[Seen], Tensor]:
+    """The unweighted energy of mhe.form."""
+    if config.form != "paper":
+        energy = {"caffe": caffe_surrogate, "opensphere": opensphere_energy}[config.form]
+        return lambda seen: energy(seen.prototypes, seen.labels)
+    return lambda seen: sampled_classifier_energy(
+        seen.prototypes,
+        seen.labels,
+        num_classes=seen.num_classes,
+        power=config.power,
+        distance=config.distance,
+        chunk_size=config.chunk_size,
+    )
 
 
 def _refuse_share(loss: nn.Module) -> None:

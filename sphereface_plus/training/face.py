@@ -7,12 +7,16 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from sphereface_plus.config import FaceConfig
 from sphereface_plus.config.losses import WITHOUT_PROTOTYPES
+from sphereface_plus.data import streams
 from sphereface_plus.data.batches import IdentityBalanced
 from sphereface_plus.data.crops import normalise
 from sphereface_plus.losses import build_loss
+from sphereface_plus.losses.head import MakeHead
+from sphereface_plus.losses.sampled_head import Sampling
 from sphereface_plus.losses.streamed_head import StreamedHead
 from sphereface_plus.losses.which_head import head_for
 from sphereface_plus.networks import build_network
@@ -36,17 +40,18 @@ def build(config: FaceConfig, folder: RunFolder, processes: Processes, point: di
     order = order_of(config, data, processes.world_size)
     torch.manual_seed(config.seed)
     network = build_network(config.network)
+    num_identities = len(data.classes)
     head = head_for(
         config.head,
-        num_identities=len(data.classes),
+        num_identities=round(config.sample_rate * num_identities),
         batch_size=config.train.batch_size // (processes.world_size * config.train.accumulate),
         device=processes.device,
     )
     loss = build_loss(
         config.loss,
-        num_identities=len(data.classes),
+        num_identities=num_identities,
         embedding_size=config.network.embedding_size,
-        head=head,
+        head=head if config.sample_rate == 1 else sampling(config, head, num_identities),
     )
     start, trained_on = None, data.trained_on
     if config.init_from is not None and point is None:
@@ -86,8 +91,13 @@ def build(config: FaceConfig, folder: RunFolder, processes: Processes, point: di
     validation, notes = None, []
     if config.head == "auto" and head is StreamedHead:
         notes.append(
-            f"{len(data.classes):,} identities: the streamed head makes their products in chunks; head=dense "
+            f"{num_identities:,} identities: the streamed head makes their products in chunks; head=dense "
             "keeps them as one tensor"
+        )
+    if config.sample_rate < 1:
+        notes.append(
+            f"each step sees {config.sample_rate:.1%} of {num_identities:,} prototypes: its loss and "
+            "accuracies in the log are among these, and better than among all"
         )
     if config.validation is not None and processes.is_main:
         pairs = PairsValidation(config.validation, config.network.input, processes.device)
@@ -107,6 +117,14 @@ def build(config: FaceConfig, folder: RunFolder, processes: Processes, point: di
         order=order,
         trained_on=trained_on,
     )
+
+
+def sampling(config: FaceConfig, head: MakeHead, num_identities: int) -> Sampling:
+    def numbers(step: int) -> Tensor:
+        drawn = streams.generator(config.seed, streams.SAMPLED_CLASSES, step).random(num_identities)
+        return torch.from_numpy(drawn)
+
+    return Sampling(head, config.sample_rate, numbers)
 
 
 def order_of(config: FaceConfig, data: FaceSet, world_size: int) -> IdentityBalanced | None:

@@ -62,9 +62,12 @@ def step(loss: PrototypeLoss, x: Tensor, labels: Tensor, *, energy: bool) -> tup
     """The loss, and the gradient of the embeddings; that of the prototypes is in .grad."""
     loss.prototypes.grad = None
     leaf = x.clone().requires_grad_()
-    total = loss(leaf, labels, 0).loss
+    output = loss(leaf, labels, 0)
+    total, seen = output.loss, output.seen
+    del output  # with it the head, and what it keeps
     if energy:
-        total = total + 10 * classifier_energy(loss.prototypes, labels)
+        assert seen is not None
+        total = total + 10 * classifier_energy(seen.prototypes, labels)
     total.backward()
     assert leaf.grad is not None
     return total.item(), leaf.grad

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from sphereface_plus.losses.output import WithoutMargin
+from sphereface_plus.losses.output import Seen, WithoutMargin
 
 AT_A_TIME = 2
 
@@ -31,6 +31,9 @@ class ChunkedHead:
             products = product_of(self.embeddings, w, self.over_lengths) + self.bias[rows].to(w)
             columns = torch.arange(start, start + products.shape[1])
             yield columns == self.labels[:, None], products
+
+    def seen(self):
+        return Seen(self.prototypes, self.labels, len(self.prototypes))
 
     def target_product(self):
         return sum((products * is_target).sum(dim=1) for is_target, products in self.chunks())

@@ -60,6 +60,6 @@ def config_of(settings):
     return validate(_Loss, {"loss": settings}, "test").loss
 
 
-def make(settings, head: MakeHead = DenseHead):
+def make(settings, head: MakeHead = DenseHead, classes=C):
     """The loss of these settings, for 7 identities and embeddings of 5 numbers."""
-    return build_loss(config_of(settings), num_identities=C, embedding_size=D, head=head)
+    return build_loss(config_of(settings), num_identities=classes, embedding_size=D, head=head)

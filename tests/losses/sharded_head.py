@@ -78,6 +78,9 @@ class ShardedHead:
         if bias is not None:
             self.products = self.products + bias
 
+    def seen(self):
+        """Of no use to an energy, which wants all prototypes."""
+
     def target_product(self):
         return self._of_holder(self.products.gather(1, self.column[:, None]).squeeze(1))
 

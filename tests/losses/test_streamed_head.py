@@ -6,6 +6,7 @@ import torch
 from sphereface_plus.losses import build_loss, streaming
 from sphereface_plus.losses.dense_head import DenseHead
 from sphereface_plus.losses.streamed_head import StreamedHead
+from sphereface_plus.mhe import classifier_energy
 from tests.losses.settings import SETTINGS, config_of, name_of
 
 B, C, D = 8, 2000, 512
@@ -51,16 +52,19 @@ def test_the_dense_head_loses_them_there():
     assert ((by_x - right).norm() / right.norm()).item() > 1e-2
 
 
-def test_all_gradients_of_the_prototypes_are_one_tensor(monkeypatch):
-    """The largest tensor of the backward is made once: it is the one that becomes .grad."""
+@pytest.mark.parametrize("energy", [False, True])
+def test_all_gradients_of_the_prototypes_are_one_tensor(energy, monkeypatch):
+    """The largest tensor of forward and backward is made once: it is the one that becomes .grad."""
     monkeypatch.setitem(streaming.CHUNK_NUMBERS, "cpu", B * 100)
     x, w, labels = at_cosine(0.5, torch.float32)
-    head = StreamedHead(x, labels, w, over_lengths="differentiated")
-    target = head.target_angle().cos()
-    total = head.cross_entropy(target, scale=64.0)
     with torch.profiler.profile(
         activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
     ) as seen:
+        head = StreamedHead(x, labels, w, over_lengths="differentiated")
+        target = head.target_angle().cos()
+        total = head.cross_entropy(target, scale=64.0)
+        if energy:
+            total = total + classifier_energy(head.seen().prototypes, labels, chunk_size=100)
         total.backward()
     made = [e.name for e in (seen.events() or []) if e.self_cpu_memory_usage >= w.nbytes]
     assert len(made) == 1, made

@@ -5,6 +5,7 @@ import torch
 
 from sphereface_plus.losses import streaming
 from sphereface_plus.losses.streaming import Classes, LogSum, SoftplusSum, streamed
+from sphereface_plus.mhe import classifier_energy
 
 B, C, D = 6, 20, 4
 
@@ -51,7 +52,7 @@ def test_values_and_all_gradients_are_those_of_the_double_loop(kind, over, case)
     tensors = [x, w, *(value for value in given.values() if isinstance(value, torch.Tensor))]
     weights = of(5, B)
     expected = literal(kind, x, w, labels, over=over, **given)
-    found = streamed(kind(), x, w, Classes(labels, over), **given)
+    found, _ = streamed(kind(), x, w, Classes(labels, over), **given)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
     by_loop = torch.autograd.grad((expected * weights).sum(), tensors)
     by_stream = torch.autograd.grad((found * weights).sum(), tensors)
@@ -65,18 +66,37 @@ def test_large_and_small_logits_neither_overflow_nor_vanish(length):
     x = (length * of(0, B, D)).float()
     w = of(1, C, D).float()
     logits = (x.double() @ w.double().T).scatter(1, labels[:, None], -torch.inf)
-    found = streamed(LogSum(), x, w, Classes(labels, None))
+    found, _ = streamed(LogSum(), x, w, Classes(labels, None))
     torch.testing.assert_close(found, logits.logsumexp(dim=1), rtol=1e-5, atol=1e-5)
 
 
 def test_with_one_prototype_there_are_no_others():
     x, w = of(0, B, D).requires_grad_(), of(1, 1, D).requires_grad_()
-    value = streamed(LogSum(), x, w, Classes(torch.zeros(B, dtype=torch.long), None))
+    value, _ = streamed(LogSum(), x, w, Classes(torch.zeros(B, dtype=torch.long), None))
     assert value.tolist() == [-torch.inf] * B
 
 
 def test_a_second_derivative_is_refused():
     x = of(0, B, D).requires_grad_()
-    value = streamed(LogSum(), x, of(1, C, D).requires_grad_(), Classes(torch.arange(B), None)).sum()
+    value, _ = streamed(LogSum(), x, of(1, C, D).requires_grad_(), Classes(torch.arange(B), None))
     with pytest.raises(RuntimeError, match="differentiated once; take the dense head"):
-        torch.autograd.grad(value, x, create_graph=True)
+        torch.autograd.grad(value.sum(), x, create_graph=True)
+
+
+@pytest.mark.parametrize("over", ["differentiated", "constant", None])
+@pytest.mark.parametrize("also", ["an energy", "a sum", "nothing but a sum"])
+def test_what_takes_the_prototypes_passed_on_adds_to_their_gradient(over, also):
+    """A sum's gradient is one number expanded, which cannot be written to."""
+    labels, x, w = torch.tensor([3, 0, 19, 3, 11, 3]), of(0, B, D), of(1, C, D).requires_grad_()
+    value, passed_on = streamed(LogSum(), x, w, Classes(labels, over))
+    torch.testing.assert_close(passed_on, w)
+
+    def other(w):
+        return 3 * classifier_energy(w, labels) if also == "an energy" else w.sum()
+
+    streams = 0 if also.startswith("nothing") else 1
+    total = other(passed_on) + (value.sum() if streams else 0)
+    (joined,) = torch.autograd.grad(total, w)
+    literally = other(w) + streams * literal(LogSum, x, w, labels, over=over).sum()
+    (expected,) = torch.autograd.grad(literally, w)
+    torch.testing.assert_close(joined, expected, rtol=1e-10, atol=1e-12)

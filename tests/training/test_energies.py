@@ -7,6 +7,7 @@ import torch
 
 from sphereface_plus.config import ASoftmaxConfig, MHEConfig, SoftmaxConfig
 from sphereface_plus.losses import build_loss
+from sphereface_plus.losses.output import Seen
 from sphereface_plus.mhe import caffe_surrogate, classifier_energy, opensphere_energy
 from sphereface_plus.training.energies import NoEnergy, PrototypeEnergy
 
@@ -80,8 +81,8 @@ def test_the_form_of_the_recipe_is_penalised_and_measured(form, energy):
     labels = torch.arange(B) % 3
     added = PrototypeEnergy(loss, MHEConfig(weight=4.0, form=form), log_every=1)
     expected = energy(loss.prototypes, labels)
-    torch.testing.assert_close(added.of_batch(labels, 0), 4 * expected)
-    (ours,) = torch.autograd.grad(added.of_batch(labels, 0), loss.prototypes)
+    torch.testing.assert_close(added.of_batch(Seen(loss.prototypes, labels, C), 0), 4 * expected)
+    (ours,) = torch.autograd.grad(added.of_batch(Seen(loss.prototypes, labels, C), 0), loss.prototypes)
     (theirs,) = torch.autograd.grad(4 * expected, loss.prototypes)
     torch.testing.assert_close(ours, theirs)
     scalars = added.measure(labels, 0, torch.zeros(C, D), alone)
@@ -89,7 +90,7 @@ def test_the_form_of_the_recipe_is_penalised_and_measured(form, energy):
 
 
 def test_a_loss_without_prototypes_has_no_energy():
-    assert NoEnergy().of_batch(torch.arange(3), 0) is NoEnergy().of_weights(0) is None
+    assert NoEnergy().of_batch(None, 0) is NoEnergy().of_weights(0) is None
     assert NoEnergy().measure(torch.arange(3), 0, None, alone) == NoEnergy().state_dict() == {}
 
 

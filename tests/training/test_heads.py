@@ -53,3 +53,17 @@ def test_a_run_says_that_it_takes_the_streamed_head_unless_it_was_asked_for(
         train(tiny(**changes, head=head), tmp_path / f"{head}{first}")
         captured = capsys.readouterr()
         assert (words in captured.out + captured.err) == said
+
+
+def test_a_run_that_sees_a_sample_of_the_prototypes_goes_on_exactly_and_says_so(tiny, tmp_path, capsys):
+    changes = {"optimizer.milestones": [], "mhe": {"weight": 1.0}, "train.accumulate": 2, "sample_rate": 0.5}
+    train(tiny(**changes, **{"train.steps": 4}), tmp_path / "whole")
+    assert "each step sees 50.0% of" in "".join(capsys.readouterr())
+    train(tiny(**changes, **{"train.steps": 2}), tmp_path / "cut")
+    train(tiny(**changes, **{"train.steps": 4}), tmp_path / "cut", resume=True)
+    whole, cut = (state_of(tmp_path / name) for name in ("whole", "cut"))
+    for part in ("network", "loss"):
+        for name, tensor in whole[part].items():
+            assert torch.equal(tensor, cut[part][name]), name
+    train(tiny(**changes | {"sample_rate": 1.0}, **{"train.steps": 4}), tmp_path / "all")
+    assert not torch.allclose(state_of(tmp_path / "all")["loss"]["prototypes"], whole["loss"]["prototypes"])

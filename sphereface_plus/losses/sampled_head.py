@@ -1,0 +1,134 @@
+"""A head that compares a batch with a sample of the prototypes, as Partial FC does (An et al. 2022).
+
+A step sees the classes of its batch and others, drawn at random, `rate` C in all: a share of the work and of
+the products' memory. What is drawn follows from the labels and from one random number for each class and
+step: a resumed run repeats it, and the parts of a batch draw by the same numbers.
+
+    softmax and its margins: the cross-entropy over those that were seen, as published. Smaller than over all,
+        as the sum of exponentials is; no unbiased estimate of its logarithm is known.
+    binary cross-entropy (SphereFace2): a sum over the prototypes, estimated without bias.
+    Eq. (8): the same (mhe/sampled.py), of what `seen` gives.
+
+The prototypes that a step has not seen get a gradient of 0: they still coast on their momentum and decay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sphereface_plus.losses.head import Head, MakeHead, OverLengths, Rule
+from sphereface_plus.losses.output import Seen, WithoutMargin
+from sphereface_plus.mhe.sampled import of_sample
+
+
+@dataclass
+class Sampling:
+    """Makes the heads of a run, each for a sample of the prototypes."""
+
+    make_head: MakeHead
+    """Of the head that sees the sample."""
+    rate: float
+    """Share of the prototypes that a step sees, above 0, at most 1."""
+    numbers: Callable[[int], Tensor]
+    """Step -> (C,) random numbers, uniform in 0..1: the lowest are drawn."""
+    step: int = 0
+    """Of the heads made from now on."""
+
+    def __call__(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        prototypes: Tensor,
+        /,
+        *,
+        over_lengths: OverLengths = None,
+        bias: Tensor | None = None,
+    ) -> Head:
+        classes = labels.unique()  # ascending
+        rows = self.drawn(classes, len(prototypes))
+        return SampledHead(self.make_head, rows, embeddings, labels, prototypes, over_lengths, bias)
+
+    def drawn(self, classes: Tensor, num_classes: int) -> Tensor:
+        """The batch's classes (K,) -> those that are seen (n,), ascending: n = rate C, at least K + 1."""
+        count = min(max(round(self.rate * num_classes), len(classes) + 1), num_classes)
+        numbers = self.numbers(self.step).to(classes.device, copy=True)
+        numbers[classes] = -1.0
+        return numbers.topk(count, largest=False).indices.sort().values
+
+
+class SampledHead:
+    """The contract of head.py."""
+
+    def __init__(
+        self,
+        make_head: MakeHead,
+        rows: Tensor,  # (n,) ascending
+        embeddings: Tensor,
+        labels: Tensor,
+        prototypes: Tensor,
+        over_lengths: OverLengths,
+        bias: Tensor | None,
+    ) -> None:
+        self._labels, self._num_classes, self._rows = labels, len(prototypes), rows
+        self._places = torch.searchsorted(rows, labels)
+        self._sample = prototypes[rows]
+        self._bias = None if bias is None else bias[rows]
+        self._embeddings, self._make_head = embeddings, make_head
+        self._over_lengths: OverLengths = over_lengths
+        self._head = self._among(self._sample, self._places, self._bias)
+
+    def target_product(self) -> Tensor:
+        return self._head.target_product()
+
+    def target_angle(self) -> Tensor:
+        return self._head.target_angle()
+
+    def of_labels(self, of_classes: Tensor) -> Tensor:
+        return of_classes[self._labels]
+
+    def cross_entropy(
+        self, target: Tensor | None = None, *, others: Rule | None = None, scale: float | Tensor | None = None
+    ) -> Tensor:
+        return self._head.cross_entropy(target, others=others, scale=scale)
+
+    def smoothed_cross_entropy(self, *, smoothing: float, floor: float) -> Tensor:
+        raise NotImplementedError("image classification has few classes: it sees them all")
+
+    def binary_cross_entropy(
+        self, target: Tensor, *, others: Rule, scale: float, bias: Tensor, balance: float
+    ) -> Tensor:
+        def total(head: Head, classes: int) -> Tensor:
+            mean = head.binary_cross_entropy(target, others=others, scale=scale, bias=bias, balance=balance)
+            return classes * mean
+
+        seen = len(self._rows)
+        over_all_seen = total(self._head, seen)
+        if seen == self._num_classes:
+            return over_all_seen / seen
+        classes, places = self._places.unique(return_inverse=True)
+        batch = len(classes)
+        of_batch = self._among(
+            self._sample[classes], places, None if self._bias is None else self._bias[classes]
+        )
+        estimate = of_sample(
+            total(of_batch, batch), over_all_seen, batch=batch, seen=seen, classes=self._num_classes
+        )
+        return estimate / self._num_classes
+
+    def without_margin(
+        self, scale: float | Tensor | None = None, *, each: Rule | None = None, bias: Tensor | None = None
+    ) -> WithoutMargin:
+        """Among the prototypes that were seen, which is easier than among all."""
+        return self._head.without_margin(scale, each=each, bias=bias)
+
+    def seen(self) -> Seen:
+        return self._head.seen()._replace(num_classes=self._num_classes)
+
+    def _among(self, prototypes: Tensor, places: Tensor, bias: Tensor | None) -> Head:
+        return self._make_head(
+            self._embeddings, places, prototypes, over_lengths=self._over_lengths, bias=bias
+        )

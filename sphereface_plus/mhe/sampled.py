@@ -1,0 +1,60 @@
+"""Eq. (8) from a sample of the prototypes: for so many classes that a step does not go through all.
+
+A step sees the K classes of its batch and n - K others, drawn without replacement from the C - K. Pairs
+within the batch are counted as they are, pairs with one of the others (C - K) / (n - K) times:
+
+    1/(m (C - 1))  sum_i  [ sum_{j in batch, not y_i} f(y_i, j) + (C - K)/(n - K) sum_{j drawn} f(y_i, j) ]
+
+Whatever the batch is, the expectation over the draws is Eq. (8), and that of its gradient the gradient's.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from .classifier import classifier_energy
+from .kernel import Distance
+
+
+def of_sample(of_batch: Tensor, of_all_seen: Tensor, *, batch: int, seen: int, classes: int) -> Tensor:
+    """The unbiased estimate of a sum over `classes` C, from sums over the `batch` K and all `seen` n of them.
+
+    The n - K that are not the batch's have been drawn from C - K, without replacement.
+    """
+    return of_batch + (classes - batch) / (seen - batch) * (of_all_seen - of_batch)
+
+
+def sampled_classifier_energy(
+    prototypes: Tensor,
+    labels: Tensor,
+    *,
+    num_classes: int,
+    power: float = 2.0,
+    distance: Distance = "euclidean",
+    chunk_size: int = 4096,
+) -> Tensor:
+    """An unbiased estimate of Eq. (8) over `num_classes` prototypes, from n of them; a scalar.
+
+    prototypes: (n, D), those of the batch's classes and others, at least one, drawn without replacement.
+    labels: (m,) in 0..n-1, the rows of the batch's own.
+    num_classes: C >= n; where they are equal it is Eq. (8). The rest, and what is raised, as of
+        `classifier_energy`; ValueError also where nothing but the batch's own was given.
+    """
+    settings = {"power": power, "distance": distance, "chunk_size": chunk_size}
+    seen = len(prototypes)
+    energy = classifier_energy(prototypes, labels, **settings)
+    if seen == num_classes:
+        return energy
+    classes, places = labels.unique(return_inverse=True)  # (K,), (m,)
+    batch = len(classes)
+    if not batch < seen < num_classes:
+        raise ValueError(
+            f"{seen} prototypes were given of {num_classes}, {batch} of them the batch's own: an estimate "
+            "needs at least one more than those, and no more than there are"
+        )
+    over_all_seen = (seen - 1) * energy
+    over_batch = over_all_seen.new_zeros(())
+    if batch > 1:
+        over_batch = (batch - 1) * classifier_energy(prototypes[classes], places, **settings)
+    total = of_sample(over_batch, over_all_seen, batch=batch, seen=seen, classes=num_classes)
+    return total / (num_classes - 1)

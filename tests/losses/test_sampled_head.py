@@ -1,0 +1,116 @@
+"""A head for a sample of the prototypes: what it draws, and that a loss sees these and no others."""
+
+from itertools import combinations
+
+import pytest
+import torch
+
+from sphereface_plus.losses.dense_head import DenseHead
+from sphereface_plus.losses.sampled_head import Sampling
+from sphereface_plus.losses.streamed_head import StreamedHead
+from tests.losses.settings import SETTINGS, C, D, make, name_of
+
+LABELS = torch.tensor([5, 2, 5, 0])
+WITH_A_HEAD = [settings for settings in SETTINGS if settings["kind"] != "triplet"]
+
+
+def drawing(*lowest):
+    """Numbers by which these classes are drawn first."""
+
+    def numbers(step):
+        order = [*lowest, *(c for c in range(C) if c not in lowest)]
+        return torch.tensor([order.index(c) / C for c in range(C)], dtype=torch.float64)
+
+    return numbers
+
+
+def sampling(make_head=DenseHead, *, rate, numbers):
+    return Sampling(make_head, rate, numbers)
+
+
+def embeddings():
+    return 3 * torch.randn(len(LABELS), D, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(
+    ("rate", "drawn", "seen"),
+    [
+        (5 / C, (6, 3), [0, 2, 3, 5, 6]),
+        (5 / C, (5, 4, 1), [0, 1, 2, 4, 5]),  # 5 is the batch's own
+        (1e-9, (6, 3), [0, 2, 5, 6]),  # one more than the batch's, at least
+        (1.0, (6, 3), list(range(C))),
+    ],
+)
+def test_a_step_sees_the_classes_of_its_batch_and_the_first_of_the_others(rate, drawn, seen):
+    rows = sampling(rate=rate, numbers=drawing(*drawn)).drawn(LABELS.unique(), C)
+    assert rows.tolist() == seen
+
+
+def test_the_draw_follows_the_step():
+    head = sampling(rate=4 / C, numbers=lambda step: drawing(6 if step == 3 else 1)(step))
+    drawn = []
+    for step in (0, 3):
+        head.step = step
+        drawn.append(head.drawn(LABELS.unique(), C).tolist())
+    assert drawn == [[0, 1, 2, 5], [0, 2, 5, 6]]
+
+
+def numbers_of(loss, x):
+    output = loss(x, LABELS, 100)
+    gradients = torch.autograd.grad(output.loss, [x, *loss.parameters()])
+    return [output.loss, *gradients, *output.without_margin()]
+
+
+@pytest.mark.parametrize("inner", [DenseHead, StreamedHead])
+@pytest.mark.parametrize("settings", WITH_A_HEAD, ids=name_of)
+def test_a_sample_of_all_prototypes_changes_nothing(settings, inner):
+    sampled = make(settings, sampling(inner, rate=1.0, numbers=drawing())).double()
+    whole = make(settings).double()
+    sampled.load_state_dict(whole.state_dict())
+    x = embeddings().requires_grad_()
+    for found, expected in zip(numbers_of(sampled, x), numbers_of(whole, x), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("inner", [DenseHead, StreamedHead])
+@pytest.mark.parametrize("settings", [s for s in WITH_A_HEAD if s["kind"] != "sphereface2"], ids=name_of)
+def test_a_loss_over_a_sample_is_that_of_a_classifier_of_these_classes(settings, inner):
+    """Partial FC as published: the others might not be there."""
+    seen = [0, 2, 3, 5, 6]
+    sampled = make(settings, sampling(inner, rate=len(seen) / C, numbers=drawing(6, 3))).double()
+    small = make(settings, classes=len(seen)).double()
+    state = sampled.state_dict()
+    small.load_state_dict({k: v[seen] if k in sampled.of_classes else v for k, v in state.items()})
+    x = embeddings().requires_grad_()
+    places = torch.tensor([seen.index(label) for label in LABELS.tolist()])
+    by_sample, by_small = sampled(x, LABELS, 100), small(x, places, 100)
+    torch.testing.assert_close(by_sample.loss, by_small.loss, rtol=1e-9, atol=1e-12)
+    for name in dict(small.named_parameters()):
+        found, expected = (
+            torch.autograd.grad(output.loss, loss.get_parameter(name), retain_graph=True)[0]
+            for output, loss in ((by_sample, sampled), (by_small, small))
+        )
+        if name in sampled.of_classes:
+            others = [c for c in range(C) if c not in seen]
+            assert not found[others].any()
+            found = found[seen]
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+    assert by_sample.seen.num_classes == C
+    assert by_sample.seen.labels.tolist() == places.tolist()
+    torch.testing.assert_close(by_sample.seen.prototypes, sampled.prototypes[seen])
+
+
+@pytest.mark.parametrize("settings", [s for s in WITH_A_HEAD if s["kind"] == "sphereface2"], ids=name_of)
+def test_a_sum_of_binary_losses_is_estimated_without_bias(settings):
+    """The mean over every draw, and that of the gradients, against the loss over all prototypes."""
+    whole, x = make(settings).double(), embeddings().requires_grad_()
+    parameters = [x, *whole.parameters()]
+    loss = whole(x, LABELS, 0).loss
+    expected = [loss, *torch.autograd.grad(loss, parameters)]
+    found = []
+    for drawn in combinations([1, 3, 4, 6], 2):
+        whole.head = sampling(rate=5 / C, numbers=drawing(*drawn))
+        loss = whole(x, LABELS, 0).loss
+        found.append([loss, *torch.autograd.grad(loss, parameters)])
+    for values, right in zip(zip(*found, strict=True), expected, strict=True):
+        torch.testing.assert_close(torch.stack(values).mean(dim=0), right, rtol=1e-10, atol=1e-12)
