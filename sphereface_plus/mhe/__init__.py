@@ -2,8 +2,8 @@
 
 `hyperspherical_energy` is the energy of one layer's neurons; `classifier_energy` is SphereFace+'s mini-batch
 form of it for the prototypes of a large classifier, `sampled_classifier_energy` its estimate from some of
-them, `caffe_surrogate` and `opensphere_energy` what released code has in its place; `smallest_angle` and
-`tangential` are for logging.
+them, `caffe_surrogate` and `opensphere_energy` what released code has in its place; `smallest_angle`, `tangential` and
+`tangential_norm` are for logging.
 `MHERegularizer` finds the layers of any model and regularises them, with the energy or another objective;
 `neurons_of` reads one layer.
 Other objectives of the same kind, `negative_separation`, `negative_log_gram`, `Polarization`, `Covering` and
@@ -20,6 +20,7 @@ from .energy import hyperspherical_energy as hyperspherical_energy
 from .energy_term import EnergyTerm as EnergyTerm
 from .geometry import smallest_angle as smallest_angle
 from .geometry import tangential as tangential
+from .geometry import tangential_norm as tangential_norm
 from .gram import negative_log_gram as negative_log_gram
 from .minibatch import minibatch_energy as minibatch_energy
 from .neurons import neuron_groups_of as neuron_groups_of

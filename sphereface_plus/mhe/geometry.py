@@ -74,3 +74,11 @@ def tangential(gradient: Tensor, weight: Tensor) -> Tensor:
         )
     units = directions(at_least_float32(weight))
     return gradient - (gradient * units).sum(dim=1, keepdim=True) * units
+
+
+def tangential_norm(gradient: Tensor, weight: Tensor, *, chunk_size: int = 4096) -> Tensor:
+    """The norm of `tangential(gradient, weight)`, a float64 scalar; nothing of the size of both is made."""
+    squared = torch.zeros((), dtype=torch.float64, device=gradient.device)
+    for some, rows in zip(gradient.split(chunk_size), weight.split(chunk_size), strict=True):
+        squared += tangential(some, rows).square().sum(dtype=torch.float64)
+    return squared.sqrt()

@@ -26,13 +26,19 @@ from sphereface_plus.mhe import (
     orthonormal_penalty,
     sampled_classifier_energy,
     smallest_angle,
-    tangential,
+    tangential_norm,
 )
 
 Mean = Callable[[Tensor], Tensor]
 
-# Above so many identities the smallest angle, C^2 D multiplications, is taken at every tenth log line only.
 FREQUENT_ANGLE_IDENTITIES = 4096
+
+
+def log_lines_between_angles(num_identities: int) -> int:
+    """The smallest angle takes C^2 D / 2 multiplications, what the head and Eq. (8) take for C / 14 images."""
+    if num_identities <= FREQUENT_ANGLE_IDENTITIES:
+        return 1
+    return 10 * math.ceil(num_identities / 100_000)
 
 
 class EnergyError(UserError):
@@ -93,7 +99,7 @@ class PrototypeEnergy(Energies):
     def __init__(self, loss: nn.Module, config: MHEConfig, *, log_every: int) -> None:
         _refuse_share(loss)
         self.loss, self.weight, self.energy_of = loss, config.weight, _energy_of(config)
-        self.angle_every = log_every * (1 if len(self._prototypes()) <= FREQUENT_ANGLE_IDENTITIES else 10)
+        self.angle_every = log_every * log_lines_between_angles(len(self._prototypes()))
 
     def of_batch(self, seen: Seen | None, step: int) -> Tensor | None:
         """mhe.weight times the energy, or times its unbiased estimate where not all prototypes were seen."""
@@ -120,8 +126,8 @@ class PrototypeEnergy(Energies):
         assert loss_gradient is not None
         scalars = {
             "mhe/energy": mean(energy.detach()),
-            "mhe/tangential_gradient": tangential(mean(energy_gradient), prototypes).norm(),
-            "mhe/classification_tangential_gradient": tangential(loss_gradient, prototypes).norm(),
+            "mhe/tangential_gradient": tangential_norm(mean(energy_gradient), prototypes),
+            "mhe/classification_tangential_gradient": tangential_norm(loss_gradient, prototypes),
         }
         if step % self.angle_every == 0:
             degrees = smallest_angle(prototypes.detach()) * (180 / math.pi)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from sphereface_plus.mhe import classifier_energy, smallest_angle, tangential
+from sphereface_plus.mhe import classifier_energy, smallest_angle, tangential, tangential_norm
 
 
 @pytest.mark.parametrize("chunk_size", [1, 7, 64, 4096])
@@ -79,6 +79,13 @@ def test_tangential_part_at_a_zero_row_is_the_whole_gradient():
 def test_tangential_refuses_shapes_that_differ():
     with pytest.raises(ValueError, match=r"same shape, got \(2, 3\) and \(3, 3\)"):
         tangential(torch.randn(2, 3), torch.randn(3, 3))
+
+
+@pytest.mark.parametrize("chunk_size", [1, 7, 100])
+def test_the_norm_of_the_tangential_part_is_taken_in_chunks(chunk_size):
+    gradient, weight = torch.randn(20, 3, dtype=torch.float64), torch.randn(20, 3, dtype=torch.float64)
+    norm = tangential_norm(gradient, weight, chunk_size=chunk_size)
+    torch.testing.assert_close(norm, tangential(gradient, weight).norm())
 
 
 def test_the_force_between_random_unit_prototypes_is_a_hundred_times_more_radial_than_tangential():

@@ -9,7 +9,7 @@ from sphereface_plus.config import ASoftmaxConfig, MHEConfig, SoftmaxConfig
 from sphereface_plus.losses import build_loss
 from sphereface_plus.losses.output import Seen
 from sphereface_plus.mhe import caffe_surrogate, classifier_energy, opensphere_energy
-from sphereface_plus.training.energies import NoEnergy, PrototypeEnergy
+from sphereface_plus.training.energies import NoEnergy, PrototypeEnergy, log_lines_between_angles
 
 C, D, B = 7, 5, 12
 
@@ -70,6 +70,13 @@ def test_smallest_angle_is_in_degrees_over_all_pairs(measured):
         for j in range(i)
     ]
     assert float(scalars["mhe/smallest_angle_degrees"]) == pytest.approx(min(angles), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("identities", "lines"), [(2, 1), (4096, 1), (4097, 10), (100_000, 10), (1_000_000, 100)]
+)
+def test_with_more_identities_the_smallest_angle_is_taken_more_rarely(identities, lines):
+    assert log_lines_between_angles(identities) == lines
 
 
 @pytest.mark.parametrize(
