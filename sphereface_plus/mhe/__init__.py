@@ -2,8 +2,8 @@
 
 `hyperspherical_energy` is the energy of one layer's neurons; `classifier_energy` is SphereFace+'s mini-batch
 form of it for the prototypes of a large classifier, `sampled_classifier_energy` its estimate from some of
-them, `caffe_surrogate` and `opensphere_energy` what released code has in its place; `smallest_angle`, `tangential` and
-`tangential_norm` are for logging.
+them, `caffe_surrogate` and `opensphere_energy` what released code has in its place; `smallest_angle`,
+`tangential` and `tangential_norm` are for logging.
 `MHERegularizer` finds the layers of any model and regularises them, with the energy or another objective;
 `neurons_of` reads one layer.
 Other objectives of the same kind, `negative_separation`, `negative_log_gram`, `Polarization`, `Covering` and

@@ -35,7 +35,7 @@ FREQUENT_ANGLE_IDENTITIES = 4096
 
 
 def log_lines_between_angles(num_identities: int) -> int:
-    """The smallest angle takes C^2 D / 2 multiplications, what the head and Eq. (8) take for C / 14 images."""
+    """The smallest angle takes C^2 D / 2 multiplications, those of head and Eq. (8) for C / 14 images."""
     if num_identities <= FREQUENT_ANGLE_IDENTITIES:
         return 1
     return 10 * math.ceil(num_identities / 100_000)

@@ -2,6 +2,7 @@
 
     python tests/benchmarks/bench_head.py [--classes 100000] [--batch 256] [--loss a_softmax]
     python tests/benchmarks/bench_head.py --products, or --digits
+    python tests/benchmarks/bench_head.py --step --classes 1000000 --batch 512 [--sample-rate 0.1]
 
 A repetition times, one after the other, forward and backward of each, all with the same prototypes: by the
 clock, and by processor time for a CPU that others use as well. "bare" are the products that a dense head
@@ -12,7 +13,9 @@ compared with torch's linear_cross_entropy in chunks, where torch has it. Losses
 
 --products times the two ways of a chunk's product instead: the plain one and the 1 x 1 convolution
 (sphereface_plus/mhe/matrix_products.py). --digits prints the relative errors of the heads' gradients by the
-embeddings, by the cosine to the target (tests/losses/test_streamed_head.py).
+embeddings, by the cosine to the target (tests/losses/test_streamed_head.py). --step makes whole updates of a
+run, with SphereFace-4, A-Softmax, Eq. (8), momentum and the measurements of the log, and prints their seconds
+and the process's peak of memory.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import argparse
 import multiprocessing
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +32,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sphereface_plus.config import MHEConfig
 from sphereface_plus.environment import record
 from sphereface_plus.losses import build_loss
 from sphereface_plus.losses.dense_head import DenseHead
 from sphereface_plus.losses.loss import PrototypeLoss
+from sphereface_plus.losses.sampled_head import Sampling
 from sphereface_plus.losses.streamed_head import StreamedHead
 from sphereface_plus.mhe import classifier_energy
+from sphereface_plus.networks.sphereface import STAGE_UNITS, SphereFace
+from tests.benchmarks.bench_training_step import PRECISION, learner_of
 from tests.losses.settings import config_of
 from tests.losses.test_streamed_head import exact_gradients, gradients
 
@@ -178,6 +186,26 @@ def digits() -> None:
         print(f"cosine {cosine}:", "; ".join(errors))
 
 
+def whole_steps(classes: int, size: int, sample_rate: float, repetitions: int) -> None:
+    torch.manual_seed(0)
+
+    def numbers(step: int) -> Tensor:
+        return torch.rand(classes, generator=torch.Generator().manual_seed(step))
+
+    head = StreamedHead if sample_rate == 1 else Sampling(StreamedHead, sample_rate, numbers)
+    loss = build_loss(config_of({"kind": "a_softmax"}), num_identities=classes, embedding_size=D, head=head)
+    network = SphereFace(STAGE_UNITS["sphereface4"])
+    learner = learner_of(network, loss, channels_last=True, mhe=MHEConfig(weight=10.0))
+    crops = torch.randint(256, (size, 112, 96, 3), dtype=torch.uint8)
+    print(f"SphereFace-4, {classes:,} classes, sample rate {sample_rate:g}, batch {size}, {PRECISION}")
+    for step in range(100, 100 + repetitions):  # the first one is measured for the log
+        labels = torch.randint(classes, (size,))
+        clock, processor = timed(partial(learner.update, [(crops, labels)], step))
+        print(
+            f"  step {step}: {clock:.1f} s, {processor:.1f} of the processor; peak {peak_memory():,.0f} MiB"
+        )
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("--classes", type=int, nargs="+", default=[10_572, 100_000])
@@ -186,6 +214,8 @@ def main() -> None:
     arguments.add_argument("--repetitions", type=int, default=5)
     arguments.add_argument("--products", action="store_true")
     arguments.add_argument("--digits", action="store_true")
+    arguments.add_argument("--step", action="store_true")
+    arguments.add_argument("--sample-rate", type=float, default=1.0)
     options = arguments.parse_args()
     print(record(gpu=False))
     if options.digits:
@@ -193,6 +223,10 @@ def main() -> None:
         return
     if options.products:
         products(options.repetitions)
+        return
+    if options.step:
+        for classes in options.classes:
+            whole_steps(classes, options.batch, options.sample_rate, options.repetitions)
         return
     for classes in options.classes:
         for kind in options.loss:

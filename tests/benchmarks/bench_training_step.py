@@ -115,14 +115,16 @@ def steps(name: str, crops: Tensor, labels: Tensor) -> tuple[Step, Step]:
     return plain_step, step
 
 
-def learner_of(network: nn.Module, loss: Loss, *, channels_last: bool) -> ClassifierLearner:
+def learner_of(
+    network: nn.Module, loss: Loss, *, channels_last: bool, mhe: MHEConfig | None = None
+) -> ClassifierLearner:
     alone = Processes(0, 1, CPU)
     settings = OptimizerConfig(learning_rate=LEARNING_RATE, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
     prepare = partial(normalise, spec=InputSpec())
     return ClassifierLearner(
         TrainedNetwork(network, prepare, alone, precision=PRECISION, channels_last=channels_last),
         loss,
-        energies=PrototypeEnergy(loss, MHEConfig(), log_every=100),
+        energies=PrototypeEnergy(loss, mhe or MHEConfig(), log_every=100),
         optimizer=ScheduledSGD(network, loss, settings, precision=PRECISION),
         processes=alone,
         measure_every=100,
