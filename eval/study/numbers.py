@@ -1,0 +1,120 @@
+"""A study's differences, pure: over seeds, and over the people that were measured.
+
+Two things are random. Another seed would have trained other models: Student's t interval of the S seeds'
+paired differences says how far that goes, for these people. Other people would have been other pairs and
+searches: the interval by person says that, for these models, of each pair's (search's) gain averaged over the
+seeds. An effect is one that neither explains, so the p-value of a comparison is the larger of the two.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..intervals import design_effect, difference_of_counts, few_people_factor
+from ..people import People
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Of a mean difference."""
+
+    low: float
+    high: float
+    p_value: float
+    """Two-sided, that the difference is 0."""
+
+
+def over_seeds(differences: Sequence[float], level: float = 0.95) -> Interval:
+    """Student's t interval of the mean of S >= 2 seeds' differences.
+
+    Where all are equal their spread is not known to be nothing: the interval is endless, unless all are 0.
+    """
+    from scipy.special import stdtr, stdtrit
+
+    values = np.asarray(differences, dtype=np.float64)
+    mean, freedom = float(values.mean()), len(values) - 1
+    error = float(values.std(ddof=1)) / math.sqrt(len(values))
+    if error == 0:
+        reach = 0.0 if mean == 0 else math.inf
+        return Interval(mean - reach, mean + reach, 1.0)
+    reach = float(stdtrit(freedom, (1 + level) / 2)) * error
+    return Interval(mean - reach, mean + reach, float(2 * stdtr(freedom, -abs(mean) / error)))
+
+
+def over_pairs(gain: np.ndarray, pairs: np.ndarray, level: float = 0.95) -> Interval:
+    """Of the mean over folds of the pairs' gains (P,), each the mean over seeds of -1, 0 and 1.
+
+    pairs: int (P, 3), fold and the two people. The variance is that of independent pairs times the design
+    effect of the gains, Student's t with people - 1 degrees of freedom.
+    """
+    from scipy.special import ndtr, ndtri
+
+    fold, first, second = pairs.T
+    people = People(first, second, int(pairs[:, 1:].max()) + 1, True, "by number")
+    weight = 1 / (len(np.unique(fold)) * np.bincount(fold)[fold])
+    mean = float(weight @ gain)
+    if not gain.any():
+        return Interval(0.0, 0.0, 1.0)
+    variance = float(np.sum(weight**2) * np.sum(weight * (gain - mean) ** 2))
+    error = math.sqrt(variance * design_effect(gain, fold, people) * few_people_factor(people, level))
+    reach = float(ndtri((1 + level) / 2)) * error
+    return Interval(mean - reach, mean + reach, float(2 * ndtr(-abs(mean) / error)) if error else 1.0)
+
+
+def over_searches(gain: np.ndarray, person: np.ndarray, level: float = 0.95) -> Interval:
+    """Of the mean of the searches' gains (Q,), each the mean over seeds; person (Q,): whose they are."""
+    _, which, searches = np.unique(person, return_inverse=True, return_counts=True)
+    found = difference_of_counts(np.bincount(which, gain), searches, level)
+    return Interval(*found.interval, found.p_value)
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Holm's adjustment (Scand. J. Stat. 1979): the chance that any comparison without an effect has an
+    adjusted p-value of alpha or less is alpha at most, however they depend."""
+    adjusted, highest = {}, 0.0
+    for rank, name in enumerate(sorted(p_values, key=p_values.__getitem__)):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[name]))
+        adjusted[name] = highest
+    return {name: adjusted[name] for name in p_values}
+
+
+def detectable(deviation: float, seeds: int, alpha: float, power: float = 0.8) -> float:
+    """The smallest true mean difference that a paired t test of so many seeds finds with chance `power`.
+
+    deviation: of one seed's difference. Given the spread that a study happens to see, its statistic is
+    normal; the chance is the mean over 4,000 equally likely spreads.
+    """
+    from scipy.special import gammaincinv, ndtr, stdtrit
+
+    freedom = seeds - 1
+    shares = (np.arange(4000) + 0.5) / 4000
+    spread = np.sqrt(2 * gammaincinv(freedom / 2, shares) / freedom)  # of chi-square over its mean, the root
+    limit = float(stdtrit(freedom, 1 - alpha / 2)) * spread
+
+    def found(effect: float) -> float:
+        shift = effect * math.sqrt(seeds)
+        return float(np.mean(ndtr(shift - limit) + ndtr(-shift - limit)))
+
+    low, high = 0.0, 1.0
+    while found(high) < power:
+        low, high = high, 2 * high
+    for _ in range(50):  # bisection
+        middle = (low + high) / 2
+        low, high = (middle, high) if found(middle) < power else (low, middle)
+    return deviation * high
+
+
+def detectable_by_people(discordant: float, trials: float, alpha: float, power: float = 0.8) -> float:
+    """The smallest true difference of two shares of the same pairs (or searches) that is found with chance
+    `power`.
+
+    discordant: the share of them that one model has right and the other has not; trials: how many there are,
+    divided by the design effect. By the normal distribution.
+    """
+    from scipy.special import ndtri
+
+    return float(ndtri(1 - alpha / 2) + ndtri(power)) * math.sqrt(discordant / trials)
