@@ -20,6 +20,11 @@ TREE = small_recipe(loss={"kind": "a_softmax"}, train={"steps": 10, "batch_size"
         ),
         ({"mhe": {"form": "caffe", "chunk_size": 5}}, "mhe.chunk_size has no effect with mhe.form: caffe"),
         ({"mhe": {"form": "coffee"}}, "mhe.form: "),
+        ({"mhe": {"hold_steps": 2}}, "mhe.hold_steps has no effect with mhe.form: paper"),
+        (
+            {"mhe": {"form": "class_balanced"}, "data": {"path": "x", "images_per_identity": 2}},
+            "mhe.form class_balanced has no effect with data.images_per_identity",
+        ),
         (
             {"loss": {"kind": "triplet"}},
             "loss.kind triplet needs several crops of an identity in a batch: set data.images_per_identity",

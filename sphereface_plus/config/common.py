@@ -18,6 +18,8 @@ class OptimizerConfig(Strict):
     """Momentum."""
     weight_decay: float = Field(default=5e-4, ge=0)
     """L2 added to the gradient."""
+    decay_prototypes: bool = True
+    """Whether weight_decay reaches the prototypes, and what else the loss learns; off, only the network."""
     milestones: tuple[int, ...] = ()
     """Steps at which the learning rate is multiplied by decay."""
     decay: float = Field(default=0.1, gt=0, le=1)

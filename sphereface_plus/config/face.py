@@ -94,20 +94,26 @@ class MHEConfig(Strict):
     weight: float = Field(default=0.0, ge=0)
     """lambda_M, the factor on the energy; 0 is SphereFace, above 0 is SphereFace+. It means another thing in
     each form."""
-    form: Literal["paper", "caffe", "opensphere"] = "paper"
-    """Eq. (8), the released Caffe layer's surrogate, or OpenSphere's angular energy of the batch's classes
-    among themselves; docs/three_sphereface_plus.md says how they differ. The other settings are Eq. (8)'s."""
+    form: Literal["paper", "class_balanced", "full_space", "caffe", "opensphere", "random_push"] = "paper"
+    """Eq. (8); the same with each class counted alike, however many crops it has; the energy of all pairs of
+    prototypes, whatever the batch; the released Caffe layer's surrogate; OpenSphere's angular energy of the
+    batch's classes among themselves; or a placebo, random pushes as long as Eq. (8)'s.
+    docs/three_sphereface_plus.md says how they differ. Power, distance and chunk_size are not the released
+    forms'."""
     power: float = Field(default=2.0, ge=0)
     """s of the Riesz kernel; 0 is the logarithmic energy."""
     distance: Literal["euclidean", "angular"] = "euclidean"
     """Euclidean as in Eq. (1), or the angle as in Eq. (5)."""
     chunk_size: int = Field(default=4096, gt=0)
     """Prototypes that are in memory at once while the energy streams over them."""
+    hold_steps: int = Field(default=1, gt=0)
+    """Steps in which random_push keeps its directions before it draws others."""
 
     @model_validator(mode="after")
     def _settings_belong_to_the_form(self) -> MHEConfig:
-        for name in ("power", "distance", "chunk_size"):
-            if self.form != "paper" and getattr(self, name) != type(self).model_fields[name].default:
+        unused = ("power", "distance", "chunk_size") if self.form in ("caffe", "opensphere") else ()
+        for name in (*unused, *(() if self.form == "random_push" else ("hold_steps",))):
+            if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"mhe.{name} has no effect with mhe.form: {self.form}")
         return self
 
@@ -210,14 +216,21 @@ class FaceConfig(RunConfig):
             )
         if self.loss.kind in WITHOUT_PROTOTYPES and self.mhe != MHEConfig():
             raise ValueError(f"mhe has no effect with loss.kind {self.loss.kind}, which has no prototypes")
+        if self.mhe.form == "class_balanced" and self.data.images_per_identity is not None:
+            raise ValueError(
+                "mhe.form class_balanced has no effect with data.images_per_identity, which draws identities "
+                "alike; take mhe.form: paper"
+            )
         if self.loss.kind in WITHOUT_PROTOTYPES and self.head != "auto":
             raise ValueError(f"head has no effect with loss.kind {self.loss.kind}, which has no prototypes")
         if self.loss.kind in WITHOUT_PROTOTYPES and self.sample_rate < 1:
             raise ValueError(
                 f"sample_rate has no effect with loss.kind {self.loss.kind}, which has no prototypes"
             )
-        if self.sample_rate < 1 and self.mhe.weight > 0 and self.mhe.form == "caffe":
-            raise ValueError("sample_rate: mhe.form caffe needs all prototypes; take paper, or sample_rate 1")
+        if self.sample_rate < 1 and self.mhe.weight > 0 and self.mhe.form not in ("paper", "opensphere"):
+            raise ValueError(
+                f"sample_rate: mhe.form {self.mhe.form} needs all prototypes; take paper, or sample_rate 1"
+            )
         if self.reset_head and self.init_from is None:
             raise ValueError("reset_head has no effect without init_from")
         if self.finetune != FinetuneConfig() and self.init_from is None:

@@ -2,7 +2,8 @@
 
 `hyperspherical_energy` is the energy of one layer's neurons; `classifier_energy` is SphereFace+'s mini-batch
 form of it for the prototypes of a large classifier, `sampled_classifier_energy` its estimate from some of
-them, `caffe_surrogate` and `opensphere_energy` what released code has in its place; `smallest_angle`,
+them, `class_balanced_energy` the same form with each class counted alike, `caffe_surrogate` and
+`opensphere_energy` what released code has in its place, `random_push` a placebo; `smallest_angle`,
 `tangential` and `tangential_norm` are for logging.
 `MHERegularizer` finds the layers of any model and regularises them, with the energy or another objective;
 `neurons_of` reads one layer.
@@ -10,6 +11,7 @@ Other objectives of the same kind, `negative_separation`, `negative_log_gram`, `
 the compressive energies, are compared in docs/mhe_family.md.
 """
 
+from .class_balanced import class_balanced_energy as class_balanced_energy
 from .classifier import classifier_energy as classifier_energy
 from .compressive import AdversarialProjection as AdversarialProjection
 from .compressive import AnglePreservingProjection as AnglePreservingProjection
@@ -31,6 +33,7 @@ from .penalties import orthonormal_penalty as orthonormal_penalty
 from .polarization import Polarization as Polarization
 from .polarization import relaxed_polarization as relaxed_polarization
 from .presets import preset as preset
+from .random_push import random_push as random_push
 from .regularizer import MHERegularizer as MHERegularizer
 from .released import caffe_surrogate as caffe_surrogate
 from .released import opensphere_energy as opensphere_energy

@@ -46,6 +46,7 @@ def classifier_energy(
     power: float = 2.0,
     distance: Distance = "euclidean",
     chunk_size: int = 4096,
+    class_weights: Tensor | None = None,
 ) -> Tensor:
     """Eq. (8): the mean f_s between the prototypes of the batch's classes and all others; a scalar.
 
@@ -54,6 +55,7 @@ def classifier_energy(
     labels: (m,) integers in 0..C-1, m >= 1; one identity in the batch is fine.
     power, distance: as in `hyperspherical_energy`; the paper's SphereFace+ has s = 2 and Euclidean distance.
     chunk_size: prototypes at a time; memory beside the gradient's C D numbers is some chunk_size (4 K + D).
+    class_weights: (C,) constants; a label y_i counts class_weights[y_i] times (class_balanced.py).
 
     Computed outside autocast, in float32, or in float64 if `prototypes` is; guards as in kernel.py. A GPU is
     waited for a few times a call and once a chunk. Can be differentiated once: a backward with
@@ -78,21 +80,30 @@ def classifier_energy(
         raise ValueError(
             f"label {wrong} is not a class: there are {num_classes} prototypes, 0..{num_classes - 1}"
         )
+    if class_weights is not None and class_weights.shape != (num_classes,):
+        raise ValueError(f"class_weights must be of shape ({num_classes},), got {tuple(class_weights.shape)}")
 
     with torch.autocast(prototypes.device.type, enabled=False):
         neurons, labels = at_least_float32(prototypes), labels.long()
+        settings = (class_weights, power, distance, chunk_size)
         if torch.is_grad_enabled() and neurons.requires_grad:
-            return _ClassifierEnergy.apply(neurons, labels, power, distance, chunk_size)
-        return _stream(neurons, labels, power, distance, chunk_size)
+            return _ClassifierEnergy.apply(neurons, labels, *settings)
+        return _stream(neurons, labels, *settings)
 
 
 class _ClassifierEnergy(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx, prototypes: Tensor, labels: Tensor, power: float, distance: Distance, chunk_size: int
+        ctx,
+        prototypes: Tensor,
+        labels: Tensor,
+        class_weights: Tensor | None,
+        power: float,
+        distance: Distance,
+        chunk_size: int,
     ) -> Tensor:
         ctx.save_for_backward(prototypes, labels)
-        ctx.settings = (power, distance, chunk_size)
+        ctx.settings = (class_weights, power, distance, chunk_size)
         ctx.gradient = torch.empty_like(prototypes, memory_format=torch.contiguous_format)
         return _stream(prototypes, labels, *ctx.settings, gradient=ctx.gradient)
 
@@ -108,13 +119,14 @@ class _ClassifierEnergy(torch.autograd.Function):
         if gradient is None:  # a retained graph: the first backward gave the gradient away, so make it again
             gradient = torch.empty_like(prototypes, memory_format=torch.contiguous_format)
             _stream(prototypes, labels, *ctx.settings, gradient=gradient)
-        return gradient.mul_(energy_gradient), None, None, None, None
+        return gradient.mul_(energy_gradient), None, None, None, None, None
 
 
 @torch.no_grad()
 def _stream(
     prototypes: Tensor,  # (C, D)
     labels: Tensor,  # (m,)
+    class_weights: Tensor | None,  # (C,)
     power: float,
     distance: Distance,
     chunk_size: int,
@@ -125,6 +137,8 @@ def _stream(
     num_classes = len(prototypes)
     classes, multiplicity = labels.unique(return_counts=True)  # (K,) ascending, (K,)
     pair_weights = multiplicity.to(prototypes) / (len(labels) * (num_classes - 1))  # (K,)
+    if class_weights is not None:
+        pair_weights *= class_weights[classes].to(pair_weights)
     batch = prototypes[classes]  # (K, D)
     batch_gradient = torch.zeros_like(batch)
     units = directions(batch)

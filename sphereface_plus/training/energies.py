@@ -20,14 +20,12 @@ from sphereface_plus.losses.output import Seen
 from sphereface_plus.mhe import (
     EnergyTerm,
     MHERegularizer,
-    caffe_surrogate,
-    opensphere_energy,
     orthogonal_penalty,
     orthonormal_penalty,
-    sampled_classifier_energy,
     smallest_angle,
     tangential_norm,
 )
+from sphereface_plus.training.energy_forms import energy_of
 
 Mean = Callable[[Tensor], Tensor]
 
@@ -94,11 +92,21 @@ class PrototypeEnergy(Energies):
     """Faces: Eq. (8) of a loss's prototypes (C, D), which the batch's labels choose, or another mhe.form.
 
     log_every: steps between the steps that are measured.
+    photos_of_class, seed: as of `energy_of`.
     """
 
-    def __init__(self, loss: nn.Module, config: MHEConfig, *, log_every: int) -> None:
+    def __init__(
+        self,
+        loss: nn.Module,
+        config: MHEConfig,
+        *,
+        log_every: int,
+        photos_of_class: Tensor | None = None,
+        seed: int = 0,
+    ) -> None:
         _refuse_share(loss)
-        self.loss, self.weight, self.energy_of = loss, config.weight, _energy_of(config)
+        self.loss, self.weight = loss, config.weight
+        self.energy_of = energy_of(config, photos_of_class, seed)
         self.angle_every = log_every * log_lines_between_angles(len(self._prototypes()))
 
     def of_batch(self, seen: Seen | None, step: int) -> Tensor | None:
@@ -106,7 +114,7 @@ class PrototypeEnergy(Energies):
         if self.weight == 0:
             return None
         assert seen is not None
-        return self.weight * self.energy_of(seen)
+        return self.weight * self.energy_of(seen, step)
 
     def gradient_of(self, loss: Tensor) -> Tensor:
         """(C, D): by the prototypes."""
@@ -121,7 +129,7 @@ class PrototypeEnergy(Energies):
         the prototypes, without their radial parts; what MHE adds to an update is mhe.weight times the first.
         """
         prototypes = self._prototypes()
-        energy = self.energy_of(Seen(prototypes, labels, len(prototypes)))
+        energy = self.energy_of(Seen(prototypes, labels, len(prototypes)), step)
         (energy_gradient,) = torch.autograd.grad(energy, [prototypes])
         assert loss_gradient is not None
         scalars = {
@@ -183,21 +191,6 @@ class LayerEnergies(Energies):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.regularizer.load_state_dict(state)
-
-
-def _energy_of(config: MHEConfig) -> Callable[[Seen], Tensor]:
-    """The unweighted energy of mhe.form."""
-    if config.form != "paper":
-        energy = {"caffe": caffe_surrogate, "opensphere": opensphere_energy}[config.form]
-        return lambda seen: energy(seen.prototypes, seen.labels)
-    return lambda seen: sampled_classifier_energy(
-        seen.prototypes,
-        seen.labels,
-        num_classes=seen.num_classes,
-        power=config.power,
-        distance=config.distance,
-        chunk_size=config.chunk_size,
-    )
 
 
 def _refuse_share(loss: nn.Module) -> None:

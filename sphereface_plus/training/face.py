@@ -74,7 +74,13 @@ def build(config: FaceConfig, folder: RunFolder, processes: Processes, point: di
     if config.loss.kind in WITHOUT_PROTOTYPES:
         energies = NoEnergy()
     else:
-        energies = PrototypeEnergy(loss, config.mhe, log_every=config.train.log_every)
+        energies = PrototypeEnergy(
+            loss,
+            config.mhe,
+            log_every=config.train.log_every,
+            photos_of_class=torch.bincount(torch.tensor(data.crops.labels), minlength=len(data.classes)),
+            seed=config.seed,
+        )
     frozen = freeze(network, config.finetune)
     prepare = partial(normalise, spec=config.network.input)
     learner = build_learner(

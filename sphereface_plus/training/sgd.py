@@ -36,7 +36,9 @@ class ScheduledSGD:
             [
                 *network_groups(network, settings, layer_decay),
                 *parameter_groups(
-                    loss, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay
+                    loss,
+                    learning_rate=settings.learning_rate,
+                    weight_decay=settings.weight_decay if settings.decay_prototypes else 0.0,
                 ),
             ],
             lr=settings.learning_rate,

@@ -31,6 +31,17 @@ def test_an_update_is_sgd_with_caffes_multipliers_on_loss_plus_weighted_energy(b
         assert torch.allclose(after[name], expected, atol=1e-6), name
 
 
+def test_without_decay_of_the_prototypes_only_the_network_decays(build):
+    settings = {"optimizer.momentum": 0.0, "optimizer.weight_decay": 0.01}
+    decaying, kept = build(**settings), build(**settings, **{"optimizer.decay_prototypes": False})
+    before = weights(kept)
+    for learner in (decaying, kept):
+        learner.update(batch(), step=0)
+    for name, value in weights(decaying).items():
+        pulled = 0.01 * 0.01 * before[name] if name == "loss.prototypes" else 0
+        torch.testing.assert_close(weights(kept)[name], value + pulled, rtol=0, atol=1e-7, msg=name)
+
+
 def test_logged_loss_is_the_weighted_sum_and_the_energy_is_logged_unweighted(build):
     learner = build(**{"mhe.weight": 3.0})
     prototypes = learner.loss.prototypes.detach().clone()

@@ -89,6 +89,7 @@ def test_same_seed_makes_the_same_run_and_another_seed_another(tiny, tmp_path):
     [
         (signal.SIGINT, {"train.accumulate": 2}, False),
         (signal.SIGTERM, {"train.precision": "bf16", "data.workers": 1}, True),
+        (signal.SIGTERM, {"mhe": {"weight": 9.0, "form": "random_push", "hold_steps": 3}}, False),
     ],
 )
 def test_a_signal_saves_and_stops_and_resume_repeats_the_uninterrupted_run(

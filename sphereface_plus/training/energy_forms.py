@@ -1,0 +1,54 @@
+"""The forms of MHE on prototypes that a recipe can name: mhe.form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sphereface_plus.config import MHEConfig
+from sphereface_plus.losses.output import Seen
+from sphereface_plus.mhe import (
+    caffe_surrogate,
+    class_balanced_energy,
+    classifier_energy,
+    opensphere_energy,
+    random_push,
+    sampled_classifier_energy,
+)
+
+
+def energy_of(config: MHEConfig, photos_of_class: Tensor | None, seed: int) -> Callable[[Seen, int], Tensor]:
+    """The unweighted energy: what a batch's loss has seen, and the step -> a scalar.
+
+    photos_of_class: (C,) how many crops each class has; class_balanced counts by it. seed: of random_push.
+    """
+    if config.form == "class_balanced" and photos_of_class is None:
+        raise ValueError("class_balanced counts a class by its photos: photos_of_class is missing")
+    counts = torch.empty(0) if photos_of_class is None else photos_of_class
+    how: Any = {"power": config.power, "distance": config.distance, "chunk_size": config.chunk_size}
+    hold = config.hold_steps
+
+    def sampled(seen: Seen, step: int) -> Tensor:
+        return sampled_classifier_energy(seen.prototypes, seen.labels, num_classes=seen.num_classes, **how)
+
+    def class_balanced(seen: Seen, step: int) -> Tensor:
+        return class_balanced_energy(seen.prototypes, seen.labels, counts, **how)
+
+    def full_space(seen: Seen, step: int) -> Tensor:
+        each = torch.arange(len(seen.prototypes), device=seen.prototypes.device)
+        return classifier_energy(seen.prototypes, each, **how)  # each class once: the mean over all pairs
+
+    def pushed(seen: Seen, step: int) -> Tensor:
+        return random_push(seen.prototypes, seen.labels, seed, step // hold, **how)
+
+    return {
+        "paper": sampled,
+        "class_balanced": class_balanced,
+        "full_space": full_space,
+        "caffe": lambda seen, step: caffe_surrogate(seen.prototypes, seen.labels),
+        "opensphere": lambda seen, step: opensphere_energy(seen.prototypes, seen.labels),
+        "random_push": pushed,
+    }[config.form]
