@@ -1,4 +1,4 @@
-"""python -m eval {lfw, verify, identify, who, megaface, ijb, gan, paper, embed, same, compare, seeds}."""
+"""python -m eval {lfw, verify, identify, who, megaface, ijb, gan, paper, study, embed, compare, ...}."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .ijb.command import ijb
 from .megaface.command import megaface
 from .paper.command import paper
 from .same_command import same
+from .study.command import study
 from .verify_command import lfw, verify
 
 SHARED = ("lfw", "verify", "identify", "megaface", "ijb", "paper", "embed")
@@ -26,7 +27,7 @@ SHARED = ("lfw", "verify", "identify", "megaface", "ijb", "paper", "embed")
 
 @click.group(
     cls=Commands,
-    keeping=(*SHARED, "gan"),
+    keeping=(*SHARED, "gan", "study"),
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110},
 )
 @click.pass_context
@@ -131,7 +132,7 @@ def seeds(groups: tuple[str, ...], against: str) -> None:
     click.echo(table(groups, against))
 
 
-for command in (lfw, verify, identify, who, megaface, ijb, gan, paper, embed, same):
+for command in (lfw, verify, identify, who, megaface, ijb, gan, paper, study, embed, same):
     main.add_command(command)
 
 if __name__ == "__main__":

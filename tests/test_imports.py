@@ -117,7 +117,7 @@ ARROWS = {
     "eval.identify.command eval.identify.compare eval.identify.report_fields eval.identify.who_command "
     "eval.ijb.command eval.ijb.compare eval.ijb.report_fields eval.megaface.command eval.megaface.compare "
     "eval.megaface.report_fields eval.paper.command eval.ranks eval.report_files eval.same_command "
-    "eval.seeds eval.verify_command outputs path_checks",
+    "eval.seeds eval.study.command eval.verify_command outputs path_checks",
     "eval.identify": "commands.model_argument commands.model_options commands.progress data.crops "
     "data.face_folders data.formats data.listed_crops data.streams data.trained_on data_prep.layouts "
     "data_prep.settings embedding environment eval.compare eval.differences eval.enrolled eval.errors "
@@ -147,6 +147,9 @@ ARROWS = {
     "eval.ijb.pairs": "eval.ijb.subjects eval.scores eval.statistics eval.threshold_intervals",
     "eval.ijb.galleries": "data.formats.ijb eval.enrolled eval.groups eval.identify.groups "
     "eval.identify.numbers eval.ijb.subjects eval.resolutions eval.search_statistics",
+    "eval.study": "checkpoint commands.model_options config data.faces data.formats environment errors "
+    "eval.compare eval.intervals eval.people eval.statistics files mhe outputs path_checks precision "
+    "processes reproduce.runs training.logs words",
     "eval.gan": "checkpoint commands.model_options commands.progress config data.image_sets data.images "
     "data.noise data.squares data.streams environment errors eval.gan.measures eval.plots eval.public "
     "eval.rendering eval.seeds files mhe model_files networks outputs pages path_checks plot_style "

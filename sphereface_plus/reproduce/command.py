@@ -91,6 +91,7 @@ def reproduce(
     figure03    the weight of MHE                                         cifar100
     figure04    2-D features of imbalanced digits (Figure 8 too)          mnist
     figure07    generated images, with and without MHE and SN             cifar10
+    truth_images  is it the energy, or another rate? CNN-9                cifar10
 
     Those of face models train nothing. They measure the models of a folder, and take other options, those of
     `python -m eval paper`, which does it: `sphereface-plus reproduce table08 --help` shows them.
@@ -108,6 +109,19 @@ def reproduce(
     table18     training sets, SphereFace-20: LFW, rank-1 on MegaFace
     figure09    SphereFace-20: rank-1 and rank-10 by number of distractors
     figure10    SphereFace-20: ROC on MegaFace
+
+    Studies of whether MHE helps train arms from one start a seed, and take the options of `python -m eval
+    study`, which does it; docs/does_mhe_help.md says what they ask.
+
+    \b
+    sphereface-plus reproduce truth_faces_real512 --data CROPS --out OUT
+
+    \b
+    STUDY                 what it compares
+    truth_faces_real512   forms of MHE and placebos: 8,000 real people, 512 dimensions
+    truth_faces_real128   weights of MHE: the same people, 128 dimensions
+    truth_faces_cosface   the same in 512, by CosFace
+    truth_faces_drawn512  10,572 drawn people, balanced
     """
     from sphereface_plus.config import ConfigError
     from sphereface_plus.outputs import claimed

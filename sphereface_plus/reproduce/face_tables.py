@@ -1,7 +1,7 @@
-"""The paper's tables of face models, which eval measures.
+"""The paper's tables of face models, which eval measures, and the studies of faces, which it trains too.
 
-The library does not import eval: the process becomes `python -m eval paper`, so that signals, output and exit
-code are that command's own.
+The library does not import eval: the process becomes `python -m eval paper` or `study`, so that signals,
+output and exit code are that command's own.
 """
 
 from __future__ import annotations
@@ -22,20 +22,28 @@ def face_tables() -> list[str]:
     return sorted(file.stem for file in (recipes_folder() / "paper" / "faces").glob("*.yaml"))
 
 
+def face_studies() -> list[str]:
+    """Names of the studies, whose arms are trained."""
+    return sorted(file.stem for file in (recipes_folder() / "paper").glob("truth_faces_*.yaml"))
+
+
 class WithFaceTables(click.Command):
-    """A command whose first argument may name one of them; what follows are then `eval paper`'s options."""
+    """A command whose first argument may name one of them; what follows are then options of `eval paper` or
+    `eval study`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] in face_tables():
-            become_eval_paper(args)
+            become_eval("paper", args)
+        if args and args[0] in face_studies():
+            become_eval("study", args)
         return super().parse_args(ctx, args)
 
 
-def become_eval_paper(arguments: Sequence[str]) -> NoReturn:
-    """Replaces this process. arguments: the table, and options.
+def become_eval(name: str, arguments: Sequence[str]) -> NoReturn:
+    """Replaces this process. name: of eval's command; arguments: the table or study, and options.
 
     Raises ConfigError where eval is not there.
     """
-    command, environment = evaluation(arguments[0], ["paper", *arguments])
+    command, environment = evaluation(arguments[0], [name, *arguments])
     sys.stdout.flush()
     os.execve(sys.executable, command, environment)

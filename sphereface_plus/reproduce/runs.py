@@ -122,7 +122,7 @@ def run_all(
     ]
     done, started = len(configs) - len(waiting), time.monotonic()
     before = done
-    threads = max(1, _processors() // at_once)
+    threads = max(1, processors() // at_once)
     versions = {"commit": environment.commit() or f"version {__version__}", "torch": torch.__version__}
     running: dict[Path, subprocess.Popen] = {}
     started_at: dict[Path, float] = {}
@@ -224,7 +224,7 @@ def _machine(config: TableConfig, threads: int) -> dict[str, Any]:
     return {"hardware": environment.processor(), "threads": threads}
 
 
-def _processors() -> int:
+def processors() -> int:
     """As many as OMP_NUM_THREADS says, or those that this process may use, where the system tells."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdecimal() and int(asked) > 0:

@@ -20,7 +20,7 @@ from sphereface_plus.config import ConfigError, GanConfig, ImageConfig
 from sphereface_plus.config.recipes import installed_recipe, recipes_folder
 from sphereface_plus.config.strict import Strict, read, validate
 from sphereface_plus.reproduce import MOST_SEEDS
-from sphereface_plus.reproduce.face_tables import face_tables
+from sphereface_plus.reproduce.face_tables import face_studies, face_tables
 
 TableConfig = ImageConfig | GanConfig
 """Of a run of a table."""
@@ -125,6 +125,11 @@ class Job:
 def load_table(name: str) -> tuple[Table, Path]:
     """A table by its name (table01, figure03) or file. Raises ConfigError."""
     path = Path(name) if name.endswith(".yaml") else recipes_folder() / "paper" / f"{name}.yaml"
+    if name in face_studies():
+        raise ConfigError(
+            f"{name}: trains and measures face models; name it first: sphereface-plus reproduce {name} "
+            "--out OUT"
+        )
     if not path.is_file():
         if name in face_tables():
             raise ConfigError(

@@ -66,6 +66,21 @@ def test_without_a_checkout_it_is_said_where_eval_is(monkeypatch, tmp_path):
     assert "error: table08: is measured by eval, which is not installed with the library" in result.output
 
 
+def test_a_study_of_faces_becomes_evals_command_study(monkeypatch):
+    became = {}
+
+    def execve(file, command, environment):
+        became["command"] = command
+        raise SystemExit(7)
+
+    monkeypatch.setattr(os, "execve", execve)
+    result = CliRunner().invoke(cli, ["reproduce", "truth_faces_real512", "--out", "x"])
+    assert result.exit_code == 7
+    assert became["command"][3:] == ["eval", "study", "truth_faces_real512", "--out", "x"]
+    result = CliRunner().invoke(cli, ["reproduce", "--seeds", "1", "truth_faces_real512"])
+    assert "error: truth_faces_real512: trains and measures face models; name it first" in result.output
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_table_that_is_not_named_first_says_so(name):
     result = CliRunner().invoke(cli, ["reproduce", "--seeds", "1", name])

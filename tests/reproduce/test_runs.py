@@ -147,6 +147,6 @@ def test_a_runs_folder_follows_from_the_images_and_not_from_their_place(config, 
 
 def test_a_run_has_its_share_of_the_threads_that_were_asked_for(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert runs._processors() == 1
+    assert runs.processors() == 1
     monkeypatch.delenv("OMP_NUM_THREADS")
-    assert runs._processors() == len(os.sched_getaffinity(0))
+    assert runs.processors() == len(os.sched_getaffinity(0))

@@ -1,0 +1,176 @@
+"""The work of a study as chains of commands: each waits for the one before it, and chains run side by side.
+
+A seed is a chain: its start, then arm by arm training, embedding, verification, identification. What an arm
+measured is kept before the next one begins; its checkpoints are deleted then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import torch
+import yaml
+
+from sphereface_plus import __version__, checkpoint, environment
+from sphereface_plus.config import FaceConfig, to_dict
+from sphereface_plus.data.faces import FaceCrops
+from sphereface_plus.files import write_text
+from sphereface_plus.precision import fastest
+from sphereface_plus.processes import takes_cuda
+
+from . import measure, weights
+from .kept import Kept, Row
+from .spec import Study, arm_config, start_config
+
+DIVERGED = 3
+"""The exit code of a training that did."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One process of a chain."""
+
+    words: list[str]
+    says: Path
+    """The file that its lines go to."""
+    what: str
+    """In words, for the user."""
+    may_diverge: bool = False
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where a study is done, and with what."""
+
+    study: Study
+    file: Path
+    data: Path
+    data_hash: str
+    place: Path
+    """Of runs and reports, which are not kept."""
+    kept: Kept
+    precision: str
+    """What train.precision: auto stands for here."""
+    threads: int
+
+    def folder(self, seed: int, name: str) -> Path:
+        """Of a run."""
+        return self.place / f"seed{seed}" / name.replace(" ", "_")
+
+
+Chain = Iterator[Command]
+"""Asked for the next command when the last one has ended well, or has diverged where it may."""
+
+
+def hash_of(data: Path) -> str:
+    """Over the crops of both sets, and the lists."""
+    digest = hashlib.sha256()
+    for name in ("train", "test"):
+        crops = FaceCrops.open(data / name)
+        digest.update(f"{crops.fingerprint()} {crops.content()}".encode())
+    for name in measure.NEEDED[2:]:
+        digest.update((data / name).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def fastest_precision() -> str:
+    """What train.precision: auto takes here, decided once, so that all runs have the same."""
+    return fastest(torch.device("cuda" if takes_cuda("auto") else "cpu")).precision
+
+
+def choosing_weights(work: Work) -> Chain:
+    """Trains the start of the weights' seed, and writes weights.csv."""
+    study, seed = work.study, work.study.weights_seed
+    start = work.folder(seed, "start")
+    yield _training(work, start_config(study, work.file, work.data, seed), start, "start", seed)
+    rows, measured = [], {}
+    for arm, asked in study.arms.items():
+        if asked.ratio is None:
+            continue
+        config = arm_config(study, work.file, work.data, seed, arm, start, weights.probe_settings(study))
+        key = config.mhe.model_dump_json()  # arms that differ in their ratio alone are measured once
+        if key not in measured:
+            run = work.folder(seed, arm)
+            yield _training(work, config, run, f"gradients of {arm}", seed)
+            measured[key] = weights.gradients_of(run)
+            shutil.rmtree(run)
+        rows.append((arm, asked.ratio, *measured[key]))
+    weights.write_weights(work.kept.out, rows)
+
+
+def of_seed(work: Work, seed: int) -> Chain:
+    """Trains and measures all arms of a seed that have no row yet."""
+    study, kept = work.study, work.kept
+    start = work.folder(seed, "start")
+    yield _training(work, start_config(study, work.file, work.data, seed), start, "start", seed)
+    fingerprint = weights_hash(start)
+    weight = weights.read_weights(kept.out)
+    for arm in study.arms:
+        if kept.find(arm, seed, fingerprint) is not None:
+            continue
+        began = time.monotonic()
+        settings = (f"mhe.weight={weight[arm]}",) if arm in weight else ()
+        config = arm_config(study, work.file, work.data, seed, arm, start, settings)
+        run = work.folder(seed, arm)
+        yield _training(work, config, run, arm, seed, may_diverge=True)
+        numbers, right, subjects = {}, {}, {}
+        if not (run / "failure").is_dir():  # else it has diverged, and its row says so by having no number
+            reports = run.with_name(f"{run.name}_measured")
+            for words in measure.measuring(run, work.data, _made(reports)):
+                command = [sys.executable, "-m", "eval", *words]
+                yield Command(command, reports.with_suffix(".txt"), f"seed {seed}: {arm}: {words[0]}")
+            numbers, right = measure.numbers_of(run, work.data, reports)
+            subjects = measure.subjects_of(work.data, reports)
+            shutil.rmtree(reports)
+        made_with = _made_with(work, fingerprint, config) | {"seconds": f"{time.monotonic() - began:.0f}"}
+        kept.add(Row(arm, seed, made_with, numbers, right), subjects)
+        shutil.rmtree(run)
+
+
+def weights_hash(run: Path) -> str:
+    """Over the weights of a run's network and prototypes, by which a start is known again."""
+    payload, digest = checkpoint.load(checkpoint.resolve(run)), hashlib.sha256()
+    for part in ("network", "loss"):
+        for name, tensor in sorted(payload[part].items()):
+            digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _training(
+    work: Work, config: FaceConfig, run: Path, what: str, seed: int, *, may_diverge: bool = False
+) -> Command:
+    tree = to_dict(config)
+    if tree["train"]["precision"] == "auto":
+        tree["train"]["precision"] = work.precision
+    run.parent.mkdir(parents=True, exist_ok=True)
+    recipe = run.with_name(f"{run.name}.yaml")
+    write_text(recipe, yaml.safe_dump(tree, sort_keys=False))
+    words = [sys.executable, "-m", "sphereface_plus", "train", str(recipe), "--out", str(run), "--resume"]
+    return Command(words, run.with_name(f"{run.name}.txt"), f"seed {seed}: {what}", may_diverge)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _made_with(work: Work, start: str, config: FaceConfig) -> dict[str, str]:
+    precision = config.train.precision
+    return {
+        "start": start,
+        "commit": environment.commit() or f"version {__version__}",
+        "date": str(date.today()),
+        "processor": environment.processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+        "precision": work.precision if precision == "auto" else precision,
+        "threads": str(work.threads),
+        "data": work.data_hash,
+    }

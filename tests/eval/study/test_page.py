@@ -1,0 +1,105 @@
+"""The tables of a study, of rows whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eval.study.kept import MADE_WITH, Kept, Row
+from eval.study.measure import angles_of
+from eval.study.page import comparisons, text_of
+from eval.study.spec import Study
+
+STUDY = Study.model_validate(
+    {
+        "title": "A study",
+        "start": "a.yaml",
+        "arm": "b.yaml",
+        "arms": {"control": {}, "better": {"ratio": 1}, "same": {}, "beside": {"against": "same"}},
+        "seeds": 4,
+        "notes": "A note.",
+    }
+)
+SUBJECTS = {
+    "pairs": np.stack([np.arange(200) % 10, np.arange(200), 200 + np.arange(200)], axis=1),
+    "searches": np.arange(300)[:, None] // 3,
+}
+
+
+@pytest.fixture
+def kept(tmp_path):
+    random = np.random.default_rng(0)
+    found = Kept(tmp_path, subjects=dict(SUBJECTS))
+    for seed in range(4):
+        right = {kind: random.random(len(of)) < 0.5 for kind, of in SUBJECTS.items()}
+        for arm in STUDY.arms:
+            mine = dict(right)
+            if arm == "better":  # one in five of what is wrong comes right
+                mine = {kind: each | (random.random(len(each)) < 0.2) for kind, each in right.items()}
+            numbers = {
+                "accuracy": 100 * mine["pairs"].mean(),
+                "rank_1": 100 * mine["searches"].mean(),
+                "fnir": 50.0,
+            }
+            made_with = dict.fromkeys(MADE_WITH, "x") | {"seconds": "60"}
+            found.rows.append(Row(arm, seed, made_with, numbers, mine))
+    return found
+
+
+def test_an_arm_that_is_better_is_found_and_one_that_is_the_same_is_not(kept):
+    better, same, beside = comparisons(STUDY, kept, "rank_1")
+    assert better.arm == "better"
+    assert better.seeds.low > 0
+    assert better.people.low > 0
+    assert better.p_value == max(better.seeds.p_value, better.people.p_value) < 0.01
+    expected = np.mean(
+        [
+            kept.rows[4 * seed + 1].numbers["rank_1"] - kept.rows[4 * seed].numbers["rank_1"]
+            for seed in range(4)
+        ]
+    )
+    assert np.mean(better.differences) == pytest.approx(expected)
+    assert (better.people.low + better.people.high) / 2 == pytest.approx(expected)
+    assert same.p_value == beside.p_value == 1
+
+
+def test_arms_of_another_start_and_runs_that_diverged_are_not_compared(kept):
+    control = kept.rows[0]
+    kept.rows[0] = Row(
+        control.arm, 0, dict(control.made_with) | {"start": "other"}, control.numbers, control.right
+    )
+    assert len(comparisons(STUDY, kept, "accuracy")[0].differences) == 3
+    kept.rows[5] = Row("better", 1, control.made_with, {}, {})
+    assert len(comparisons(STUDY, kept, "accuracy")[0].differences) == 2
+    assert "Did not converge, and left out: better of seed 1." in text_of(STUDY, kept)
+
+
+def test_the_page_says_what_was_compared_and_what_it_could_have_shown(kept):
+    text = text_of(STUDY, kept)
+    assert text.startswith("# A study\n")
+    assert "beside, minus same" in text
+    assert "rank-1 %: the main measure" in text
+    assert text.count("Of a true effect, four in five studies like this would find one of") == 2
+    assert "A note." in text
+
+
+def test_with_one_seed_there_is_nothing_to_compare_yet(kept):
+    kept.rows = kept.rows[:4]
+    assert "No two seeds have the control and another arm yet." in text_of(STUDY, kept)
+
+
+def test_angles_are_those_of_all_pairs_one_by_one():
+    random = np.random.default_rng(0)
+    embeddings, person = random.normal(size=(12, 5)), np.repeat(np.arange(4), 3)
+    genuine, impostor = [], []
+    for i in range(12):
+        for j in range(i):
+            cosine = (
+                embeddings[i] @ embeddings[j] / np.linalg.norm(embeddings[i]) / np.linalg.norm(embeddings[j])
+            )
+            (genuine if person[i] == person[j] else impostor).append(cosine)
+    found = angles_of(embeddings, person)
+    assert found["genuine_degrees"] == pytest.approx(np.degrees(np.arccos(genuine)).mean())
+    assert found["impostor_degrees"] == pytest.approx(np.degrees(np.arccos(impostor)).mean())
+    spread = np.sqrt((np.var(genuine) + np.var(impostor)) / 2)
+    assert found["d_prime"] == pytest.approx((np.mean(genuine) - np.mean(impostor)) / spread)

@@ -1,0 +1,100 @@
+"""A whole seed of a study in small, on drawn people: weights, a start, two arms, stopped and called again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from eval.study.kept import read_kept
+from eval.study.weights import read_weights
+
+RECIPE = {
+    "name": "tiny",
+    "data": {"path": "x"},
+    "network": {"name": "sphereface4", "embedding_size": 8},
+    "loss": {"kind": "a_softmax"},
+    "optimizer": {"learning_rate": 0.05},
+    "train": {"steps": 3, "batch_size": 8, "log_every": 1, "precision": "fp32"},
+}
+STUDY = {
+    "title": "A tiny study",
+    "start": "start.yaml",
+    "arm": "arm.yaml",
+    "arms": {"control": {}, "Eq. (8)": {"ratio": 0.5}},
+    "seeds": 2,
+    "weights_steps": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def data(repository, tmp_path_factory):
+    """Crops and lists, by the script of the study on drawn people."""
+    out = tmp_path_factory.mktemp("drawn") / "crops"
+    sizes = {"people": 6, "photos": 2, "test-people": 20, "test-photos": 4, "pairs": 10, "distractors": 4}
+    words = [word for name, size in sizes.items() for word in (f"--{name}", str(size))]
+    script = repository / "docs" / "results" / "does_mhe_help" / "drawn_faces.py"
+    _call(repository, str(script), str(out), *words)
+    return out
+
+
+def _environment(repository):
+    return {**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"}
+
+
+def _call(repository, *words):
+    subprocess.run([sys.executable, *words], check=True, env=_environment(repository), cwd=repository)
+
+
+@pytest.mark.slow
+def test_a_seed_is_made_once_whatever_stops_it_and_kept_as_tables(repository, tmp_path, data):
+    (tmp_path / "start.yaml").write_text(yaml.safe_dump(RECIPE))
+    (tmp_path / "arm.yaml").write_text(yaml.safe_dump({**RECIPE, "init_from": "x"}))
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
+    out, work = tmp_path / "tables", tmp_path / "work"
+    study = str(tmp_path / "study.yaml")
+    words = [
+        "-m",
+        "eval",
+        "study",
+        study,
+        "--data",
+        str(data),
+        "--seed",
+        "0",
+        "--work",
+        str(work),
+        "--out",
+        str(out),
+    ]
+
+    stopped = subprocess.Popen([sys.executable, *words], env=_environment(repository), cwd=repository)
+    while not (out / "numbers.csv").is_file() and stopped.poll() is None:
+        time.sleep(0.05)
+    stopped.send_signal(signal.SIGTERM)
+    assert stopped.wait() == 143
+    before = read_kept(out).rows
+    assert [row.arm for row in before] == ["control"]
+
+    _call(repository, *words)
+    kept = read_kept(out)
+    assert [(row.arm, row.seed) for row in kept.rows] == [("control", 0), ("Eq. (8)", 0)]
+    assert kept.rows[0].made_with == before[0].made_with  # not made a second time
+    for row in kept.rows:
+        assert (len(row.right["pairs"]), len(row.right["searches"])) == (200, 60)
+        assert 0 <= row.numbers["rank_1"] <= 100
+        assert row.numbers["energy_of_people"] > 0
+        assert row.numbers["energy_gradient"] > 0
+    assert read_weights(out)["Eq. (8)"] > 0
+    assert [run.parent.name for run in work.glob("seed0/*/checkpoints")] == ["start"]  # all else was deleted
+    text = (out / "table.md").read_text()
+    assert "Eq. (8)" in text
+
+    (out / "table.md").unlink()  # made again from the tables alone, without crops
+    _call(repository, "-m", "eval", "study", study, "--out", str(out))
+    assert (out / "table.md").read_text() == text
