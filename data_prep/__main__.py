@@ -110,7 +110,13 @@ def choice(name: str, help: str) -> Callable[..., Any]:
 )
 @option("--realign", is_flag=True, help="Align even photos that are aligned already, which blurs them.")
 @option("--workers", type=click.IntRange(1), help="Processes.  [default: one for each processor]")
-def align(photos: Path, out: Path, **options: Any) -> None:
+@option(
+    "--shard",
+    metavar="I/N",
+    help="Align the I-th of N shares of the photos, while other processes or machines align the others into "
+    "the same OUT. At last the same command without --shard joins them.",
+)
+def align(photos: Path, out: Path, shard: str | None, **options: Any) -> None:
     """Find faces in photos and write aligned crops.
 
     PHOTOS holds a folder for each person, with that person's photos; see --layout for others. OUT gets the
@@ -127,9 +133,19 @@ def align(photos: Path, out: Path, **options: Any) -> None:
 
     from sphereface_plus.commands.progress import show_progress
 
-    from .align import align_folder
+    from .shares import share_of
+    from .shares import told as told_of_share
+
+    share = share_of(shard) if shard is not None else None
+
+    from .align import align_folder, align_share
     from .align_report import told
 
+    if share is not None:
+        with show_progress("photos", "without a crop") as progress:
+            done = align_share(photos, out, share, progress=progress, **options)
+        click.echo("\n".join(told_of_share(done)))
+        return
     with show_progress("photos", "without a crop") as progress:
         summary = align_folder(photos, out, progress=progress, **options)
     click.echo("\n".join(told(summary)))

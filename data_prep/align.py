@@ -8,40 +8,35 @@
     OUT/progress.jsonl            what is done, so that the same call continues
 
 All but the report's `this_run` depends on the photos and the settings alone, not on the number of workers,
-nor on interruptions.
+nor on interruptions, nor on the shares that several processes may have done before (shares.py).
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
-import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sphereface_plus.data.formats.decoding import DecodeError, decode
 from sphereface_plus.data.formats.manifest import MANIFEST, write_manifest
 from sphereface_plus.files import is_unfinished
-from sphereface_plus.outputs import locks
 from sphereface_plus.words import counted
 
 from .align_report import REPORT, Summary, summarise, write_report
-from .already_aligned import find_alignment
+from .align_task import Task, task_of
 from .contact_sheet import write_contact_sheet
-from .cropping import Cropper, make_detector, one_thread
+from .cropping import Cropper, one_thread
 from .doubts import find_doubts
 from .dropped import sentences, taken_out, without
 from .errors import PrepError
-from .journal import Crop, Done, Journal
-from .landmarks_file import read_landmarks
-from .layouts import Photo, Photos, find_photos, select_photos
-from .plugins import is_solved
-from .settings import RELAXED_THRESHOLD, Cropping
-from .turning import SETTINGS as TURNING
+from .journal import JOURNAL, Done, Journal
+from .layouts import Photo, Photos
+from .remaining import remaining
+from .settings import Cropping
+from .shares import Share, ShareSummary, journals, place, take_in
 from .workers import usable_cpus, work
 
 TWIN = "called like another photo"
@@ -50,7 +45,6 @@ Progress = Callable[[int, int, int], None]
 """Called as progress(done, total, without_crop) after each photo; first with what earlier runs have done."""
 
 
-@locks("out")
 def align_folder(
     photos: str | Path,
     out: str | Path,
@@ -78,72 +72,115 @@ def align_folder(
     nothing can be written into `out`.
     """
     started = time.monotonic()
-    root, out = Path(photos), Path(out)
-    settings = Cropping(**cropping)
-    if out.resolve().is_relative_to(root.resolve()):
-        raise PrepError(
-            f"{out}: the crops must not lie in the folder of photos, where they would be taken for photos"
+    out = Path(out)
+    task = task_of(photos, out, layout, list_file, selection, min_images, landmarks, Cropping(**cropping))
+    found = task.found
+    with place(out, None, task.record):
+        journal, of_shares = Journal(out, task.record), journals(out)
+        take_in(journal, of_shares, out, found.root, task.record)
+        if not realign:
+            task.refuse_aligned()
+        dropped = taken_out(
+            out / MANIFEST, (crop.row for photo in journal.done.values() for crop in photo.crops)
         )
-    if selection is not None:
-        found = select_photos(root, selection)
-    else:
-        list_path = Path(list_file) if list_file is not None else None
-        found = find_photos(root, layout, list_file=list_path, min_images=min_images)
-    known_landmarks = read_landmarks(Path(landmarks)) if landmarks is not None else None
-    detector = make_detector(settings) if known_landmarks is None else None
-    record = {
-        "photos": str(root.resolve()),
-        "layout": layout if selection is None else "selection",
-        "min_images": min_images,
-        **asdict(settings),
-        "thresholds": list(settings.thresholds),
-        "detector": detector.settings if detector else None,
-        "turning": TURNING if detector else None,
-        "relaxed_threshold": RELAXED_THRESHOLD if settings.fallback != "none" else None,
-        "landmarks_sha256": hashlib.sha256(Path(landmarks).read_bytes()).hexdigest() if landmarks else None,
-    }
-    journal = Journal(out, record)
-    if not realign and (reason := find_alignment(found, detector, known_landmarks)):
-        raise PrepError(
-            f"{root}: is aligned already: {reason}; aligning again blurs and shifts faces; "
-            "use its crops as they are, or give python -m data_prep align the option --realign"
-        )
-    dropped = taken_out(out / MANIFEST, (crop.row for photo in journal.done.values() for crop in photo.crops))
-    remaining = _remaining(found, journal, out, keep_others=selection is not None)
-    before, num_before = len(found.photos) - len(remaining), len(journal.done) + len(found.twins)
-    workers = min(workers or usable_cpus(), max(1, len(remaining)))
-    failed = sum(1 for photo in journal.done.values() if photo.problem)
-    with journal, one_thread():
-        if not (out / MANIFEST).exists():
-            _remove_unfinished(out)
-        (out / MANIFEST).unlink(missing_ok=True)
-        if progress:
-            progress(before, len(found.photos), failed)
-        cropper = partial(Cropper, found.root, out, settings, known_landmarks)
-        with closing(work(cropper, remaining, workers)) as results:  # closing it ends the workers
-            for number, (_, photo) in enumerate(results, start=before + 1):
-                journal.add(photo)
-                failed += bool(photo.problem)
-                if progress:
-                    progress(number, len(found.photos), failed)
-    made = {crop.row.path for photo in journal.done.values() for crop in photo.crops}
-    stay_out = sentences(out / MANIFEST, len(dropped & made))
-    found = replace(found, notes=[*found.notes, *stay_out])
-    done = without([*journal.done.values(), *_twins(found)], dropped)
-    done.sort(key=lambda photo: photo.source)
-    rows = sorted((crop.row for photo in done for crop in photo.crops), key=lambda row: row.path)
-    doubts = find_doubts(out, rows)
-    if rows:
-        write_contact_sheet(out, rows, doubts, settings.fit)
-    seconds = time.monotonic() - started
-    summary = summarise(out, done, found, doubts, num_before=num_before, seconds=seconds, workers=workers)
-    write_report(summary, done, record, known_landmarks)
-    write_manifest(out / MANIFEST, rows)  # last: a folder with a manifest is finished
+        left = remaining(found, journal, out, others="remove" if selection is None else "keep")
+        num_before = len(journal.done) + len(found.twins)
+        workers = min(workers or usable_cpus(), max(1, len(left)))
+        with journal, one_thread():
+            for name in of_shares:  # their lines are in the journal now
+                (out / name).unlink()
+            if not (out / MANIFEST).exists():
+                _remove_unfinished(out)
+            (out / MANIFEST).unlink(missing_ok=True)
+            _align(task, found.photos, left, journal, workers, progress)
+        made = {crop.row.path for photo in journal.done.values() for crop in photo.crops}
+        stay_out = sentences(out / MANIFEST, len(dropped & made))
+        found = replace(found, notes=[*found.notes, *stay_out])
+        done = without([*journal.done.values(), *_twins(found)], dropped)
+        done.sort(key=lambda photo: photo.source)
+        rows = sorted((crop.row for photo in done for crop in photo.crops), key=lambda row: row.path)
+        doubts = find_doubts(out, rows)
+        if rows:
+            write_contact_sheet(out, rows, doubts, task.settings.fit)
+        seconds = time.monotonic() - started
+        summary = summarise(out, done, found, doubts, num_before=num_before, seconds=seconds, workers=workers)
+        write_report(summary, done, task.record, task.landmarks)
+        write_manifest(out / MANIFEST, rows)  # last: a folder with a manifest is finished
     if not rows:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in summary.problems.items())
         tried = counted(len(done), "photo")
-        raise PrepError(f"{root}: none of the {tried} got a crop ({reasons}); see {out / REPORT}")
+        raise PrepError(f"{found.root}: none of the {tried} got a crop ({reasons}); see {out / REPORT}")
     return summary
+
+
+def align_share(
+    photos: str | Path,
+    out: str | Path,
+    share: Share,
+    *,
+    layout: str = "folder",
+    list_file: str | Path | None = None,
+    min_images: int = 1,
+    landmarks: str | Path | None = None,
+    realign: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    **cropping: Any,
+) -> ShareSummary:
+    """Aligns a share of the photos into `out`, while other processes may align others there.
+
+    The rest as of `align_folder`, which joins the shares. Raises PrepError also where `out` is finished but
+    photos are new: joining takes them.
+    """
+    started = time.monotonic()
+    out = Path(out)
+    task = task_of(photos, out, layout, list_file, None, min_images, landmarks, Cropping(**cropping))
+    mine = replace(task.found, photos=share.of(task.found.photos))
+    with place(out, share, task.record):
+        journal = Journal(out, task.record, share.journal)
+        others = [JOURNAL, *(name for name in journals(out) if name != share.journal)]
+        take_in(journal, others, out, mine.root, task.record, wanted={photo.path for photo in mine.photos})
+        if not realign:
+            task.refuse_aligned()
+        left = remaining(mine, journal, out, others="leave")
+        if left and (out / MANIFEST).exists():
+            raise PrepError(
+                f"{out}: is finished, and {counted(len(left), 'photo')} new or changed since; "
+                "the same command without --shard takes them"
+            )
+        workers = min(workers or usable_cpus(), max(1, len(left)))
+        with journal, one_thread():
+            _align(task, mine.photos, left, journal, workers, progress)
+    done = [journal.done[photo.path] for photo in mine.photos]
+    return ShareSummary(
+        share,
+        num_photos=len(done),
+        num_crops=sum(len(photo.crops) for photo in done),
+        num_failed=sum(bool(photo.problem) for photo in done),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _align(
+    task: Task,
+    photos: Sequence[Photo],
+    left: Sequence[Photo],
+    journal: Journal,
+    workers: int,
+    progress: Progress | None,
+) -> None:
+    """Aligns what is left of the photos."""
+    before = len(photos) - len(left)
+    failed = sum(1 for photo in photos if photo.path in journal.done and journal.done[photo.path].problem)
+    if progress:
+        progress(before, len(photos), failed)
+    cropper = partial(Cropper, task.found.root, task.out, task.settings, task.landmarks)
+    with closing(work(cropper, left, workers)) as results:  # closing it ends the workers
+        for number, (_, photo) in enumerate(results, start=before + 1):
+            journal.add(photo)
+            failed += bool(photo.problem)
+            if progress:
+                progress(number, len(photos), failed)
 
 
 def _remove_unfinished(out: Path) -> None:
@@ -167,60 +204,3 @@ def _twins(found: Photos) -> list[Done]:
         )
         for photo, other in found.twins.items()
     ]
-
-
-def _remaining(found: Photos, journal: Journal, out: Path, *, keep_others: bool) -> list[Photo]:
-    """The photos that are not done, or not as they are now.
-
-    What the journal has of others is dropped, and crops whose photo is gone are removed; with
-    keep_others only if their photos have changed: several selections of one set of photos share a folder.
-    """
-    remaining, kept = [], {}
-    for photo in found.photos:
-        done = journal.done.get(photo.path)
-        if done and _still_true(done, photo, found.root, out):
-            kept[photo.path] = done
-        else:
-            remaining.append(photo)
-    wanted = {photo.path for photo in found.photos}
-    for path in journal.done.keys() - kept.keys():
-        done = journal.done[path]
-        other = Photo(path, done.identity)
-        if keep_others and path not in wanted and _still_true(done, other, found.root, out):
-            kept[path] = done
-            continue
-        for crop in done.crops:
-            (out / crop.row.path).unlink(missing_ok=True)
-    journal.done = kept
-    return remaining
-
-
-def _is_whole(path: Path, crop: Crop) -> bool:
-    """Whether the file is the crop that was written, by its content: zeros may be of the same length.
-
-    Raises OSError.
-    """
-    if not path.is_file() or path.stat().st_size != crop.num_bytes:
-        return False
-    data = path.read_bytes()
-    return zlib.crc32(data) == crop.crc32 if crop.crc32 >= 0 else _is_image(data)
-
-
-def _is_image(data: bytes) -> bool:
-    try:
-        decode(data)
-    except DecodeError:
-        return False
-    return True
-
-
-def _still_true(done: Done, photo: Photo, root: Path, out: Path) -> bool:
-    try:
-        status = (root / photo.path).stat()
-        now = (status.st_size, status.st_mtime_ns)
-        crops = all(_is_whole(out / crop.row.path, crop) for crop in done.crops)
-        if is_solved(done.problem):
-            return False
-    except OSError:
-        return False  # a photo that is gone, or a crop: either is looked at again
-    return crops and done.identity == photo.identity and (done.num_bytes, done.modified_ns) == now

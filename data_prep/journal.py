@@ -52,15 +52,18 @@ class Done:
 class Journal:
     """The journal of a folder of crops. Reads on construction, writes inside its `with` block."""
 
-    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
-        """Raises PrepError where other settings were used, or the folder holds something that is not ours."""
-        self._path, self._settings = folder / JOURNAL, settings
+    def __init__(self, folder: Path, settings: dict[str, Any], name: str = JOURNAL) -> None:
+        """name: of the file, another for each share (shares.py).
+
+        Raises PrepError where other settings were used, or the folder holds something that is not ours.
+        """
+        self._path, self._settings = folder / name, settings
         self._file: TextIO | None = None
         self.done: dict[str, Done] = {}
         """By source."""
         if self._path.exists():
             self._read()
-        elif folder.exists() and (not folder.is_dir() or not _is_empty(folder)):
+        elif folder.exists() and not (folder / JOURNAL).exists() and not _is_empty(folder):
             raise PrepError(f"{folder}: is not empty and holds no crops of this program; give a new folder")
 
     def __enter__(self) -> Journal:
@@ -115,7 +118,9 @@ class Journal:
 
 
 def _is_empty(folder: Path) -> bool:
-    return all(path.name == f".{LOCK}" for path in folder.iterdir())  # the lock is ours, or a killed run's
+    if not folder.is_dir():
+        return False
+    return all(path.name.endswith(LOCK) for path in folder.iterdir())  # ours, or a killed run's
 
 
 def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
