@@ -104,6 +104,15 @@ class Processes:
             dist.all_reduce(total)
         return total
 
+    def largest(self, value: Tensor) -> Tensor:
+        """The largest of the processes' values, number by number."""
+        if self.world_size == 1:
+            return value
+        largest = value.detach().clone()
+        with reaching_others():
+            dist.all_reduce(largest, op=dist.ReduceOp.MAX)
+        return largest
+
     def stacked(self, value: Tensor) -> Tensor:
         """A tensor of each process, in the order of their ranks: (world_size, *shape), the same bits in each.
 

@@ -41,6 +41,10 @@ ARROWS = {
     "losses.streaming",
     "losses.sampled_head": "losses.head losses.output mhe.sampled",
     "losses.which_head": "config.losses losses.dense_head losses.head losses.streamed_head",
+    "losses.exchange": "processes",
+    "losses.shared_rows": "errors processes",
+    "losses.sharded_head": "losses.angle losses.exchange losses.head losses.output losses.shared_rows "
+    "losses.streamed_head losses.streaming processes",
     "losses.gan": "",
     "onnx_import": "config data errors model_files",
     "embedding": "config data errors model_files networks onnx_import precision processes weights",

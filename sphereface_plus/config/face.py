@@ -192,7 +192,8 @@ class FaceConfig(RunConfig):
     loss: LossConfig
     head: HeadName = "auto"
     """Products of a batch with all prototypes: dense keeps them as one tensor, streamed makes them in chunks,
-    and again backwards, for many identities. auto goes by their number (docs/large_heads.md)."""
+    and again backwards, for many identities; auto goes by their number. sharded is streamed, and each process
+    of a torchrun holds the prototypes of some identities (docs/large_heads.md)."""
     sample_rate: float = Field(default=1.0, gt=0, le=1)
     """Share of the prototypes that a step sees, its batch's among them: below 1 the others are drawn anew in
     each step (Partial FC), for more identities than the machine can compare with (docs/large_heads.md)."""
@@ -230,6 +231,15 @@ class FaceConfig(RunConfig):
         if self.sample_rate < 1 and self.mhe.weight > 0 and self.mhe.form not in ("paper", "opensphere"):
             raise ValueError(
                 f"sample_rate: mhe.form {self.mhe.form} needs all prototypes; take paper, or sample_rate 1"
+            )
+        if self.head == "sharded" and self.sample_rate < 1:
+            raise ValueError(
+                "sample_rate must be 1 with head: sharded; take head=streamed, or more processes"
+            )
+        if self.head == "sharded" and self.mhe.form != "paper":
+            raise ValueError(
+                f"mhe.form {self.mhe.form} needs all prototypes in every process, not head: sharded; "
+                "take head=streamed, or mhe.form=paper"
             )
         if self.reset_head and self.init_from is None:
             raise ValueError("reset_head has no effect without init_from")

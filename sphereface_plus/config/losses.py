@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from sphereface_plus.config.strict import Strict
 
-HeadName = Literal["auto", "dense", "streamed"]
+WholeHeadName = Literal["auto", "dense", "streamed"]
+HeadName = Literal["auto", "dense", "streamed", "sharded"]
 
 
 class SoftmaxConfig(Strict):

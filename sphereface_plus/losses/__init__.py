@@ -13,7 +13,6 @@ from sphereface_plus.losses.l_softmax import LSoftmaxLoss
 from sphereface_plus.losses.loss import Loss, PrototypeLoss
 from sphereface_plus.losses.magface import MagFaceLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.rows import Rows
 from sphereface_plus.losses.smoothed_softmax import SmoothedSoftmaxLoss
 from sphereface_plus.losses.softmax import SoftmaxLoss
 from sphereface_plus.losses.softmax_center import SoftmaxCenterLoss
@@ -66,20 +65,13 @@ def build_loss(
     num_identities: int,
     embedding_size: int,
     head: MakeHead = DenseHead,
-    rows: Rows | None = None,
 ) -> Loss:
     """The loss of a recipe, with new prototypes; the settings' names are the constructor's keywords.
 
-    head: what sees all classes of a batch, of the contract in head.py; triplet has none.
-    rows: what this process holds, where that is not all; the head is one for it. All C rows are drawn first,
-        so that the prototypes do not depend on who holds them. Raises ValueError for softmax_center, which
-        moves its centres by their labels.
+    head: what sees all classes of a batch, of the contract in head.py; triplet has none. One for processes
+        that hold shares goes with PrototypeLoss.hold.
     """
     loss = _LOSSES[config.kind](num_identities, embedding_size, **config.model_dump(exclude={"kind"}))
     if isinstance(loss, PrototypeLoss):
         loss.head = head
-        if rows is not None:
-            if isinstance(loss, SoftmaxCenterLoss):
-                raise ValueError("softmax_center needs all centres in every process")
-            loss.hold(rows)
     return loss

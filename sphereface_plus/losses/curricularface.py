@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from sphereface_plus.losses.head import RuleOfEach
 from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import units
@@ -15,12 +16,12 @@ from sphereface_plus.processes import gathered
 
 
 def negatives(cosine: Tensor, target: Tensor, t: Tensor) -> Tensor:
-    """N(t, cos theta_j) of the paper: cosine (B, C), target cos(theta_y + m) (B,), t scalar -> (B, C).
+    """N(t, cos theta_j) of the paper: cosine (B, C), target cos(theta_y + m) (B, 1), t scalar -> (B, C).
 
     A hard negative is one above the target; its cosine c becomes c (t + c). The label's column is not
     a negative and means nothing.
     """
-    return torch.where(cosine > target[:, None], cosine * (t + cosine), cosine)
+    return torch.where(cosine > target, cosine * (t + cosine), cosine)
 
 
 class CurricularFaceLoss(PrototypeLoss):
@@ -60,6 +61,6 @@ class CurricularFaceLoss(PrototypeLoss):
             if self.training:
                 self.t.lerp_(gathered(theta.cos()).mean(), 1 - self.momentum)
             target = torch.cos(theta + self.margin_radians)
-            harder = partial(negatives, target=target, t=self.t)
+            harder = RuleOfEach(partial(negatives, t=self.t), target.detach()[:, None])
             loss = head.cross_entropy(target, others=harder, scale=self.scale)
         return LossOutput(loss, {"t": self.t.clone()}, partial(head.without_margin, self.scale), head.seen())

@@ -7,19 +7,14 @@ the shape (B, C). Another head can take the dense one's place, build_loss(..., h
 
     one that makes the products in chunks of classes (streamed_head.py): every loss, energy and checkpoint
         stays as it is
-    one whose process holds a share of the prototypes, together with its `rows` (rows.py): the same loss and
-        gradients of softmax, A-, L- and AM-Softmax, ArcFace, AdaFace and MagFace, with `others` of None; see
-        tests/losses/sharded_head.py
-
-The second kind is not a training yet. Missing are (issue 13): `others` of the rows of other processes, of
-which CurricularFace's rule knows the targets; softmax_center's centres by label; energies, which want all
-prototypes and refuse a share; the norm of gradients that lie apart; and the gathering of the prototypes and
-of their momentum for a checkpoint.
+    one whose process holds a share of the prototypes (sharded_head.py), together with its `rows` (rows.py):
+        the same loss and gradients, of the embeddings of all processes
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from torch import Tensor
@@ -31,6 +26,20 @@ OverLengths = Literal["differentiated", "constant"] | None
 
 Rule = Callable[[Tensor], Tensor]
 """What becomes of products: any n columns of them (B, n) -> (B, n), differentiated by the products alone."""
+
+
+@dataclass(frozen=True)
+class RuleOfEach:
+    """A Rule that also looks at a number of each embedding: a head that sees other processes' embeddings
+    gathers theirs, and makes the rule of all."""
+
+    rule: Callable[[Tensor, Tensor], Tensor]
+    """products (B, n), of_each (B, 1) -> (B, n)"""
+    of_each: Tensor
+    """(B, 1), a constant."""
+
+    def __call__(self, products: Tensor) -> Tensor:
+        return self.rule(products, self.of_each)
 
 
 class Head(Protocol):

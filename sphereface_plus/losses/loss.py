@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -51,6 +52,25 @@ class Loss(nn.Module, ABC):
                 self.rows.join_gradient(parameter.grad, processes)
             else:
                 processes.average(parameter.grad)
+
+    def whole_state(self) -> dict[str, Any]:
+        """state_dict with the rows of all classes: in the main process, for a checkpoint. Others have None in
+        their place where they hold shares. All processes call it together."""
+        return {
+            name: self.rows.whole(tensor) if name in self.of_classes else tensor
+            for name, tensor in self.state_dict().items()
+        }
+
+    def load_whole_state(self, state: dict[str, Any]) -> None:
+        """Takes what whole_state gave the main process, each process its rows of it."""
+        held = self.rows.held
+        own = {name: held(value) if name in self.of_classes else value for name, value in state.items()}
+        self.load_state_dict(own)
+
+    def shares(self) -> list[nn.Parameter]:
+        """The parameters of which other processes hold other rows."""
+        named = self.named_parameters() if self.rows.apart else ()
+        return [parameter for name, parameter in named if name in self.of_classes]
 
 
 class PrototypeLoss(Loss):

@@ -24,9 +24,9 @@ class Seen(NamedTuple):
     """(n, D), as they left the head. Where something else is differentiated by them in the same backward, a
     head may add its gradient to that one's, in place."""
     labels: Tensor
-    """(B,): the rows of the batch's own."""
+    """(B,): the rows of the batch's own. Where processes hold shares: (A,), the classes of all of them."""
     num_classes: int
-    """C; more than n where only some were drawn."""
+    """C; more than n where only some were drawn, or lie here."""
 
 
 class LossOutput(NamedTuple):

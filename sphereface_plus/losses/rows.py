@@ -17,6 +17,11 @@ class Rows(Protocol):
     the sum of the parts' mean losses, and otherwise that of this process's alone.
     """
 
+    @property
+    def apart(self) -> bool:
+        """Whether no two processes hold the same row, and none holds all of several processes' rows."""
+        ...
+
     def held(self, of_classes: Tensor) -> Tensor:
         """(C, ...) -> (n, ...): the rows of consecutive classes that this process holds, all or a share."""
         ...
@@ -29,9 +34,25 @@ class Rows(Protocol):
         """After the backward, in place: the gradient of the whole batch's mean loss."""
         ...
 
+    def of_labels(self, labels: Tensor) -> tuple[Tensor | slice, Tensor]:
+        """labels (A,) -> which of them this process holds the rows of, and these rows among those held."""
+        ...
+
+    def total(self, of_held: Tensor) -> Tensor:
+        """What is a sum over the rows held here, as the sum over all rows: the same in each process. All
+        processes call it together."""
+        ...
+
+    def whole(self, held: Tensor) -> Tensor | None:
+        """(n, ...) -> (C, ...): all rows, in the main process, for a checkpoint; None in the others if they
+        have shares. All processes call it together."""
+        ...
+
 
 class AllRows:
     """Every process holds all rows, and has the gradient of its own part."""
+
+    apart = False
 
     def held(self, of_classes: Tensor) -> Tensor:
         return of_classes
@@ -41,3 +62,12 @@ class AllRows:
 
     def join_gradient(self, held: Tensor, processes: Processes) -> None:
         processes.average(held)
+
+    def of_labels(self, labels: Tensor) -> tuple[slice, Tensor]:
+        return slice(None), labels
+
+    def total(self, of_held: Tensor) -> Tensor:
+        return of_held
+
+    def whole(self, held: Tensor) -> Tensor:
+        return held

@@ -53,10 +53,10 @@ class SoftmaxCenterLoss(PrototypeLoss):
             x = embeddings.to(self.prototypes.dtype)
             head = self.new_head(x, labels, normalised=False, bias=self.bias)
             softmax = head.cross_entropy()
-            center = (x - self.centers[labels]).square().sum(dim=1).mean() / 2
+            center = (x - head.of_labels(self.centers)).square().sum(dim=1).mean() / 2
             if self.training:
-                moved = moved_centers(self.centers, gathered(x), gathered(labels), self.center_rate)
-                self.centers.copy_(moved)
+                here, rows = self.rows.of_labels(gathered(labels))
+                self.centers.copy_(moved_centers(self.centers, gathered(x)[here], rows, self.center_rate))
             loss = softmax + self.center_weight * center
         terms = {"softmax": softmax.detach(), "center": center.detach()}
         return LossOutput(loss, terms, head.without_margin, head.seen())

@@ -46,17 +46,12 @@ class StreamedHead:
         self._bias = bias
         self._classes = Classes(labels, over_lengths)
         # (B, D), and the prototypes themselves: what is differentiated by either comes back as one gradient.
-        self._rows, self._prototypes = _WithRows.apply(prototypes, labels)  # pyright: ignore[reportGeneralTypeIssues]
+        self._rows, self._prototypes = WithRows.apply(prototypes, labels)  # pyright: ignore[reportGeneralTypeIssues]
         self._seen: tuple[float | Tensor | None, LogSum] | None = None
 
     def target_product(self) -> Tensor:
-        x, w = self._embeddings.to(torch.float64), self._rows.to(torch.float64)
-        products = (x * w).sum(dim=1)
-        if self._over_lengths is not None:
-            products = products / lengths(w if self._over_lengths == "differentiated" else w.detach())
-        if self._bias is not None:
-            products = products + self._bias[self._labels]
-        return products.to(self._rows.dtype)
+        bias = None if self._bias is None else self._bias[self._labels]
+        return products_of_rows(self._embeddings, self._rows, self._over_lengths, bias)
 
     def target_angle(self) -> Tensor:
         return angles(self._embeddings, self._rows)
@@ -72,7 +67,7 @@ class StreamedHead:
         of_others = self._streamed(reduction, others, scale)
         if others is None:
             self._seen = scale, reduction
-        return _entropy(of_others, _scaled(target, scale))
+        return entropy(of_others, scaled(target, scale))
 
     def smoothed_cross_entropy(self, *, smoothing: float, floor: float) -> Tensor:
         """The dense head's: it is of image classification, which has few classes."""
@@ -99,9 +94,9 @@ class StreamedHead:
             with torch.autocast(self._embeddings.device.type, enabled=False):
                 self._streamed(reduction, each, scale, bias)
         target = self.target_product()
-        target = _scaled(target if each is None else each(target[:, None])[:, 0], scale)
+        target = scaled(target if each is None else each(target[:, None])[:, 0], scale)
         target = target if bias is None else target + bias
-        return WithoutMargin(target >= reduction.highest, _entropy(reduction.value, target))
+        return WithoutMargin(target >= reduction.highest, entropy(reduction.value, target))
 
     def seen(self) -> Seen:
         return Seen(self._prototypes, self._labels, len(self._prototypes))
@@ -128,18 +123,29 @@ class StreamedHead:
         return value
 
 
-def _scaled(target: Tensor, scale: float | Tensor | None) -> Tensor:
+def products_of_rows(x: Tensor, w: Tensor, over_lengths: OverLengths, bias: Tensor | None) -> Tensor:
+    """(B,): the products of embeddings x (B, D) and prototypes w (B, D), row by row; bias (B,)."""
+    dtype, x, w = w.dtype, x.to(torch.float64), w.to(torch.float64)
+    products = (x * w).sum(dim=1)
+    if over_lengths is not None:
+        products = products / lengths(w if over_lengths == "differentiated" else w.detach())
+    if bias is not None:
+        products = products + bias
+    return products.to(dtype)
+
+
+def scaled(target: Tensor, scale: float | Tensor | None) -> Tensor:
     if scale is None:
         return target
     return target * (scale[:, 0] if isinstance(scale, Tensor) else scale)
 
 
-def _entropy(of_others: Tensor, target: Tensor) -> Tensor:
+def entropy(of_others: Tensor, target: Tensor) -> Tensor:
     """-log p_y = log(1 + exp(L - z_y)), the mean; of_others: L (B,), target: z_y (B,)."""
     return softplus(of_others - target).mean().to(target.dtype)
 
 
-class _WithRows(torch.autograd.Function):
+class WithRows(torch.autograd.Function):
     """prototypes (C, D), labels (B,) -> the labels' rows (B, D), and the prototypes.
 
     Whatever else is differentiated by the prototypes takes the second output. Its gradient comes first, and

@@ -116,17 +116,18 @@ class Classes:
     """The prototypes' chunks, and where in them the labels of a batch lie."""
 
     labels: Tensor
-    """(B,)"""
+    """(B,): rows of the prototypes; others, of prototypes that lie elsewhere, have no place among these."""
     over_lengths: OverLengths
 
     def chunks(self, prototypes: Tensor) -> Iterator[tuple[slice, tuple[Tensor, Tensor]]]:
         """Rows, and the places in them (line, column) of the batch's own prototypes."""
         step = max(1, CHUNK_NUMBERS.get(prototypes.device.type, ELSEWHERE) // len(self.labels))
         ascending, column = self.labels.sort()
-        starts = torch.arange(0, len(prototypes), step)
+        starts = range(0, len(prototypes), step)
         # Ascending labels that lie in a chunk are a stretch; a GPU is waited for once.
-        borders = [*torch.searchsorted(ascending, starts.to(ascending)).tolist(), len(ascending)]
-        for start, (first, last) in zip(starts.tolist(), pairwise(borders), strict=True):
+        ends = torch.tensor([*starts, len(prototypes)]).to(ascending)
+        borders = torch.searchsorted(ascending, ends).tolist()
+        for start, (first, last) in zip(starts, pairwise(borders), strict=True):
             yield slice(start, start + step), (ascending[first:last] - start, column[first:last])
 
 

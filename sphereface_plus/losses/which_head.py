@@ -1,10 +1,10 @@
-"""Which head a run takes."""
+"""Which head a run takes whose processes hold all prototypes."""
 
 from __future__ import annotations
 
 import torch
 
-from sphereface_plus.config.losses import HeadName
+from sphereface_plus.config.losses import WholeHeadName
 from sphereface_plus.losses.dense_head import DenseHead
 from sphereface_plus.losses.head import MakeHead
 from sphereface_plus.losses.streamed_head import StreamedHead
@@ -15,7 +15,7 @@ or as fast (docs/large_heads.md). On a GPU, where it was not measured, its fourt
 more time: there it saves memory, of which the dense head takes some five tensors of B C numbers, 5 GiB."""
 
 
-def head_for(name: HeadName, *, num_identities: int, batch_size: int, device: torch.device) -> MakeHead:
+def head_for(name: WholeHeadName, *, num_identities: int, batch_size: int, device: torch.device) -> MakeHead:
     """batch_size: crops of one process that go through the head at once."""
     if name == "auto":
         large = batch_size * num_identities >= STREAMED_FROM[device.type]

@@ -37,6 +37,7 @@ from .kernel import (
     squared_distance,
 )
 from .matrix_products import product
+from .share import Share, all_of
 
 
 def classifier_energy(
@@ -47,6 +48,7 @@ def classifier_energy(
     distance: Distance = "euclidean",
     chunk_size: int = 4096,
     class_weights: Tensor | None = None,
+    share: Share | None = None,
 ) -> Tensor:
     """Eq. (8): the mean f_s between the prototypes of the batch's classes and all others; a scalar.
 
@@ -56,6 +58,9 @@ def classifier_energy(
     power, distance: as in `hyperspherical_energy`; the paper's SphereFace+ has s = 2 and Euclidean distance.
     chunk_size: prototypes at a time; memory beside the gradient's C D numbers is some chunk_size (4 K + D).
     class_weights: (C,) constants; a label y_i counts class_weights[y_i] times (class_balanced.py).
+    share: which of the C prototypes `prototypes` (n, D) are, where other processes hold the others. All call
+        it together, with the labels of all of them. Each gets the whole energy, and in the backward, which
+        all make together, too, its prototypes' gradient of the sum of what the processes make of it.
 
     Computed outside autocast, in float32, or in float64 if `prototypes` is; guards as in kernel.py. A GPU is
     waited for a few times a call and once a chunk. Can be differentiated once: a backward with
@@ -63,7 +68,8 @@ def classifier_energy(
     Raises ValueError for labels that are not classes, an empty batch, a single prototype, and the like.
     """
     check_neurons("prototypes", prototypes, power, distance)
-    num_classes = len(prototypes)
+    share = all_of(prototypes) if share is None else share
+    num_classes = share.num_classes
     if num_classes < 2:
         raise ValueError(f"the energy needs at least two prototypes, got {num_classes}")
     if chunk_size < 1:
@@ -85,7 +91,7 @@ def classifier_energy(
 
     with torch.autocast(prototypes.device.type, enabled=False):
         neurons, labels = at_least_float32(prototypes), labels.long()
-        settings = (class_weights, power, distance, chunk_size)
+        settings = (share, class_weights, power, distance, chunk_size)
         if torch.is_grad_enabled() and neurons.requires_grad:
             return _ClassifierEnergy.apply(neurons, labels, *settings)
         return _stream(neurons, labels, *settings)
@@ -97,13 +103,14 @@ class _ClassifierEnergy(torch.autograd.Function):
         ctx,
         prototypes: Tensor,
         labels: Tensor,
+        share: Share,
         class_weights: Tensor | None,
         power: float,
         distance: Distance,
         chunk_size: int,
     ) -> Tensor:
         ctx.save_for_backward(prototypes, labels)
-        ctx.settings = (class_weights, power, distance, chunk_size)
+        ctx.settings = (share, class_weights, power, distance, chunk_size)
         ctx.gradient = torch.empty_like(prototypes, memory_format=torch.contiguous_format)
         return _stream(prototypes, labels, *ctx.settings, gradient=ctx.gradient)
 
@@ -119,27 +126,28 @@ class _ClassifierEnergy(torch.autograd.Function):
         if gradient is None:  # a retained graph: the first backward gave the gradient away, so make it again
             gradient = torch.empty_like(prototypes, memory_format=torch.contiguous_format)
             _stream(prototypes, labels, *ctx.settings, gradient=gradient)
-        return gradient.mul_(energy_gradient), None, None, None, None, None
+        share, *_ = ctx.settings
+        return gradient.mul_(share.total(energy_gradient)), None, None, None, None, None, None
 
 
 @torch.no_grad()
 def _stream(
-    prototypes: Tensor,  # (C, D)
+    prototypes: Tensor,  # (n, D), all C or a share
     labels: Tensor,  # (m,)
+    share: Share,
     class_weights: Tensor | None,  # (C,)
     power: float,
     distance: Distance,
     chunk_size: int,
     *,
-    gradient: Tensor | None = None,  # (C, D)
+    gradient: Tensor | None = None,  # (n, D)
 ) -> Tensor:
     """The energy; its gradient is written into `gradient`, where one is given."""
-    num_classes = len(prototypes)
     classes, multiplicity = labels.unique(return_counts=True)  # (K,) ascending, (K,)
-    pair_weights = multiplicity.to(prototypes) / (len(labels) * (num_classes - 1))  # (K,)
+    pair_weights = multiplicity.to(prototypes) / (len(labels) * (share.num_classes - 1))  # (K,)
     if class_weights is not None:
         pair_weights *= class_weights[classes].to(pair_weights)
-    batch = prototypes[classes]  # (K, D)
+    batch = share.batch(prototypes, classes)  # (K, D)
     batch_gradient = torch.zeros_like(batch)
     units = directions(batch)
     weighted_units = (pair_weights[:, None] * units).T.contiguous()  # (D, K)
@@ -147,16 +155,17 @@ def _stream(
     energy = prototypes.new_zeros(())
     threshold = close_cosine(prototypes.dtype, power)
 
-    starts = torch.arange(0, num_classes, chunk_size)
-    # classes ascend, so those that lie in a chunk are a range of k
-    borders = [*torch.searchsorted(classes, starts.to(classes)).tolist(), len(classes)]
-    for start, (first, last) in zip(starts.tolist(), pairwise(borders), strict=True):
+    starts = range(0, len(prototypes), chunk_size)
+    rows = classes - share.first  # they ascend, so those that lie in a chunk are a range of k
+    ends = torch.tensor([*starts, len(prototypes)]).to(rows)
+    borders = torch.searchsorted(rows, ends).tolist()
+    for start, (first, last) in zip(starts, pairwise(borders), strict=True):
         chunk = prototypes[start : start + chunk_size]  # (n, D)
         lengths = lengths_of(chunk)  # (n, 1)
         cosine = product(chunk, units).div_(lengths)  # (n, K)
 
         # Left out: a class with itself, and close pairs, which come last. 0 is a harmless cosine for them.
-        own = (classes[first:last] - start, torch.arange(first, last, device=classes.device))
+        own = (rows[first:last] - start, torch.arange(first, last, device=classes.device))
         cosine[own] = 0
         close = _pairs_above(threshold, cosine, distance)
         cosine[close] = 0
@@ -188,8 +197,8 @@ def _stream(
     if gradient is not None:
         # the same chain rule at the batch's end: tangential part over length
         batch_gradient += tangential(pair_weights[:, None] * unit_gradient, batch) / lengths_of(batch)
-        gradient.index_add_(0, classes, batch_gradient)
-    return energy
+        share.add(gradient, classes, batch_gradient)
+    return share.total(energy)
 
 
 def _pairs_above(threshold: float, cosine: Tensor, distance: Distance) -> tuple[Tensor, ...]:

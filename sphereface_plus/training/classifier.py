@@ -104,18 +104,18 @@ class ClassifierLearner:
         return self.network.embed_for_validation(images)
 
     def state_dict(self) -> dict[str, Any]:
-        """All processes call it together. A share of the prototypes is not gathered yet: losses/head.py."""
+        """All processes call it together; the prototypes are whole in the main process (losses/rows.py)."""
         energies = self.energies.state_dict()
         return {
             **network_state(self.network.module),
-            "loss": self.loss.state_dict(),
+            "loss": self.loss.whole_state(),
             **self.optimizer.state_dict(),
             **({"energies": energies} if energies else {}),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         load_network_state(self.network.module, state)
-        self.loss.load_state_dict(state["loss"])
+        self.loss.load_whole_state(state["loss"])
         self.optimizer.load_state_dict(state)
         if "energies" in state:  # checkpoints of older versions have none
             self.energies.load_state_dict(state["energies"])
@@ -190,7 +190,6 @@ class ClassifierLearner:
             name: mean(_mean([output.scalars[name].to(device) for output in outputs]))
             for name in outputs[0].scalars
         }
-        gradient = None if gradient is None else mean(gradient)
         return scalars | self.energies.measure(labels, step, gradient, mean)
 
 

@@ -49,7 +49,7 @@ class Energies:
     How gradients join: an energy is in the backward of the loss, and its gradients join as the loss's do. DDP
     takes the mean over the processes of those of the network's weights, Loss.join_gradients of those of the
     prototypes. So each process has the gradient of the energy of its own labels, or of all weights, and needs
-    all prototypes for that: a loss that holds a share of them is refused.
+    all prototypes for that: a loss that holds a share of them is refused here, and has shared_energy.py.
     """
 
     def of_batch(self, seen: Seen | None, step: int) -> Tensor | None:
@@ -71,7 +71,7 @@ class Energies:
     ) -> dict[str, Tensor]:
         """Named scalars of one batch for the log, at the weights as they are.
 
-        labels (B,): this process's share. loss_gradient: the mean of `gradient_of` over parts and processes.
+        labels (B,): this process's share. loss_gradient: the mean of `gradient_of` over this process's parts.
         mean: over processes.
         """
         return {}
@@ -135,7 +135,7 @@ class PrototypeEnergy(Energies):
         scalars = {
             "mhe/energy": mean(energy.detach()),
             "mhe/tangential_gradient": tangential_norm(mean(energy_gradient), prototypes),
-            "mhe/classification_tangential_gradient": tangential_norm(loss_gradient, prototypes),
+            "mhe/classification_tangential_gradient": tangential_norm(mean(loss_gradient), prototypes),
         }
         if step % self.angle_every == 0:
             degrees = smallest_angle(prototypes.detach()) * (180 / math.pi)

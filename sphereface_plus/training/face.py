@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from sphereface_plus.config import FaceConfig
-from sphereface_plus.config.losses import WITHOUT_PROTOTYPES
 from sphereface_plus.data import streams
 from sphereface_plus.data.batches import IdentityBalanced
 from sphereface_plus.data.crops import normalise
 from sphereface_plus.losses import build_loss
 from sphereface_plus.losses.head import MakeHead
+from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.sampled_head import Sampling
+from sphereface_plus.losses.sharded_head import ShardedHead
+from sphereface_plus.losses.shared_rows import SharedRows
 from sphereface_plus.losses.streamed_head import StreamedHead
 from sphereface_plus.losses.which_head import head_for
 from sphereface_plus.networks import build_network
@@ -30,6 +32,7 @@ from sphereface_plus.training.folder import RunFolder
 from sphereface_plus.training.network import parameters_in_words
 from sphereface_plus.training.run_parts import Run
 from sphereface_plus.training.sets import FaceSet
+from sphereface_plus.training.shared_energy import SharedPrototypeEnergy
 from sphereface_plus.training.validation import PairsValidation
 from sphereface_plus.training.validation import trained_on as people_trained_on
 
@@ -41,12 +44,17 @@ def build(config: FaceConfig, folder: RunFolder, processes: Processes, point: di
     torch.manual_seed(config.seed)
     network = build_network(config.network)
     num_identities = len(data.classes)
-    head = head_for(
-        config.head,
-        num_identities=round(config.sample_rate * num_identities),
-        batch_size=config.train.batch_size // (processes.world_size * config.train.accumulate),
-        device=processes.device,
-    )
+    rows, head = None, None
+    if config.head == "sharded":
+        rows = SharedRows(num_identities, processes)
+        head = partial(ShardedHead, rows=rows)
+    else:
+        head = head_for(
+            config.head,
+            num_identities=round(config.sample_rate * num_identities),
+            batch_size=config.train.batch_size // (processes.world_size * config.train.accumulate),
+            device=processes.device,
+        )
     loss = build_loss(
         config.loss,
         num_identities=num_identities,
@@ -71,17 +79,21 @@ def build(config: FaceConfig, folder: RunFolder, processes: Processes, point: di
             print(report, file=sys.stderr)
         start = report.to_dict()
         trained_on = trained_on.with_start(report.trained_on)
-    if config.loss.kind in WITHOUT_PROTOTYPES:
+    frozen = freeze(network, config.finetune)
+    trains = f"{config.network.name}, {parameters_in_words(network, loss, config.loss.kind)}"
+    if not isinstance(loss, PrototypeLoss):
         energies = NoEnergy()
+    elif rows is not None:
+        loss.hold(rows)
+        energies = SharedPrototypeEnergy(loss, rows, config.mhe)
     else:
         energies = PrototypeEnergy(
             loss,
             config.mhe,
             log_every=config.train.log_every,
-            photos_of_class=torch.bincount(torch.tensor(data.crops.labels), minlength=len(data.classes)),
+            photos_of_class=torch.bincount(torch.tensor(data.crops.labels), minlength=num_identities),
             seed=config.seed,
         )
-    frozen = freeze(network, config.finetune)
     prepare = partial(normalise, spec=config.network.input)
     learner = build_learner(
         network,
@@ -115,7 +127,7 @@ def build(config: FaceConfig, folder: RunFolder, processes: Processes, point: di
         processes,
         data,
         learner,
-        trains=f"{config.network.name}, {parameters_in_words(network, loss, config.loss.kind)}",
+        trains=trains,
         validation=validation,
         validate_every=config.validation.every if config.validation else None,
         notes=notes,

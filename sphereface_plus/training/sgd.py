@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sphereface_plus.config import OptimizerConfig
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.networks import parameter_groups
 from sphereface_plus.training.finetuning.freezing import network_groups
 from sphereface_plus.training.schedules import learning_rate
@@ -18,6 +20,8 @@ class ScheduledSGD:
     """One optimizer of a learner: `begin`, backward of `scaled` losses, `unscale`, and `step` or `skip`.
 
     network, loss: what it trains, each with its own multipliers for biases (networks/parameter_groups.py).
+        Where processes hold shares of the loss's prototypes, each trains its own, and all call `unscale`,
+        `state_dict` and `load_state_dict` together.
     layer_decay: factor on the rate from each part of the network to the one before it.
     precision: of the network; in fp16 losses are scaled, so that small gradients do not vanish.
     """
@@ -25,13 +29,14 @@ class ScheduledSGD:
     def __init__(
         self,
         network: nn.Module,
-        loss: nn.Module,
+        loss: Loss,
         settings: OptimizerConfig,
         *,
         layer_decay: float = 1.0,
         precision: str = "fp32",
     ) -> None:
         self.parameters = [*network.parameters(), *loss.parameters()]
+        self.rows, self.shares = loss.rows, {id(parameter) for parameter in loss.shares()}
         self.sgd = torch.optim.SGD(
             [
                 *network_groups(network, settings, layer_decay),
@@ -68,9 +73,15 @@ class ScheduledSGD:
         return self.scaler.scale(loss)
 
     def unscale(self) -> Tensor:
-        """Undoes the scaling of the gradients; returns their norm, a scalar, over all parameters."""
+        """Undoes the scaling of the gradients; returns their norm, a scalar, over all parameters, the shares
+        of other processes among them: the same in each."""
         self.scaler.unscale_(self.sgd)
-        return torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        learnt = [parameter for parameter in self.parameters if parameter.grad is not None]
+        norm = _norm(parameter for parameter in learnt if id(parameter) not in self.shares)
+        if not self.shares:
+            return norm
+        of_shares = _norm(parameter for parameter in learnt if id(parameter) in self.shares)
+        return (norm.square() + self.rows.total(of_shares.square())).sqrt()
 
     @property
     def scale(self) -> float | None:
@@ -86,14 +97,40 @@ class ScheduledSGD:
         self.scaler.update()
 
     def skip(self) -> None:
-        """No update, and a smaller scale from now on."""
+        """No update, and a smaller scale from now on, also where only another process's share overflowed."""
+        for found in self.scaler._found_inf_per_device(self.sgd).values():
+            found.fill_(1)
         self.scaler.update()
 
     def state_dict(self) -> dict[str, Any]:
-        """As a checkpoint has it; the scaling's is empty except in fp16."""
-        return {"optimizer": self.sgd.state_dict(), "loss_scaling": self.scaler.state_dict()}
+        """As a checkpoint has it, whole in the main process; the scaling's is empty except in fp16."""
+        return {
+            "optimizer": self._of_rows(self.sgd.state_dict(), self.rows.whole),
+            "loss_scaling": self.scaler.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.sgd.load_state_dict(state["optimizer"])
+        # A copy: a view would keep all rows in memory.
+        own = self._of_rows(state["optimizer"], lambda whole: self.rows.held(whole).clone())
+        self.sgd.load_state_dict(own)
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(state["loss_scaling"])
+
+    def _of_rows(self, state: dict[str, Any], change: Callable[[Tensor], Tensor | None]) -> dict[str, Any]:
+        """An optimizer's state whose tensors of shared parameters, momentum, are changed."""
+        if not self.shares:
+            return state
+        learnt = [parameter for group in self.sgd.param_groups for parameter in group["params"]]
+        kept = {}
+        for number, of_one in sorted(state["state"].items()):
+            if id(learnt[number]) in self.shares:
+                of_one = {
+                    name: change(value) if isinstance(value, Tensor) else value
+                    for name, value in of_one.items()
+                }
+            kept[number] = of_one
+        return state | {"state": kept}
+
+
+def _norm(parameters: Iterable[nn.Parameter]) -> Tensor:
+    return torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])

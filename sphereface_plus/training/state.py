@@ -144,7 +144,7 @@ def restore(run: Run, point: dict[str, Any]) -> None:
     if run.watch is not None and point.get("watch") is not None:  # nor this
         run.watch.load_state_dict(point["watch"])
     for setting, (before, now) in differences(point["config"], to_dict(run.config)).items():
-        if setting in task.after_divergence or setting == "train.precision":
+        if setting in task.after_divergence or setting in ("train.precision", "head"):
             change = {"step": run.first_step, "setting": setting, "before": before, "now": now}
             run.changes = [*run.changes, change]
             if run.processes.is_main:

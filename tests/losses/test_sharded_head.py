@@ -1,98 +1,130 @@
-"""A head that holds half of the prototypes in each of two processes gives what one process gives."""
+"""A head that holds a share of the prototypes in each process gives what one process with all gives."""
+
+from functools import partial
+from itertools import chain
 
 import pytest
 import torch
 
-from sphereface_plus.config import MHEConfig
-from sphereface_plus.losses import build_loss
+from sphereface_plus.losses import streaming
+from sphereface_plus.losses.sharded_head import ShardedHead
+from sphereface_plus.losses.shared_rows import SharedRows, SharesError
 from sphereface_plus.processes import Processes
-from sphereface_plus.training.energies import PrototypeEnergy
-from tests.losses.settings import C, D, config_of, make
-from tests.losses.sharded_head import ShardedHead, Share
-from tests.two_processes import in_two_processes
+from tests.losses.settings import SETTINGS, C, D, make
+from tests.two_processes import in_processes
 
-SETTINGS = [
-    {"kind": "arcface"},
-    {"kind": "arcface", "gradient": "detached", "unit_prototypes": True},
-    {"kind": "a_softmax", "lambda_base": 0.0},
-    {"kind": "a_softmax", "gradient": "caffe"},
-    {"kind": "a_softmax", "gradient": "detached"},
-    {"kind": "am_softmax"},
-    {"kind": "softmax", "bias": True},
-    {"kind": "l_softmax", "lambda_base": 0.0},
-    {"kind": "adaface"},
-    {"kind": "magface"},
-]
+B = 12
+# Contrastive pairs are those of a process's part of the batch: here that loss is its softmax alone.
+KINDS = [
+    settings | ({"contrastive_weight": 0.0} if settings["kind"] == "softmax_contrastive" else {})
+    for settings in SETTINGS
+    if settings["kind"] != "triplet"
+] + [{"kind": "arcface", "unit_prototypes": True}]
 
 
 def two_updates(loss, processes):
-    """For each update: loss, who is right, entropy without margin, gradients by this process's embeddings of
-    the mean over processes, and by the loss's parameters."""
+    """For each update: loss and terms, who is right, entropy without margin, gradients by this process's
+    embeddings of the mean over processes, and those by the loss's parameters; then the loss's state."""
     seen = []
     loss.begin_alike(processes)
     for step in (0, 300):
         generator = torch.Generator().manual_seed(step)
-        x = 3 * torch.randn(12, D, dtype=torch.float64, generator=generator)
-        share = torch.arange(12).chunk(processes.world_size)[processes.rank]
+        x = 3 * torch.randn(B, D, dtype=torch.float64, generator=generator)
+        share = torch.arange(B).chunk(processes.world_size)[processes.rank]
         leaf = x[share].requires_grad_()
-        output = loss(leaf, share % C, step)
+        output = loss(leaf, share % 5, step)  # two classes are nobody's
         plain = output.without_margin()
         loss.zero_grad()
         output.loss.backward()
         loss.join_gradients(processes)
-        numbers = [processes.mean(value.detach()).tolist() for value in (output.loss, plain.cross_entropy)]
-        by_x = (leaf.grad / processes.world_size).tolist()
-        seen.append([*numbers, plain.right.tolist(), by_x, [p.grad.tolist() for p in loss.parameters()]])
+        terms = {name: term for name, term in output.terms.items() if name != "contrastive"}
+        scalars = [output.loss, plain.cross_entropy, *terms.values()]
+        seen.append(
+            {
+                "numbers": [processes.mean(value.detach()).item() for value in scalars],
+                "right": plain.right.tolist(),
+                "by embeddings": leaf.grad / processes.world_size,
+                **{f"by {name}": parameter.grad.clone() for name, parameter in loss.named_parameters()},
+            }
+        )
         with torch.no_grad():
             for parameter in loss.parameters():
                 parameter -= 0.01 * parameter.grad
-    return seen
+    return [*seen, {name: tensor.clone() for name, tensor in loss.state_dict().items()}]
+
+
+def as_lists(value):
+    if isinstance(value, torch.Tensor):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {name: as_lists(part) for name, part in value.items()}
+    return [as_lists(part) for part in value] if isinstance(value, list) else value
 
 
 def sharded(rank, world_size):
     """Of each loss, its two updates and the number of prototypes that this process holds."""
+    streaming.CHUNK_NUMBERS["cpu"] = 2 * B  # two prototypes at a time
     processes = Processes(rank, world_size, torch.device("cpu"))
+    rows = SharedRows(C, processes)
     found = []
-    for settings in SETTINGS:
+    for settings in KINDS:
         torch.manual_seed(0)
-        loss = build_loss(
-            config_of(settings), num_identities=C, embedding_size=D, head=ShardedHead, rows=Share()
-        ).double()
-        found.append((two_updates(loss, processes), len(loss.prototypes)))
-    try:
-        PrototypeEnergy(loss, MHEConfig(), log_every=1)
-    except ValueError as error:
-        return rank, found, str(error)
-    return None
+        loss = make(settings, partial(ShardedHead, rows=rows)).double()
+        loss.hold(rows)
+        found.append((as_lists(two_updates(loss, processes)), len(loss.prototypes)))
+    return rank, found
 
 
-@pytest.mark.slow  # two processes
-def test_two_processes_with_a_share_of_the_prototypes_have_the_numbers_of_one_with_all(tmp_path):
-    halves = sorted(in_two_processes(sharded, tmp_path))
-    assert [error for _, _, error in halves] == [
-        f"an energy needs all 7 prototypes in every process, this one holds {held}" for held in (4, 3)
+@pytest.mark.slow  # processes
+@pytest.mark.parametrize("world_size", [1, 2, 4])
+def test_processes_with_a_share_of_the_prototypes_have_the_numbers_of_one_with_all(
+    world_size, tmp_path, monkeypatch
+):
+    if world_size == 1:  # without a process group
+        monkeypatch.setitem(streaming.CHUNK_NUMBERS, "cpu", 0)
+        ranks = [sharded(0, 1)[1]]
+    else:
+        ranks = [found for _, found in sorted(in_processes(world_size, sharded, tmp_path))]
+    for settings, *shares in zip(KINDS, *ranks, strict=True):
+        held = [count for _, count in shares]
+        assert held == {1: [7], 2: [4, 3], 4: [2, 2, 2, 1]}[world_size]
+        torch.manual_seed(0)
+        loss = make(settings).double()
+        expected = as_lists(two_updates(loss, Processes(0, 1, torch.device("cpu"))))
+        for number, whole in enumerate(expected):
+            parts = [share[number] for share, _ in shares]
+            for name, value in whole.items():
+                apart = name.removeprefix("by ") in loss.of_classes or name in ("right", "by embeddings")
+                found = [part[name] for part in parts]
+                joined = list(chain(*found)) if apart else found[0]
+                close(joined, value, f"{settings}: {name}")
+                assert apart or all(part == found[0] for part in found), name
+
+
+def close(found, expected, what):
+    found, expected = (torch.tensor(value).double() for value in (found, expected))
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12, msg=lambda text: f"{what}: {text}")
+
+
+def test_rows_are_consecutive_and_the_first_processes_have_one_more():
+    of_classes = torch.arange(7)
+    held = [SharedRows(7, Processes(rank, 3, torch.device("cpu"))) for rank in range(3)]
+    assert [rows.held(of_classes).tolist() for rows in held] == [[0, 1, 2], [3, 4], [5, 6]]
+    labels = torch.tensor([4, 0, 6, 3, 3])
+    assert [[each.tolist() for each in rows.of_labels(labels)] for rows in held] == [
+        [[1], [0]],
+        [[0, 3, 4], [1, 0, 0]],
+        [[2], [1]],
     ]
-    for settings, (first, first_rows), (second, second_rows) in zip(
-        SETTINGS, *[found for _, found, _ in halves], strict=True
-    ):
-        assert (first_rows, second_rows) == (4, 3)
-        torch.manual_seed(0)
-        expected = two_updates(make(settings).double(), Processes(0, 1, torch.device("cpu")))
-        for whole, one, other in zip(expected, first, second, strict=True):
-            for number in (0, 1):
-                assert one[number] == other[number] == pytest.approx(whole[number], rel=1e-9), settings
-            assert one[2] + other[2] == whole[2], settings
-            close(one[3] + other[3], whole[3])
-            for found, another, alone in zip(one[4], other[4], whole[4], strict=True):
-                close(found + another, alone)
 
 
-def close(found, expected):
-    torch.testing.assert_close(
-        torch.tensor(found).double(), torch.tensor(expected).double(), rtol=1e-9, atol=1e-12
-    )
+def test_more_processes_than_classes_are_refused():
+    with pytest.raises(SharesError, match="8 processes cannot share 7 classes: each needs one at least"):
+        SharedRows(7, Processes(0, 8, torch.device("cpu")))
 
 
-def test_centres_that_move_by_label_are_all_needed():
-    with pytest.raises(ValueError, match="softmax_center needs all centres in every process"):
-        build_loss(config_of({"kind": "softmax_center"}), num_identities=C, embedding_size=D, rows=Share())
+def test_the_smoothed_cross_entropy_is_refused():
+    rows = SharedRows(C, Processes(0, 1, torch.device("cpu")))
+    head = ShardedHead(torch.randn(2, D), torch.arange(2), torch.randn(C, D), rows=rows)
+    with pytest.raises(ValueError, match="few classes are not shared"):
+        head.smoothed_cross_entropy(smoothing=0.1, floor=0.0)

@@ -1,0 +1,107 @@
+"""Runs whose processes hold shares of the prototypes, against one process that holds all."""
+
+import os
+import shutil
+from functools import partial
+
+import pytest
+import yaml
+
+from sphereface_plus import checkpoint, config
+from sphereface_plus.training.logs import read_log
+from sphereface_plus.training.run import train
+from tests.two_processes import in_processes
+
+CLIP = 2.8
+TIMINGS = {"images_per_second", "data_wait_share"}
+ANGLE = "mhe/smallest_angle_degrees"
+CHANGES = {"optimizer.milestones": [], "train.batch_size": 12}
+
+
+def go_on(recipe_file, folder, rank, world_size):
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world_size)}  # as torchrun does
+    train(config.load(recipe_file), folder, resume=True)
+
+
+@pytest.fixture
+def run(recipe, tmp_path):
+    """run(folder, world_size, **changed settings): a run by so many processes, which may go on."""
+    calls = iter(range(100))
+
+    def in_folder(folder, world_size, **changes):
+        path = tmp_path / f"recipe_{next(calls)}.yaml"
+        path.write_text(yaml.safe_dump(recipe(**{**CHANGES, **changes})))
+        if world_size == 1:
+            train(config.load(path), folder, resume=True)
+            return
+        path.with_suffix("").mkdir()
+        in_processes(world_size, partial(go_on, path, folder), path.with_suffix(""))
+
+    return in_folder
+
+
+def log_of(folder, *, first=0):
+    return [line for line in read_log(folder / "log.jsonl") if line["step"] >= first]
+
+
+def assert_same_log(found, expected, rel=1e-4):
+    assert [line["step"] for line in found] == [line["step"] for line in expected] != []
+    for line, other in zip(found, expected, strict=True):
+        assert line.keys() - {ANGLE} == other.keys() - {ANGLE}
+        for name in line.keys() - TIMINGS - {ANGLE}:
+            assert line[name] == pytest.approx(other[name], rel=rel, abs=1e-5), (line["step"], name)
+
+
+def tensors_of(folder):
+    point = checkpoint.load(folder)
+    momenta = {f"momentum {n}": one["momentum_buffer"] for n, one in point["optimizer"]["state"].items()}
+    return {**point["network"], **point["loss"], **momenta}
+
+
+def difference(folder, other):
+    """The largest, over all weights and momenta."""
+    one, two = tensors_of(folder), tensors_of(other)
+    assert one.keys() == two.keys()
+    assert all(one[name].shape == value.shape for name, value in two.items())
+    return max((one[name] - value).abs().max().item() for name, value in two.items())
+
+
+@pytest.mark.slow
+def test_twenty_steps_of_two_and_four_processes_are_those_of_one_up_to_rounding(run, tmp_path):
+    """Rounding is what the same run in one process differs by where it adds in another order, in parts."""
+    changes = {"train.steps": 20, "train.checkpoint_every": 100, "mhe.weight": 1.0}
+    changes |= {"optimizer.clip_norm": CLIP}
+    run(tmp_path / "whole", 1, **changes)
+    run(tmp_path / "in_parts", 1, **changes, **{"train.accumulate": 3})
+    rounding = difference(tmp_path / "in_parts", tmp_path / "whole")
+    assert 0 < rounding < 1e-3
+    expected = log_of(tmp_path / "whole")
+    assert {line["gradient_norm"] > CLIP for line in expected} == {True, False}  # some are clipped
+    for world_size in (2, 4):
+        folder = tmp_path / f"shares_{world_size}"
+        run(folder, world_size, **changes, head="sharded")
+        assert difference(folder, tmp_path / "whole") < 5 * rounding
+        assert_same_log(log_of(folder), expected, rel=1e-3)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_four_processes_goes_on_in_any_number_of_them(run, tmp_path):
+    settings = {"train.steps": 2, "mhe.weight": 10.0, "head": "sharded"}
+    run(tmp_path / "uninterrupted", 4, **(settings | {"train.steps": 4}))
+    run(tmp_path / "cut", 4, **settings)
+    expected = log_of(tmp_path / "uninterrupted", first=2)
+    for world_size, head in ((4, "sharded"), (3, "sharded"), (1, "sharded"), (1, "dense")):
+        folder = shutil.copytree(tmp_path / "cut", tmp_path / f"{world_size}_{head}")
+        run(folder, world_size, **(settings | {"head": head, "train.steps": 4}))
+        assert_same_log(log_of(folder, first=2), expected)
+        assert difference(folder, tmp_path / "uninterrupted") < 1e-5
+
+
+@pytest.mark.slow
+def test_a_run_with_all_prototypes_goes_on_with_shares_of_them(run, tmp_path):
+    settings = {"train.steps": 2, "loss": {"kind": "softmax_center"}, "mhe.weight": 10.0}
+    run(tmp_path / "whole", 1, **(settings | {"train.steps": 4}))
+    run(tmp_path / "cut", 1, **settings)
+    run(tmp_path / "cut", 2, **(settings | {"head": "sharded", "train.steps": 4}))
+    assert_same_log(log_of(tmp_path / "cut", first=2), log_of(tmp_path / "whole", first=2))
+    assert difference(tmp_path / "cut", tmp_path / "whole") < 1e-5
