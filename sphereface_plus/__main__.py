@@ -14,6 +14,7 @@ from sphereface_plus.commands.embed import embed
 from sphereface_plus.commands.ending import Commands
 from sphereface_plus.commands.export import export
 from sphereface_plus.commands.training import finetune, train
+from sphereface_plus.plan.command import plan
 from sphereface_plus.reproduce.command import reproduce
 from sphereface_plus.sphere.command import sphere
 
@@ -33,7 +34,7 @@ def cli() -> None:
     """
 
 
-for command in (train, finetune, embed, export, convert, reproduce, sphere):
+for command in (train, finetune, plan, embed, export, convert, reproduce, sphere):
     cli.add_command(command)
 
 

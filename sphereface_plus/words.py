@@ -8,6 +8,7 @@ PLURALS = {
     "class": "classes",
     "bias": "biases",
     "search": "searches",
+    "process": "processes",
 }
 
 

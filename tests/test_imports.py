@@ -57,6 +57,7 @@ ARROWS = {
     "training.finetuning": "config data.crops data.faces data.trained_on errors losses.annealing networks "
     "weights words",
     "sphere": "commands.progress errors files mhe outputs plot_style words",
+    "plan": "config data.crops errors losses networks precision processes training words",
     "reproduce": "checkpoint config data environment files networks outputs path_checks plot_style precision "
     "processes training words",
     # The commands: each on what it starts.
@@ -72,7 +73,7 @@ ARROWS = {
     "commands.export": "export model_files outputs",
     "commands.settings_help": "config training",
     "commands.training": "config training words",
-    "__main__": "commands model_files processes reproduce sphere",
+    "__main__": "commands model_files plan processes reproduce sphere",
     "data_prep": "commands.progress data.crops data.faces data.folder_notes data.formats data_prep.drawn "
     "data_prep.pairs errors files outputs pages path_checks words",
     "data_prep.__main__": "commands.ending commands.model_options commands.progress data_prep.align "

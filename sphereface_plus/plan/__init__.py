@@ -1,0 +1,1 @@
+"""What a training of faces will take, before it is begun: memory, time and traffic of each process."""

@@ -1,0 +1,168 @@
+"""A recipe, a number of identities and of processes -> what they will take, in lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.filesize import decimal
+
+from sphereface_plus import processes as joined
+from sphereface_plus.config import FaceConfig, load
+from sphereface_plus.config.losses import WITHOUT_PROTOTYPES
+from sphereface_plus.errors import UserError
+from sphereface_plus.losses.streamed_head import StreamedHead
+from sphereface_plus.losses.which_head import head_for
+from sphereface_plus.networks import build_network
+from sphereface_plus.plan.checked import updates
+from sphereface_plus.plan.measured import network_costs, rates
+from sphereface_plus.plan.prediction import NetworkCosts, Plan, Rates, flop, memory, seconds, traffic
+from sphereface_plus.processes import Processes
+from sphereface_plus.training.precision import settle
+from sphereface_plus.words import counted
+
+
+class PlanError(UserError):
+    """What cannot be planned."""
+
+
+def lines_of(
+    recipe: Path,
+    overrides: Sequence[str],
+    *,
+    identities: int,
+    processes: int | None,
+    images: int | None,
+    given: Mapping[str, float],
+    check: int | None,
+) -> Iterator[str]:
+    """given: rates (prediction.Rates) that are not measured. The main process says something, others nothing.
+
+    Raises PlanError for a recipe that has no prototypes, or a batch that the processes cannot share.
+    """
+    config = load(recipe, overrides)
+    if not isinstance(config, FaceConfig) or config.loss.kind in WITHOUT_PROTOTYPES:
+        raise PlanError(f"{recipe}: only trainings of faces by a loss with prototypes are planned")
+    here = joined.start(config.train.device)
+    config, _ = settle(config, here)
+    plan = plan_of(config, identities, processes or here.world_size, here)
+    network = build_network(config.network).to(here.device)
+    spec = config.network.input
+    shape = (3, spec.height, spec.width)
+    costs = network_costs(network, shape, config.train.precision)
+    if check is not None and plan.processes != here.world_size:
+        raise PlanError(
+            f"--check: {counted(here.world_size, 'process')} can be checked here, not {plan.processes}; "
+            f"start torchrun --nproc-per-node {plan.processes}"
+        )
+    measured = rates(network, shape, config.train.precision, costs, plan.dimensions, here)
+    found = replace(measured, **given)
+    del network
+    if here.is_main:
+        yield from described(config, plan, costs, found, images)
+        yield from of_rates(found, given)
+    if check is not None:
+        time, peak = updates(config, identities, check, here)
+        if here.is_main:
+            planned = sum(seconds(costs, plan, found).values()), sum(memory(costs, plan).values())
+            yield (
+                f"checked: {counted(check, 'update')} of {time:.3g} s (median), planned {planned[0]:.3g}"
+                + (
+                    ""
+                    if peak is None
+                    else f"; memory {decimal(round(peak))}, planned {decimal(round(planned[1]))}"
+                )
+            )
+
+
+def plan_of(config: FaceConfig, identities: int, processes: int, here: Processes) -> Plan:
+    train = config.train
+    parts = processes * train.accumulate
+    if train.batch_size % parts:
+        raise PlanError(
+            f"train.batch_size {train.batch_size} cannot be shared by {counted(processes, 'process')}"
+            + (f" in {train.accumulate} parts" if train.accumulate > 1 else "")
+            + f": it must be a multiple of {parts}"
+        )
+    head = config.head
+    if head == "auto":
+        made = head_for(
+            "auto",
+            num_identities=round(config.sample_rate * identities),
+            batch_size=train.batch_size // parts,
+            device=here.device,
+        )
+        head = "streamed" if made is StreamedHead else "dense"
+    return Plan(
+        identities=identities,
+        dimensions=config.network.embedding_size,
+        processes=processes,
+        batch=train.batch_size // parts,
+        parts=train.accumulate,
+        head=head,
+        energy=config.mhe.weight > 0,
+        sample_rate=config.sample_rate,
+        device=here.device.type,
+    )
+
+
+def described(
+    config: FaceConfig, plan: Plan, costs: NetworkCosts, rates: Rates, images: int | None
+) -> Iterator[str]:
+    """What is said of a plan."""
+    energy = " and Eq. (8)" if plan.energy else ""
+    sample = f", a sample of {plan.compared:,} in each step" if plan.sample_rate < 1 else ""
+    parts = f" in {plan.parts} parts" if plan.parts > 1 else ""
+    yield (
+        f"{config.network.name} in {config.train.precision}, {counted(plan.identities, 'identity')}{sample}, "
+        f"{plan.head} head{energy}; {counted(plan.processes, 'process')} with {plan.batch * plan.parts:,} "
+        f"images of a step each{parts}"
+    )
+    needs = memory(costs, plan)
+    of_what = {
+        "network": f"weights, gradients and momentum of {costs.parameters:,} parameters",
+        "images": f"what the network keeps for its backward, {decimal(round(costs.kept_bytes))} an image",
+        "prototypes": f"weights, gradients and momentum of {plan.held:,} x {plan.dimensions}",
+        "head": "its passes over the prototypes",
+    }
+    yield f"memory of a process: {decimal(round(sum(needs.values())))}"
+    yield from (f"  {name:<12}{decimal(round(needs[name])):>10}   {what}" for name, what in of_what.items())
+    times, work, moved = seconds(costs, plan, rates), flop(costs, plan), traffic(costs, plan)
+    step = sum(times.values())
+    yield f"a step: {step:.3g} s" + ("" if "traffic" in times else " without its traffic")
+    of_what = {
+        "network": f"{work['network']:.2e} FLOP",
+        "head": f"{work['head']:.2e} FLOP",
+        "update": "of weights",
+        "traffic": ", ".join(f"{name} {decimal(round(size))}" for name, size in moved.items() if size),
+    }
+    if plan.processes > 1 or "traffic" in times:
+        for name, what in of_what.items():
+            time = (
+                f"{times[name]:8.3g} s {times[name] / step:4.0%}" if name in times else "  give --bandwidth"
+            )
+            yield f"  {name:<12}{time:>15}   {what}"
+    else:
+        yield from (
+            f"  {name:<12}{times[name]:8.3g} s {times[name] / step:4.0%}   {of_what[name]}" for name in times
+        )
+    rate = plan.batch * plan.parts * plan.processes / step
+    yield f"{rate:,.0f} images a second" + (
+        "" if images is None else f"; {images:,} in {images / rate / 3600:.3g} h"
+    )
+
+
+def of_rates(rates: Rates, given: Mapping[str, float]) -> Iterator[str]:
+    words = {
+        "network_flop": "GFLOP/s of the network",
+        "product_flop": "GFLOP/s of products",
+        "memory_bytes": "GB/s of an update",
+        "traffic_bytes": "GB/s between processes",
+    }
+    said = [
+        f"{getattr(rates, name) / 1e9:,.3g} {what} ({'given' if name in given else 'measured here'})"
+        for name, what in words.items()
+        if getattr(rates, name) is not None
+    ]
+    yield "rates: " + "; ".join(said)

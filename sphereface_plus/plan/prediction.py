@@ -1,0 +1,146 @@
+"""The formulas: what a step takes of memory, of multiplications and of the network between the processes.
+
+R processes with b images each in a part of their batch, A = R b; C identities, of whose prototypes a process
+holds n; D dimensions; P parameters of the network. All is for one process, in bytes, FLOP and seconds.
+
+    memory     12 P of weights, gradients and momentum, and 4 P more in which processes join the gradients;
+               what the network's forward keeps of b images; 12 n D of prototypes; and a head's passes
+    products   of the head 2 A n D each, three if it is dense and four if it is streamed; of Eq. (8) three
+               more, with K in the place of A, the number of different identities in A images
+    traffic    a sum over R processes moves 2 (R - 1) / R of its bytes, a gathering or scattering (R - 1) / R
+               of the whole, as in a ring
+
+A sum joins the gradients of the network, and of prototypes that all processes hold. Where each holds a
+share, embeddings are gathered and their gradients scattered, A D numbers each, and for Eq. (8) the K rows of
+the batch and their gradients are summed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FLOAT = 4  # bytes
+KEPT_OF_PRODUCTS = 4.2
+"""Tensors of b C numbers that the dense head holds at its peak, 410 MiB at 256 x 100,000."""
+PASSES = {"cpu": 32 << 20, "cuda": 512 << 20}
+"""Bytes of the streamed passes over prototypes: some six tensors of a chunk (losses/streaming.py)."""
+
+
+@dataclass(frozen=True)
+class NetworkCosts:
+    """Of a network in one precision, measured by `measured.network_costs`."""
+
+    parameters: int
+    kept_bytes: float
+    """That the forward keeps for the backward, of an image."""
+    flop: float
+    """Of forward and backward, of an image."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One training, as a recipe has it."""
+
+    identities: int
+    dimensions: int
+    processes: int
+    batch: int
+    """b: images of a process in a part of the batch."""
+    parts: int = 1
+    """Of a process's batch, whose gradients are accumulated."""
+    head: str = "streamed"
+    """dense, streamed or sharded."""
+    energy: bool = False
+    sample_rate: float = 1.0
+    device: str = "cpu"
+
+    @property
+    def embeddings(self) -> int:
+        """A: those that a process's head sees in a part."""
+        return self.batch * (self.processes if self.head == "sharded" else 1)
+
+    @property
+    def held(self) -> int:
+        """n: prototypes in a process, the most of all."""
+        return -(-self.identities // self.processes) if self.head == "sharded" else self.identities
+
+    @property
+    def compared(self) -> int:
+        """Of which a part is compared with so many."""
+        return max(1, round(self.sample_rate * self.held))
+
+    @property
+    def batch_identities(self) -> float:
+        """K: different ones among A images, each as likely."""
+        return self.identities * -_expm1_of(self.embeddings, self.identities)
+
+
+def _expm1_of(images: int, identities: int) -> float:
+    """(1 - 1/C)^A - 1."""
+    return (1 - 1 / identities) ** images - 1
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Of one process."""
+
+    network_flop: float
+    """FLOP a second of the network's forward and backward."""
+    product_flop: float
+    """FLOP a second of float32 products of a chunk of prototypes."""
+    memory_bytes: float
+    """Bytes a second of an update."""
+    traffic_bytes: float | None
+    """Bytes a second between processes; None where nobody knows."""
+
+
+def memory(costs: NetworkCosts, plan: Plan) -> dict[str, float]:
+    """Bytes of a process, by what they are of."""
+    head = PASSES[plan.device]
+    if plan.head == "dense":
+        head = KEPT_OF_PRODUCTS * FLOAT * plan.batch * plan.compared + (
+            PASSES[plan.device] if plan.energy else 0
+        )
+    if plan.sample_rate < 1:
+        head += 2 * FLOAT * plan.compared * plan.dimensions  # the drawn rows and their gradient
+    return {
+        "network": (3 + (plan.processes > 1)) * FLOAT * costs.parameters,
+        "images": costs.kept_bytes * plan.batch,
+        "prototypes": 3 * FLOAT * plan.held * plan.dimensions,
+        "head": head,
+    }
+
+
+def flop(costs: NetworkCosts, plan: Plan) -> dict[str, float]:
+    """FLOP of a process in a step, by what they are of."""
+    product = 2 * plan.compared * plan.dimensions  # with one embedding
+    energy = 3 * product * plan.batch_identities if plan.energy else 0
+    head = (3 if plan.head == "dense" else 4) * product * plan.embeddings
+    return {"network": costs.flop * plan.batch * plan.parts, "head": plan.parts * (head + energy)}
+
+
+def traffic(costs: NetworkCosts, plan: Plan) -> dict[str, float]:
+    """Bytes that a process receives in a step, by what they are of; it sends as many."""
+    others = (plan.processes - 1) / plan.processes
+    sums = {"network's gradients": 2 * others * FLOAT * costs.parameters}
+    if plan.head != "sharded":
+        return sums | {"prototypes' gradients": 2 * others * FLOAT * plan.held * plan.dimensions}
+    embeddings = 2 * others * FLOAT * plan.embeddings * plan.dimensions
+    rows = 4 * others * FLOAT * plan.batch_identities * plan.dimensions if plan.energy else 0
+    return sums | {"embeddings, and their gradients": plan.parts * (embeddings + rows)}
+
+
+def seconds(costs: NetworkCosts, plan: Plan, rates: Rates) -> dict[str, float]:
+    """Of a step, by what they go into; none of it at the same time as another. The traffic is left out where
+    its rate is not known."""
+    work = flop(costs, plan)
+    # SGD reads weight, gradient and momentum, and writes the first and the last.
+    updated = 5 * FLOAT * (costs.parameters + plan.held * plan.dimensions)
+    found = {
+        "network": work["network"] / rates.network_flop,
+        "head": work["head"] / rates.product_flop,
+        "update": updated / rates.memory_bytes,
+    }
+    if rates.traffic_bytes is not None:
+        found["traffic"] = sum(traffic(costs, plan).values()) / rates.traffic_bytes
+    return found

@@ -1,0 +1,70 @@
+"""A face recipe's loss, by the head that its number of identities and of processes wants, and its energy."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from sphereface_plus.config import FaceConfig
+from sphereface_plus.data import streams
+from sphereface_plus.losses import build_loss
+from sphereface_plus.losses.head import MakeHead
+from sphereface_plus.losses.loss import Loss, PrototypeLoss
+from sphereface_plus.losses.sampled_head import Sampling
+from sphereface_plus.losses.sharded_head import ShardedHead
+from sphereface_plus.losses.shared_rows import SharedRows
+from sphereface_plus.losses.which_head import head_for
+from sphereface_plus.processes import Processes
+from sphereface_plus.training.energies import Energies, NoEnergy, PrototypeEnergy
+from sphereface_plus.training.shared_energy import SharedPrototypeEnergy
+
+
+def loss_of(config: FaceConfig, num_identities: int, processes: Processes) -> tuple[Loss, SharedRows | None]:
+    """With all prototypes; and, where processes are to share them, how (`energies_of` lets go of the others).
+
+    Raises SharesError where there are more processes than identities.
+    """
+    rows = None
+    if config.head == "sharded":
+        rows = SharedRows(num_identities, processes)
+        head = partial(ShardedHead, rows=rows)
+    else:
+        head = head_for(
+            config.head,
+            num_identities=round(config.sample_rate * num_identities),
+            batch_size=config.train.batch_size // (processes.world_size * config.train.accumulate),
+            device=processes.device,
+        )
+    loss = build_loss(
+        config.loss,
+        num_identities=num_identities,
+        embedding_size=config.network.embedding_size,
+        head=head if config.sample_rate == 1 else _sampling(config, head, num_identities),
+    )
+    return loss, rows
+
+
+def energies_of(config: FaceConfig, loss: Loss, rows: SharedRows | None, photos_of_class: Tensor) -> Energies:
+    """Once the loss has the prototypes that it starts with. photos_of_class: (C,)."""
+    if not isinstance(loss, PrototypeLoss):
+        return NoEnergy()
+    if rows is not None:
+        loss.hold(rows)
+        return SharedPrototypeEnergy(loss, rows, config.mhe)
+    return PrototypeEnergy(
+        loss,
+        config.mhe,
+        log_every=config.train.log_every,
+        photos_of_class=photos_of_class,
+        seed=config.seed,
+    )
+
+
+def _sampling(config: FaceConfig, head: MakeHead, num_identities: int) -> Sampling:
+    def numbers(step: int) -> Tensor:
+        drawn = streams.generator(config.seed, streams.SAMPLED_CLASSES, step).random(num_identities)
+        return torch.from_numpy(drawn)
+
+    return Sampling(head, config.sample_rate, numbers)

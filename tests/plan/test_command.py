@@ -1,0 +1,87 @@
+"""`sphereface-plus plan` as people call it."""
+
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from sphereface_plus.__main__ import cli
+
+RATES = ["--network-flops", "1e12", "--product-flops", "1e11", "--memory-rate", "1e10"]
+
+
+def call(*arguments):
+    return CliRunner().invoke(cli, ["plan", *map(str, arguments)], standalone_mode=False)
+
+
+@pytest.fixture
+def recipe(repository):
+    return repository / "configs/face/sphereface4_casia.yaml"
+
+
+def test_a_plan_says_memory_time_traffic_and_rates(recipe):
+    said = call(
+        recipe,
+        *("--identities", "10e6", "--processes", "64", "--images", "3e8", "--bandwidth", "1e9", *RATES),
+        *("--set", "train.batch_size=8192", "--set", "head=sharded", "--set", "mhe.weight=10"),
+    ).output
+    assert (
+        "10,000,000 identities, sharded head and Eq. (8); 64 processes with 128 images of a step each" in said
+    )
+    assert re.search(r"prototypes +960.0 MB +weights, gradients and momentum of 156,250 x 512\n", said)
+    assert "embeddings, and their gradients" in said
+    assert re.search(r"images a second; 300,000,000 in \S+ h", said)
+    assert (
+        "rates: 1e+03 GFLOP/s of the network (given); 100 GFLOP/s of products (given); "
+        "10 GB/s of an update (given); 1 GB/s between processes (given)" in said
+    )
+
+
+def test_alone_there_is_no_traffic_and_what_is_not_given_is_measured(recipe):
+    said = call(recipe, "--identities", 5000).output
+    assert "1 process with" in said
+    assert "traffic" not in said.replace("without its traffic", "")
+    assert said.count("measured here") == 3
+
+
+def test_without_a_bandwidth_the_bytes_are_said_and_what_to_give(recipe):
+    said = call(recipe, "--identities", 5000, "--processes", 4, *RATES).output
+    assert "without its traffic" in said
+    assert re.search(
+        r"traffic +give --bandwidth +network's gradients .*, prototypes' gradients 15\.4 MB", said
+    )
+
+
+def test_a_plan_can_be_held_against_updates(recipe):
+    said = call(recipe, "--identities", 300, "--check", 1, "--set", "train.batch_size=4", *RATES).output
+    assert re.search(
+        r"checked: 1 update of \S+ s \(median\), planned \S+; memory \S+ MB, planned \S+ MB\n", said
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--identities", "many"], "'many' is not a whole number above 0, such as 10e6"),
+        (["--identities", "0"], "'0' is not a whole number above 0"),
+        (["--identities", "1.5"], "'1.5' is not a whole number above 0"),
+        (["--identities", "9", "--bandwidth", "-1"], "'-1' is not a number above 0"),
+        (
+            ["--identities", "9", "--processes", "7"],
+            "cannot be shared by 7 processes: it must be a multiple of 7",
+        ),
+        (
+            ["--identities", "9", "--processes", "2", "--check", "1", *RATES],
+            "--check: 1 process can be checked here, not 2; start torchrun --nproc-per-node 2",
+        ),
+    ],
+)
+def test_what_cannot_be_planned_is_one_sentence(recipe, arguments, words):
+    result = call(recipe, *arguments)
+    assert words in f"{result.output}{result.exception}"
+
+
+def test_a_recipe_without_prototypes_is_refused(repository):
+    recipe = repository / "configs/cifar/cnn9.yaml"
+    said = call(recipe, "--identities", 9).output
+    assert said == f"error: {recipe}: only trainings of faces by a loss with prototypes are planned\n"

@@ -1,0 +1,99 @@
+"""The plan's formulas against what heads multiply, and against numbers made by hand."""
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from sphereface_plus.losses import ASoftmaxLoss
+from sphereface_plus.losses.dense_head import DenseHead
+from sphereface_plus.losses.sampled_head import Sampling
+from sphereface_plus.losses.streamed_head import StreamedHead
+from sphereface_plus.mhe import classifier_energy
+from sphereface_plus.plan.prediction import NetworkCosts, Plan, Rates, flop, memory, seconds, traffic
+
+COSTS = NetworkCosts(parameters=1000, kept_bytes=50.0, flop=7.0)
+C, B, D = 400, 16, 8
+
+
+def of_addmm(total, left, right, *_, **__):
+    """torch's counter knows addmm, and not the one in place."""
+    return 2 * left[0] * left[1] * right[1]
+
+
+def numbers(step):
+    return torch.rand(C, generator=torch.Generator().manual_seed(step))
+
+
+@pytest.mark.parametrize("energy", [False, True])
+@pytest.mark.parametrize(
+    ("head", "make", "sample_rate"),
+    [
+        ("dense", DenseHead, 1.0),
+        ("streamed", StreamedHead, 1.0),
+        ("streamed", Sampling(StreamedHead, 0.25, numbers), 0.25),
+    ],
+)
+def test_a_head_multiplies_as_much_as_is_planned(head, make, sample_rate, energy):
+    loss = ASoftmaxLoss(C, D)
+    loss.head = make
+    x, labels = torch.randn(B, D).requires_grad_(), torch.arange(B)
+    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: of_addmm}) as counter:
+        output = loss(x, labels, 0)
+        total = output.loss
+        if energy:
+            total = total + classifier_energy(output.seen.prototypes, output.seen.labels)
+        total.backward()
+    plan = Plan(C, D, 1, B, head=head, energy=energy, sample_rate=sample_rate)
+    products = flop(COSTS, plan)["head"]
+    if energy:  # the plan expects some labels twice, here each is there once
+        one = 2 * plan.compared * D
+        products += 3 * one * (B - plan.batch_identities)
+    assert counter.get_total_flops() == pytest.approx(products, rel=0.02)
+
+
+def test_the_number_of_different_identities_is_the_mean_over_random_batches():
+    plan = Plan(identities=100, dimensions=1, processes=1, batch=80)
+    generator = torch.Generator().manual_seed(0)
+    seen = [len(torch.randint(100, (80,), generator=generator).unique()) for _ in range(400)]
+    assert plan.batch_identities == pytest.approx(sum(seen) / len(seen), rel=0.01)
+
+
+def test_a_sharded_plan_by_hand():
+    plan = Plan(1001, 10, 4, 32, head="sharded", energy=True)
+    assert (plan.held, plan.embeddings, plan.compared) == (251, 128, 251)
+    needs = memory(COSTS, plan)
+    assert needs["network"] == 16 * 1000  # the gradients once more, in DDP's buckets
+    assert needs["images"] == 50 * 32
+    assert needs["prototypes"] == 12 * 251 * 10
+    k = 1001 * (1 - (1000 / 1001) ** 128)
+    assert flop(COSTS, plan) == pytest.approx({"network": 7 * 32, "head": 2 * 251 * 10 * (4 * 128 + 3 * k)})
+    moved = traffic(COSTS, plan)
+    assert moved["network's gradients"] == 2 * 0.75 * 4 * 1000
+    assert moved["embeddings, and their gradients"] == pytest.approx(0.75 * 4 * 10 * (2 * 128 + 4 * k))
+
+
+def test_prototypes_that_all_hold_are_joined_whole_and_parts_add_up():
+    plan = Plan(1000, 10, 4, 32, parts=2, head="dense")
+    assert traffic(COSTS, plan)["prototypes' gradients"] == 2 * 0.75 * 4 * 1000 * 10
+    assert flop(COSTS, plan)["network"] == 7 * 64
+    assert flop(COSTS, plan)["head"] == 2 * 3 * 2 * 32 * 1000 * 10
+    assert memory(COSTS, plan)["head"] == pytest.approx(4.2 * 4 * 32 * 1000)
+
+
+def test_alone_nothing_is_moved():
+    assert set(traffic(COSTS, Plan(1000, 10, 1, 32)).values()) == {0.0}
+
+
+def test_seconds_are_amounts_over_rates():
+    plan = Plan(1000, 10, 2, 32, head="streamed")
+    found = seconds(COSTS, plan, Rates(7.0, 2.0, 40.0, 100.0))
+    work = flop(COSTS, plan)
+    assert found == pytest.approx(
+        {
+            "network": work["network"] / 7,
+            "head": work["head"] / 2,
+            "update": 5 * 4 * (1000 + 10_000) / 40,
+            "traffic": (4 * 1000 + 4 * 10_000) / 100,
+        }
+    )
+    assert "traffic" not in seconds(COSTS, plan, Rates(7.0, 2.0, 40.0, None))
