@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed import PrefixStore, TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
 from sphereface_plus.errors import UserError, memory_is_short
 from sphereface_plus.words import counted
@@ -38,12 +39,29 @@ def reaching_others() -> Iterator[None]:
     except RuntimeError as error:  # of gloo or NCCL: a connection that is closed
         if memory_is_short(error):
             raise
-        time.sleep(SECONDS_TO_BE_ENDED)
-        reason = str(error).partition("\n")[0][:200]
-        raise OthersEndedError(
-            f"another process of this torchrun does not answer any more ({reason}); what it said last tells "
-            "why, or the system has ended it, as it does where memory is short"
-        ) from error
+        raise _others_ended(error) from error
+
+
+@contextmanager
+def naming_lost_others() -> Iterator[None]:
+    """The same around code that may raise other RuntimeErrors, too: only what gloo or NCCL says of a
+    connection is taken for it."""
+    try:
+        yield
+    except RuntimeError as error:
+        of_a_connection = isinstance(error, dist.DistBackendError | dist.DistNetworkError)
+        if memory_is_short(error) or not (of_a_connection or "gloo/transport" in str(error)):
+            raise
+        raise _others_ended(error) from error
+
+
+def _others_ended(error: RuntimeError) -> OthersEndedError:
+    time.sleep(SECONDS_TO_BE_ENDED)
+    reason = str(error).partition("\n")[0][:200]
+    return OthersEndedError(
+        f"another process of this torchrun does not answer any more ({reason}); what it said last tells "
+        "why, or the system has ended it, as it does where memory is short"
+    )
 
 
 class _Total(torch.autograd.Function):
@@ -194,8 +212,23 @@ def start(device: str) -> Processes:
     if cuda:
         torch.backends.cudnn.deterministic = True  # a resumed run repeats the uninterrupted one
     if world_size > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if cuda else "gloo")
+        _join("nccl" if cuda else "gloo", world_size)
     return Processes(dist.get_rank() if world_size > 1 else 0, world_size, place)
+
+
+def _join(backend: str, world_size: int) -> None:
+    """Joins the group that torchrun has started.
+
+    Torchrun's store outlives a restart, and holds the addresses of the processes that were ended before it:
+    torch 2.15 takes these for the new ones' (as in pytorch issue 135712). So each start has names of its own.
+    """
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        dist.init_process_group(backend)
+        return
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store = TCPStore(address, port, world_size, is_master=False)
+    store = PrefixStore(f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    dist.init_process_group(backend, store=store, rank=int(os.environ["RANK"]), world_size=world_size)
 
 
 def take_own_gpu() -> torch.device:

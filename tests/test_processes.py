@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from sphereface_plus import processes as shared
-from sphereface_plus.processes import DeviceError, OthersEndedError, reaching_others, start
+from sphereface_plus.processes import (
+    DeviceError,
+    OthersEndedError,
+    naming_lost_others,
+    reaching_others,
+    start,
+)
 
 
 def test_alone_nothing_is_exchanged():
@@ -39,3 +45,14 @@ def test_processes_that_do_not_answer_are_told_in_a_sentence_and_short_memory_is
         raise RuntimeError("Connection closed by peer\nand more")
     with pytest.raises(RuntimeError, match=r"^out of memory$"), reaching_others():
         raise RuntimeError("out of memory")
+
+
+def test_only_what_a_connection_says_is_taken_for_a_process_that_has_ended(monkeypatch):
+    monkeypatch.setattr(shared, "SECONDS_TO_BE_ENDED", 0.0)
+    reason = "[gloo/transport/tcp/pair.cc:545] Read error: Connection reset by peer"
+    with pytest.raises(OthersEndedError, match="does not answer any more"), naming_lost_others():
+        raise RuntimeError(reason)
+    with pytest.raises(OthersEndedError, match="NCCL"), naming_lost_others():
+        raise torch.distributed.DistBackendError("NCCL error: remote process exited")
+    with pytest.raises(RuntimeError, match=r"^shapes differ$"), naming_lost_others():
+        raise RuntimeError("shapes differ")

@@ -16,7 +16,7 @@ from typing import Any
 from sphereface_plus import checkpoint
 from sphereface_plus.config import RunConfig
 from sphereface_plus.files import write_text
-from sphereface_plus.processes import Processes, start
+from sphereface_plus.processes import Processes, naming_lost_others, start
 from sphereface_plus.training import loop, room, tasks
 from sphereface_plus.training.beforehand import check_files
 from sphereface_plus.training.failures import BrokenModelError, NonFiniteError, explained
@@ -120,6 +120,7 @@ def fit(run: Run) -> Outcome:
     try:
         with (
             stop_on_signals() as stop,
+            naming_lost_others(),  # inside: torchrun's SIGTERM, which comes meanwhile, waits for the sentence
             closing(batches_in_parts(run)) as batches,
             closing(Reporter(run) if run.processes.is_main else Silent()) as reporter,
         ):
