@@ -62,6 +62,15 @@ TREE = small_recipe(loss={"kind": "a_softmax"}, train={"steps": 10, "batch_size"
             "sample_rate: mhe.form caffe needs all prototypes; take paper, or sample_rate 1",
         ),
         ({"sample_rate": 0.0}, "sample_rate: must be greater than 0"),
+        (
+            {"sample_rate": 0.1, "head": "sharded"},
+            "sample_rate must be 1 with head: sharded; take head=streamed, or more processes",
+        ),
+        (
+            {"mhe": {"weight": 1.0, "form": "opensphere"}, "head": "sharded"},
+            "mhe.form opensphere needs all prototypes in every process, not head: sharded; "
+            "take head=streamed, or mhe.form=paper",
+        ),
         ({"data": {"path": "x", "images_per_identity": 1}}, "data.images_per_identity: "),
         ({"network": {"name": "sphereface21"}}, "network.name: must be one of sphereface4, sphereface10, "),
         ({"network": {"name": "timm:"}}, "or timm:NAME, got 'timm:'"),
