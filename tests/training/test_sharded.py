@@ -105,3 +105,13 @@ def test_a_run_with_all_prototypes_goes_on_with_shares_of_them(run, tmp_path):
     run(tmp_path / "cut", 2, **(settings | {"head": "sharded", "train.steps": 4}))
     assert_same_log(log_of(tmp_path / "cut", first=2), log_of(tmp_path / "whole", first=2))
     assert difference(tmp_path / "cut", tmp_path / "whole") < 1e-5
+
+
+@pytest.mark.slow
+def test_a_fine_tuning_begins_with_the_shares_of_its_starts_prototypes(run, tmp_path):
+    run(tmp_path / "start", 1, **{"train.steps": 1})
+    settings = {"train.steps": 2, "mhe.weight": 10.0, "init_from": str(tmp_path / "start")}
+    run(tmp_path / "whole", 1, **settings)
+    run(tmp_path / "shares", 2, **settings, head="sharded")
+    assert_same_log(log_of(tmp_path / "shares"), log_of(tmp_path / "whole"))
+    assert difference(tmp_path / "shares", tmp_path / "whole") < 1e-5
