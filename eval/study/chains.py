@@ -7,6 +7,7 @@ measured is kept before the next one begins; its checkpoints are deleted then.
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import sys
 import time
@@ -27,7 +28,7 @@ from sphereface_plus.processes import takes_cuda
 
 from . import measure, weights
 from .kept import Kept, Row
-from .spec import Study, arm_config, start_config
+from .spec import Study, arm_config, first_config, start_config
 
 DIVERGED = 3
 """The exit code of a training that did."""
@@ -62,7 +63,7 @@ class Work:
 
     def folder(self, seed: int, name: str) -> Path:
         """Of a run."""
-        return self.place / f"seed{seed}" / name.replace(" ", "_")
+        return self.place / f"seed{seed}" / re.sub(r"[^A-Za-z0-9.]+", "_", name).strip("_").lower()
 
 
 Chain = Iterator[Command]
@@ -88,8 +89,8 @@ def fastest_precision() -> str:
 def choosing_weights(work: Work) -> Chain:
     """Trains the start of the weights' seed, and writes weights.csv."""
     study, seed = work.study, work.study.weights_seed
+    yield from _starting(work, seed)
     start = work.folder(seed, "start")
-    yield _training(work, start_config(study, work.file, work.data, seed), start, "start", seed)
     rows, measured = [], {}
     for arm, asked in study.arms.items():
         if asked.ratio is None:
@@ -108,8 +109,8 @@ def choosing_weights(work: Work) -> Chain:
 def of_seed(work: Work, seed: int) -> Chain:
     """Trains and measures all arms of a seed that have no row yet."""
     study, kept = work.study, work.kept
+    yield from _starting(work, seed)
     start = work.folder(seed, "start")
-    yield _training(work, start_config(study, work.file, work.data, seed), start, "start", seed)
     fingerprint = weights_hash(start)
     weight = weights.read_weights(kept.out)
     for arm in study.arms:
@@ -132,6 +133,16 @@ def of_seed(work: Work, seed: int) -> Chain:
         made_with = _made_with(work, fingerprint, config) | {"seconds": f"{time.monotonic() - began:.0f}"}
         kept.add(Row(arm, seed, made_with, numbers, right), subjects)
         shutil.rmtree(run)
+
+
+def _starting(work: Work, seed: int) -> Chain:
+    """Trains the start of a seed, and what it begins from."""
+    study, first, start = work.study, work.folder(seed, "first"), work.folder(seed, "start")
+    config = first_config(study, work.file, work.data, seed)
+    if config is not None:
+        yield _training(work, config, first, "before the start", seed)
+    config = start_config(study, work.file, work.data, seed, first)
+    yield _training(work, config, start, "start", seed)
 
 
 def weights_hash(run: Path) -> str:

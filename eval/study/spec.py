@@ -32,14 +32,19 @@ class Arm(Strict):
 
 class Study(Strict):
     title: str
+    first: str | None = None
+    """Recipe of a run that the start begins from, relative to this file; without it the start is trained from
+    nothing."""
     start: str
-    """Recipe of the start, relative to this file."""
+    """Recipe of the start."""
     arm: str
     """Recipe that all arms share."""
     set: tuple[str, ...] = ()
-    """Settings of the start and of all arms."""
+    """Settings of all runs."""
+    first_set: tuple[str, ...] = ()
+    """Settings of that first run alone, which win over `set`."""
     start_set: tuple[str, ...] = ()
-    """Settings of the start alone, which win over `set`; so do those of an arm."""
+    """Those of the start; an arm has its own, too."""
     arms: dict[str, Arm]
     """By name, the control first; in the order in which they are trained."""
     seeds: int = Field(gt=1)
@@ -88,9 +93,17 @@ def load_study(name: str) -> tuple[Study, Path]:
     return validate(Study, read(path), str(path)), path
 
 
-def start_config(study: Study, file: Path, data: Path, seed: int) -> FaceConfig:
-    """Of the start of a seed; data: the study's folder of crops. Raises ConfigError."""
-    return _config(file.parent / study.start, (*study.set, *study.start_set), data, seed)
+def first_config(study: Study, file: Path, data: Path, seed: int) -> FaceConfig | None:
+    """Of the run before the start of a seed; data: the study's folder of crops. Raises ConfigError."""
+    if study.first is None:
+        return None
+    return _config(file.parent / study.first, (*study.set, *study.first_set), data, seed)
+
+
+def start_config(study: Study, file: Path, data: Path, seed: int, first: Path) -> FaceConfig:
+    """Of the start of a seed, from the run folder `first` if the study has that. Raises ConfigError."""
+    begins = () if study.first is None else (f'init_from="{first.resolve()}"',)
+    return _config(file.parent / study.start, (*study.set, *study.start_set), data, seed, *begins)
 
 
 def arm_config(

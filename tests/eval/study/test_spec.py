@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from eval.study.chains import DIVERGED
-from eval.study.spec import Study, arm_config, load_study, start_config, studies
+from eval.study.spec import Study, arm_config, first_config, load_study, start_config, studies
 from eval.study.weights import of_gradients, probe_settings
-from sphereface_plus.config import ConfigError, to_dict
+from sphereface_plus.config import ASoftmaxConfig, ConfigError, to_dict
 from sphereface_plus.config.recipes import recipes_folder
 from sphereface_plus.reproduce.face_tables import face_studies
 from sphereface_plus.training.folder import DivergedError, differences
@@ -36,8 +36,9 @@ def test_arms_differ_from_their_control_in_mhe_and_the_decay_of_prototypes_alone
     text = file.read_text()
     assert text.startswith("#")
     assert f"sphereface-plus reproduce {name} --data" in text
-    start = start_config(study, file, DATA, 3)
+    start = start_config(study, file, DATA, 3, Path("first"))
     assert start.seed == 3
+    assert start.init_from == str(Path("first").resolve())
     assert start.mhe.weight == 0
     for arm, asked in study.arms.items():
         settings = ("mhe.weight=5",) if asked.ratio is not None else ()
@@ -55,6 +56,13 @@ def test_arms_differ_from_their_control_in_mhe_and_the_decay_of_prototypes_alone
         assert (probe.mhe.weight, probe.train.steps) == (0, study.weights_steps)
 
 
+def test_a_study_without_a_first_run_has_a_start_from_nothing():
+    study = Study.model_validate(TREE | {"start": "../face/quickstart.yaml"})
+    file = recipes_folder() / "paper" / "x.yaml"
+    assert first_config(study, file, DATA, 0) is None
+    assert start_config(study, file, DATA, 0, Path("first")).init_from is None
+
+
 @pytest.mark.parametrize("name", studies())
 def test_a_held_placebo_holds_for_the_whole_arm(name):
     study, file = load_study(name)
@@ -65,11 +73,14 @@ def test_a_held_placebo_holds_for_the_whole_arm(name):
 @pytest.mark.parametrize("name", studies())
 def test_the_annealing_of_an_arm_goes_on_where_the_starts_ended(name):
     study, file = load_study(name)
-    start = start_config(study, file, DATA, 0)
+    first, start = first_config(study, file, DATA, 0), start_config(study, file, DATA, 0, Path("first"))
     arm = arm_config(study, file, DATA, 0, study.control, Path("start"))
-    if arm.loss.kind == "a_softmax":
-        assert arm.loss.lambda_start >= 1200
-        assert 1000 / (1 + 0.12 * start.train.steps) < 7
+    assert first is not None
+    if isinstance(arm.loss, ASoftmaxConfig):
+        assert isinstance(start.loss, ASoftmaxConfig)
+        assert start.loss.lambda_start == first.train.steps
+        assert arm.loss.lambda_start <= first.train.steps + start.train.steps
+        assert 1000 / (1 + 0.12 * arm.loss.lambda_start) < 6  # near its least, 5
 
 
 @pytest.mark.parametrize(
@@ -97,7 +108,7 @@ def test_a_study_that_is_not_there_is_refused_with_those_that_are():
 def test_a_recipe_that_is_of_no_faces_is_refused():
     study = Study.model_validate(TREE | {"start": "../cifar/cnn9.yaml"})
     with pytest.raises(ConfigError, match="a study is of face recognitions"):
-        start_config(study, recipes_folder() / "paper" / "x.yaml", DATA, 0)
+        start_config(study, recipes_folder() / "paper" / "x.yaml", DATA, 0, Path("first"))
 
 
 def test_a_weight_is_the_ratio_of_the_gradients_to_three_digits():

@@ -24,6 +24,7 @@ RECIPE = {
 }
 STUDY = {
     "title": "A tiny study",
+    "first": "first.yaml",
     "start": "start.yaml",
     "arm": "arm.yaml",
     "arms": {"control": {}, "Eq. (8)": {"ratio": 0.5}},
@@ -53,7 +54,9 @@ def _call(repository, *words):
 
 @pytest.mark.slow
 def test_a_seed_is_made_once_whatever_stops_it_and_kept_as_tables(repository, tmp_path, data):
-    (tmp_path / "start.yaml").write_text(yaml.safe_dump(RECIPE))
+    (tmp_path / "first.yaml").write_text(yaml.safe_dump(RECIPE))
+    begins = {"init_from": "x", "reset_head": True, "finetune": {"prototypes": "mean_embedding"}}
+    (tmp_path / "start.yaml").write_text(yaml.safe_dump(RECIPE | begins))
     (tmp_path / "arm.yaml").write_text(yaml.safe_dump({**RECIPE, "init_from": "x"}))
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
     out, work = tmp_path / "tables", tmp_path / "work"
@@ -91,7 +94,8 @@ def test_a_seed_is_made_once_whatever_stops_it_and_kept_as_tables(repository, tm
         assert row.numbers["energy_of_people"] > 0
         assert row.numbers["energy_gradient"] > 0
     assert read_weights(out)["Eq. (8)"] > 0
-    assert [run.parent.name for run in work.glob("seed0/*/checkpoints")] == ["start"]  # all else was deleted
+    runs = sorted(run.parent.name for run in work.glob("seed0/*/checkpoints"))
+    assert runs == ["first", "start"]  # all else was deleted
     text = (out / "table.md").read_text()
     assert "Eq. (8)" in text
 
