@@ -61,6 +61,13 @@ TREE = small_recipe(loss={"kind": "a_softmax"}, train={"steps": 10, "batch_size"
             {"sample_rate": 0.1, "mhe": {"weight": 1.0, "form": "caffe"}},
             "sample_rate: mhe.form caffe needs all prototypes; take paper, or sample_rate 1",
         ),
+        (
+            {
+                "mhe": {"weight": 1.0, "form": "random_push"},
+                "train": {"steps": 9, "batch_size": 8, "accumulate": 2},
+            },
+            "mhe.form random_push pushes as far as Eq. (8) in a batch of one part only",
+        ),
         ({"sample_rate": 0.0}, "sample_rate: must be greater than 0"),
         (
             {"sample_rate": 0.1, "head": "sharded"},

@@ -57,7 +57,7 @@ ARROWS = {
     "training.finetuning": "config data.crops data.faces data.trained_on errors losses.annealing networks "
     "weights words",
     "sphere": "commands.progress errors files mhe outputs plot_style words",
-    "plan": "config data.crops errors losses networks precision processes training words",
+    "plan": "config data.crops errors losses mhe.matrix_products networks precision processes training words",
     "reproduce": "checkpoint config data environment files networks outputs path_checks plot_style precision "
     "processes training words",
     # The commands: each on what it starts.

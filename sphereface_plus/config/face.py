@@ -217,6 +217,11 @@ class FaceConfig(RunConfig):
             )
         if self.loss.kind in WITHOUT_PROTOTYPES and self.mhe != MHEConfig():
             raise ValueError(f"mhe has no effect with loss.kind {self.loss.kind}, which has no prototypes")
+        if self.mhe.form == "random_push" and self.train.accumulate > 1:
+            raise ValueError(
+                "mhe.form random_push pushes as far as Eq. (8) in a batch of one part only: "
+                "its parts' pushes would add up; train.accumulate must be 1"
+            )
         if self.mhe.form == "class_balanced" and self.data.images_per_identity is not None:
             raise ValueError(
                 "mhe.form class_balanced has no effect with data.images_per_identity, which draws identities "

@@ -61,6 +61,6 @@ class CurricularFaceLoss(PrototypeLoss):
             if self.training:
                 self.t.lerp_(gathered(theta.cos()).mean(), 1 - self.momentum)
             target = torch.cos(theta + self.margin_radians)
-            harder = RuleOfEach(partial(negatives, t=self.t), target.detach()[:, None])
+            harder = RuleOfEach(partial(negatives, t=self.t.clone()), target.detach()[:, None])
             loss = head.cross_entropy(target, others=harder, scale=self.scale)
         return LossOutput(loss, {"t": self.t.clone()}, partial(head.without_margin, self.scale), head.seen())

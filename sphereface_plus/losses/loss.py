@@ -15,7 +15,7 @@ from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import make_units, new_prototypes
 from sphereface_plus.losses.rows import AllRows, Rows
 from sphereface_plus.losses.sampled_head import Sampling
-from sphereface_plus.processes import Processes
+from sphereface_plus.processes import Processes, gathered
 
 
 class Loss(nn.Module, ABC):
@@ -28,8 +28,8 @@ class Loss(nn.Module, ABC):
     @abstractmethod
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput: ...
 
-    def begin(self, step: int) -> None:
-        """Before the forwards of an update."""
+    def begin(self, step: int, labels: Tensor) -> None:
+        """Before the forwards of an update. labels: of all parts of its batch, in this process."""
 
     def begin_alike(self, processes: Processes) -> None:
         """Before the first update: every process takes the main one's parameters and buffers."""
@@ -99,9 +99,9 @@ class PrototypeLoss(Loss):
         self.unit_prototypes = unit_prototypes
         self.prototypes = initial(num_identities, embedding_size)
 
-    def begin(self, step: int) -> None:
+    def begin(self, step: int, labels: Tensor) -> None:
         if isinstance(self.head, Sampling):
-            self.head.step = step
+            self.head.step, self.head.labels = step, gathered(labels)
 
     def hold(self, rows: Rows) -> None:
         """Before anything was learnt: keeps the rows that this process holds, and no longer the others."""

@@ -27,6 +27,8 @@ class Seen(NamedTuple):
     """(B,): the rows of the batch's own. Where processes hold shares: (A,), the classes of all of them."""
     num_classes: int
     """C; more than n where only some were drawn, or lie here."""
+    certain: Tensor | None = None
+    """(K,): the rows that were not drawn, the whole batch's, of which `labels` may be a part; None: all."""
 
 
 class LossOutput(NamedTuple):

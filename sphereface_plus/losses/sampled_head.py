@@ -1,8 +1,9 @@
 """A head that compares a batch with a sample of the prototypes, as Partial FC does (An et al. 2022).
 
-A step sees the classes of its batch and others, drawn at random, `rate` C in all: a share of the work and of
-the products' memory. What is drawn follows from the labels and from one random number for each class and
-step: a resumed run repeats it, and the parts of a batch draw by the same numbers.
+An update sees the K classes of its batch and others, drawn at random, `rate` C in all: a share of the work
+and of the products' memory. What is drawn follows from the labels of the whole batch and from one random
+number for each class and step: a resumed run repeats it, and the parts of a batch, in this process and in
+others, see the same.
 
     softmax and its margins: the cross-entropy over those that were seen, as published. Smaller than over all,
         as the sum of exponentials is; no unbiased estimate of its logarithm is known.
@@ -36,7 +37,8 @@ class Sampling:
     numbers: Callable[[int], Tensor]
     """Step -> (C,) random numbers, uniform in 0..1: the lowest are drawn."""
     step: int = 0
-    """Of the heads made from now on."""
+    labels: Tensor | None = None
+    """Of all parts of the batch of that step, for the heads made from now on; None: of each head alone."""
 
     def __call__(
         self,
@@ -48,16 +50,21 @@ class Sampling:
         over_lengths: OverLengths = None,
         bias: Tensor | None = None,
     ) -> Head:
-        classes = labels.unique()  # ascending
-        rows = self.drawn(classes, len(prototypes))
-        return SampledHead(self.make_head, rows, embeddings, labels, prototypes, over_lengths, bias)
+        certain = (labels if self.labels is None else torch.cat([self.labels, labels])).unique()  # ascending
+        rows = self.drawn(certain, len(prototypes))
+        return SampledHead(self.make_head, rows, certain, embeddings, labels, prototypes, over_lengths, bias)
 
     def drawn(self, classes: Tensor, num_classes: int) -> Tensor:
-        """The batch's classes (K,) -> those that are seen (n,), ascending: n = rate C, at least K + 1."""
-        count = min(max(round(self.rate * num_classes), len(classes) + 1), num_classes)
+        """The batch's classes (K,) -> those that are seen (n,), ascending."""
+        count = sample_size(self.rate, num_classes, len(classes))
         numbers = self.numbers(self.step).to(classes.device, copy=True)
         numbers[classes] = -1.0
         return numbers.topk(count, largest=False).indices.sort().values
+
+
+def sample_size(rate: float, num_classes: int, of_batch: int) -> int:
+    """n = rate C; where that is no more than the batch has classes, one more than these: C at most."""
+    return min(max(round(rate * num_classes), of_batch + 1), num_classes)
 
 
 class SampledHead:
@@ -67,6 +74,7 @@ class SampledHead:
         self,
         make_head: MakeHead,
         rows: Tensor,  # (n,) ascending
+        certain: Tensor,  # (K,) ascending: those of the rows that were not drawn
         embeddings: Tensor,
         labels: Tensor,
         prototypes: Tensor,
@@ -75,6 +83,7 @@ class SampledHead:
     ) -> None:
         self._labels, self._num_classes, self._rows = labels, len(prototypes), rows
         self._places = torch.searchsorted(rows, labels)
+        self._certain = torch.searchsorted(rows, certain)
         self._sample = prototypes[rows]
         self._bias = None if bias is None else bias[rows]
         self._embeddings, self._make_head = embeddings, make_head
@@ -109,10 +118,11 @@ class SampledHead:
         over_all_seen = total(self._head, seen)
         if seen == self._num_classes:
             return over_all_seen / seen
-        classes, places = self._places.unique(return_inverse=True)
-        batch = len(classes)
+        batch = len(self._certain)
         of_batch = self._among(
-            self._sample[classes], places, None if self._bias is None else self._bias[classes]
+            self._sample[self._certain],
+            torch.searchsorted(self._certain, self._places),
+            None if self._bias is None else self._bias[self._certain],
         )
         estimate = of_sample(
             total(of_batch, batch), over_all_seen, batch=batch, seen=seen, classes=self._num_classes
@@ -126,7 +136,7 @@ class SampledHead:
         return self._head.without_margin(scale, each=each, bias=bias)
 
     def seen(self) -> Seen:
-        return self._head.seen()._replace(num_classes=self._num_classes)
+        return self._head.seen()._replace(num_classes=self._num_classes, certain=self._certain)
 
     def _among(self, prototypes: Tensor, places: Tensor, bias: Tensor | None) -> Head:
         return self._make_head(

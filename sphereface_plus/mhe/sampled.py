@@ -10,6 +10,7 @@ Whatever the batch is, the expectation over the draws is Eq. (8), and that of it
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from .classifier import classifier_energy
@@ -29,6 +30,7 @@ def sampled_classifier_energy(
     labels: Tensor,
     *,
     num_classes: int,
+    certain: Tensor | None = None,
     power: float = 2.0,
     distance: Distance = "euclidean",
     chunk_size: int = 4096,
@@ -37,24 +39,27 @@ def sampled_classifier_energy(
 
     prototypes: (n, D), those of the batch's classes and others, at least one, drawn without replacement.
     labels: (m,) in 0..n-1, the rows of the batch's own.
-    num_classes: C >= n; where they are equal it is Eq. (8). The rest, and what is raised, as of
-        `classifier_energy`; ValueError also where nothing but the batch's own was given.
+    num_classes: C >= n; where they are equal it is Eq. (8).
+    certain: (K,) the rows that were not drawn but taken, ascending, the labels' among them; only these where
+        it is not given. A part of a batch gives those of the whole batch.
+    The rest, and what is raised, as of `classifier_energy`; ValueError also where nothing was drawn.
     """
     settings = {"power": power, "distance": distance, "chunk_size": chunk_size}
     seen = len(prototypes)
     energy = classifier_energy(prototypes, labels, **settings)
     if seen == num_classes:
         return energy
-    classes, places = labels.unique(return_inverse=True)  # (K,), (m,)
-    batch = len(classes)
+    certain = labels.unique() if certain is None else certain
+    batch = len(certain)
     if not batch < seen < num_classes:
         raise ValueError(
             f"{seen} prototypes were given of {num_classes}, {batch} of them the batch's own: an estimate "
             "needs at least one more than those, and no more than there are"
         )
+    places = torch.searchsorted(certain, labels)  # (m,)
     over_all_seen = (seen - 1) * energy
     over_batch = over_all_seen.new_zeros(())
     if batch > 1:
-        over_batch = (batch - 1) * classifier_energy(prototypes[classes], places, **settings)
+        over_batch = (batch - 1) * classifier_energy(prototypes[certain], places, **settings)
     total = of_sample(over_batch, over_all_seen, batch=batch, seen=seen, classes=num_classes)
     return total / (num_classes - 1)

@@ -38,7 +38,8 @@ def updates(
     energies = energies_of(config, loss, rows, torch.ones(identities))
     learner = build_learner(network, loss, energies, partial(normalise, spec=spec), config, processes)
     found = []
-    for step in range(1, count + 2):  # none that is measured for the log, if they are fewer than log_every
+    # The last one is measured for the log, which takes the most memory; the first one fills what is kept.
+    for step in [*range(1, count + 2), train.log_every]:
         parts = [part() for _ in range(train.accumulate)]
         processes.wait_for_all()
         start = time.perf_counter()
@@ -46,7 +47,7 @@ def updates(
         processes.wait_for_all()
         found.append(time.perf_counter() - start)
     peak = _peak(processes.device)
-    return statistics.median(found[1:]), None if peak is None or before is None else peak - before
+    return statistics.median(found[1:-1]), None if peak is None or before is None else peak - before
 
 
 def _begin_peak(device: torch.device) -> float | None:

@@ -10,6 +10,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from sphereface_plus.mhe.matrix_products import product
 from sphereface_plus.plan.prediction import FLOAT, NetworkCosts, Rates
 from sphereface_plus.precision import DTYPES
 from sphereface_plus.processes import Processes
@@ -82,7 +83,7 @@ def rates(
         * ROWS
         * 512
         * dimensions
-        / _seconds(lambda: prototypes @ embeddings.T, device, processes),
+        / _seconds(lambda: product(prototypes, embeddings), device, processes),
         memory_bytes=5 * FLOAT * NUMBERS / _seconds(sgd.step, device, processes),
         traffic_bytes=traffic,
     )

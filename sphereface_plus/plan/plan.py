@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Literal
 
 from rich.filesize import decimal
 
@@ -21,6 +22,16 @@ from sphereface_plus.plan.prediction import NetworkCosts, Plan, Rates, flop, mem
 from sphereface_plus.processes import Processes
 from sphereface_plus.training.precision import settle
 from sphereface_plus.words import counted
+
+_PAIRS: dict[str, Literal["none", "batch", "all"]] = {
+    "paper": "batch",
+    "class_balanced": "batch",
+    "random_push": "batch",
+    "full_space": "all",
+    "caffe": "none",
+    "opensphere": "none",
+}
+"""What the energies of mhe.form are of; Caffe's takes the prototypes' sums, OpenSphere's the batch's own."""
 
 
 class PlanError(UserError):
@@ -56,8 +67,11 @@ def lines_of(
             f"--check: {counted(here.world_size, 'process')} can be checked here, not {plan.processes}; "
             f"start torchrun --nproc-per-node {plan.processes}"
         )
-    measured = rates(network, shape, config.train.precision, costs, plan.dimensions, here)
-    found = replace(measured, **given)
+    if len(given) < len(fields(Rates)):
+        measured = rates(network, shape, config.train.precision, costs, plan.dimensions, here)
+        found = replace(measured, **given)
+    else:
+        found = Rates(**given)
     del network
     if here.is_main:
         yield from described(config, plan, costs, found, images)
@@ -101,7 +115,7 @@ def plan_of(config: FaceConfig, identities: int, processes: int, here: Processes
         batch=train.batch_size // parts,
         parts=train.accumulate,
         head=head,
-        energy=config.mhe.weight > 0,
+        energy=_PAIRS[config.mhe.form] if config.mhe.weight > 0 else "none",
         sample_rate=config.sample_rate,
         device=here.device.type,
     )
@@ -111,7 +125,7 @@ def described(
     config: FaceConfig, plan: Plan, costs: NetworkCosts, rates: Rates, images: int | None
 ) -> Iterator[str]:
     """What is said of a plan."""
-    energy = " and Eq. (8)" if plan.energy else ""
+    energy = f" and mhe.form {config.mhe.form}" if config.mhe.weight > 0 else ""
     sample = f", a sample of {plan.compared:,} in each step" if plan.sample_rate < 1 else ""
     parts = f" in {plan.parts} parts" if plan.parts > 1 else ""
     yield (
@@ -123,7 +137,9 @@ def described(
     of_what = {
         "network": f"weights, gradients and momentum of {costs.parameters:,} parameters",
         "images": f"what the network keeps for its backward, {decimal(round(costs.kept_bytes))} an image",
-        "prototypes": f"weights, gradients and momentum of {plan.held:,} x {plan.dimensions}",
+        "prototypes": f"weights, momentum and up to three gradients of {plan.held:,} x {plan.dimensions}"
+        if plan.head != "dense" or plan.energy == "none"
+        else f"weights, momentum and up to four gradients of {plan.held:,} x {plan.dimensions}",
         "head": "its passes over the prototypes",
     }
     yield f"memory of a process: {decimal(round(sum(needs.values())))}"

@@ -4,7 +4,10 @@ R processes with b images each in a part of their batch, A = R b; C identities, 
 holds n; D dimensions; P parameters of the network. All is for one process, in bytes, FLOP and seconds.
 
     memory     12 P of weights, gradients and momentum, and 4 P more in which processes join the gradients;
-               what the network's forward keeps of b images; 12 n D of prototypes; and a head's passes
+               what the network's forward keeps of b images; of prototypes 8 n D of weights and momentum, and
+               4 n D for each gradient that exists at one time, at the most in a step that is measured for
+               the log: what the parts have added up, the loss's for the log, and the energy's; and a head's
+               passes
     products   of the head 2 A n D each, three if it is dense and four if it is streamed; of Eq. (8) three
                more, with K in the place of A, the number of different identities in A images
     traffic    a sum over R processes moves 2 (R - 1) / R of its bytes, a gathering or scattering (R - 1) / R
@@ -18,10 +21,15 @@ the batch and their gradients are summed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+from sphereface_plus.losses.sampled_head import sample_size
 
 FLOAT = 4  # bytes
 KEPT_OF_PRODUCTS = 4.2
 """Tensors of b C numbers that the dense head holds at its peak, 410 MiB at 256 x 100,000."""
+GRADIENTS = 3
+"""Of the prototypes at one time, where the head adds its own to an energy's; the dense head has one more."""
 PASSES = {"cpu": 32 << 20, "cuda": 512 << 20}
 """Bytes of the streamed passes over prototypes: some six tensors of a chunk (losses/streaming.py)."""
 
@@ -50,7 +58,9 @@ class Plan:
     """Of a process's batch, whose gradients are accumulated."""
     head: str = "streamed"
     """dense, streamed or sharded."""
-    energy: bool = False
+    energy: Literal["none", "batch", "all"] = "none"
+    """Pairs of which an energy is: none, or so few as among the batch's own; those with the batch's, as of
+    Eq. (8); or all."""
     sample_rate: float = 1.0
     device: str = "cpu"
 
@@ -67,17 +77,12 @@ class Plan:
     @property
     def compared(self) -> int:
         """Of which a part is compared with so many."""
-        return max(1, round(self.sample_rate * self.held))
+        return self.held if self.sample_rate == 1 else sample_size(self.sample_rate, self.held, self.batch)
 
     @property
     def batch_identities(self) -> float:
         """K: different ones among A images, each as likely."""
-        return self.identities * -_expm1_of(self.embeddings, self.identities)
-
-
-def _expm1_of(images: int, identities: int) -> float:
-    """(1 - 1/C)^A - 1."""
-    return (1 - 1 / identities) ** images - 1
+        return self.identities * (1 - (1 - 1 / self.identities) ** self.embeddings)
 
 
 @dataclass(frozen=True)
@@ -98,15 +103,17 @@ def memory(costs: NetworkCosts, plan: Plan) -> dict[str, float]:
     """Bytes of a process, by what they are of."""
     head = PASSES[plan.device]
     if plan.head == "dense":
-        head = KEPT_OF_PRODUCTS * FLOAT * plan.batch * plan.compared + (
-            PASSES[plan.device] if plan.energy else 0
-        )
+        head = KEPT_OF_PRODUCTS * FLOAT * plan.batch * plan.compared
+        head += PASSES[plan.device] if plan.energy != "none" else 0
     if plan.sample_rate < 1:
         head += 2 * FLOAT * plan.compared * plan.dimensions  # the drawn rows and their gradient
     return {
         "network": (3 + (plan.processes > 1)) * FLOAT * costs.parameters,
         "images": costs.kept_bytes * plan.batch,
-        "prototypes": 3 * FLOAT * plan.held * plan.dimensions,
+        "prototypes": (2 + GRADIENTS + (plan.head == "dense" and plan.energy != "none"))
+        * FLOAT
+        * plan.held
+        * plan.dimensions,
         "head": head,
     }
 
@@ -114,7 +121,8 @@ def memory(costs: NetworkCosts, plan: Plan) -> dict[str, float]:
 def flop(costs: NetworkCosts, plan: Plan) -> dict[str, float]:
     """FLOP of a process in a step, by what they are of."""
     product = 2 * plan.compared * plan.dimensions  # with one embedding
-    energy = 3 * product * plan.batch_identities if plan.energy else 0
+    rows = {"none": 0, "batch": plan.batch_identities, "all": plan.identities}[plan.energy]
+    energy = 3 * product * rows
     head = (3 if plan.head == "dense" else 4) * product * plan.embeddings
     return {"network": costs.flop * plan.batch * plan.parts, "head": plan.parts * (head + energy)}
 
@@ -126,7 +134,7 @@ def traffic(costs: NetworkCosts, plan: Plan) -> dict[str, float]:
     if plan.head != "sharded":
         return sums | {"prototypes' gradients": 2 * others * FLOAT * plan.held * plan.dimensions}
     embeddings = 2 * others * FLOAT * plan.embeddings * plan.dimensions
-    rows = 4 * others * FLOAT * plan.batch_identities * plan.dimensions if plan.energy else 0
+    rows = 4 * others * FLOAT * plan.batch_identities * plan.dimensions if plan.energy != "none" else 0
     return sums | {"embeddings, and their gradients": plan.parts * (embeddings + rows)}
 
 

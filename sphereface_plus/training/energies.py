@@ -32,11 +32,15 @@ Mean = Callable[[Tensor], Tensor]
 FREQUENT_ANGLE_IDENTITIES = 4096
 
 
-def log_lines_between_angles(num_identities: int) -> int:
-    """The smallest angle takes C^2 D / 2 multiplications, those of head and Eq. (8) for C / 14 images."""
-    if num_identities <= FREQUENT_ANGLE_IDENTITIES:
-        return 1
-    return 10 * math.ceil(num_identities / 100_000)
+MOST_ANGLE_IDENTITIES = 100_000
+
+
+def log_lines_between_angles(num_identities: int) -> int | None:
+    """None: no angle. The smallest takes C^2 D / 2 multiplications, those of head and Eq. (8) for C / 14
+    images: with a million people, three hours of a core."""
+    if num_identities > MOST_ANGLE_IDENTITIES:
+        return None
+    return 1 if num_identities <= FREQUENT_ANGLE_IDENTITIES else 10
 
 
 class EnergyError(UserError):
@@ -107,7 +111,8 @@ class PrototypeEnergy(Energies):
         _refuse_share(loss)
         self.loss, self.weight = loss, config.weight
         self.energy_of = energy_of(config, photos_of_class, seed)
-        self.angle_every = log_every * log_lines_between_angles(len(self._prototypes()))
+        lines = log_lines_between_angles(len(self._prototypes()))
+        self.angle_every = None if lines is None else lines * log_every
 
     def of_batch(self, seen: Seen | None, step: int) -> Tensor | None:
         """mhe.weight times the energy, or times its unbiased estimate where not all prototypes were seen."""
@@ -137,7 +142,7 @@ class PrototypeEnergy(Energies):
             "mhe/tangential_gradient": tangential_norm(mean(energy_gradient), prototypes),
             "mhe/classification_tangential_gradient": tangential_norm(mean(loss_gradient), prototypes),
         }
-        if step % self.angle_every == 0:
+        if self.angle_every is not None and step % self.angle_every == 0:
             degrees = smallest_angle(prototypes.detach()) * (180 / math.pi)
             scalars["mhe/smallest_angle_degrees"] = torch.tensor(degrees)
         return scalars

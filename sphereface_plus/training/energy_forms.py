@@ -32,7 +32,9 @@ def energy_of(config: MHEConfig, photos_of_class: Tensor | None, seed: int) -> C
     hold = config.hold_steps
 
     def sampled(seen: Seen, step: int) -> Tensor:
-        return sampled_classifier_energy(seen.prototypes, seen.labels, num_classes=seen.num_classes, **how)
+        return sampled_classifier_energy(
+            seen.prototypes, seen.labels, num_classes=seen.num_classes, certain=seen.certain, **how
+        )
 
     def class_balanced(seen: Seen, step: int) -> Tensor:
         return class_balanced_energy(seen.prototypes, seen.labels, counts, **how)

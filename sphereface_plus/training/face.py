@@ -12,6 +12,7 @@ from sphereface_plus.config import FaceConfig
 from sphereface_plus.data.batches import IdentityBalanced
 from sphereface_plus.data.crops import normalise
 from sphereface_plus.losses.loss import PrototypeLoss
+from sphereface_plus.losses.sampled_head import sample_size
 from sphereface_plus.losses.streamed_head import StreamedHead
 from sphereface_plus.networks import build_network
 from sphereface_plus.processes import Processes
@@ -78,8 +79,9 @@ def build(config: FaceConfig, folder: RunFolder, processes: Processes, point: di
         )
     if config.sample_rate < 1:
         notes.append(
-            f"each step sees {config.sample_rate:.1%} of {num_identities:,} prototypes: its loss and "
-            "accuracies in the log are among these, and better than among all"
+            f"each step sees {sample_size(config.sample_rate, num_identities, 0):,} of {num_identities:,} "
+            "prototypes, more where its batch has more people: its loss and accuracies in the log are among "
+            "these, and better than among all"
         )
     if config.validation is not None and processes.is_main:
         pairs = PairsValidation(config.validation, config.network.input, processes.device)

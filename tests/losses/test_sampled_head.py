@@ -55,6 +55,22 @@ def test_the_draw_follows_the_step():
     assert drawn == [[0, 1, 2, 5], [0, 2, 5, 6]]
 
 
+@pytest.mark.parametrize("settings", WITH_A_HEAD, ids=name_of)
+def test_parts_of_a_batch_see_the_same_prototypes_and_have_its_mean(settings):
+    if settings["kind"] in ("softmax_contrastive", "adaface", "curricularface", "softmax_center"):
+        pytest.skip("pairs, or statistics, of a part are not those of the batch")
+    loss = make(settings, sampling(rate=5 / C, numbers=drawing(6, 3))).double()
+    loss.begin(0, LABELS)
+    x = embeddings()
+    whole = loss(x, LABELS, 0)
+    parts = [loss(some, labels, 0) for some, labels in zip(x.chunk(2), LABELS.chunk(2), strict=True)]
+    mean = torch.stack([part.loss for part in parts]).mean()
+    torch.testing.assert_close(mean, whole.loss, rtol=1e-9, atol=1e-12)
+    for part in parts:
+        torch.testing.assert_close(part.seen.prototypes, whole.seen.prototypes)
+        assert torch.equal(part.seen.certain, whole.seen.certain)
+
+
 def numbers_of(loss, x):
     output = loss(x, LABELS, 100)
     gradients = torch.autograd.grad(output.loss, [x, *loss.parameters()])
@@ -96,6 +112,7 @@ def test_a_loss_over_a_sample_is_that_of_a_classifier_of_these_classes(settings,
             found = found[seen]
         torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
     assert by_sample.seen.num_classes == C
+    assert by_sample.seen.certain.tolist() == [0, 1, 3]  # the classes 0, 2 and 5
     assert by_sample.seen.labels.tolist() == places.tolist()
     torch.testing.assert_close(by_sample.seen.prototypes, sampled.prototypes[seen])
 

@@ -38,6 +38,18 @@ def test_the_mean_over_every_draw_is_the_energy_of_all_and_so_is_its_gradient(la
     torch.testing.assert_close(by_draws, by_all, rtol=1e-10, atol=1e-12)
 
 
+def test_parts_of_a_batch_that_know_the_whole_batchs_classes_have_its_mean():
+    """The parts' mean is the whole batch's estimate, draw by draw."""
+    w, labels, rows = prototypes(), [2, 5, 2, 0], [0, 1, 2, 5, 6]
+    places = torch.tensor([rows.index(label) for label in labels])
+    certain = places.unique()
+    whole = sampled_classifier_energy(w[rows], places, num_classes=C)
+    parts = [
+        sampled_classifier_energy(w[rows], part, num_classes=C, certain=certain) for part in places.chunk(2)
+    ]
+    torch.testing.assert_close(torch.stack(parts).mean(), whole, rtol=1e-12, atol=1e-12)
+
+
 def test_single_draws_differ():
     estimates = torch.stack(list(every_draw(prototypes(), [2, 5], 2)))
     assert estimates.std() > 0.01 * estimates.mean()

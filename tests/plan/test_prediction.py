@@ -43,7 +43,8 @@ def test_a_head_multiplies_as_much_as_is_planned(head, make, sample_rate, energy
         if energy:
             total = total + classifier_energy(output.seen.prototypes, output.seen.labels)
         total.backward()
-    plan = Plan(C, D, 1, B, head=head, energy=energy, sample_rate=sample_rate)
+    pairs = "batch" if energy else "none"
+    plan = Plan(C, D, 1, B, head=head, energy=pairs, sample_rate=sample_rate)
     products = flop(COSTS, plan)["head"]
     if energy:  # the plan expects some labels twice, here each is there once
         one = 2 * plan.compared * D
@@ -59,12 +60,12 @@ def test_the_number_of_different_identities_is_the_mean_over_random_batches():
 
 
 def test_a_sharded_plan_by_hand():
-    plan = Plan(1001, 10, 4, 32, head="sharded", energy=True)
+    plan = Plan(1001, 10, 4, 32, head="sharded", energy="batch")
     assert (plan.held, plan.embeddings, plan.compared) == (251, 128, 251)
     needs = memory(COSTS, plan)
     assert needs["network"] == 16 * 1000  # the gradients once more, in DDP's buckets
     assert needs["images"] == 50 * 32
-    assert needs["prototypes"] == 12 * 251 * 10
+    assert needs["prototypes"] == (2 + 3) * 4 * 251 * 10
     k = 1001 * (1 - (1000 / 1001) ** 128)
     assert flop(COSTS, plan) == pytest.approx({"network": 7 * 32, "head": 2 * 251 * 10 * (4 * 128 + 3 * k)})
     moved = traffic(COSTS, plan)
@@ -78,6 +79,16 @@ def test_prototypes_that_all_hold_are_joined_whole_and_parts_add_up():
     assert flop(COSTS, plan)["network"] == 7 * 64
     assert flop(COSTS, plan)["head"] == 2 * 3 * 2 * 32 * 1000 * 10
     assert memory(COSTS, plan)["head"] == pytest.approx(4.2 * 4 * 32 * 1000)
+
+
+def test_an_energy_of_all_pairs_multiplies_all_by_all():
+    plan = Plan(1000, 10, 1, 32, head="streamed", energy="all")
+    assert flop(COSTS, plan)["head"] == 2 * 1000 * 10 * (4 * 32 + 3 * 1000)
+
+
+def test_a_dense_head_has_one_gradient_more_beside_an_energy():
+    without, beside = (Plan(1000, 10, 1, 32, head="dense", energy=energy) for energy in ("none", "batch"))
+    assert memory(COSTS, beside)["prototypes"] - memory(COSTS, without)["prototypes"] == 4 * 1000 * 10
 
 
 def test_alone_nothing_is_moved():

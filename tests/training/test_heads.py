@@ -58,7 +58,7 @@ def test_a_run_says_that_it_takes_the_streamed_head_unless_it_was_asked_for(
 def test_a_run_that_sees_a_sample_of_the_prototypes_goes_on_exactly_and_says_so(tiny, tmp_path, capsys):
     changes = {"optimizer.milestones": [], "mhe": {"weight": 1.0}, "train.accumulate": 2, "sample_rate": 0.5}
     train(tiny(**changes, **{"train.steps": 4}), tmp_path / "whole")
-    assert "each step sees 50.0% of" in "".join(capsys.readouterr())
+    assert "each step sees 3 of 6 prototypes" in "".join(capsys.readouterr())
     train(tiny(**changes, **{"train.steps": 2}), tmp_path / "cut")
     train(tiny(**changes, **{"train.steps": 4}), tmp_path / "cut", resume=True)
     whole, cut = (state_of(tmp_path / name) for name in ("whole", "cut"))
