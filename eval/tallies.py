@@ -243,7 +243,6 @@ def everybodys(own: np.ndarray, processes: Processes) -> np.ndarray:
     """(n, ...) of each process: (world_size * n, ...)."""
     import torch
 
-    from sphereface_plus.processes import gathered, reaching_others
+    from sphereface_plus.processes import gathered
 
-    with reaching_others():
-        return gathered(torch.from_numpy(own).to(processes.device)).cpu().numpy()
+    return gathered(torch.from_numpy(own).to(processes.device)).cpu().numpy()

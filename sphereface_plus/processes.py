@@ -178,14 +178,15 @@ class Processes:
 def gathered(values: Tensor) -> Tensor:
     """values (B, ...) of all processes, in the order of their ranks: (world_size * B, ...), detached.
 
-    What a loss's running statistics need when several processes share a batch. Each process must call it,
-    with the same shape; alone it returns its own.
+    What a loss's running statistics need when several processes share a batch; losses/exchange.py has the
+    same in the graph. Each process must call it, with the same shape; alone it returns its own.
     """
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
         return values.detach()
-    everybodys = [torch.empty_like(values) for _ in range(dist.get_world_size())]
-    dist.all_gather(everybodys, values.detach().contiguous())
-    return torch.cat(everybodys)
+    everybodys = values.new_empty(len(values) * dist.get_world_size(), *values.shape[1:])
+    with reaching_others():
+        dist.all_gather_into_tensor(everybodys, values.detach().contiguous())
+    return everybodys
 
 
 def takes_cuda(device: str) -> bool:

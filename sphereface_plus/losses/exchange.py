@@ -13,48 +13,43 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from sphereface_plus.processes import Processes
+from sphereface_plus.processes import Processes, gathered, reaching_others
 
 
-def of_all(values: Tensor, processes: Processes) -> Tensor:
+def all_parts(values: Tensor, processes: Processes) -> Tensor:
     """(B, ...) of each process -> (A, ...), the same in each; backward adds up what each made of it."""
-    return values if processes.world_size == 1 else _Gathered.apply(values, processes)  # pyright: ignore[reportReturnType]
+    return values if processes.world_size == 1 else _AllParts.apply(values, processes)  # pyright: ignore[reportReturnType]
 
 
-def of_mine(parts: Tensor, processes: Processes) -> Tensor:
+def summed_to_owners(parts: Tensor, processes: Processes) -> Tensor:
     """(A, ...) of each process -> (B, ...): the sum of their parts, of this process's embeddings."""
-    return parts if processes.world_size == 1 else _Scattered.apply(parts, processes)  # pyright: ignore[reportReturnType]
+    return parts if processes.world_size == 1 else _SummedToOwners.apply(parts, processes)  # pyright: ignore[reportReturnType]
 
 
-def mine(values: Tensor, processes: Processes) -> Tensor:
+def own_part(values: Tensor, processes: Processes) -> Tensor:
     """(A, ...) that is the same in all processes -> (B, ...), this one's; backward gathers all."""
-    return values if processes.world_size == 1 else _Own.apply(values, processes)  # pyright: ignore[reportReturnType]
-
-
-def _gather(values: Tensor, processes: Processes) -> Tensor:
-    everybodys = values.new_empty(len(values) * processes.world_size, *values.shape[1:])
-    dist.all_gather_into_tensor(everybodys, values.contiguous())
-    return everybodys
+    return values if processes.world_size == 1 else _OwnPart.apply(values, processes)  # pyright: ignore[reportReturnType]
 
 
 def _scatter_sum(parts: Tensor, processes: Processes) -> Tensor:
     own = parts.new_empty(len(parts) // processes.world_size, *parts.shape[1:])
-    dist.reduce_scatter_tensor(own, parts.contiguous())
+    with reaching_others():
+        dist.reduce_scatter_tensor(own, parts.contiguous())
     return own
 
 
-class _Gathered(torch.autograd.Function):
+class _AllParts(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, processes: Processes) -> Tensor:
         ctx.processes = processes
-        return _gather(values, processes)
+        return gathered(values)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         return _scatter_sum(gradient, ctx.processes), None
 
 
-class _Scattered(torch.autograd.Function):
+class _SummedToOwners(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, parts: Tensor, processes: Processes) -> Tensor:
         ctx.processes = processes
@@ -62,10 +57,10 @@ class _Scattered(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return _gather(gradient, ctx.processes), None
+        return gathered(gradient), None
 
 
-class _Own(torch.autograd.Function):
+class _OwnPart(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, processes: Processes) -> Tensor:
         ctx.processes = processes
@@ -73,4 +68,4 @@ class _Own(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return _gather(gradient, ctx.processes), None
+        return gathered(gradient), None

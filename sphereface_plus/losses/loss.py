@@ -31,6 +31,16 @@ class Loss(nn.Module, ABC):
     def begin(self, step: int, labels: Tensor) -> None:
         """Before the forwards of an update. labels: of all parts of its batch, in this process."""
 
+    def hold(self, rows: Rows) -> None:
+        """Before anything was learnt: keeps the rows that this process holds, and no longer the others."""
+        self.rows = rows
+        for name in self.of_classes:
+            tensor = getattr(self, name)
+            if tensor is None:  # a bias that is not asked for
+                continue
+            kept = rows.held(tensor.detach()).clone()
+            setattr(self, name, nn.Parameter(kept) if isinstance(tensor, nn.Parameter) else kept)
+
     def begin_alike(self, processes: Processes) -> None:
         """Before the first update: every process takes the main one's parameters and buffers."""
         for name, tensor in self.state_dict().items():
@@ -58,6 +68,13 @@ class Loss(nn.Module, ABC):
         their place where they hold shares. All processes call it together."""
         return {
             name: self.rows.whole(tensor) if name in self.of_classes else tensor
+            for name, tensor in self.state_dict().items()
+        }
+
+    def whole_like(self) -> dict[str, Tensor]:
+        """What whole_state gives the main process, in every process: rows.py says where without numbers."""
+        return {
+            name: self.rows.whole_like(tensor) if name in self.of_classes else tensor
             for name, tensor in self.state_dict().items()
         }
 
@@ -102,16 +119,6 @@ class PrototypeLoss(Loss):
     def begin(self, step: int, labels: Tensor) -> None:
         if isinstance(self.head, Sampling):
             self.head.step, self.head.labels = step, gathered(labels)
-
-    def hold(self, rows: Rows) -> None:
-        """Before anything was learnt: keeps the rows that this process holds, and no longer the others."""
-        self.rows = rows
-        for name in self.of_classes:
-            tensor = getattr(self, name)
-            if tensor is None:  # a bias that is not asked for
-                continue
-            kept = rows.held(tensor.detach()).clone()
-            setattr(self, name, nn.Parameter(kept) if isinstance(tensor, nn.Parameter) else kept)
 
     def new_head(
         self, embeddings: Tensor, labels: Tensor, *, normalised: bool = True, bias: Tensor | None = None

@@ -48,6 +48,11 @@ class Rows(Protocol):
         have shares. All processes call it together."""
         ...
 
+    def whole_like(self, held: Tensor) -> Tensor:
+        """Of the shape and type of `whole`, in every process, which passes nothing to the others for it: on
+        the meta device, without numbers, where it is not `held` itself."""
+        ...
+
 
 class AllRows:
     """Every process holds all rows, and has the gradient of its own part."""
@@ -70,4 +75,7 @@ class AllRows:
         return of_held
 
     def whole(self, held: Tensor) -> Tensor:
+        return held
+
+    def whole_like(self, held: Tensor) -> Tensor:
         return held

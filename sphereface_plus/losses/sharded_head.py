@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from sphereface_plus.losses.angle import angles
-from sphereface_plus.losses.exchange import mine, of_all, of_mine
+from sphereface_plus.losses.exchange import all_parts, own_part, summed_to_owners
 from sphereface_plus.losses.head import OverLengths, Rule, RuleOfEach
 from sphereface_plus.losses.output import Seen, WithoutMargin
 from sphereface_plus.losses.shared_rows import SharedRows
@@ -48,8 +48,8 @@ class ShardedHead:
         self._rows, self._processes = rows, rows.processes
         self._given, self._bias = prototypes, bias
         self._over_lengths: OverLengths = over_lengths
-        self._labels = of_all(labels, self._processes)  # (A,)
-        self._embeddings = of_all(embeddings, self._processes)  # (A, D)
+        self._labels = all_parts(labels, self._processes)  # (A,)
+        self._embeddings = all_parts(embeddings, self._processes)  # (A, D)
         self._classes = Classes(self._labels - rows.first, over_lengths)
         self._here, self._own = rows.of_labels(self._labels)  # (h,) each: of the labels that lie here
         # (h, D), and the prototypes themselves: what is differentiated by either comes back as one gradient.
@@ -103,7 +103,8 @@ class ShardedHead:
         target = self.target_product()
         target = scaled(target if each is None else each(target[:, None])[:, 0], scale)
         target = target if bias is None else target + bias
-        highest, value = (mine(of_each, self._processes) for of_each in (reduction.highest, reduction.value))
+        highest = own_part(reduction.highest, self._processes)
+        value = own_part(reduction.value, self._processes)
         return WithoutMargin(target >= highest, entropy(value, target))
 
     def seen(self) -> Seen:
@@ -112,7 +113,7 @@ class ShardedHead:
     def _to_owners(self, values: Tensor) -> Tensor:
         """(h, ...), of the labels that lie here -> (B, ...), of this process's labels."""
         of_everybody = values.new_zeros(len(self._embeddings), *values.shape[1:])
-        return of_mine(of_everybody.index_copy(0, self._here, values), self._processes)
+        return summed_to_owners(of_everybody.index_copy(0, self._here, values), self._processes)
 
     def _streamed(
         self,
@@ -123,9 +124,9 @@ class ShardedHead:
     ) -> Tensor:
         """(B,), of this process's embeddings with the other prototypes of all shares."""
         if isinstance(rule, RuleOfEach):
-            rule = RuleOfEach(rule.rule, of_all(rule.of_each, self._processes))
+            rule = RuleOfEach(rule.rule, all_parts(rule.of_each, self._processes))
         if isinstance(scale, Tensor):
-            scale = of_all(scale, self._processes)
+            scale = all_parts(scale, self._processes)
         value, prototypes = streamed(
             reduction,
             self._embeddings,
@@ -138,7 +139,7 @@ class ShardedHead:
         )
         if torch.is_grad_enabled():
             self._prototypes = prototypes
-        return mine(value, self._processes)
+        return own_part(value, self._processes)
 
 
 class SharedLogSum(LogSum):

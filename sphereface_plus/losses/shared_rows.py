@@ -9,7 +9,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from sphereface_plus.errors import UserError
-from sphereface_plus.processes import Processes
+from sphereface_plus.processes import Processes, reaching_others
 
 NUMBERS_AT_ONCE = 2**24  # sent from one process to another: 64 MiB
 
@@ -69,16 +69,23 @@ class SharedRows:
         pieces_of = max(1, NUMBERS_AT_ONCE // max(1, held[0].numel()))
         if not self.processes.is_main:
             for piece in held.contiguous().split(pieces_of):
-                dist.send(piece, dst=0)
+                with reaching_others():
+                    dist.send(piece, dst=0)
             return None
         whole = torch.empty(self.num_classes, *held.shape[1:], dtype=held.dtype)
         whole[: len(held)] = held
         for rank in range(1, self.processes.world_size):
             for piece in whole[self._border(rank) : self._border(rank + 1)].split(pieces_of):
                 received = torch.empty_like(piece, device=held.device)
-                dist.recv(received, src=rank)
-                piece.copy_(received)
+                with reaching_others():
+                    dist.recv(received, src=rank)
+                    piece.copy_(received)
         return whole
+
+    def whole_like(self, held: Tensor) -> Tensor:
+        if self.processes.world_size == 1:
+            return held
+        return torch.empty(self.num_classes, *held.shape[1:], dtype=held.dtype, device="meta")
 
     def _border(self, rank: int) -> int:
         share, more = divmod(self.num_classes, self.processes.world_size)

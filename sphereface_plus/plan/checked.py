@@ -12,11 +12,12 @@ import torch
 from sphereface_plus.config import FaceConfig
 from sphereface_plus.data.crops import normalise
 from sphereface_plus.networks import build_network
-from sphereface_plus.processes import Processes
+from sphereface_plus.processes import Processes, naming_lost_others
 from sphereface_plus.training.classifier import build_learner
 from sphereface_plus.training.face_loss import energies_of, loss_of
 
 
+@naming_lost_others()
 def updates(
     config: FaceConfig, identities: int, count: int, processes: Processes
 ) -> tuple[float, float | None]:
@@ -35,6 +36,8 @@ def updates(
     before = _begin_peak(processes.device)
     network = build_network(config.network)
     loss, rows = loss_of(config, identities, processes)
+    if rows is not None:
+        loss.hold(rows)  # lets go of the others' prototypes
     energies = energies_of(config, loss, rows, torch.ones(identities))
     learner = build_learner(network, loss, energies, partial(normalise, spec=spec), config, processes)
     found = []

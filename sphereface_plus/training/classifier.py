@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from sphereface_plus.config import FaceConfig, ImageConfig
 from sphereface_plus.losses.loss import Loss
@@ -28,6 +27,7 @@ from sphereface_plus.training.failures import NonFiniteError
 from sphereface_plus.training.finetuning.adapters import load_network_state, network_state
 from sphereface_plus.training.network import TrainedNetwork
 from sphereface_plus.training.sgd import ScheduledSGD
+from sphereface_plus.training.sizes import size_of
 
 Batch = Sequence[tuple[Tensor, Tensor]]
 
@@ -89,10 +89,6 @@ class ClassifierLearner:
             self.optimizer.skip()
         return scalars
 
-    @property
-    def optimizers(self) -> Sequence[Optimizer]:
-        return [self.optimizer.sgd]
-
     def is_healthy(self, part: tuple[Tensor, Tensor]) -> bool:
         """Whether the network gives finite embeddings of one part's crops."""
         crops, _ = part
@@ -112,6 +108,10 @@ class ClassifierLearner:
             **self.optimizer.state_dict(),
             **({"energies": energies} if energies else {}),
         }
+
+    def state_size(self) -> int:
+        weights = network_state(self.network.module), self.loss.whole_like()
+        return size_of([*weights, self.energies.state_dict()]) + self.optimizer.state_size()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         load_network_state(self.network.module, state)

@@ -58,6 +58,8 @@ def build(config: FaceConfig, folder: RunFolder, processes: Processes, point: di
     frozen = freeze(network, config.finetune)
     trains = f"{config.network.name}, {parameters_in_words(network, loss, config.loss.kind)}"
     photos_of_class = torch.bincount(torch.tensor(data.crops.labels), minlength=num_identities)
+    if rows is not None:
+        loss.hold(rows)  # lets go of the others' prototypes
     energies = energies_of(config, loss, rows, photos_of_class)
     prepare = partial(normalise, spec=config.network.input)
     learner = build_learner(

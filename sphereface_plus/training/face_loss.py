@@ -22,7 +22,8 @@ from sphereface_plus.training.shared_energy import SharedPrototypeEnergy
 
 
 def loss_of(config: FaceConfig, num_identities: int, processes: Processes) -> tuple[Loss, SharedRows | None]:
-    """With all prototypes; and, where processes are to share them, how (`energies_of` lets go of the others).
+    """With all prototypes; and, where processes are to share them, the rows that it is to `hold` of them once
+    they are those that it starts with.
 
     Raises SharesError where there are more processes than identities.
     """
@@ -47,11 +48,10 @@ def loss_of(config: FaceConfig, num_identities: int, processes: Processes) -> tu
 
 
 def energies_of(config: FaceConfig, loss: Loss, rows: SharedRows | None, photos_of_class: Tensor) -> Energies:
-    """Once the loss has the prototypes that it starts with. photos_of_class: (C,)."""
+    """rows: what the loss holds, where processes share the prototypes. photos_of_class: (C,)."""
     if not isinstance(loss, PrototypeLoss):
         return NoEnergy()
     if rows is not None:
-        loss.hold(rows)
         return SharedPrototypeEnergy(loss, rows, config.mhe)
     return PrototypeEnergy(
         loss,

@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from sphereface_plus.config import GanConfig
 from sphereface_plus.data.images import normalise
@@ -39,6 +38,7 @@ from sphereface_plus.training.failures import NonFiniteError
 from sphereface_plus.training.gan_adam import ScheduledAdam
 from sphereface_plus.training.gan_average import follow, take_statistics
 from sphereface_plus.training.gan_energy import DiscriminatorEnergy
+from sphereface_plus.training.sizes import size_of, size_to_come
 
 Batch = Sequence[tuple[Tensor, Tensor]]
 Forward = Callable[[Tensor], Tensor]
@@ -90,10 +90,6 @@ class GanLearner:
             for network in (generator, discriminator):
                 network.compile()  # in place: the names in the state dict stay
 
-    @property
-    def optimizers(self) -> Sequence[Optimizer]:
-        return [it.adam for it in self.adams.values()]
-
     def update(self, batch: Batch, step: int) -> Mapping[str, float | Tensor]:
         """One update of the discriminator, and in every n_dis-th step one of the generator before it.
 
@@ -131,6 +127,9 @@ class GanLearner:
             "adams": {name: it.adam.state_dict() for name, it in self.adams.items()},
             **({"loss_scaling": scaling} if scaling else {}),
         }
+
+    def state_size(self) -> int:
+        return size_of(self.state_dict()) + sum(size_to_come(it.adam) for it in self.adams.values())
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.generator.load_state_dict(state["generator"])

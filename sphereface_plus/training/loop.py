@@ -6,22 +6,16 @@ validation of step s describe the weights after s updates; a checkpoint of step 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from torch import Tensor
-from torch.optim import Optimizer
 
 from sphereface_plus.training.pace import Pace
 
 
 class Learner(Protocol):
     """Owns modules and optimizers, and makes one update with a batch: all that a run asks of what learns."""
-
-    @property
-    def optimizers(self) -> Sequence[Optimizer]:
-        """All that it updates with; state_dict holds what they have learnt of the gradients."""
-        ...
 
     def update(self, batch: Any, step: int) -> Mapping[str, float | Tensor]:
         """One update with a batch in its parts; returns what may be logged, of which tensors are read at log
@@ -45,6 +39,11 @@ class Learner(Protocol):
 
         All processes call it together: each may hold a share.
         """
+        ...
+
+    def state_size(self) -> int:
+        """About the bytes of state_dict in the main process from the first update on, when optimizers have
+        learnt (sizes.py). The same in all processes, which pass nothing to one another for it."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

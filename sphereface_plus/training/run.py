@@ -54,7 +54,8 @@ def train(config: RunConfig, out: str | Path | None = None, *, resume: bool = Fa
     """
     folder = RunFolder(place_of(config, out))
     processes = start(config.train.device)
-    with folder.held() if processes.is_main else nullcontext(), explained(config):
+    held = folder.held() if processes.is_main else nullcontext()
+    with held, explained(config), naming_lost_others():
         return _train(config, folder, processes, resume)
 
 

@@ -14,6 +14,7 @@ from sphereface_plus.losses.loss import Loss
 from sphereface_plus.networks import parameter_groups
 from sphereface_plus.training.finetuning.freezing import network_groups
 from sphereface_plus.training.schedules import learning_rate
+from sphereface_plus.training.sizes import size_of, size_to_come
 
 
 class ScheduledSGD:
@@ -108,6 +109,15 @@ class ScheduledSGD:
             "optimizer": self._of_rows(self.sgd.state_dict(), self.rows.whole),
             "loss_scaling": self.scaler.state_dict(),
         }
+
+    def state_size(self) -> int:
+        """About the bytes of state_dict in the main process from the first step on, in each process."""
+
+        def whole_like(parameter: Tensor) -> Tensor:
+            return self.rows.whole_like(parameter) if id(parameter) in self.shares else parameter
+
+        kept = self._of_rows(self.sgd.state_dict(), self.rows.whole_like)
+        return size_of([kept, self.scaler.state_dict()]) + size_to_come(self.sgd, whole_like)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         # A copy: a view would keep all rows in memory.

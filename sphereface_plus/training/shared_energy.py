@@ -24,6 +24,7 @@ class SharedPrototypeEnergy(Energies):
     """
 
     def __init__(self, loss: PrototypeLoss, rows: SharedRows, config: MHEConfig) -> None:
+        assert loss.rows is rows  # it holds no others' prototypes
         self.loss, self.rows, self.weight = loss, rows, config.weight
         self.energy_of = partial(
             classifier_energy,
@@ -60,9 +61,10 @@ class SharedPrototypeEnergy(Energies):
         }
 
     def _norm(self, gradient: Tensor) -> Tensor:
-        """Of the tangential part of the mean loss's gradient, over all shares. gradient: of the sum's."""
-        self.rows.join_gradient(gradient, self.rows.processes)
-        return self.rows.total(tangential_norm(gradient, self._prototypes()).square()).sqrt()
+        """Of the tangential part of the mean loss's gradient, over all shares. gradient (n, D): of the sum
+        of the processes' losses."""
+        of_sum = self.rows.total(tangential_norm(gradient, self._prototypes()).square()).sqrt()
+        return of_sum / self.rows.processes.world_size
 
     def _prototypes(self) -> nn.Parameter:
         return self.loss.prototypes

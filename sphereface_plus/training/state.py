@@ -81,12 +81,16 @@ def payload_of(run: Run, step: int) -> dict[str, Any]:
     Its names are those of the first task, faces, for every task: `identities` are the set's classes, None
     where it has none, and `num_crops` is its length.
     """
+    return {**run.learner.state_dict(), **about(run, step)}
+
+
+def about(run: Run, step: int) -> dict[str, Any]:
+    """The part of a payload that is not the learner's, which each process makes for itself."""
     random = {"cpu": torch.get_rng_state()}
     if run.processes.device.type == "cuda":
         random["cuda"] = torch.cuda.get_rng_state()
     seen = run.trained_on
     return {
-        **run.learner.state_dict(),
         "config": to_dict(run.config),
         "identities": run.data.classes,
         "num_crops": len(run.data),

@@ -6,12 +6,13 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from sphereface_plus.losses.exchange import mine, of_all, of_mine
+from sphereface_plus import processes as shared
+from sphereface_plus.losses.exchange import all_parts, own_part, summed_to_owners
 from sphereface_plus.losses.sharded_head import ShardedHead
 from sphereface_plus.losses.shared_rows import SharedRows
 from sphereface_plus.mhe import classifier_energy
 from sphereface_plus.mhe.share import Share
-from sphereface_plus.processes import Processes
+from sphereface_plus.processes import OthersEndedError, Processes
 from tests.losses.settings import make
 from tests.two_processes import in_two_processes
 
@@ -21,7 +22,7 @@ C, D, B = 7, 5, 6
 def test_alone_nothing_is_exchanged():
     processes = Processes(0, 1, torch.device("cpu"))
     values = torch.randn(3, 2)
-    assert all(exchange(values, processes) is values for exchange in (of_all, of_mine, mine))
+    assert all(exchange(values, processes) is values for exchange in (all_parts, summed_to_owners, own_part))
 
 
 def exchanged(rank, world_size):
@@ -29,9 +30,9 @@ def exchanged(rank, world_size):
     processes = Processes(rank, world_size, torch.device("cpu"))
     found = []
     for exchange, given in (
-        (of_all, torch.tensor([1.0, 2.0]) + 10 * rank),
-        (of_mine, torch.tensor([1.0, 2.0, 3.0, 4.0]) * 10**rank),
-        (mine, torch.tensor([1.0, 2.0, 3.0, 4.0])),
+        (all_parts, torch.tensor([1.0, 2.0]) + 10 * rank),
+        (summed_to_owners, torch.tensor([1.0, 2.0, 3.0, 4.0]) * 10**rank),
+        (own_part, torch.tensor([1.0, 2.0, 3.0, 4.0])),
     ):
         leaf = given.requires_grad_()
         values = exchange(leaf, processes)
@@ -50,6 +51,35 @@ def test_each_exchange_has_the_gradient_of_the_sum_of_the_processes_losses(tmp_p
     assert second[1] == ([33.0, 44.0], [1.0, 2.0, 10.0, 20.0])
     assert first[2] == ([1.0, 2.0], [1.0, 2.0, 10.0, 20.0])
     assert second[2] == ([3.0, 4.0], [1.0, 2.0, 10.0, 20.0])
+
+
+def alone_after_all(rank, world_size):
+    """What the first process hears in each exchange once the other has gone."""
+    shared.SECONDS_TO_BE_ENDED = 0.0
+    processes = Processes(rank, world_size, torch.device("cpu"))
+    rows, given = SharedRows(C, processes), torch.ones(4, requires_grad=True)
+    parts = own_part(given, processes).sum(), all_parts(given, processes).sum()
+    if rank == 1:
+        dist.destroy_process_group()
+        return rank, []
+    said = []
+    for exchange in (
+        *(part.backward for part in parts),
+        lambda: all_parts(given, processes),
+        lambda: summed_to_owners(given, processes),
+        lambda: rows.whole(torch.ones(4, D)),
+    ):
+        with pytest.raises(OthersEndedError) as told:
+            exchange()
+        said.append(str(told.value))
+    return rank, said
+
+
+@pytest.mark.slow
+def test_a_process_that_has_gone_is_told_in_the_one_sentence(tmp_path):
+    said = dict(in_two_processes(alone_after_all, tmp_path))[0]
+    assert len(said) == 5
+    assert all(text.startswith("another process of this torchrun does not answer any more") for text in said)
 
 
 def counted(rank, world_size):

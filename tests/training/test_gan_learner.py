@@ -23,6 +23,10 @@ def differs(before, after):
     return {name for name in before if not torch.allclose(before[name], after[name], 0, 0, equal_nan=True)}
 
 
+def adams_of(learner):
+    return [it.adam for it in learner.adams.values()]
+
+
 def test_updates_are_those_of_plain_steps_with_torchs_own_spectral_norm():
     """Two steps, G before D in the first: one power iteration an update, of Adam on the formulas as they are
     written."""
@@ -125,8 +129,8 @@ def test_what_is_loaded_goes_on_at_the_rates_of_the_recipe():
     learner.update(batch_of(), 0)
     gentler = gan_learner(gan_config(**{"discriminator.learning_rate": 1e-5}))
     gentler.load_state_dict(learner.state_dict())
-    assert [adam.param_groups[0]["lr"] for adam in gentler.optimizers] == [1e-4, 1e-5]
-    means = [adam.state_dict()["state"][0]["exp_avg"] for adam in (*learner.optimizers, *gentler.optimizers)]
+    assert [adam.param_groups[0]["lr"] for adam in adams_of(gentler)] == [1e-4, 1e-5]
+    means = [adam.state_dict()["state"][0]["exp_avg"] for adam in (*adams_of(learner), *adams_of(gentler))]
     assert torch.equal(means[0], means[2])
     assert torch.equal(means[1], means[3])
 
@@ -204,7 +208,7 @@ def test_both_rates_fall_linearly_to_0_as_a_function_of_the_step():
     rates = []
     for step in (0, 2, 6):
         learner.update(batch_of(), step)
-        rates.append([adam.param_groups[0]["lr"] for adam in learner.optimizers])
+        rates.append([adam.param_groups[0]["lr"] for adam in adams_of(learner)])
     assert rates == [pytest.approx([2e-4 * left, 1e-4 * left]) for left in (1, 0.75, 0.25)]
 
 

@@ -1,13 +1,21 @@
 """Room for checkpoints: the estimate against the files, and what is said where they will not fit."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.distributed as dist
 
+from sphereface_plus.config import FaceConfig, from_dict
+from sphereface_plus.processes import Processes
 from sphereface_plus.training import room
+from sphereface_plus.training.classifier import build_learner
+from sphereface_plus.training.face_loss import energies_of, loss_of
 from sphereface_plus.training.folder import RunError
 from sphereface_plus.training.run import train
+from sphereface_plus.training.sizes import size_of, size_to_come
+from tests.two_processes import in_two_processes
 
 MB = 10**6
 
@@ -31,14 +39,43 @@ def test_the_estimate_is_the_size_of_the_files(tiny, tmp_path, monkeypatch):
     assert files == [pytest.approx(told[0], rel=0.01)] * 3
 
 
+def sizes_of_shares(tree, rank, world_size):
+    """The learner's size before and after its first update, as estimated; and what the checkpoint takes."""
+    processes, identities = Processes(rank, world_size, torch.device("cpu")), 1001
+    config: FaceConfig = from_dict(tree)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3, config.network.embedding_size))
+    loss, rows = loss_of(config, identities, processes)
+    loss.hold(rows)
+    energies = energies_of(config, loss, rows, torch.ones(identities))
+    learner = build_learner(network, loss, energies, lambda crops: crops.float(), config, processes)
+    estimates = []
+    for step in range(2):
+        group, dist.group.WORLD = dist.group.WORLD, None  # nothing can be passed to the others
+        try:
+            estimates.append(learner.state_size())
+        finally:
+            dist.group.WORLD = group
+        learner.update([(torch.randn(4, 3, 1, 1), torch.randint(identities, (4,)))], step)
+    return rank, estimates, size_of(learner.state_dict())
+
+
+@pytest.mark.slow  # processes
+@pytest.mark.parametrize("loss", [{"kind": "softmax", "bias": True}, {"kind": "softmax_center"}])
+def test_all_processes_count_the_whole_prototypes_and_momenta_that_they_share(loss, recipe, tmp_path):
+    tree = recipe(head="sharded", loss=loss)
+    (_, *main), (_, others, _) = sorted(in_two_processes(partial(sizes_of_shares, tree), tmp_path))
+    assert main[0] == others
+    assert main[0] == [pytest.approx(main[1], rel=0.001)] * 2
+
+
 def test_an_optimizer_s_means_are_counted_before_its_first_step():
     parameters = [torch.nn.Parameter(torch.ones(10)), torch.nn.Parameter(torch.ones(5), requires_grad=False)]
     adam, plain = torch.optim.Adam(parameters), torch.optim.SGD(parameters, lr=0.1)
     momentum = torch.optim.SGD(parameters, lr=0.1, momentum=0.9)
-    assert [room.size_to_come(optimizer) for optimizer in (adam, momentum, plain)] == [80, 40, 0]
+    assert [size_to_come(optimizer) for optimizer in (adam, momentum, plain)] == [80, 40, 0]
     parameters[0].grad = torch.ones(10)
     momentum.step()
-    assert room.size_to_come(momentum) == 0
+    assert size_to_come(momentum) == 0
 
 
 @pytest.mark.parametrize(
@@ -54,11 +91,11 @@ def test_an_optimizer_s_means_are_counted_before_its_first_step():
 def test_what_is_counted_is_what_the_first_step_makes(kind, settings):
     parameter = torch.nn.Parameter(torch.ones(10))
     optimizer = kind([parameter], lr=0.1, **settings)
-    counted = room.size_to_come(optimizer)
+    counted = size_to_come(optimizer)
     parameter.grad = torch.ones(10)
     optimizer.step()
     made = [value for value in optimizer.state[parameter].values() if torch.is_tensor(value) and value.ndim]
-    assert counted == room.size_of(made) > 0
+    assert counted == size_of(made) > 0
 
 
 def test_a_run_whose_first_checkpoints_do_not_fit_does_not_begin(tiny, tmp_path, free):

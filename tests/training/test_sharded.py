@@ -5,6 +5,7 @@ import shutil
 from functools import partial
 
 import pytest
+import torch
 import yaml
 
 from sphereface_plus import checkpoint, config
@@ -95,6 +96,17 @@ def test_a_checkpoint_of_four_processes_goes_on_in_any_number_of_them(run, tmp_p
         run(folder, world_size, **(settings | {"head": head, "train.steps": 4}))
         assert_same_log(log_of(folder, first=2), expected)
         assert difference(folder, tmp_path / "uninterrupted") < 1e-5
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_bit_for_bit_as_if_never_stopped(run, tmp_path):
+    settings = {"train.steps": 2, "mhe.weight": 10.0, "head": "sharded"}
+    run(tmp_path / "uninterrupted", 2, **(settings | {"train.steps": 4}))
+    run(tmp_path / "cut", 2, **settings)
+    run(tmp_path / "cut", 2, **(settings | {"train.steps": 4}))
+    found, expected = tensors_of(tmp_path / "cut"), tensors_of(tmp_path / "uninterrupted")
+    assert found.keys() == expected.keys()
+    assert [name for name, value in expected.items() if not torch.equal(found[name], value)] == []
 
 
 @pytest.mark.slow

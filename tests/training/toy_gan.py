@@ -26,6 +26,7 @@ from sphereface_plus.data.batches import BatchSampler
 from sphereface_plus.training import tasks
 from sphereface_plus.training.failures import BrokenModelError, NonFiniteError
 from sphereface_plus.training.run_parts import Run
+from sphereface_plus.training.sizes import size_of, size_to_come
 
 NOISE = 3
 
@@ -106,10 +107,6 @@ class ToyLearner:
         ]
         self.n_dis = settings.n_dis
 
-    @property
-    def optimizers(self) -> list[torch.optim.Adam]:
-        return self.adams
-
     def update(self, batch: list[Tensor], step: int) -> dict[str, Tensor]:
         real = torch.cat(batch)
         of_generator, of_discriminator = self.adams
@@ -151,6 +148,9 @@ class ToyLearner:
             "discriminator": self.discriminator.state_dict(),
             "adams": [adam.state_dict() for adam in self.adams],
         }
+
+    def state_size(self) -> int:
+        return size_of(self.state_dict()) + sum(map(size_to_come, self.adams))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.generator.load_state_dict(state["generator"])

@@ -1,0 +1,44 @@
+"""How many bytes a learner's state takes in a checkpoint: from shapes, those of meta tensors too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+
+def size_of(value: Any) -> int:
+    """About how many bytes plain data and tensors take in a checkpoint."""
+    if isinstance(value, Tensor):
+        return value.numel() * value.element_size()
+    if isinstance(value, dict):
+        return sum(size_of(part) for part in (*value, *value.values()))
+    if isinstance(value, list | tuple):
+        return sum(size_of(part) for part in value)
+    return len(value) if isinstance(value, str) else 8
+
+
+def size_to_come(optimizer: Optimizer, whole_like: Callable[[Tensor], Tensor] = lambda held: held) -> int:
+    """Bytes that an optimizer keeps from its first step on: a momentum, Adam's two means, RMSprop's mean
+    square; 0 if it has them.
+
+    whole_like: a parameter -> what stands for it in a checkpoint, for which other processes give their rows.
+    """
+    if optimizer.state:
+        return 0
+    return sum(
+        _means(group) * size_of([whole_like(parameter) for parameter in _learning(group["params"])])
+        for group in optimizer.param_groups
+    )
+
+
+def _means(group: dict[str, Any]) -> int:
+    of_adam = 2 + bool(group.get("amsgrad")) if "betas" in group else 0
+    of_rmsprop = 1 + bool(group.get("centered")) if "alpha" in group else 0
+    return of_adam + of_rmsprop + bool(group.get("momentum"))
+
+
+def _learning(parameters: Iterable[Tensor]) -> Iterable[Tensor]:
+    return (parameter for parameter in parameters if parameter.requires_grad)
