@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,7 @@ from .dropped import sentences, taken_out, without
 from .errors import PrepError
 from .journal import JOURNAL, Done, Journal
 from .layouts import Photo, Photos
-from .remaining import remaining
+from .remaining import forget, remaining
 from .settings import Cropping
 from .shares import Share, ShareSummary, journals, place, take_in
 from .workers import usable_cpus, work
@@ -83,15 +83,16 @@ def align_folder(
         dropped = taken_out(
             out / MANIFEST, (crop.row for photo in journal.done.values() for crop in photo.crops)
         )
-        left = remaining(found, journal, out, others="remove" if selection is None else "keep")
-        num_before = len(journal.done) + len(found.twins)
+        left, outdated = remaining(found, journal, out, others="remove" if selection is None else "keep")
+        num_before = len(journal.done) - len(outdated) + len(found.twins)
         workers = min(workers or usable_cpus(), max(1, len(left)))
+        if not (out / MANIFEST).exists():
+            _remove_unfinished(out)
+        (out / MANIFEST).unlink(missing_ok=True)  # before the crops: it never names one that is gone
+        forget(outdated, journal, out)
         with journal, one_thread():
             for name in of_shares:  # their lines are in the journal now
                 (out / name).unlink()
-            if not (out / MANIFEST).exists():
-                _remove_unfinished(out)
-            (out / MANIFEST).unlink(missing_ok=True)
             _align(task, found.photos, left, journal, workers, progress)
         made = {crop.row.path for photo in journal.done.values() for crop in photo.crops}
         stay_out = sentences(out / MANIFEST, len(dropped & made))
@@ -142,14 +143,16 @@ def align_share(
         take_in(journal, others, out, mine.root, task.record, wanted={photo.path for photo in mine.photos})
         if not realign:
             task.refuse_aligned()
-        left = remaining(mine, journal, out, others="leave")
-        if left and (out / MANIFEST).exists():
+        left, outdated = remaining(mine, journal, out, others="leave")
+        finished = (out / MANIFEST).exists()
+        if left and finished:
             raise PrepError(
                 f"{out}: is finished, and {counted(len(left), 'photo')} new or changed since; "
                 "the same command without --shard takes them"
             )
+        forget(outdated, journal, out)
         workers = min(workers or usable_cpus(), max(1, len(left)))
-        with journal, one_thread():
+        with nullcontext() if finished else journal, one_thread():  # nothing is added to a finished folder
             _align(task, mine.photos, left, journal, workers, progress)
     done = [journal.done[photo.path] for photo in mine.photos]
     return ShareSummary(

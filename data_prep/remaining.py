@@ -1,8 +1,12 @@
-"""Which photos are still to be aligned, and what the journal keeps of those that are done."""
+"""Which photos are still to be aligned, and what the journal keeps of those that are done.
+
+`remaining` only looks, so that a call may still be refused; `forget` removes.
+"""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -18,27 +22,39 @@ have gone. keep: only if they have changed, as several selections of one set of 
 nothing, they are another share's."""
 
 
-def remaining(found: Photos, journal: Journal, out: Path, *, others: Others) -> list[Photo]:
-    """The photos that are not done, or not as they are now; their crops are removed."""
-    left, kept = [], {}
+def remaining(
+    found: Photos, journal: Journal, out: Path, *, others: Others
+) -> tuple[list[Photo], list[Done]]:
+    """The photos that are not done, or not as they are now; and what of the journal no longer counts."""
+    left, kept = [], set()
     for photo in found.photos:
         done = journal.done.get(photo.path)
         if done and still_true(done, photo, found.root, out):
-            kept[photo.path] = done
+            kept.add(photo.path)
         else:
             left.append(photo)
     wanted = {photo.path for photo in found.photos}
-    for path in journal.done.keys() - kept.keys():
+    outdated = []
+    for path in journal.done.keys() - kept:
         done = journal.done[path]
         if path not in wanted and others != "remove":
             other = Photo(path, done.identity)
             if others == "leave" or still_true(done, other, found.root, out):
-                kept[path] = done
                 continue
-        for crop in done.crops:
-            (out / crop.row.path).unlink(missing_ok=True)
-    journal.done = kept
-    return left
+        outdated.append(done)
+    return left, outdated
+
+
+def forget(outdated: Sequence[Done], journal: Journal, out: Path) -> None:
+    """Takes them out of the journal, and removes their crops, but those that are another photo's by now.
+
+    A photo that got another suffix has the same crop; a share may have made it before.
+    """
+    for done in outdated:
+        del journal.done[done.source]
+    kept = {crop.row.path for done in journal.done.values() for crop in done.crops}
+    for path in {crop.row.path for done in outdated for crop in done.crops} - kept:
+        (out / path).unlink(missing_ok=True)
 
 
 def _is_whole(path: Path, crop: Crop) -> bool:

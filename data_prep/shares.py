@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sphereface_plus.outputs import locked
+from sphereface_plus.outputs import LOCK, locked
 from sphereface_plus.path_checks import PlaceError
 from sphereface_plus.words import counted
 
@@ -73,6 +73,11 @@ def journals(out: Path) -> list[str]:
     return sorted(path.name for path in out.glob("progress_*_of_*.jsonl"))
 
 
+def _begun(out: Path) -> list[str]:
+    """The journals of the shares that began and did not end; one that still looks at its photos has none."""
+    return sorted(path.name[1 : -len(LOCK) - 1] for path in out.glob(f".progress_*_of_*.jsonl.{LOCK}"))
+
+
 @contextmanager
 def place(out: Path, share: Share | None, settings: dict[str, Any]) -> Iterator[None]:
     """While this lasts, nobody else writes what this share writes, or, without one, anything at all.
@@ -81,7 +86,7 @@ def place(out: Path, share: Share | None, settings: dict[str, Any]) -> Iterator[
     """
     if share is None:
         with locked(out):
-            for name in journals(out):  # a share may still be at work
+            for name in _begun(out):  # a share may still be at work, or a killed one have left its lock
                 with locked(out / name, file=True):
                     pass
             yield
@@ -98,15 +103,16 @@ def place(out: Path, share: Share | None, settings: dict[str, Any]) -> Iterator[
 def _whole(out: Path) -> Iterator[None]:
     """The lock of the call without a share; for a moment, as other shares may begin now, too."""
     end = time.monotonic() + LONGEST_START
-    while True:
-        try:
-            with locked(out):
-                yield
-                return
-        except PlaceError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.1)
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(locked(out))
+                break
+            except PlaceError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+        yield
 
 
 def take_in(

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +49,22 @@ def test_changed_new_and_removed_photos_are_noticed(photos, tmp_path):
     assert not (out / "Bob/3.png").exists()
     align_folder(photos, tmp_path / "fresh", **FAST)
     assert tree(out) == tree(tmp_path / "fresh")
+
+
+def test_a_manifest_goes_before_the_crops_that_it_names(photos, tmp_path, monkeypatch):
+    """A kill between the two leaves a folder that is to be continued, not one that looks finished."""
+    out, removed, unlink = tmp_path / "out", [], Path.unlink
+    align_folder(photos, out, **FAST)
+    (photos / "Bob/3.jpg").unlink()
+
+    def watched(path: Path, missing_ok: bool = False) -> None:
+        if path.suffix == ".png":
+            removed.append((path.name, (out / "manifest.csv").exists()))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", watched)
+    align_folder(photos, out, **FAST)
+    assert removed == [("3.png", False)]
 
 
 @pytest.mark.parametrize("journal", ["ours", "of an older version"])
