@@ -59,7 +59,7 @@ TREE = small_recipe(loss={"kind": "a_softmax"}, train={"steps": 10, "batch_size"
         ),
         (
             {"sample_rate": 0.1, "mhe": {"weight": 1.0, "form": "caffe"}},
-            "sample_rate: mhe.form caffe needs all prototypes; take paper, or sample_rate 1",
+            "sample_rate: mhe.form caffe is not implemented with a sample of the prototypes; take paper, or",
         ),
         (
             {
@@ -75,8 +75,8 @@ TREE = small_recipe(loss={"kind": "a_softmax"}, train={"steps": 10, "batch_size"
         ),
         (
             {"mhe": {"weight": 1.0, "form": "opensphere"}, "head": "sharded"},
-            "mhe.form opensphere needs all prototypes in every process, not head: sharded; "
-            "take head=streamed, or mhe.form=paper",
+            "mhe.form opensphere is not implemented with head: sharded; take head=streamed, or "
+            "mhe.form=paper",
         ),
         ({"data": {"path": "x", "images_per_identity": 1}}, "data.images_per_identity: "),
         ({"network": {"name": "sphereface21"}}, "network.name: must be one of sphereface4, sphereface10, "),
@@ -90,6 +90,11 @@ TREE = small_recipe(loss={"kind": "a_softmax"}, train={"steps": 10, "batch_size"
 def test_settings_that_cannot_both_be_meant_are_refused(changes, sentence):
     with pytest.raises(config.ConfigError, match=re.escape(sentence)):
         config.from_dict(TREE | changes)
+
+
+@pytest.mark.parametrize("share", [{"head": "sharded"}, {"sample_rate": 0.1}], ids=["sharded", "sampled"])
+def test_a_form_that_has_no_weight_is_not_refused(share):
+    assert config.from_dict(TREE | share | {"mhe": {"form": "caffe"}}).mhe.form == "caffe"
 
 
 @pytest.mark.parametrize("form", ["caffe", "opensphere"])

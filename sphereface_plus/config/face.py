@@ -233,18 +233,21 @@ class FaceConfig(RunConfig):
             raise ValueError(
                 f"sample_rate has no effect with loss.kind {self.loss.kind}, which has no prototypes"
             )
-        if self.sample_rate < 1 and self.mhe.weight > 0 and self.mhe.form not in ("paper", "opensphere"):
+        sampled = ("paper", "class_balanced", "opensphere")
+        if self.sample_rate < 1 and self.mhe.weight > 0 and self.mhe.form not in sampled:
             raise ValueError(
-                f"sample_rate: mhe.form {self.mhe.form} needs all prototypes; take paper, or sample_rate 1"
+                f"sample_rate: mhe.form {self.mhe.form} is not implemented with a sample of the prototypes; "
+                "take paper, or sample_rate 1"
             )
         if self.head == "sharded" and self.sample_rate < 1:
             raise ValueError(
                 "sample_rate must be 1 with head: sharded; take head=streamed, or more processes"
             )
-        if self.head == "sharded" and self.mhe.form != "paper":
+        shared = ("paper", "class_balanced")
+        if self.head == "sharded" and self.mhe.weight > 0 and self.mhe.form not in shared:
             raise ValueError(
-                f"mhe.form {self.mhe.form} needs all prototypes in every process, not head: sharded; "
-                "take head=streamed, or mhe.form=paper"
+                f"mhe.form {self.mhe.form} is not implemented with head: sharded; take head=streamed, or "
+                "mhe.form=paper"
             )
         if self.reset_head and self.init_from is None:
             raise ValueError("reset_head has no effect without init_from")

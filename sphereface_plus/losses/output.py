@@ -29,6 +29,8 @@ class Seen(NamedTuple):
     """C; more than n where only some were drawn, or lie here."""
     certain: Tensor | None = None
     """(K,): the rows that were not drawn, the whole batch's, of which `labels` may be a part; None: all."""
+    classes: Tensor | None = None
+    """(n,): of which classes the rows are, where only some were drawn."""
 
 
 class LossOutput(NamedTuple):

@@ -136,7 +136,8 @@ class SampledHead:
         return self._head.without_margin(scale, each=each, bias=bias)
 
     def seen(self) -> Seen:
-        return self._head.seen()._replace(num_classes=self._num_classes, certain=self._certain)
+        seen = self._head.seen()
+        return seen._replace(num_classes=self._num_classes, certain=self._certain, classes=self._rows)
 
     def _among(self, prototypes: Tensor, places: Tensor, bias: Tensor | None) -> Head:
         return self._make_head(

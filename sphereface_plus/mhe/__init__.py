@@ -12,6 +12,7 @@ the compressive energies, are compared in docs/mhe_family.md.
 """
 
 from .class_balanced import class_balanced_energy as class_balanced_energy
+from .class_balanced import class_weights as class_weights
 from .classifier import classifier_energy as classifier_energy
 from .compressive import AdversarialProjection as AdversarialProjection
 from .compressive import AnglePreservingProjection as AnglePreservingProjection

@@ -37,6 +37,7 @@ from torch import Tensor
 
 from .classifier import classifier_energy
 from .kernel import Distance
+from .share import Share
 
 
 def class_balanced_energy(
@@ -47,25 +48,32 @@ def class_balanced_energy(
     power: float = 2.0,
     distance: Distance = "euclidean",
     chunk_size: int = 4096,
+    share: Share | None = None,
 ) -> Tensor:
     """The estimate above of `hyperspherical_energy(prototypes)`; a scalar, differentiated as Eq. (8) is.
 
     photos_of_class: (C,) integers >= 1, how many photos of each class the training draws from.
     All else as in `classifier_energy`, the errors too; ValueError also for a class without photos.
     """
-    if photos_of_class.shape != (len(prototypes),) or bool((photos_of_class < 1).any()):
+    num_classes = len(prototypes) if share is None else share.num_classes
+    if photos_of_class.shape != (num_classes,) or bool((photos_of_class < 1).any()):
         raise ValueError(
-            f"photos_of_class must be {len(prototypes)} counts of at least 1, "
+            f"photos_of_class must be {num_classes} counts of at least 1, "
             f"got {tuple(photos_of_class.shape)}"
             + (f" with {int(photos_of_class.min())}" if photos_of_class.numel() else "")
         )
-    counts = photos_of_class.to(torch.float64)
-    weights = counts.sum() / (len(counts) * counts)
     return classifier_energy(
         prototypes,
         labels,
         power=power,
         distance=distance,
         chunk_size=chunk_size,
-        class_weights=weights.to(prototypes.device),
+        class_weights=class_weights(photos_of_class).to(prototypes.device),
+        share=share,
     )
+
+
+def class_weights(photos_of_class: Tensor) -> Tensor:
+    """w_c = n / (C n_c) of all C classes, in float64."""
+    counts = photos_of_class.to(torch.float64)
+    return counts.sum() / (len(counts) * counts)

@@ -5,7 +5,9 @@ within the batch are counted as they are, pairs with one of the others (C - K) /
 
     1/(m (C - 1))  sum_i  [ sum_{j in batch, not y_i} f(y_i, j) + (C - K)/(n - K) sum_{j drawn} f(y_i, j) ]
 
-Whatever the batch is, the expectation over the draws is Eq. (8), and that of its gradient the gradient's.
+Whatever the batch is, the expectation over the draws is Eq. (8), and that of its gradient the gradient's. As
+each label's sum is estimated without bias, so are sums in which labels count differently: class_balanced.py's
+weights do not depend on the draw, so that its expectation over batches and draws is the full-space energy.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ def sampled_classifier_energy(
     power: float = 2.0,
     distance: Distance = "euclidean",
     chunk_size: int = 4096,
+    class_weights: Tensor | None = None,
 ) -> Tensor:
     """An unbiased estimate of Eq. (8) over `num_classes` prototypes, from n of them; a scalar.
 
@@ -42,11 +45,12 @@ def sampled_classifier_energy(
     num_classes: C >= n; where they are equal it is Eq. (8).
     certain: (K,) the rows that were not drawn but taken, ascending, the labels' among them; only these where
         it is not given. A part of a batch gives those of the whole batch.
+    class_weights: (n,), as of `classifier_energy`, of the rows that were given.
     The rest, and what is raised, as of `classifier_energy`; ValueError also where nothing was drawn.
     """
     settings = {"power": power, "distance": distance, "chunk_size": chunk_size}
     seen = len(prototypes)
-    energy = classifier_energy(prototypes, labels, **settings)
+    energy = classifier_energy(prototypes, labels, class_weights=class_weights, **settings)
     if seen == num_classes:
         return energy
     certain = labels.unique() if certain is None else certain
@@ -60,6 +64,8 @@ def sampled_classifier_energy(
     over_all_seen = (seen - 1) * energy
     over_batch = over_all_seen.new_zeros(())
     if batch > 1:
-        over_batch = (batch - 1) * classifier_energy(prototypes[certain], places, **settings)
+        weights = None if class_weights is None else class_weights[certain]
+        over_batch = classifier_energy(prototypes[certain], places, class_weights=weights, **settings)
+        over_batch = (batch - 1) * over_batch
     total = of_sample(over_batch, over_all_seen, batch=batch, seen=seen, classes=num_classes)
     return total / (num_classes - 1)

@@ -13,6 +13,7 @@ from sphereface_plus.losses.output import Seen
 from sphereface_plus.mhe import (
     caffe_surrogate,
     class_balanced_energy,
+    class_weights,
     classifier_energy,
     opensphere_energy,
     random_push,
@@ -31,13 +32,17 @@ def energy_of(config: MHEConfig, photos_of_class: Tensor | None, seed: int) -> C
     how: Any = {"power": config.power, "distance": config.distance, "chunk_size": config.chunk_size}
     hold = config.hold_steps
 
-    def sampled(seen: Seen, step: int) -> Tensor:
+    def sampled(seen: Seen, step: int, class_weights: Tensor | None = None) -> Tensor:
+        drawn: Any = {"num_classes": seen.num_classes, "certain": seen.certain}
         return sampled_classifier_energy(
-            seen.prototypes, seen.labels, num_classes=seen.num_classes, certain=seen.certain, **how
+            seen.prototypes, seen.labels, class_weights=class_weights, **drawn, **how
         )
 
     def class_balanced(seen: Seen, step: int) -> Tensor:
-        return class_balanced_energy(seen.prototypes, seen.labels, counts, **how)
+        if seen.classes is None:
+            return class_balanced_energy(seen.prototypes, seen.labels, counts, **how)
+        of_rows = class_weights(counts).to(seen.classes.device)[seen.classes]
+        return sampled(seen, step, of_rows)
 
     def full_space(seen: Seen, step: int) -> Tensor:
         each = torch.arange(len(seen.prototypes), device=seen.prototypes.device)

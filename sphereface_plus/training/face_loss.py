@@ -52,7 +52,7 @@ def energies_of(config: FaceConfig, loss: Loss, rows: SharedRows | None, photos_
     if not isinstance(loss, PrototypeLoss):
         return NoEnergy()
     if rows is not None:
-        return SharedPrototypeEnergy(loss, rows, config.mhe)
+        return SharedPrototypeEnergy(loss, rows, config.mhe, photos_of_class=photos_of_class)
     return PrototypeEnergy(
         loss,
         config.mhe,

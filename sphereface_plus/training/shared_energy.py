@@ -1,8 +1,10 @@
-"""Eq. (8) of prototypes of which each process holds a share, and what the log says about it."""
+"""MHE of prototypes of which each process holds a share, and what the log says about it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,34 +13,49 @@ from sphereface_plus.config import MHEConfig
 from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import Seen
 from sphereface_plus.losses.shared_rows import SharedRows
-from sphereface_plus.mhe import classifier_energy, tangential_norm
+from sphereface_plus.mhe import class_balanced_energy, classifier_energy, tangential_norm
 from sphereface_plus.mhe.share import Share
 from sphereface_plus.processes import gathered
 from sphereface_plus.training.energies import Energies, Mean
 
 
 class SharedPrototypeEnergy(Energies):
-    """As PrototypeEnergy of the form `paper`, of the labels of all processes: each has the same energy, and
-    the gradient of its own prototypes. The smallest angle is not measured: each share would have to go to
-    every process, for C^2 D multiplications.
+    """As PrototypeEnergy of the forms `paper` and `class_balanced`, of the labels of all processes: each has
+    the same energy, and the gradient of its own prototypes. Others are not implemented: their weight is 0,
+    and they are not measured. Nor is the smallest angle: each share would have to go to every process, for
+    C^2 D multiplications.
+
+    photos_of_class: (C,), of all classes, as class_balanced needs it.
     """
 
-    def __init__(self, loss: PrototypeLoss, rows: SharedRows, config: MHEConfig) -> None:
+    def __init__(
+        self,
+        loss: PrototypeLoss,
+        rows: SharedRows,
+        config: MHEConfig,
+        *,
+        photos_of_class: Tensor | None = None,
+    ) -> None:
         assert loss.rows is rows  # it holds no others' prototypes
         self.loss, self.rows, self.weight = loss, rows, config.weight
-        self.energy_of = partial(
-            classifier_energy,
-            share=Share(rows.first, rows.num_classes, rows.total),
-            power=config.power,
-            distance=config.distance,
-            chunk_size=config.chunk_size,
-        )
+        how: Any = {"power": config.power, "distance": config.distance, "chunk_size": config.chunk_size}
+        how["share"] = Share(rows.first, rows.num_classes, rows.total)
+        self.energy_of: Callable[[Tensor, Tensor], Tensor] | None = None
+        if config.form == "paper":
+            self.energy_of = partial(classifier_energy, **how)
+        elif config.form == "class_balanced":
+            if photos_of_class is None:
+                raise ValueError("class_balanced counts a class by its photos: photos_of_class is missing")
+            self.energy_of = partial(class_balanced_energy, photos_of_class=photos_of_class, **how)
+        elif config.weight > 0:
+            raise ValueError(f"{config.form} of prototypes that processes share is not implemented")
 
     def of_batch(self, seen: Seen | None, step: int) -> Tensor | None:
         """mhe.weight times the energy."""
         if self.weight == 0:
             return None
         assert seen is not None
+        assert self.energy_of is not None
         return self.weight * self.energy_of(seen.prototypes, seen.labels)
 
     def gradient_of(self, loss: Tensor) -> Tensor:
@@ -51,14 +68,14 @@ class SharedPrototypeEnergy(Energies):
         self, labels: Tensor, step: int, loss_gradient: Tensor | None, mean: Mean
     ) -> dict[str, Tensor]:
         """As PrototypeEnergy.measure, without the smallest angle."""
+        assert loss_gradient is not None
+        scalars = {"mhe/classification_tangential_gradient": self._norm(loss_gradient)}
+        if self.energy_of is None:
+            return scalars
         energy = self.energy_of(self._prototypes(), gathered(labels))
         (energy_gradient,) = torch.autograd.grad(energy, [self._prototypes()])
-        assert loss_gradient is not None
-        return {
-            "mhe/energy": energy.detach(),
-            "mhe/tangential_gradient": self._norm(energy_gradient),
-            "mhe/classification_tangential_gradient": self._norm(loss_gradient),
-        }
+        of_energy = {"mhe/energy": energy.detach(), "mhe/tangential_gradient": self._norm(energy_gradient)}
+        return of_energy | scalars
 
     def _norm(self, gradient: Tensor) -> Tensor:
         """Of the tangential part of the mean loss's gradient, over all shares. gradient (n, D): of the sum

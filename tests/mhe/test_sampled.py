@@ -1,11 +1,16 @@
 """The estimate of Eq. (8) from a sample, averaged over every draw there is, against Eq. (8)."""
 
-from itertools import combinations
+from itertools import combinations, permutations
 
 import pytest
 import torch
 
-from sphereface_plus.mhe import classifier_energy, sampled_classifier_energy
+from sphereface_plus.mhe import (
+    class_weights,
+    classifier_energy,
+    hyperspherical_energy,
+    sampled_classifier_energy,
+)
 
 C, D = 7, 3
 BATCHES = [[2, 5, 2, 0], [3, 3], [6]]
@@ -48,6 +53,28 @@ def test_parts_of_a_batch_that_know_the_whole_batchs_classes_have_its_mean():
         sampled_classifier_energy(w[rows], part, num_classes=C, certain=certain) for part in places.chunk(2)
     ]
     torch.testing.assert_close(torch.stack(parts).mean(), whole, rtol=1e-12, atol=1e-12)
+
+
+def test_over_every_batch_and_draw_the_mean_is_the_full_space_energy_where_labels_count_by_their_classes():
+    """Two of nine photos, drawn in a random order, and then one of the classes that are not theirs, two or
+    three of seven in all."""
+    photos = torch.tensor([0, 0, 0, 1, 2, 3, 4, 5, 6])
+    w, weights = prototypes(), class_weights(photos.bincount())
+    of_batches = []
+    for batch in permutations(photos.tolist(), 2):
+        own = sorted(set(batch))
+        draws = []
+        for other in sorted(set(range(C)) - set(own)):
+            rows = sorted([*own, other])
+            places = torch.tensor([rows.index(label) for label in batch])
+            draws.append(
+                sampled_classifier_energy(w[rows], places, num_classes=C, class_weights=weights[rows])
+            )
+        of_batches.append(torch.stack(draws).mean())
+    found, exact = torch.stack(of_batches).mean(), hyperspherical_energy(w)
+    torch.testing.assert_close(found, exact, rtol=1e-12, atol=1e-12)
+    by_draws, by_all = (torch.autograd.grad(energy, w)[0] for energy in (found, exact))
+    torch.testing.assert_close(by_draws, by_all, rtol=1e-10, atol=1e-12)
 
 
 def test_single_draws_differ():

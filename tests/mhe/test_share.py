@@ -1,20 +1,23 @@
 """Eq. (8) of prototypes that processes share is that of one process with all of them."""
 
+from functools import partial
+
 import pytest
 import torch
 
-from sphereface_plus.mhe import classifier_energy
+from sphereface_plus.mhe import class_balanced_energy, classifier_energy
 from sphereface_plus.mhe.share import Share
 from sphereface_plus.processes import Processes
 from tests.two_processes import in_processes
 
 C, D = 11, 5
 LABELS = torch.tensor([7, 0, 10, 3, 3, 4])
-SETTINGS = [
-    {"power": power, "distance": distance}
+ENERGIES = [
+    partial(classifier_energy, power=power, distance=distance)
     for power in (0.0, 1.0, 2.0)
     for distance in ("euclidean", "angular")
 ]
+ENERGIES.append(partial(class_balanced_energy, photos_of_class=torch.arange(1, 1 + C)))
 
 
 def prototypes():
@@ -25,14 +28,14 @@ def prototypes():
 
 
 def of_share(rank, world_size):
-    """For each setting: the energy, and the gradient of this process's rows."""
+    """Of each: the energy, and the gradient of this process's rows."""
     processes = Processes(rank, world_size, torch.device("cpu"))
     rows = torch.arange(C).tensor_split(world_size)[rank]
     share = Share(int(rows[0]), C, processes.total)
     found = []
-    for settings in SETTINGS:
+    for energy_of in ENERGIES:
         own = prototypes()[rows].requires_grad_()
-        energy = classifier_energy(own, LABELS, chunk_size=2, share=share, **settings)
+        energy = energy_of(own, LABELS, chunk_size=2, share=share)
         (3 * (rank + 1) * energy).backward()
         found.append((energy.item(), own.grad.tolist()))
     return rank, found
@@ -42,9 +45,9 @@ def of_share(rank, world_size):
 @pytest.mark.parametrize("world_size", [1, 2, 4])
 def test_the_energy_and_its_gradients_are_those_of_one_process(world_size, tmp_path):
     ranks = [of_share(0, 1)] if world_size == 1 else sorted(in_processes(world_size, of_share, tmp_path))
-    for settings, *shares in zip(SETTINGS, *[found for _, found in ranks], strict=True):
+    for energy_of, *shares in zip(ENERGIES, *[found for _, found in ranks], strict=True):
         whole = prototypes().requires_grad_()
-        energy = classifier_energy(whole, LABELS, **settings)
+        energy = energy_of(whole, LABELS)
         (gradient,) = torch.autograd.grad(energy, whole)
         assert [value for value, _ in shares] == [pytest.approx(energy.item(), rel=1e-9)] * world_size
         found = torch.tensor([row for _, by_rows in shares for row in by_rows], dtype=torch.float64)

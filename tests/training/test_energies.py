@@ -7,7 +7,10 @@ import torch
 
 from sphereface_plus.config import ASoftmaxConfig, MHEConfig, SoftmaxConfig
 from sphereface_plus.losses import build_loss
+from sphereface_plus.losses.dense_head import DenseHead
 from sphereface_plus.losses.output import Seen
+from sphereface_plus.losses.sampled_head import Sampling
+from sphereface_plus.losses.shared_rows import SharedRows
 from sphereface_plus.mhe import (
     caffe_surrogate,
     class_balanced_energy,
@@ -17,6 +20,8 @@ from sphereface_plus.mhe import (
     random_push,
 )
 from sphereface_plus.training.energies import NoEnergy, PrototypeEnergy, log_lines_between_angles
+from sphereface_plus.training.shared_energy import SharedPrototypeEnergy
+from tests.training.learners import ALONE
 
 C, D, B = 7, 5, 12
 PHOTOS = torch.tensor([5, 4, 9, 1, 1, 2, 30])
@@ -137,3 +142,37 @@ def test_a_loss_without_prototypes_has_no_energy():
 
 def test_nothing_is_left_behind_in_the_gradients(measured):
     assert measured[0].prototypes.grad is None
+
+
+def test_class_balanced_of_a_sample_weighs_a_label_by_its_class():
+    sampling = Sampling(DenseHead, 0.6, lambda step: torch.arange(C) / C)  # 0 and 1 are drawn
+    loss = build_loss(SoftmaxConfig(kind="softmax"), num_identities=C, embedding_size=D, head=sampling)
+    labels, config = torch.tensor([6, 2, 6]), MHEConfig(weight=4.0, form="class_balanced")
+    seen = loss(torch.randn(3, D), labels, 0).seen
+    unit = loss.prototypes / loss.prototypes.norm(dim=1, keepdim=True)
+
+    def pair(y, j):
+        return (unit[y] - unit[j]).norm() ** -2
+
+    expected = sum(
+        (PHOTOS.sum() / (C * PHOTOS[y])) * (pair(y, other) + 5 / 2 * (pair(y, 0) + pair(y, 1)))
+        for y, other in ((6, 2), (2, 6), (6, 2))
+    ) / (3 * (C - 1))
+    energies = PrototypeEnergy(loss, config, log_every=1, photos_of_class=PHOTOS)
+    torch.testing.assert_close(energies.of_batch(seen, 0), 4.0 * expected)
+
+
+def test_a_form_that_is_not_implemented_for_shares_is_not_measured_as_another_and_may_have_no_weight():
+    rows = SharedRows(C, ALONE)
+    loss = build_loss(SoftmaxConfig(kind="softmax"), num_identities=C, embedding_size=D)
+    loss.hold(rows)
+    energies = SharedPrototypeEnergy(loss, rows, MHEConfig(form="caffe"))
+    labels = torch.arange(B) % C
+    output = loss(torch.randn(B, D), labels, 0)
+    assert energies.of_batch(output.seen, 0) is None
+    measured = energies.measure(labels, 0, energies.gradient_of(output.loss), alone)
+    assert measured.keys() == {"mhe/classification_tangential_gradient"}
+    with pytest.raises(ValueError, match="caffe of prototypes that processes share is not implemented"):
+        SharedPrototypeEnergy(loss, rows, MHEConfig(form="caffe", weight=1.0))
+    with pytest.raises(ValueError, match="photos_of_class is missing"):
+        SharedPrototypeEnergy(loss, rows, MHEConfig(form="class_balanced"))

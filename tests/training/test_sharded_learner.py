@@ -21,7 +21,8 @@ from tests.training.learners import ALONE
 from tests.two_processes import in_processes
 
 B, PIXELS, STEPS = 12, 10, 20
-ENERGY = MHEConfig(weight=5.0)
+ENERGY, BALANCED = MHEConfig(weight=5.0), MHEConfig(weight=5.0, form="class_balanced")
+PHOTOS = torch.arange(1, 1 + C)
 OPTIMIZER = OptimizerConfig(learning_rate=0.02, clip_norm=0.5, warmup_steps=3)
 KINDS = [
     {"kind": "a_softmax", "lambda_base": 10.0},
@@ -30,18 +31,19 @@ KINDS = [
     {"kind": "sphereface2"},
     {"kind": "softmax_center", "center_weight": 0.1},
 ]
+CASES = [*((settings, ENERGY) for settings in KINDS), ({"kind": "am_softmax"}, BALANCED)]
 MOVING = ("curricularface", "softmax_center")
 
 
-def learner_of(settings, processes, rows=None):
+def learner_of(settings, energy, processes, rows=None):
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(PIXELS, 8), nn.PReLU(), nn.Linear(8, D)).double()
     loss = make(settings, StreamedHead if rows is None else partial(ShardedHead, rows=rows)).double()
     if rows is None:
-        energies = PrototypeEnergy(loss, ENERGY, log_every=5)
+        energies = PrototypeEnergy(loss, energy, log_every=5, photos_of_class=PHOTOS)
     else:
         loss.hold(rows)
-        energies = SharedPrototypeEnergy(loss, rows, ENERGY)
+        energies = SharedPrototypeEnergy(loss, rows, energy, photos_of_class=PHOTOS)
     trained = TrainedNetwork(network, lambda images: images, processes)
     trained.embed = lambda images: trained.replica(images)  # not cast to float32
     sgd = ScheduledSGD(network, loss, OPTIMIZER)
@@ -50,9 +52,9 @@ def learner_of(settings, processes, rows=None):
     )
 
 
-def updates(settings, processes, rows=None):
+def updates(settings, energy, processes, rows=None):
     """The log's numbers of each update, and the state after the last as a checkpoint has it."""
-    learner = learner_of(settings, processes, rows)
+    learner = learner_of(settings, energy, processes, rows)
     log = []
     for step in range(STEPS):
         generator = torch.Generator().manual_seed(step)
@@ -71,8 +73,8 @@ def updates(settings, processes, rows=None):
 def sharded(rank, world_size):
     processes = Processes(rank, world_size, torch.device("cpu"))
     found = []
-    for settings in KINDS:
-        log, state = updates(settings, processes, SharedRows(C, processes))
+    for settings, energy in CASES:
+        log, state = updates(settings, energy, processes, SharedRows(C, processes))
         found.append((log, as_lists(state) if rank == 0 else None))
     return rank, found
 
@@ -85,8 +87,8 @@ def as_lists(state):
 @pytest.mark.parametrize("world_size", [1, 2, 4])
 def test_twenty_updates_of_shares_are_those_of_one_process_with_all_prototypes(world_size, tmp_path):
     ranks = [sharded(0, 1)] if world_size == 1 else sorted(in_processes(world_size, sharded, tmp_path))
-    for number, settings in enumerate(KINDS):
-        log, state = updates(settings, ALONE)
+    for number, (settings, energy) in enumerate(CASES):
+        log, state = updates(settings, energy, ALONE)
         _, whole = ranks[0][1][number]
         for part, tensors in as_lists(state).items():
             assert whole[part].keys() == tensors.keys()
