@@ -44,7 +44,7 @@ def test_a_recipe_is_found_by_name_where_no_such_file_is(monkeypatch, tmp_path):
         ("mnist/xxxxxx", "there is no such recipe; mnist has cnn6"),
         (
             "face/mhe20",
-            "there is no such recipe; the nearest of the 29 in face are magface20_casia, "
+            "there is no such recipe; the nearest of the 32 in face are magface20_casia, "
             "am_softmax_mhe20_casia, sphereface20_casia",
         ),
     ],

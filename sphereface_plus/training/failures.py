@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -63,11 +65,19 @@ def _what_is_missing(error: Exception, config: RunConfig) -> str | None:
     died = "DataLoader worker" in str(error) or isinstance(error, ConnectionError | EOFError)
     died = died and not isinstance(error, BrokenPipeError)  # who reads what is printed has left
     if died and workers:
+        _leave_children_alone()
         return (
             "a process that reads crops has died, perhaps because memory ran out; go on with --resume, and "
             "with fewer of them: --set data.workers=..., 0 reads in the training process"
         )
     return None
+
+
+def _leave_children_alone() -> None:
+    """torch would raise the death of the reader again wherever the next signal of any child comes, as long as
+    somebody holds the error that tells of it."""
+    if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, lambda *_: None)
 
 
 class Stretch:

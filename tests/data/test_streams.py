@@ -14,6 +14,7 @@ KNOWN = [
     ("CROP_AUGMENTATION", (3,), [594961, 516785, 214468]),
     ("IDENTITY_ORDER", (3,), [298365, 899626, 711622]),
     ("CROPS_OF_IDENTITY", (5, 3), [397889, 79976, 640899]),
+    ("SAMPLED_CLASSES", (3,), [936374, 71661, 544553]),
     ("IMAGE_AUGMENTATION", (), [281321, 277970, 152857]),
     ("CHOICE_OF_IMAGES", (3,), [23875, 691619, 461058]),
     ("PHOTOGRAPH_AUGMENTATION", (3,), [939397, 92194, 84714]),
@@ -36,7 +37,13 @@ KNOWN = [
     ("PAIRED_PHOTOS", (3,), [594961, 516785, 214468]),
 ]
 TOGETHER = {
-    "a training on faces": ["EPOCH_ORDER", "CROP_AUGMENTATION", "IDENTITY_ORDER", "CROPS_OF_IDENTITY"],
+    "a training on faces": [
+        "EPOCH_ORDER",
+        "CROP_AUGMENTATION",
+        "IDENTITY_ORDER",
+        "CROPS_OF_IDENTITY",
+        "SAMPLED_CLASSES",
+    ],
     "a training on images": [
         "EPOCH_ORDER",
         "IMAGE_AUGMENTATION",

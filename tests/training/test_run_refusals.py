@@ -12,6 +12,7 @@ from sphereface_plus.data.crops import CropsError, SpecError
 from sphereface_plus.processes import Processes
 from sphereface_plus.training import classifier, face
 from sphereface_plus.training import run as run_module
+from sphereface_plus.training.failures import explained
 from sphereface_plus.training.folder import RunError, RunFolder
 from sphereface_plus.training.run import train
 
@@ -74,6 +75,22 @@ def test_a_reading_process_that_dies_is_named(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(face.FaceSet, "__getitems__", dying)
     with pytest.raises(RunError, match=r"a process that reads crops has died.*--set data\.workers="):
         train(tiny(**{"data.workers": 1}), tmp_path / "run")
+
+
+def test_a_death_that_was_named_is_not_raised_again_when_its_signal_comes_late(tiny):
+    """The connection may end before the signal of the death is there, for which torch has a handler that raises."""
+
+    def late(*_):
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+
+    before = signal.signal(signal.SIGCHLD, late)
+    try:
+        with pytest.raises(RunError, match="a process that reads crops has died"):
+            with explained(tiny(**{"data.workers": 1})):
+                raise ConnectionResetError
+        signal.raise_signal(signal.SIGCHLD)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 def test_a_lost_connection_is_no_death_of_a_reader_where_there_is_none(tiny, tmp_path, monkeypatch):
