@@ -78,16 +78,16 @@ def test_a_reading_process_that_dies_is_named(tiny, tmp_path, monkeypatch):
 
 
 def test_a_death_that_was_named_is_not_raised_again_when_its_signal_comes_late(tiny):
-    """The connection may end before the signal of the death is there, for which torch has a handler that raises."""
+    """The connection may end before the signal of the death comes, for which torch has a handler that raises."""
 
     def late(*_):
         raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
 
     before = signal.signal(signal.SIGCHLD, late)
     try:
-        with pytest.raises(RunError, match="a process that reads crops has died"):
-            with explained(tiny(**{"data.workers": 1})):
-                raise ConnectionResetError
+        named = pytest.raises(RunError, match="a process that reads crops has died")
+        with named, explained(tiny(**{"data.workers": 1})):
+            raise ConnectionResetError
         signal.raise_signal(signal.SIGCHLD)
     finally:
         signal.signal(signal.SIGCHLD, before)
