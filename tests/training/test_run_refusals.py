@@ -78,7 +78,7 @@ def test_a_reading_process_that_dies_is_named(tiny, tmp_path, monkeypatch):
 
 
 def test_a_death_that_was_named_is_not_raised_again_when_its_signal_comes_late(tiny):
-    """The connection may end before the signal of the death comes, for which torch has a handler that raises."""
+    """The connection may end before the signal of the death comes; torch has a handler of it that raises."""
 
     def late(*_):
         raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
