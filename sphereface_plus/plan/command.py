@@ -68,6 +68,8 @@ def plan(
 ) -> None:
     """Say what training RECIPE with so many identities takes: memory, time and traffic of each process.
 
+    RECIPE is a YAML file or the name of one that is installed, such as face/sphereface20_casia.
+
     Rates that are not given are measured here in some seconds, those of the traffic under torchrun only. Data
     need not be there. The formulas are in docs/large_heads.md.
 

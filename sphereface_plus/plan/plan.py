@@ -12,6 +12,7 @@ from rich.filesize import decimal
 from sphereface_plus import processes as joined
 from sphereface_plus.config import FaceConfig, load
 from sphereface_plus.config.losses import WITHOUT_PROTOTYPES
+from sphereface_plus.config.recipes import find_recipe
 from sphereface_plus.errors import UserError
 from sphereface_plus.losses.streamed_head import StreamedHead
 from sphereface_plus.losses.which_head import head_for
@@ -52,7 +53,7 @@ def lines_of(
 
     Raises PlanError for a recipe that has no prototypes, or a batch that the processes cannot share.
     """
-    config = load(recipe, overrides)
+    config = load(find_recipe(recipe), overrides)
     if not isinstance(config, FaceConfig) or config.loss.kind in WITHOUT_PROTOTYPES:
         raise PlanError(f"{recipe}: only trainings of faces by a loss with prototypes are planned")
     here = joined.start(config.train.device)

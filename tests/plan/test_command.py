@@ -82,6 +82,12 @@ def test_what_cannot_be_planned_is_one_sentence(recipe, arguments, words):
     assert words in f"{result.output}{result.exception}"
 
 
+def test_a_recipe_goes_by_its_name_and_a_misspelt_one_is_answered_with_the_nearest():
+    said = call("face/sphereface20_csia", "--identities", 9).output
+    assert "there is no such recipe; did you mean face/sphereface20_casia or " in said
+    assert "sphereface4 in" in call("face/sphereface4_casia", "--identities", 300, *RATES).output
+
+
 def test_a_recipe_without_prototypes_is_refused(repository):
     recipe = repository / "configs/cifar/cnn9.yaml"
     said = call(recipe, "--identities", 9).output
