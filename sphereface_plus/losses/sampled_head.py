@@ -105,7 +105,9 @@ class SampledHead:
         return self._head.cross_entropy(target, others=others, scale=scale)
 
     def smoothed_cross_entropy(self, *, smoothing: float, floor: float) -> Tensor:
-        raise NotImplementedError("image classification has few classes: it sees them all")
+        raise ValueError(
+            "the smoothed cross-entropy is of image classification, whose few classes are all seen"
+        )
 
     def binary_cross_entropy(
         self, target: Tensor, *, others: Rule, scale: float, bias: Tensor, balance: float

@@ -5,6 +5,7 @@ from itertools import combinations
 import pytest
 import torch
 
+from sphereface_plus.losses import SmoothedSoftmaxLoss
 from sphereface_plus.losses.dense_head import DenseHead
 from sphereface_plus.losses.sampled_head import Sampling
 from sphereface_plus.losses.streamed_head import StreamedHead
@@ -131,3 +132,10 @@ def test_a_sum_of_binary_losses_is_estimated_without_bias(settings):
         found.append([loss, *torch.autograd.grad(loss, parameters)])
     for values, right in zip(zip(*found, strict=True), expected, strict=True):
         torch.testing.assert_close(torch.stack(values).mean(dim=0), right, rtol=1e-10, atol=1e-12)
+
+
+def test_the_loss_of_image_classification_is_refused():
+    loss = SmoothedSoftmaxLoss(C, D)
+    loss.head = sampling(rate=0.5, numbers=drawing())
+    with pytest.raises(ValueError, match="is of image classification, whose few classes are all seen"):
+        loss(torch.randn(len(LABELS), D), LABELS, 0)
