@@ -1,7 +1,8 @@
 # make quickstart         photos -> crops -> SphereFace -> SphereFace+ -> report, on drawn people, a few minutes
 # make quickstart LFW=DIR  the same on the LFW folder (view 1)
 # make check test          what CI runs
-# make bench               every speed figure of docs/results/README.md, measured here
+# make bench               every speed figure of docs/results/README.md, measured here; JSON=FILE keeps the figures,
+#                          ONLY="head gan" makes some
 # Each target sets up .venv first; nothing but Python 3.11 or newer is needed.
 
 PYTHON ?= python3
@@ -57,8 +58,7 @@ check: setup
 	@touch $@
 
 bench: setup .venv/faiss/installed
-	@$(BIN)/python -c 'from sphereface_plus.environment import record; print(record(gpu=True))'
-	@for script in tests/benchmarks/bench_*.py; do echo; echo "== $$script"; PYTHONPATH=.:.venv/faiss $(BIN)/python $$script || exit 1; done
+	@PYTHONPATH=.:.venv/faiss $(BIN)/python -m tests.benchmarks $(if $(JSON),--json "$(JSON)") $(if $(ONLY),--only $(ONLY))
 
 clean:
 	rm -rf runs/quickstart .pytest_cache .ruff_cache .hypothesis

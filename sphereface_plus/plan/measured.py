@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from math import prod
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -20,20 +22,36 @@ ROWS = 4096
 NUMBERS = 2**24
 
 
+def convolution_backward(
+    gradient: torch.Size, images: torch.Size, weight: torch.Size, *settings: Any, **named: Any
+) -> int:
+    """FLOP of a convolution's backward by the arguments' shapes: as many as forward for each gradient.
+
+    torch 2.15's counter has the weight's `groups` times (findings/flops_of_grouped_convolutions.sh).
+    """
+    transposed, wanted = settings[4], settings[7]  # of bias, stride, padding, dilation, ...
+    places = images if transposed else gradient  # (B, channels, *map): where each filter is laid on
+    return 2 * places[0] * prod(places[2:]) * prod(weight) * sum(wanted[:2])
+
+
+CONVOLUTION_BACKWARD = {torch.ops.aten.convolution_backward: convolution_backward}
+
+
 def network_costs(network: nn.Module, image_shape: tuple[int, int, int], precision: str) -> NetworkCosts:
-    """image_shape: channels, height, width. The network is run on its device with two and with one image."""
+    """image_shape: channels, height, width. The network is run on its device with three and with two images,
+    as batch normalisation of features refuses one."""
     kept, flop = {}, {}
-    for images in (1, 2):
+    for images in (2, 3):
         batch = torch.randn(images, *image_shape, device=_device_of(network))
-        with FlopCounterMode(display=False) as counter:
+        with FlopCounterMode(display=False, custom_mapping=CONVOLUTION_BACKWARD) as counter:
             embeddings, kept[images] = kept_by(network, batch, precision)
             embeddings.sum().backward()
         flop[images] = counter.get_total_flops()
     network.zero_grad(set_to_none=True)
     return NetworkCosts(
         parameters=sum(parameter.numel() for parameter in network.parameters()),
-        kept_bytes=kept[2] - kept[1],  # what does not grow with the images is of the weights
-        flop=flop[2] - flop[1],
+        kept_bytes=kept[3] - kept[2],  # what does not grow with the images is of the weights
+        flop=flop[3] - flop[2],
     )
 
 

@@ -12,19 +12,21 @@ and backward in a fresh process, less the gradient, which the caller wants.
 from __future__ import annotations
 
 import multiprocessing
-import statistics
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from sphereface_plus.mhe import classifier_energy
+from tests.benchmarks.figures import in_turn, keep, spread
 
 NUM_CLASSES, NUM_LABELS, DIMENSIONS = 100_000, 256, 512
 REPETITIONS = 7
+BENCHMARK = "classifier_energy"
 MEBIBYTE = 2**20
 
 
@@ -87,17 +89,15 @@ def main() -> None:
     )
     del results, our_gradient, gradient
 
-    seconds: dict[str, list[float]] = {name: [] for name in [*METHODS, "three matrix products"]}
     batch = prototypes.detach()[labels]
-    for _ in range(REPETITIONS):
-        for name, method in METHODS.items():
-            prototypes.grad = None
-            start = time.perf_counter()
-            method(prototypes, labels).backward()
-            seconds[name].append(time.perf_counter() - start)
-        start = time.perf_counter()
-        three_products(prototypes.detach(), batch)
-        seconds["three matrix products"].append(time.perf_counter() - start)
+
+    def step(method: Callable[[Tensor, Tensor], Tensor]) -> None:
+        prototypes.grad = None
+        method(prototypes, labels).backward()
+
+    ways: dict[str, Callable[[], object]] = {name: partial(step, method) for name, method in METHODS.items()}
+    ways["three matrix products"] = lambda: three_products(prototypes.detach(), batch)
+    seconds = {name: times[:, 0] for name, times in in_turn(ways, REPETITIONS).items()}
 
     memory = {}
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
@@ -111,12 +111,13 @@ def main() -> None:
     print(f"{'forward and backward':24}{'median':>9}{'min':>9}{'max':>9}   extra memory")
     for name, times in seconds.items():
         extra = f"{memory[name]:9.0f} MiB" if name in memory else ""
-        print(f"{name:24}{statistics.median(times):8.2f}s{min(times):8.2f}s{max(times):8.2f}s{extra}")
-    ours, theirs = seconds["classifier_energy"], seconds["cdist + autograd"]
-    ratios = [slow / fast for fast, slow in zip(ours, theirs, strict=True)]
+        print(f"{name:24}{np.median(times):8.2f}s{times.min():8.2f}s{times.max():8.2f}s{extra}")
+    ratios = seconds["cdist + autograd"] / seconds["classifier_energy"]
+    at = {"classes": NUM_CLASSES, "labels": NUM_LABELS}
+    keep(BENCHMARK, "Eq. (8)", "times as fast as cdist", ratios, **at)
+    keep(BENCHMARK, "Eq. (8)", "MiB beside prototypes and gradient", memory["classifier_energy"], **at)
     print(
-        f"cdist takes {statistics.median(ratios):.2f} times as long "
-        f"(repetition by repetition: {min(ratios):.2f} to {max(ratios):.2f}) "
+        f"cdist takes {spread(ratios)} times as long "
         f"and {memory['cdist + autograd'] / memory['classifier_energy']:.0f} times the extra memory"
     )
 

@@ -18,7 +18,6 @@ least processor times, and of medians.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -35,6 +34,7 @@ from sphereface_plus.precision import fastest
 from sphereface_plus.processes import Processes
 from sphereface_plus.training.gan_energy import DiscriminatorEnergy
 from sphereface_plus.training.gan_learner import GanLearner
+from tests.benchmarks.figures import in_turn, keep, spread
 
 CPU = torch.device("cpu")
 PRECISION = fastest(CPU).precision
@@ -148,24 +148,9 @@ def take_weights(given: tuple[nn.Module, nn.Module], taken: tuple[nn.Module, nn.
             raw_weight(copy).copy_(raw_weight(layer))
 
 
-def milliseconds(call: Step) -> tuple[float, float]:
-    """By the clock, and of the processor."""
-    start, processor_start = time.perf_counter(), time.process_time()
-    call()
-    return 1000 * (time.perf_counter() - start), 1000 * (time.process_time() - processor_start)
-
-
-def turns_of(sides: dict[str, Step], turns: int) -> dict[str, np.ndarray]:
-    """(turns, 2) milliseconds of each, by the clock and of the processor; they take turns."""
-    taken = [[milliseconds(step) for step in sides.values()] for _ in range(turns)]
-    return dict(zip(sides, np.array(taken).transpose(1, 0, 2), strict=True))
-
-
 def ratio(of: np.ndarray, to: np.ndarray) -> str:
     """Of the turns, by the clock and of the processor: median and range."""
-    return ", ".join(
-        f"{np.median(column):5.2f} ({column.min():.2f} to {column.max():.2f})" for column in (of / to).T
-    )
+    return ", ".join(spread(column) for column in (of / to).T)
 
 
 def measure_steps(width: int, batch: int, turns: int) -> None:
@@ -181,15 +166,18 @@ def measure_steps(width: int, batch: int, turns: int) -> None:
     first = [float(step()) for step in sides.values()]
     if max(abs(loss - first[0]) for loss in first[1:4]) > 0.02 * first[0]:  # bf16, and other iterations
         raise SystemExit(f"the first losses differ, {first}; nothing was measured")
-    taken = turns_of(dict(sides), turns)
+    taken = in_turn(sides, turns)
     print(
         f"\nsngan_table3, width {width}, batch {batch}, {turns} turns; first losses "
         f"{', '.join(f'{it:.4f}' for it in first)}; by the clock, of the processor"
     )
     for name, times in taken.items():
-        clock, processor = np.median(times, axis=0)
+        clock, processor = 1000 * np.median(times, axis=0)
         print(f"  {name:26} {clock:9.1f} ms {processor:9.1f} ms", flush=True)
     plainly, torchs, in_short, in_fp32, with_mhe = taken.values()
+    for precision, own in ((PRECISION, in_short), ("fp32", in_fp32)):
+        at = {"width": width, "batch": batch, "precision": precision}
+        keep("gan", "both networks' step", "times as fast as plain eager fp32", (plainly / own)[:, 0], **at)
     print(f"  plain over ours            {ratio(plainly, in_short)}")
     print(f"  plain over ours in fp32    {ratio(plainly, in_fp32)}")
     print(f"  torch's over ours          {ratio(torchs, in_short)}")
@@ -209,11 +197,14 @@ def measure_mhe(pair: str, width: int, batch: int, precision: str, turns: int) -
         found.backward()
 
     sides: dict[str, Step] = {"step": ours(learner, pixels), "penalty": penalty}
-    turns_of(sides, 3)  # what is made in the first ones, such as buffers, and the gradients to add to
-    taken = turns_of(sides, turns)
+    in_turn(sides, 3)  # what is made in the first ones, such as buffers, and the gradients to add to
+    taken = in_turn(sides, turns)
+    least = {name: times[:, 1].min() for name, times in taken.items()}
+    at = {"pair": pair, "width": width, "batch": batch, "precision": precision}
+    keep("gan", "MHE", "share of a step", least["penalty"] / least["step"], **at)
     print(f"  {pair:16} width {width}, batch {batch}, {precision}:", end="")
     for words, reduce in (("", np.min), ("; medians:", np.median)):
-        step, penalty_ = (reduce(times[:, 1]) for times in taken.values())
+        step, penalty_ = (1000 * reduce(times[:, 1]) for times in taken.values())
         print(f"{words} a step {step:.1f} ms, MHE {penalty_:.2f} ms, {penalty_ / step:.1%}", end="")
     print(flush=True)
 

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -42,9 +41,11 @@ from sphereface_plus.losses.streamed_head import StreamedHead
 from sphereface_plus.mhe import classifier_energy
 from sphereface_plus.networks.sphereface import STAGE_UNITS, SphereFace
 from tests.benchmarks.bench_training_step import PRECISION, learner_of
+from tests.benchmarks.figures import in_turn, keep, spread, timed
 from tests.losses.settings import config_of
 from tests.losses.test_streamed_head import exact_gradients, gradients
 
+BENCHMARK = "head"
 D = 512
 HEADS = {"dense": DenseHead, "streamed": StreamedHead}
 
@@ -108,16 +109,6 @@ def memory_of(kind: str, head: str, classes: int, size: int, energy: bool) -> fl
     return peak_memory() - before - loss.prototypes.nbytes / 2**20
 
 
-def timed(way: Callable[[], object]) -> np.ndarray:
-    start, processor_start = time.perf_counter(), time.process_time()
-    way()
-    return np.array([time.perf_counter() - start, time.process_time() - processor_start])
-
-
-def spread(values: np.ndarray) -> str:
-    return f"{np.median(values):.2f} ({values.min():.2f} .. {values.max():.2f})"
-
-
 def measure(kind: str, classes: int, size: int, repetitions: int) -> None:
     made, (x, labels) = losses_of(kind, classes), batch(classes, size)
     w = made["dense"].prototypes.detach()
@@ -134,10 +125,7 @@ def measure(kind: str, classes: int, size: int, repetitions: int) -> None:
             )
     if kind == "softmax" and hasattr(F, "linear_cross_entropy"):
         ways["torch's, in chunks"] = lambda: torchs(made["dense"], x, labels)
-    times: dict[str, list[np.ndarray]] = {name: [] for name in ways}
-    for _ in range(repetitions):
-        for name, way in ways.items():
-            times[name].append(timed(way))
+    times = in_turn(ways, repetitions)
     made["dense"].prototypes.grad = None
     print(
         f"{kind}, {classes:,} classes x {size} x {D}, {torch.get_num_threads()} threads, "
@@ -146,13 +134,18 @@ def measure(kind: str, classes: int, size: int, repetitions: int) -> None:
     )
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for name, seconds in times.items():
-            ratios = np.array(seconds) / np.array(times["bare"])
-            memory = ""
+            ratios, memory, at = (
+                seconds / times["bare"],
+                "",
+                {"loss": kind, "classes": classes, "batch": size},
+            )
+            keep(BENCHMARK, name, "times the bare products", ratios[:, 0], **at)
             if name.split()[0] in HEADS:
                 extra = pool.apply(memory_of, (kind, name.split()[0], classes, size, "Eq." in name))
                 memory = f"   {extra:.0f} MiB"
+                keep(BENCHMARK, name, "MiB beside prototypes and gradient", extra, **at)
             print(
-                f"{name:30}{np.median(np.array(seconds)[:, 0]):9.3f}   "
+                f"{name:30}{np.median(seconds[:, 0]):9.3f}   "
                 f"{spread(ratios[:, 0])}; {spread(ratios[:, 1])}{memory}"
             )
 

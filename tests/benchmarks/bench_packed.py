@@ -15,7 +15,6 @@ import os
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from data_prep.align import align_folder
 from data_prep.packing import pack
 from sphereface_plus.data.crop_dataset import CropDataset
 from sphereface_plus.data.faces import FaceCrops
+from tests.benchmarks.figures import in_turn, keep, spread
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NUM_PHOTOS, BATCH, TURNS = 400, 128, 15
@@ -71,14 +71,9 @@ def _measure(folder: Path, scratch: Path) -> None:
         "tar": _ours(FaceCrops.open(scratch / "train.tar"), order),
         "rec": _ours(FaceCrops.open(scratch / "train.rec"), order),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in readers}
     for read in readers.values():
         assert read() == len(order)  # warm-up
-    for _ in range(TURNS):
-        for name, read in readers.items():
-            start = time.process_time()
-            read()
-            seconds[name].append(time.process_time() - start)
+    seconds = {name: times[:, 1] for name, times in in_turn(readers, TURNS).items()}
 
     num_bytes = statistics.mean(path.stat().st_size for path in map(Path, map(str, crops.paths)))
     suffix = Path(str(crops.paths[0])).suffix
@@ -86,12 +81,12 @@ def _measure(folder: Path, scratch: Path) -> None:
         f"\n{len(order)} crops of {crops.size[0]}x{crops.size[1]}, {suffix}, {num_bytes:,.0f} bytes in the "
         f"mean; {TURNS} turns, one core"
     )
-    print(f"{'':34}{'crops/s':>9}{'x ImageFolder':>15}{'range':>16}")
+    print(f"{'':34}{'crops/s':>9}   times ImageFolder (range)")
     for name, times in seconds.items():
-        ratios = [theirs / ours for theirs, ours in zip(seconds[IMAGE_FOLDER], times, strict=True)]
-        spread = f"{min(ratios):.2f} .. {max(ratios):.2f}"
-        rate = len(order) / statistics.median(times)
-        print(f"{name:34}{rate:9,.0f}{statistics.median(ratios):15.2f}{spread:>16}")
+        ratios = seconds[IMAGE_FOLDER] / times
+        keep("packed", name, "times as fast as ImageFolder", ratios, crops=suffix)
+        rate = len(order) / np.median(times)
+        print(f"{name:34}{rate:9,.0f}   {spread(ratios)}")
 
 
 def _image_folder(folder: Path, transform: Callable, order: list[int]) -> Callable[[], int]:

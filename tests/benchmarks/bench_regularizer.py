@@ -10,11 +10,10 @@ the shares are taken repetition by repetition, in one process, in turn.
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from sphereface_plus.mhe import EnergyTerm, MHERegularizer, neurons_of
 from sphereface_plus.networks import cnn9
 from sphereface_plus.precision import fastest
+from tests.benchmarks.figures import in_turn, keep
 
 BATCH, CLASSES, REPETITIONS = 128, 100, 7
 PRECISIONS = tuple(dict.fromkeys(["fp32", fastest(torch.device("cpu")).precision]))
@@ -72,34 +72,24 @@ def main() -> None:
         F.cross_entropy(logits.float(), labels).backward()
         optimizer.step()
 
-    def seconds_of(work: Callable[[], object]) -> float:
-        start = time.perf_counter()
-        work()
-        return time.perf_counter() - start
-
     work: dict[str, Callable[[], object]] = {f"the step in {p}": partial(step, p) for p in PRECISIONS}
     work |= {name: lambda penalty=penalty: penalty().backward() for name, penalty in penalties.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in work}
-    for repetition in range(REPETITIONS + 1):
-        for name, run in work.items():
-            taken = seconds_of(run)
-            if repetition:  # the first one warms up
-                seconds[name].append(taken)
+    in_turn(work, 1)  # warms up
+    seconds = {name: times[:, 0] for name, times in in_turn(work, REPETITIONS).items()}
 
     print(f"CNN-9, batch {BATCH}, {torch.get_num_threads()} threads, {REPETITIONS} repetitions")
     shares_of = "".join(f"   share of {precision}: median, min, max" for precision in PRECISIONS)
     print(f"{'':24}{'median':>11}{'min':>11}{'max':>11}{shares_of}")
     for name, times in seconds.items():
-        line = f"{name:24}" + "".join(f"{1000 * f(times):8.1f} ms" for f in (statistics.median, min, max))
+        line = f"{name:24}" + "".join(f"{1000 * f(times):8.1f} ms" for f in (np.median, np.min, np.max))
         for precision in PRECISIONS if name in penalties else ():
-            steps = seconds[f"the step in {precision}"]
-            shares = [own / step for own, step in zip(times, steps, strict=True)]
-            line += " " * 11 + "".join(f"{f(shares):8.1%}" for f in (statistics.median, min, max))
+            shares = times / seconds[f"the step in {precision}"]
+            keep("regularizer", name, "share of CNN-9's step", shares, precision=precision)
+            line += " " * 11 + "".join(f"{f(shares):8.1%}" for f in (np.median, np.min, np.max))
         print(line)
     for name in ("MHE", "half-space MHE"):
         for precision in PRECISIONS:
-            pairs = zip(seconds[name], seconds[f"the step in {precision}"], strict=True)
-            share = statistics.median(own / step for own, step in pairs)
+            share = np.median(seconds[name] / seconds[f"the step in {precision}"])
             word = "within" if share <= BUDGET else "OVER"
             print(f"{name}: {share:.1%} of the step in {precision}, {word} the {BUDGET:.0%} that it may take")
 

@@ -23,7 +23,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +36,8 @@ from eval.scores import scores_of_pairs, unit_rows
 from eval.search import CHUNK_ROWS, scan
 from eval.search_statistics import leave_one_out
 from eval.tallies import Best, MateCounts
+from tests.benchmarks import figures
+from tests.benchmarks.figures import keep, spread
 
 PROBES, PEOPLE = 3530, 80
 MISLABELLED = 24 / PROBES
@@ -133,11 +134,9 @@ def faiss_ways(units: np.ndarray, gallery: np.ndarray) -> dict[str, Callable[[],
 
 
 def timed(way: Callable[[], object]) -> np.ndarray:
-    """Seconds by the clock and of processor time."""
+    """Seconds by the clock and of processor time, of as many threads of BLAS as torch has."""
     with threadpool_limits(torch.get_num_threads(), "blas"):
-        start, processor_start = time.perf_counter(), time.process_time()
-        way()
-        return np.array([time.perf_counter() - start, time.process_time() - processor_start])
+        return figures.timed(way)
 
 
 def measure(rows: int, dimensions: int, repetitions: int, only: list[str] | None, file: Path) -> None:
@@ -190,15 +189,12 @@ def measure(rows: int, dimensions: int, repetitions: int, only: list[str] | None
     )
     for name, times in seconds.items():
         clock, processor = np.median(times, axis=0)
-        shares = ", ".join(spread(column) for column in np.array(rates[name]).T)
+        shares = ", ".join(spread(column, 0) for column in np.array(rates[name]).T)
+        of_bare = np.array(rates[name])[:, 0]
+        keep("search", name, "% of the bare product's rate", of_bare, rows=rows, dimensions=dimensions)
         print(f"{name:22}{clock:9.2f}{processor:11.2f}   {shares}")
     gflops = 2e-9 * PROBES * len(few) * dimensions / np.array(bare)
-    print(f"bare product, GFLOP/s: {', '.join(spread(column) for column in gflops.T)}")
-
-
-def spread(values: np.ndarray) -> str:
-    """`80 (70 .. 90)`: median and range."""
-    return f"{np.median(values):.0f} ({values.min():.0f} .. {values.max():.0f})"
+    print(f"bare product, GFLOP/s: {', '.join(spread(column, 0) for column in gflops.T)}")
 
 
 def main() -> None:

@@ -1,43 +1,58 @@
 """One training step on the CPU against the same network and loss written plainly in eager fp32.
 
+    python tests/benchmarks/bench_training_step.py [--only sphereface4 cnn9] [--repeats 7] [--networks-only]
+
 Both sides start from the same weights and see the same batch; the first loss of each is printed, as a check.
 They take turns in one process, so that a busy machine slows both. The plain side is what one writes first:
-contiguous fp32, nn.PReLU, prototypes normalised in the graph, psi through arccos, torch.optim.SGD untouched.
-Ours is the update of a run as the CASIA recipes make it here: ClassifierLearner in the precision that `auto`
-takes on this CPU, from uint8 crops to the new weights, without the measurements that it makes every 100 steps
-and without the compiler.
+contiguous fp32, nn.PReLU, prototypes normalised in the graph, psi through arccos, torch.optim.SGD untouched;
+where no literal network stands here, it is ours with torch's PReLU. Ours is the update of a run as the
+recipes make it here: ClassifierLearner in the precision that `auto` takes on this CPU, from uint8 crops to
+the new weights, without the measurements that it makes every 100 steps and without the compiler.
+
+"of the product" is the rate of the network's convolutions and products, forward and backward, as a share of a
+bare product's in float32 (both sides, so that bf16 may pass 100 %), which takes turns with them.
 """
 
 from __future__ import annotations
 
+import argparse
+import copy
 import math
-import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sphereface_plus.config import InputSpec, MHEConfig, OptimizerConfig
+from sphereface_plus.config import ImageNetworkConfig, InputSpec, MHEConfig, NetworkConfig, OptimizerConfig
+from sphereface_plus.data import images
 from sphereface_plus.data.crops import normalise
-from sphereface_plus.losses import ASoftmaxLoss
+from sphereface_plus.losses import ASoftmaxLoss, SmoothedSoftmaxLoss
 from sphereface_plus.losses.loss import Loss
+from sphereface_plus.networks import build_image_network, build_network
 from sphereface_plus.networks.prelu import ChannelPReLU
 from sphereface_plus.networks.sphereface import STAGE_UNITS, STAGE_WIDTHS, SphereFace
+from sphereface_plus.plan.measured import network_costs
 from sphereface_plus.precision import DTYPES, fastest
 from sphereface_plus.processes import Processes
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.energies import PrototypeEnergy
 from sphereface_plus.training.network import TrainedNetwork
 from sphereface_plus.training.sgd import ScheduledSGD
+from tests.benchmarks.figures import bare_product, in_turn, keep, spread
 
+BENCHMARK = "training_step"
 CPU = torch.device("cpu")
 PRECISION = fastest(CPU).precision
 IDENTITIES = 10_572  # CASIA-WebFace
 LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 1e-3, 0.9, 5e-4
+NETWORKS = {"sphereface20": 32, "sphereface10": 32, "sphereface4": 32, "mobilefacenet": 32}
+IMAGE_NETWORKS = {"cnn9": 128, "resnet32": 128}
+"""Batches, by network."""
 Step = Callable[[], Tensor]
+PREPARE = partial(normalise, spec=InputSpec())
 
 
 class PlainUnit(nn.Module):
@@ -77,11 +92,24 @@ class PlainASoftmax(nn.Module):
         return F.cross_entropy(logits * x.norm(dim=1, keepdim=True), labels)
 
 
-def steps(name: str, crops: Tensor, labels: Tensor) -> tuple[Step, Step]:
-    """The plain step and ours, from the same weights; each call is one update and returns its loss."""
+def plainly(network: nn.Module) -> nn.Module:
+    """A copy with torch's PReLU, whose weights are the same."""
+    copied = copy.deepcopy(network)
+    for parent in list(copied.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, ChannelPReLU):
+                replaced = nn.PReLU(child.num_parameters)
+                replaced.load_state_dict(child.state_dict())
+                setattr(parent, name, replaced)
+    return copied
+
+
+def face_sides(name: str, batch: int) -> tuple[Step, Step, float]:
+    """The plain step and ours, from the same weights: updates that return their loss; FLOP of the network."""
     torch.manual_seed(0)
-    network, loss = SphereFace(STAGE_UNITS[name]), ASoftmaxLoss(IDENTITIES, 512)
-    plain, plain_loss = plain_network(name), PlainASoftmax()
+    spec = InputSpec(width=112) if name == "mobilefacenet" else InputSpec()
+    network, loss = build_network(NetworkConfig(name=name, input=spec)), ASoftmaxLoss(IDENTITIES, 512)
+    plain, plain_loss = plain_network(name) if name in STAGE_UNITS else plainly(network), PlainASoftmax()
     with torch.no_grad():
         for mine, other in zip(
             [*network.parameters(), loss.prototypes],
@@ -89,38 +117,66 @@ def steps(name: str, crops: Tensor, labels: Tensor) -> tuple[Step, Step]:
             strict=True,
         ):
             other.copy_(mine)
-
-    pixels = normalise(crops, InputSpec())  # the plain side is spared this
-
-    plain_optimizer = torch.optim.SGD(
-        [*plain.parameters(), *plain_loss.parameters()],
-        lr=LEARNING_RATE,
-        momentum=MOMENTUM,
-        weight_decay=WEIGHT_DECAY,
-    )
-
-    def plain_step() -> Tensor:
-        plain_optimizer.zero_grad()
-        value = plain_loss(plain(pixels), labels, lambda_=5.0)
-        value.backward()
-        plain_optimizer.step()
-        return value.detach()
-
-    learner = learner_of(network, loss, channels_last=True)
+    crops = torch.randint(256, (batch, spec.height, spec.width, 3), dtype=torch.uint8)
+    labels = torch.randint(IDENTITIES, (batch,))
+    pixels = normalise(crops, spec).contiguous()  # the plain side is spared this
+    flop = batch * network_costs(plain, (3, spec.height, spec.width), "fp32").flop
+    plain_step = plain_update(plain, plain_loss, lambda: plain_loss(plain(pixels), labels, lambda_=5.0))
+    learner = learner_of(network, loss, channels_last=True, prepare=partial(normalise, spec=spec))
 
     def step() -> Tensor:
         scalars = learner.update([(crops, labels)], 2001)  # lambda has reached 5; no step that measures
         return torch.as_tensor(scalars["loss"])
 
-    return plain_step, step
+    return plain_step, step, flop
+
+
+def image_sides(name: str, batch: int) -> tuple[Step, Step, float]:
+    """The same of a classification of CIFAR-100's shape."""
+    torch.manual_seed(0)
+    config = ImageNetworkConfig.model_validate({"name": name})
+    network = build_image_network(config, in_channels=3)
+    loss = SmoothedSoftmaxLoss(100, network.embedding_size)
+    plain, plain_loss = plainly(network), nn.Linear(network.embedding_size, 100, bias=False)
+    with torch.no_grad():
+        plain_loss.weight.copy_(loss.prototypes)
+    crops = torch.randint(256, (batch, 32, 32, 3), dtype=torch.uint8)
+    labels = torch.randint(100, (batch,))
+    pixels = images.normalise(crops).contiguous()
+    flop = batch * network_costs(copy.deepcopy(plain), (3, 32, 32), "fp32").flop
+    plain_step = plain_update(plain, plain_loss, lambda: F.cross_entropy(plain_loss(plain(pixels)), labels))
+    learner = learner_of(network, loss, channels_last=True, prepare=images.normalise)
+    return plain_step, lambda: torch.as_tensor(learner.update([(crops, labels)], 1)["loss"]), flop
+
+
+def plain_update(network: nn.Module, loss: nn.Module, value_of: Step) -> Step:
+    optimizer = torch.optim.SGD(
+        [*network.parameters(), *loss.parameters()],
+        lr=LEARNING_RATE,
+        momentum=MOMENTUM,
+        weight_decay=WEIGHT_DECAY,
+    )
+
+    def step() -> Tensor:
+        optimizer.zero_grad()
+        value = value_of()
+        value.backward()
+        optimizer.step()
+        return value.detach()
+
+    return step
 
 
 def learner_of(
-    network: nn.Module, loss: Loss, *, channels_last: bool, mhe: MHEConfig | None = None
+    network: nn.Module,
+    loss: Loss,
+    *,
+    channels_last: bool,
+    mhe: MHEConfig | None = None,
+    prepare: Callable[[Tensor], Tensor] = PREPARE,
 ) -> ClassifierLearner:
     alone = Processes(0, 1, CPU)
     settings = OptimizerConfig(learning_rate=LEARNING_RATE, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
-    prepare = partial(normalise, spec=InputSpec())
     return ClassifierLearner(
         TrainedNetwork(network, prepare, alone, precision=PRECISION, channels_last=channels_last),
         loss,
@@ -129,6 +185,36 @@ def learner_of(
         processes=alone,
         measure_every=100,
     )
+
+
+def measure(name: str, repeats: int) -> None:
+    batch = {**NETWORKS, **IMAGE_NETWORKS}[name]
+    plain, ours, flop = (image_sides if name in IMAGE_NETWORKS else face_sides)(name, batch)
+    first = plain().item(), ours().item()
+    if abs(first[0] - first[1]) > 0.01 * first[0]:  # bf16, if it is, against fp32
+        raise SystemExit(f"{name}: the first losses differ, {first[0]} and {first[1]}; nothing was measured")
+    product, product_flop = bare_product(torch.float32)
+    sides = {"plain": plain, "ours": ours, "product": product}
+    in_turn(sides, 1)
+    seconds = {side: times[:, 0] for side, times in in_turn(sides, repeats).items()}
+    line, peak = f"{name:14} {batch:5}", product_flop / seconds["product"]
+    for side in ("plain", "ours"):
+        share = np.median(flop / seconds[side] / peak)
+        keep(BENCHMARK, name, "share of the bare float32 product's rate", share, side=side, batch=batch)
+        milliseconds = 1000 * np.median(seconds[side])
+        line += f" {milliseconds:8.0f} {1000 * batch / milliseconds:8.1f} {share:8.0%}"
+    ratios = seconds["plain"] / seconds["ours"]
+    keep(BENCHMARK, name, "times as fast as plain eager fp32", ratios, precision=PRECISION, batch=batch)
+    keep(BENCHMARK, name, "images/s", batch / seconds["ours"], precision=PRECISION, batch=batch)
+    print(f"{line}   {spread(ratios):21} {first[0]:.3f}, {first[1]:.3f}", flush=True)
+
+
+def compare(what: str, plain: Callable[[], object], ours: Callable[[], object], repeats: int) -> None:
+    seconds = {side: times[:, 0] for side, times in in_turn({"plain": plain, "ours": ours}, repeats).items()}
+    ratios = seconds["plain"] / seconds["ours"]
+    keep(BENCHMARK, what, "times as fast as torch's", ratios)
+    a, b = (1000 * np.median(times) for times in seconds.values())
+    print(f"{what:40} {a:9.1f} {b:9.1f}   {spread(ratios)}", flush=True)
 
 
 def layouts(name: str, batch: int, repeats: int) -> None:
@@ -142,44 +228,7 @@ def layouts(name: str, batch: int, repeats: int) -> None:
         learner.update([(crops, labels)], 2001)
         return partial(learner.update, [(crops, labels)], 2001)
 
-    a, b, ratio = compare(step(False), step(True), repeats)
-    print(f"{f'{name}, batch {batch}, channels last':40} {a:9.1f} {b:9.1f}   {ratio}", flush=True)
-
-
-def milliseconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return 1000 * (time.perf_counter() - start)
-
-
-def compare(
-    plain: Callable[[], object], ours: Callable[[], object], repeats: int
-) -> tuple[float, float, str]:
-    """Median milliseconds of both, and the median of the turns' ratios with its range."""
-    turns = [(milliseconds(plain), milliseconds(ours)) for _ in range(repeats)]
-    ratios = sorted(a / b for a, b in turns)
-    return (
-        statistics.median(a for a, _ in turns),
-        statistics.median(b for _, b in turns),
-        f"{statistics.median(ratios):5.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})",
-    )
-
-
-def training_steps(name: str, batch: int, repeats: int) -> None:
-    crops = torch.randint(256, (batch, 112, 96, 3), dtype=torch.uint8)
-    labels = torch.randint(IDENTITIES, (batch,))
-    plain, ours = steps(name, crops, labels)
-    first = plain().item(), ours().item()
-    if abs(first[0] - first[1]) > 0.01 * first[0]:  # bf16, if it is, against fp32
-        raise SystemExit(f"{name}: the first losses differ, {first[0]} and {first[1]}; nothing was measured")
-    plain()
-    ours()
-    a, b, ratio = compare(plain, ours, repeats)
-    print(
-        f"{name:14} {batch:5} {a:9.0f} {1000 * batch / a:9.1f} {b:9.0f} {1000 * batch / b:9.1f}   {ratio:22}"
-        f" {first[0]:.3f}, {first[1]:.3f}",
-        flush=True,
-    )
+    compare(f"{name}, batch {batch}, channels last", step(False), step(True), repeats)
 
 
 def prelu(repeats: int) -> None:
@@ -191,31 +240,40 @@ def prelu(repeats: int) -> None:
     def run(module: nn.Module) -> Callable[[], object]:
         return lambda: module(x).backward(gradient)
 
-    a, b, ratio = compare(run(nn.PReLU(64).to(dtype)), run(ChannelPReLU(64).to(dtype)), repeats)
-    print(f"{f'PReLU, one of stage 1, {PRECISION}':40} {a:9.1f} {b:9.1f}   {ratio}", flush=True)
+    torchs, ours = run(nn.PReLU(64).to(dtype)), run(ChannelPReLU(64).to(dtype))
+    compare(f"PReLU, one of stage 1, {PRECISION}", torchs, ours, repeats)
 
 
 def a_softmax(repeats: int) -> None:
     x, labels = torch.randn(512, 512, requires_grad=True), torch.randint(IDENTITIES, (512,))
     plain, ours = PlainASoftmax(), ASoftmaxLoss(IDENTITIES, 512)
-    a, b, ratio = compare(
-        lambda: plain(x, labels, 5.0).backward(), lambda: ours(x, labels, 2000).loss.backward(), repeats
+    compare(
+        "A-Softmax, batch 512",
+        lambda: plain(x, labels, 5.0).backward(),
+        lambda: ours(x, labels, 2000).loss.backward(),
+        repeats,
     )
-    print(f"{'A-Softmax, batch 512':40} {a:9.1f} {b:9.1f}   {ratio}", flush=True)
 
 
 def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    everything = [*NETWORKS, *IMAGE_NETWORKS]
+    arguments.add_argument("--only", nargs="+", choices=everything, default=everything, metavar="NETWORK")
+    arguments.add_argument("--repeats", type=int, default=7)
+    arguments.add_argument("--networks-only", action="store_true")
+    options = arguments.parse_args()
     print(
         f"torch {torch.__version__}, {torch.get_num_threads()} threads, {IDENTITIES:,} identities; ours in "
-        f"{PRECISION}, plain in fp32"
+        f"{PRECISION}, plain in fp32; share of the bare float32 product's rate after images/s"
     )
     print(
-        f"{'network':14} {'batch':>5} {'plain ms':>9} {'images/s':>9} {'ours ms':>9} {'images/s':>9}"
-        "   ratio (range)          first losses"
+        f"{'network':14} {'batch':>5} {'plain ms':>8} {'images/s':>8} {'product':>8} {'ours ms':>8}"
+        f" {'images/s':>8} {'product':>8}   ratio (range)         first losses"
     )
-    training_steps("sphereface20", 32, repeats=7)
-    training_steps("sphereface10", 32, repeats=5)
-    training_steps("sphereface4", 32, repeats=5)
+    for name in options.only:
+        measure(name, options.repeats)
+    if options.networks_only:
+        return
     print(f"\n{'forward and backward of, or a step with':40} {'torch ms':>9} {'ours ms':>9}   ratio (range)")
     prelu(repeats=15)
     layouts("sphereface20", 32, repeats=5)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from sphereface_plus.networks.mobilefacenet import MobileFaceNet
 from sphereface_plus.networks.sphereface import STAGE_UNITS, SphereFace
 from sphereface_plus.plan.measured import network_costs, rates
 from sphereface_plus.processes import Processes
@@ -26,6 +27,20 @@ def test_a_convolution_keeps_its_input_and_a_relu_its_output():
 def test_sphereface20_takes_three_and_a_half_billion_operations_an_image_forward():
     costs = network_costs(SphereFace(STAGE_UNITS["sphereface20"]), (3, 112, 96), "fp32")
     assert costs.flop / 3 == pytest.approx(3.5e9, rel=0.05)
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d, nn.ConvTranspose2d])
+@pytest.mark.parametrize("groups", [1, 4, 12])
+def test_a_grouped_convolution_multiplies_as_much_for_each_gradient_as_forward(layer, groups):
+    network = nn.Sequential(nn.Conv2d(3, 12, 1), layer(12, 24, 3, stride=2, groups=groups), nn.Flatten())
+    costs = network_costs(network, (3, 9, 9), "fp32")
+    laid_on = 9 * 9 if layer is nn.ConvTranspose2d else 4 * 4
+    assert costs.flop == 3 * 2 * laid_on * 9 * 12 * 24 // groups + 2 * 2 * 9 * 9 * 3 * 12
+
+
+def test_mobilefacenet_takes_what_its_authors_say_and_features_are_normalised():
+    costs = network_costs(MobileFaceNet(), (3, 112, 112), "fp32")
+    assert costs.flop / 3 == pytest.approx(2 * 0.45e9, rel=0.05)  # insightface's "MobileFaceNet-0.45GF"
 
 
 def test_bf16_keeps_half_of_what_fp32_keeps():
