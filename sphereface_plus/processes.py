@@ -78,11 +78,6 @@ class _Total(torch.autograd.Function):
         return _Total.forward(ctx, gradient)
 
 
-@torch.compiler.disable()
-def _total_of_all(value: Tensor) -> Tensor:
-    return _Total.apply(value)
-
-
 @dataclass(frozen=True)
 class Processes:
     """This process among those of the run; all call its methods on tensors and flags together."""
@@ -139,7 +134,10 @@ class Processes:
         if self.world_size == 1:
             return value[None]
         rows = [value if rank == self.rank else torch.zeros_like(value) for rank in range(self.world_size)]
-        return _total_of_all(torch.stack(rows))
+        total = _Total.apply
+        if torch.compiler.is_compiling():  # as a decorator, `disable` would load the whole compiler at import
+            total = torch.compiler.disable()(total)
+        return total(torch.stack(rows))
 
     def average(self, value: Tensor) -> None:
         """Makes a tensor its mean over the processes, in place: for the large ones, such as gradients."""

@@ -296,3 +296,12 @@ def test_the_energies_import_torch_only():
     code = f"import sys, sphereface_plus.mhe; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_a_face_training_and_an_evaluation_import_no_compiler():
+    """torch's takes as long as torch itself; torchvision imports it, and so does `torch.compiler.disable`."""
+    heavy = ["torch._dynamo", "torchvision", "onnxruntime", "sklearn", "matplotlib", "tensorboard"]
+    modules = "sphereface_plus.training.face, sphereface_plus.training.run, eval.lfw, eval.identify"
+    code = f"import sys, {modules}; print([name for name in {heavy} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -1,5 +1,9 @@
 """Networks: crop -> embedding, image -> features."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from torch import nn
 
 from sphereface_plus.config import ImageNetworkConfig, NetworkConfig
@@ -11,7 +15,7 @@ from sphereface_plus.networks.gan_normalisation import start_orthonormal
 from sphereface_plus.networks.iresnet import IResNet, iresnet18, iresnet34, iresnet50, iresnet100
 from sphereface_plus.networks.mobilefacenet import MobileFaceNet
 from sphereface_plus.networks.parameter_groups import parameter_groups
-from sphereface_plus.networks.resnet import CifarResNet, ImageNetResNet, resnet18, resnet32, resnet34
+from sphereface_plus.networks.resnet import CifarResNet, resnet18, resnet32, resnet34
 from sphereface_plus.networks.sngan import SNGANDiscriminator, SNGANGenerator
 from sphereface_plus.networks.sngan_resnet import ResNetDiscriminator, ResNetGenerator
 from sphereface_plus.networks.sphereface import (
@@ -26,6 +30,9 @@ from sphereface_plus.networks.sphereface import (
 )
 from sphereface_plus.networks.spherenet import spherenet9
 from sphereface_plus.networks.timm_models import NetworkError, TimmNetwork
+
+if TYPE_CHECKING:
+    from sphereface_plus.networks.imagenet_resnet import ImageNetResNet
 
 __all__ = [
     "IResNet",

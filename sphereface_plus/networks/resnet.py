@@ -14,11 +14,15 @@ He's own network has a quarter of the paper's widths: (16, 32, 64).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, ResNet
 
 from sphereface_plus.networks.layers import batch_norm, he_convolution
+
+if TYPE_CHECKING:
+    from sphereface_plus.networks.imagenet_resnet import ImageNetResNet
 
 Widths = tuple[int, int, int]
 
@@ -70,26 +74,17 @@ def resnet32(widths: Widths = (64, 128, 256), in_channels: int = 3, batch_norm: 
     return CifarResNet(5, widths, in_channels, batch_norm)
 
 
-class ImageNetResNet(ResNet):
-    """torchvision's network without its classifier: images (B, 3, H, W) -> features (B, 512).
-
-    units: residual units in each of the four stages. Where a stage begins, the shortcut is a convolution 1x1.
-    The parts keep torchvision's names, so that its published weights fit.
-    """
-
-    embedding_size = 512
-    bias_multipliers = (1.0, 1.0)
-
-    def __init__(self, units: list[int]) -> None:
-        super().__init__(BasicBlock, units)
-        self.add_module("fc", nn.Identity())  # what was the classifier
-
-
 def resnet18() -> ImageNetResNet:
-    """17 convolutions along the way, and a classifier to come; 11.2 million parameters."""
-    return ImageNetResNet([2, 2, 2, 2])
+    """torchvision's: 17 convolutions along the way, and a classifier to come; 11.2 million parameters."""
+    return _of_imagenet([2, 2, 2, 2])
 
 
 def resnet34() -> ImageNetResNet:
-    """33 convolutions along the way, and a classifier to come; 21.3 million parameters."""
-    return ImageNetResNet([3, 4, 6, 3])
+    """torchvision's: 33 convolutions along the way, and a classifier to come; 21.3 million parameters."""
+    return _of_imagenet([3, 4, 6, 3])
+
+
+def _of_imagenet(units: list[int]) -> ImageNetResNet:
+    from sphereface_plus.networks.imagenet_resnet import ImageNetResNet
+
+    return ImageNetResNet(units)

@@ -23,8 +23,9 @@ from sphereface_plus.training.classifier import build_learner
 from sphereface_plus.training.energies import LayerEnergies
 from sphereface_plus.training.folder import RunFolder
 from sphereface_plus.training.network import parameters_in_words
+from sphereface_plus.training.photographs import Photographs
 from sphereface_plus.training.run_parts import Run
-from sphereface_plus.training.sets import Photographs, SmallImages
+from sphereface_plus.training.sets import SmallImages
 
 TEST_BATCH = 500
 

@@ -1,10 +1,8 @@
-"""What a run is trained on: crops of faces, small images on the device, photographs of ImageNet."""
+"""What a run is trained on: crops of faces, small images on the device. ImageNet is in photographs.py."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from traceback import clear_frames
 from typing import Any
 
@@ -12,13 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sphereface_plus.config import FaceConfig, ImageConfig
+from sphereface_plus.config import FaceConfig
 from sphereface_plus.data.batches import BatchSampler, loader
 from sphereface_plus.data.crop_dataset import CropDataset
 from sphereface_plus.data.crops import CropsError, SpecError, check_crops
 from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.formats.names import read_names
-from sphereface_plus.data.imagenet import ImageNet
 from sphereface_plus.data.images import (
     Augmentation,
     DeviceImages,
@@ -118,33 +115,6 @@ class UnlabelledImages(_OnDevice):
 
     def describe(self, index: int) -> tuple[str, None]:
         return self.names[index], None
-
-
-class Photographs(ImageNet):
-    """ImageNet's training photographs; run_parts.TrainingSet says what a run wants of them."""
-
-    left_out: str = ""
-    notes: Sequence[str] = ()
-
-    def __init__(self, config: ImageConfig, *, pin_memory: bool) -> None:
-        super().__init__(Path(config.data.path) / "train", training=True, seed=config.seed)
-        self.path, self.workers, self.pin_memory = config.data.path, config.data.workers, pin_memory
-
-    def fingerprint(self) -> str:
-        lines = (f"{path}\t{label}\n" for path, label in zip(self.paths, self.labels, strict=True))
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-    def content(self) -> str:
-        return ""
-
-    def describe(self, index: int) -> tuple[str, int]:
-        return self.paths[index], self.labels[index]
-
-    def batch(self, items: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        return self.__getitems__(items)
-
-    def batches(self, sampler: BatchSampler) -> Iterator[tuple[Tensor, Tensor]]:
-        return read_batches(self, sampler, workers=self.workers, pin_memory=self.pin_memory)
 
 
 def open_crops(config: FaceConfig) -> FaceCrops:

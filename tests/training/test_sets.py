@@ -9,7 +9,7 @@ from sphereface_plus import config
 from sphereface_plus.data.batches import BatchSampler
 from sphereface_plus.processes import Processes
 from sphereface_plus.training import image
-from sphereface_plus.training.sets import Photographs
+from sphereface_plus.training.photographs import Photographs
 
 RECIPE = {
     "task": "image",
