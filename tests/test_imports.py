@@ -21,6 +21,7 @@ ARROWS = {
     "outputs": "files path_checks",
     "pages": "words",
     "processes": "errors words",
+    "side_by_side": "",
     "precision": "processes",
     "kfold": "errors",
     "model_files": "errors",
@@ -59,7 +60,7 @@ ARROWS = {
     "sphere": "commands.progress errors files mhe outputs plot_style words",
     "plan": "config data.crops errors losses mhe.matrix_products networks precision processes training words",
     "reproduce": "checkpoint config data environment files networks outputs path_checks plot_style precision "
-    "processes training words",
+    "processes side_by_side training words",
     # The commands: each on what it starts.
     "commands.progress": "",
     "commands.ending": "errors",
@@ -154,7 +155,7 @@ ARROWS = {
     "eval.identify.numbers eval.ijb.subjects eval.resolutions eval.search_statistics",
     "eval.study": "checkpoint commands.model_options config data.faces data.formats environment errors "
     "eval.compare eval.intervals eval.people eval.statistics files mhe outputs path_checks precision "
-    "processes reproduce.runs training.logs words",
+    "processes side_by_side training.logs words",
     "eval.gan": "checkpoint commands.model_options commands.progress config data.image_sets data.images "
     "data.noise data.squares data.streams environment errors eval.gan.measures eval.plots eval.public "
     "eval.rendering eval.seeds files mhe model_files networks outputs pages path_checks plot_style "

@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -25,25 +25,14 @@ from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.files import write_text
 from sphereface_plus.precision import fastest
 from sphereface_plus.processes import takes_cuda
+from sphereface_plus.side_by_side import Chain, Command
 
 from . import measure, weights
-from .kept import Kept, Row
+from .kept import Kept, Row, StudyError
 from .spec import Study, arm_config, first_config, start_config
 
 DIVERGED = 3
 """The exit code of a training that did."""
-
-
-@dataclass(frozen=True)
-class Command:
-    """One process of a chain."""
-
-    words: list[str]
-    says: Path
-    """The file that its lines go to."""
-    what: str
-    """In words, for the user."""
-    may_diverge: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,14 +49,12 @@ class Work:
     precision: str
     """What train.precision: auto stands for here."""
     threads: int
+    say: Callable[[str], None]
+    """Told what begins."""
 
     def folder(self, seed: int, name: str) -> Path:
         """Of a run."""
         return self.place / f"seed{seed}" / re.sub(r"[^A-Za-z0-9.]+", "_", name).strip("_").lower()
-
-
-Chain = Iterator[Command]
-"""Asked for the next command when the last one has ended well, or has diverged where it may."""
 
 
 def hash_of(data: Path) -> str:
@@ -99,7 +86,7 @@ def choosing_weights(work: Work) -> Chain:
         key = config.mhe.model_dump_json()  # arms that differ in their ratio alone are measured once
         if key not in measured:
             run = work.folder(seed, arm)
-            yield _training(work, config, run, f"gradients of {arm}", seed)
+            yield from _training(work, config, run, f"gradients of {arm}", seed)
             measured[key] = weights.gradients_of(run)
             shutil.rmtree(run)
         rows.append((arm, asked.ratio, *measured[key]))
@@ -120,13 +107,13 @@ def of_seed(work: Work, seed: int) -> Chain:
         settings = (f"mhe.weight={weight[arm]}",) if arm in weight else ()
         config = arm_config(study, work.file, work.data, seed, arm, start, settings)
         run = work.folder(seed, arm)
-        yield _training(work, config, run, arm, seed, may_diverge=True)
+        yield from _training(work, config, run, arm, seed, may_diverge=True)
         numbers, right, subjects = {}, {}, {}
         if not (run / "failure").is_dir():  # else it has diverged, and its row says so by having no number
             reports = run.with_name(f"{run.name}_measured")
             for words in measure.measuring(run, work.data, _made(reports)):
-                command = [sys.executable, "-m", "eval", *words]
-                yield Command(command, reports.with_suffix(".txt"), f"seed {seed}: {arm}: {words[0]}")
+                command = Command([sys.executable, "-m", "eval", *words], reports.with_suffix(".txt"))
+                yield from _ran(work, command, f"seed {seed}: {arm}: {words[0]}")
             numbers, right = measure.numbers_of(run, work.data, reports)
             subjects = measure.subjects_of(work.data, reports)
             shutil.rmtree(reports)
@@ -140,9 +127,9 @@ def _starting(work: Work, seed: int) -> Chain:
     study, first, start = work.study, work.folder(seed, "first"), work.folder(seed, "start")
     config = first_config(study, work.file, work.data, seed)
     if config is not None:
-        yield _training(work, config, first, "before the start", seed)
+        yield from _training(work, config, first, "before the start", seed)
     config = start_config(study, work.file, work.data, seed, first)
-    yield _training(work, config, start, "start", seed)
+    yield from _training(work, config, start, "start", seed)
 
 
 def weights_hash(run: Path) -> str:
@@ -156,7 +143,7 @@ def weights_hash(run: Path) -> str:
 
 def _training(
     work: Work, config: FaceConfig, run: Path, what: str, seed: int, *, may_diverge: bool = False
-) -> Command:
+) -> Chain:
     tree = to_dict(config)
     if tree["train"]["precision"] == "auto":
         tree["train"]["precision"] = work.precision
@@ -164,7 +151,18 @@ def _training(
     recipe = run.with_name(f"{run.name}.yaml")
     write_text(recipe, yaml.safe_dump(tree, sort_keys=False))
     words = [sys.executable, "-m", "sphereface_plus", "train", str(recipe), "--out", str(run), "--resume"]
-    return Command(words, run.with_name(f"{run.name}.txt"), f"seed {seed}: {what}", may_diverge)
+    command = Command(words, run.with_name(f"{run.name}.txt"))
+    yield from _ran(work, command, f"seed {seed}: {what}", may_diverge=may_diverge)
+
+
+def _ran(work: Work, command: Command, what: str, *, may_diverge: bool = False) -> Chain:
+    """what: in words, for the user. Raises StudyError with the command's last words where it fails."""
+    work.say(what)
+    code = yield command
+    if code and not (code == DIVERGED and may_diverge):
+        lines = command.says.read_text(encoding="utf-8").strip().splitlines()
+        said = lines[-1].removeprefix("error: ") if lines else "it said nothing"
+        raise StudyError(f"{what}: {said} (exit code {code}, {command.says})")
 
 
 def _made(folder: Path) -> Path:

@@ -63,11 +63,11 @@ def study(
     check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
 
-    from sphereface_plus.reproduce.runs import processors
+    from sphereface_plus.side_by_side import processors
 
     from . import chains, measure, page, weights
     from .kept import StudyError, read_kept
-    from .run import run_chains
+    from .run import run_to_the_ends
 
     kept = read_kept(out)
     if data is not None:
@@ -80,19 +80,19 @@ def study(
         folders = [f"seed{seed}" for seed in (*range(described.seeds), described.weights_seed)]
         with claimed(work, "python -m eval study", within=folders, study=file, data=data):
             todo = chains.Work(
-                described, file, data, chains.hash_of(data), work, kept, chains.fastest_precision(), threads
+                *(described, file, data, chains.hash_of(data), work, kept),
+                *(chains.fastest_precision(), threads, _say),
             )
             if any(arm.ratio is not None for arm in described.arms.values()) and not weights.read_weights(
                 out
             ):
-                run_chains([chains.choosing_weights(todo)], at_once=1, threads=available, say=_say)
+                run_to_the_ends(todo, [chains.choosing_weights(todo)], at_once=1, threads=available)
             left = [
                 seed for seed in seeds or range(described.seeds) if not kept.whole([*described.arms], seed)
             ]
             try:
-                run_chains(
-                    [chains.of_seed(todo, seed) for seed in left], at_once=at_once, threads=threads, say=_say
-                )
+                of_seeds = [chains.of_seed(todo, seed) for seed in left]
+                run_to_the_ends(todo, of_seeds, at_once=at_once, threads=threads)
             finally:
                 if kept.rows:
                     page.write_table(described, kept)

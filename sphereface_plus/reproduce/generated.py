@@ -22,8 +22,9 @@ from sphereface_plus.config import ConfigError, GanConfig
 from sphereface_plus.reproduce.courses import Course
 from sphereface_plus.reproduce.evaluation import evaluation
 from sphereface_plus.reproduce.results import Cell, compared, failed_of, paper_of, runs_of
-from sphereface_plus.reproduce.runs import failure_of, stop_requests
+from sphereface_plus.reproduce.runs import failure_of
 from sphereface_plus.reproduce.spec import REAL, Budget, Job, Measure, Table, TableConfig
+from sphereface_plus.side_by_side import stop_requests
 from sphereface_plus.training.folder import RunError, RunFolder
 from sphereface_plus.words import counted
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from sphereface_plus.precision import fastest
 from sphereface_plus.processes import takes_cuda
 from sphereface_plus.reproduce import ACCURACY
 from sphereface_plus.reproduce.spec import Job, TableConfig
+from sphereface_plus.side_by_side import Chain, Command, processors, run_chains
 from sphereface_plus.training.folder import DivergedError, RunError, RunFolder
 from sphereface_plus.training.gan_result import result_of
 from sphereface_plus.training.logs import read_log
@@ -124,66 +123,34 @@ def run_all(
     before = done
     threads = max(1, processors() // at_once)
     versions = {"commit": environment.commit() or f"version {__version__}", "torch": torch.__version__}
-    running: dict[Path, subprocess.Popen] = {}
-    started_at: dict[Path, float] = {}
+
+    def one_more() -> None:
+        nonlocal done
+        done += 1
+        progress(done, (time.monotonic() - started) / (done - before) * (len(configs) - done))
+
+    def recorded(folder: Path, config: TableConfig) -> Chain:
+        about = versions | {"data": data[config.data.name], "at_once": at_once}
+        yield from _recorded(folder, config, about | _machine(config, threads))
+        one_more()
+
     progress(done, None)
-    try:
-        with stop_requests() as stop:
-            while waiting or running:
-                if stop:
-                    raise KeyboardInterrupt(stop[0])
-                while waiting and len(running) < at_once:
-                    folder = waiting.pop(0)
-                    config = configs[folder]
-                    with RunFolder(folder).held():  # raises RunError where another process trains it
-                        about = versions | {"data": data[config.data.name], "at_once": at_once}
-                        _record_begin(folder, about | _machine(config, threads))
-                    started_at[folder] = time.monotonic()
-                    running[folder] = _start(folder, config, threads)
-                time.sleep(0.2)
-                for folder, process in list(running.items()):
-                    if process.poll() is None:
-                        continue
-                    del running[folder]
-                    _record_end(folder, time.monotonic() - started_at[folder], process.returncode)
-                    done += 1
-                    rate = (time.monotonic() - started) / (done - before)
-                    progress(done, rate * (len(configs) - done))
-    finally:
-        for process in running.values():
-            process.terminate()  # saves and stops; the same command goes on with it
-        for folder, process in running.items():
-            process.wait()
-            _record_end(folder, time.monotonic() - started_at[folder])
+    chains = [recorded(folder, configs[folder]) for folder in waiting]
+    run_chains(chains, at_once=at_once, threads=threads)
 
 
-@contextmanager
-def stop_requests() -> Iterator[list[int]]:
-    """The signals to end that have come while inside. They are noted and not raised, so that none falls
-    between the start of a process and the note of it, which would leave it training alone."""
-    received: list[int] = []
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    # What is ignored stays so: nohup has a run outlive its terminal.
-    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    handlers = {number: signal.signal(number, lambda number, _: received.append(number)) for number in heard}
-    try:
-        yield received
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-
-def _start(folder: Path, config: TableConfig, threads: int) -> subprocess.Popen:
+def _recorded(folder: Path, config: TableConfig, about: dict[str, Any]) -> Chain:
+    """One run, and how it was made and ended in its record."""
     recipe = folder.with_suffix(".yaml")
+    with RunFolder(folder).held():  # raises RunError where another process trains it
+        _record_begin(folder, about)
     write_text(recipe, yaml.safe_dump(to_dict(config), sort_keys=False))
-    with folder.with_suffix(".txt").open("a", encoding="utf-8") as words:
-        return subprocess.Popen(
-            [sys.executable, "-m", "sphereface_plus", "train", str(recipe), "--out", str(folder), "--resume"],
-            stdout=words,
-            stderr=subprocess.STDOUT,
-            env=os.environ | {"OMP_NUM_THREADS": str(threads)},
-            start_new_session=True,  # a Ctrl-C reaches this process, which then stops them
-        )
+    words = [sys.executable, "-m", "sphereface_plus", "train", str(recipe), "--out", str(folder), "--resume"]
+    code, started = 0, time.monotonic()
+    try:
+        code = yield Command(words, folder.with_suffix(".txt"))
+    finally:  # also where it is stopped: the same command goes on with it
+        _record_end(folder, time.monotonic() - started, code)
 
 
 def record_of(folder: Path) -> dict[str, Any]:
@@ -222,14 +189,6 @@ def _machine(config: TableConfig, threads: int) -> dict[str, Any]:
     if takes_cuda(config.train.device):
         return {"hardware": torch.cuda.get_device_name()}
     return {"hardware": environment.processor(), "threads": threads}
-
-
-def processors() -> int:
-    """As many as OMP_NUM_THREADS says, or those that this process may use, where the system tells."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdecimal() and int(asked) > 0:
-        return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _last_words(folder: Path, code: int) -> str:

@@ -1,6 +1,5 @@
 """A table's runs as processes: stopped, continued, and kept apart."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -81,29 +80,6 @@ def test_a_stopped_table_leaves_no_run_training_and_goes_on(long_table, digits, 
     assert all(seconds > 0 for seconds in record["seconds"])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_each_signal_to_end_is_noted_and_its_handler_put_back(number):
-    before = signal.signal(number, lambda *_: None)  # what pytest was started with may ignore it
-    try:
-        ours = signal.getsignal(number)
-        with runs.stop_requests() as received:
-            os.kill(os.getpid(), number)
-        assert received == [number]
-        assert signal.getsignal(number) is ours
-    finally:
-        signal.signal(number, before)
-
-
-def test_a_signal_that_nohup_ignores_stays_ignored():
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with runs.stop_requests() as received:
-            os.kill(os.getpid(), signal.SIGHUP)
-        assert received == []
-    finally:
-        signal.signal(signal.SIGHUP, before)
-
-
 def test_a_run_that_another_process_trains_is_no_failed_one(config, tmp_path):
     folder = tmp_path / "run"
     with RunFolder(folder).held(), pytest.raises(ValueError, match="another process is training"):
@@ -143,10 +119,3 @@ def test_a_runs_folder_follows_from_the_images_and_not_from_their_place(config, 
         there = config.model_copy(update={"data": config.data.model_copy(update={"path": place})})
         folders.append(runs.folder_of(job, there, runs.check_data([there])["mnist"], tmp_path))
     assert folders[0] == folders[1] != folders[2]
-
-
-def test_a_run_has_its_share_of_the_threads_that_were_asked_for(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert runs.processors() == 1
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    assert runs.processors() == len(os.sched_getaffinity(0))
