@@ -7,7 +7,7 @@ samples/step_00000500.png  .lock
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -72,13 +72,14 @@ class RunFolder:
         try:
             yield
         finally:
-            if self._is_empty():
-                lock.release()
-                for file in self.path.iterdir():
-                    file.unlink(missing_ok=True)
-                self.path.rmdir()
-            else:
-                lock.release()
+            empty = self._is_empty()
+            with suppress(OSError):
+                for file in self.path.iterdir() if empty else ():
+                    file.unlink()  # the lock while it is held: nobody else's is removed
+            lock.release()
+            with suppress(OSError):  # where another process has begun in it since
+                if empty:
+                    self.path.rmdir()
 
     def _is_empty(self) -> bool:
         """Also where a kill left the lock, and the half of a file that was to get its name when whole."""

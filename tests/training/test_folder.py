@@ -1,9 +1,10 @@
+import filelock
 import pytest
 import yaml
 
 from sphereface_plus import config
 from sphereface_plus.training import tasks
-from sphereface_plus.training.folder import RunError, RunFolder, flatten
+from sphereface_plus.training.folder import LOCK, RunError, RunFolder, flatten
 
 RECIPE = {
     "name": "test",
@@ -51,6 +52,27 @@ def test_a_hidden_file_of_the_users_is_no_half_file_and_stays(tmp_path):
     with RunFolder(tmp_path).held(), pytest.raises(RunError, match="exists: it is not a run"):
         RunFolder(tmp_path).refuse_existing()
     assert (tmp_path / ".notes.tmp").read_text() == "precious"
+
+
+def test_a_run_that_begins_when_an_empty_folder_is_let_go_keeps_its_lock(tmp_path, monkeypatch):
+    folder, let_go = RunFolder(tmp_path / "run"), filelock.FileLock.release
+    next_one = filelock.FileLock(folder.path / LOCK, blocking=False)
+
+    def release(lock, *options, **named):
+        let_go(lock, *options, **named)
+        if lock is not next_one and not next_one.is_locked:
+            next_one.acquire()
+
+    monkeypatch.setattr(filelock.FileLock, "release", release)
+    with folder.held():
+        pass
+    with pytest.raises(RunError, match="another process is training here"), folder.held():
+        pass
+    monkeypatch.undo()
+    next_one.release()
+    with folder.held():
+        pass
+    assert not folder.path.exists()
 
 
 def test_a_file_is_no_folder_for_a_run(tmp_path):
