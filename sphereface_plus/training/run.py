@@ -21,6 +21,7 @@ from sphereface_plus.training import loop, room, tasks
 from sphereface_plus.training.beforehand import check_files
 from sphereface_plus.training.failures import BrokenModelError, NonFiniteError, explained
 from sphereface_plus.training.folder import DivergedError, RunError, RunFolder, place_of
+from sphereface_plus.training.freed_memory import keep_freed_memory
 from sphereface_plus.training.opening import opening
 from sphereface_plus.training.pace import Pace
 from sphereface_plus.training.precision import settle
@@ -49,11 +50,13 @@ def train(config: RunConfig, out: str | Path | None = None, *, resume: bool = Fa
     """Trains what the config describes, in the folder `out` (runs/<name> if not given).
 
     resume: go on where the run in that folder stands, or begin if there is none; the numbers are those of a
-    run that was never stopped.
+    run that was never stopped. On a CPU the process keeps, from then on, the memory that it frees.
     Raises RunError and the errors of the parts, all UserErrors with a sentence for the user.
     """
     folder = RunFolder(place_of(config, out))
     processes = start(config.train.device)
+    if processes.device.type == "cpu":
+        keep_freed_memory()
     held = folder.held() if processes.is_main else nullcontext()
     with held, explained(config), naming_lost_others():
         return _train(config, folder, processes, resume)

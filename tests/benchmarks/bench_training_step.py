@@ -3,14 +3,15 @@
     python tests/benchmarks/bench_training_step.py [--only sphereface4 cnn9] [--repeats 7] [--networks-only]
 
 Both sides start from the same weights and see the same batch; the first loss of each is printed, as a check.
-They take turns in one process, so that a busy machine slows both. The plain side is what one writes first:
+They take turns, each in a process of its own, as a run's has glibc keep the memory that it frees, and only
+one works at a time: a busy machine slows both. The plain side is what one writes first:
 contiguous fp32, nn.PReLU, prototypes normalised in the graph, psi through arccos, torch.optim.SGD untouched;
 where no literal network stands here, it is ours with torch's PReLU. Ours is the update of a run as the
 recipes make it here: ClassifierLearner in the precision that `auto` takes on this CPU, from uint8 crops to
 the new weights, without the measurements that it makes every 100 steps and without the compiler.
 
-"of the product" is the rate of the network's convolutions and products, forward and backward, as a share of a
-bare product's in float32 (both sides, so that bf16 may pass 100 %), which takes turns with them.
+"product" is the rate of the network's convolutions and products, forward and backward, as a share of a bare
+product's in float32 (for both sides, so that bf16 may pass 100 %), which takes turns with them.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from __future__ import annotations
 import argparse
 import copy
 import math
+import multiprocessing
 from collections.abc import Callable
 from functools import partial
+from multiprocessing.connection import Connection
 
 import numpy as np
 import torch
@@ -39,9 +42,10 @@ from sphereface_plus.precision import DTYPES, fastest
 from sphereface_plus.processes import Processes
 from sphereface_plus.training.classifier import ClassifierLearner
 from sphereface_plus.training.energies import PrototypeEnergy
+from sphereface_plus.training.freed_memory import keep_freed_memory
 from sphereface_plus.training.network import TrainedNetwork
 from sphereface_plus.training.sgd import ScheduledSGD
-from tests.benchmarks.figures import bare_product, in_turn, keep, spread
+from tests.benchmarks.figures import bare_product, in_turn, keep, spread, timed
 
 BENCHMARK = "training_step"
 CPU = torch.device("cpu")
@@ -51,6 +55,8 @@ LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 1e-3, 0.9, 5e-4
 NETWORKS = {"sphereface20": 32, "sphereface10": 32, "sphereface4": 32, "mobilefacenet": 32}
 IMAGE_NETWORKS = {"cnn9": 128, "resnet32": 128}
 """Batches, by network."""
+WARM_UP = 3
+"""Turns that are not counted: the heap has to find its size."""
 Step = Callable[[], Tensor]
 PREPARE = partial(normalise, spec=InputSpec())
 
@@ -187,25 +193,56 @@ def learner_of(
     )
 
 
-def measure(name: str, repeats: int) -> None:
+def side_in_a_process(name: str, side: str, turns: Connection) -> None:
+    """Says the network's FLOP of a step, then makes a step whenever it is told to, and says its loss and its
+    seconds by the clock."""
+    if side == "ours":
+        keep_freed_memory()
     batch = {**NETWORKS, **IMAGE_NETWORKS}[name]
     plain, ours, flop = (image_sides if name in IMAGE_NETWORKS else face_sides)(name, batch)
-    first = plain().item(), ours().item()
+    step = {"plain": plain, "ours": ours}[side]
+    del plain, ours
+    turns.send(flop)
+    while turns.recv():
+        losses = []
+        seconds = timed(lambda losses=losses: losses.append(step().item()))[0]
+        turns.send((losses[0], seconds))
+
+
+def measure(name: str, repeats: int) -> None:
+    batch, context = {**NETWORKS, **IMAGE_NETWORKS}[name], multiprocessing.get_context("spawn")
+    turns, processes = {}, []
+    for side in ("plain", "ours"):
+        turns[side], theirs = context.Pipe()
+        processes.append(context.Process(target=side_in_a_process, args=(name, side, theirs), daemon=True))
+        processes[-1].start()
+    flop, _ = (connection.recv() for connection in turns.values())
+    product, product_flop = bare_product(torch.float32)
+    product()
+    losses, seconds = [], {side: [] for side in (*turns, "product")}
+    for _ in range(WARM_UP + repeats):
+        for side, connection in turns.items():
+            connection.send(True)
+            loss, taken = connection.recv()
+            losses.append(loss)
+            seconds[side].append(taken)
+        seconds["product"].append(timed(product)[0])
+    for connection, process in zip(turns.values(), processes, strict=True):
+        connection.send(False)
+        process.join()
+    first = losses[:2]
     if abs(first[0] - first[1]) > 0.01 * first[0]:  # bf16, if it is, against fp32
         raise SystemExit(f"{name}: the first losses differ, {first[0]} and {first[1]}; nothing was measured")
-    product, product_flop = bare_product(torch.float32)
-    sides = {"plain": plain, "ours": ours, "product": product}
-    in_turn(sides, 1)
-    seconds = {side: times[:, 0] for side, times in in_turn(sides, repeats).items()}
-    line, peak = f"{name:14} {batch:5}", product_flop / seconds["product"]
-    for side in ("plain", "ours"):
-        share = np.median(flop / seconds[side] / peak)
+    clock = {side: np.array(times[WARM_UP:]) for side, times in seconds.items()}
+    line, peak = f"{name:14} {batch:5}", product_flop / clock["product"]
+    for side in turns:
+        share = np.median(flop / clock[side] / peak)
         keep(BENCHMARK, name, "share of the bare float32 product's rate", share, side=side, batch=batch)
-        milliseconds = 1000 * np.median(seconds[side])
+        milliseconds = 1000 * np.median(clock[side])
         line += f" {milliseconds:8.0f} {1000 * batch / milliseconds:8.1f} {share:8.0%}"
-    ratios = seconds["plain"] / seconds["ours"]
+    ratios = clock["plain"] / clock["ours"]
     keep(BENCHMARK, name, "times as fast as plain eager fp32", ratios, precision=PRECISION, batch=batch)
-    keep(BENCHMARK, name, "images/s", batch / seconds["ours"], precision=PRECISION, batch=batch)
+    keep(BENCHMARK, name, "images/s", batch / clock["ours"], precision=PRECISION, batch=batch)
     print(f"{line}   {spread(ratios):21} {first[0]:.3f}, {first[1]:.3f}", flush=True)
 
 
