@@ -23,7 +23,9 @@ import click
     "--head",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="The classifier, where it is a separate file; again for each further part, in the labels' order.",
+    help="The classifier, where it is a separate file; again for each further part, in the labels' order. Of "
+    "insightface also the folder of its ranks' files, rank_*_softmax_weight.pt, softmax_fc_gpu_*.pt or "
+    "checkpoint_gpu_*.pt, which are merged in the order of the ranks.",
 )
 @click.option(
     "--identities", type=click.Path(path_type=Path), help="Names of the classifier's identities, one a line."

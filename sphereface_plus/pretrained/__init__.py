@@ -12,7 +12,7 @@ from torch import Tensor
 from sphereface_plus import checkpoint, weights
 from sphereface_plus.files import text_of
 from sphereface_plus.model_files import check_foreign
-from sphereface_plus.pretrained import caffe, clcarwin, cosface, insightface, opensphere
+from sphereface_plus.pretrained import caffe, clcarwin, cosface, insightface, insightface_parts, opensphere
 from sphereface_plus.pretrained.converted import Converted, checked_prototypes, first_convolution
 from sphereface_plus.pretrained.errors import PretrainedError
 from sphereface_plus.pretrained.fold import fold_input, plain_spec
@@ -44,7 +44,9 @@ def convert(
 ) -> Weights:
     """Writes the weight file `out` (.safetensors) of weights in a format of FORMATS, and reads it again.
 
-    head: files with the classifier, where it has files of its own: their rows in this order.
+    head: files with the classifier, where it has files of its own: their rows in this order. Those that the
+        ranks of arcface_torch have saved, or a folder of them, are put into the order of the ranks, and
+        beside a checkpoint_gpu_<r>.pt they are found without it (insightface_parts.py).
     identities: a list of the classifier's identities, one a line, in the order of its labels.
     license: terms of the weights.
     fold: fold channel order and pixel scale into the first convolution (fold.py).
@@ -57,15 +59,24 @@ def convert(
     converted = _read(source, format)
     config, network, prototypes = converted.config, dict(converted.network), converted.prototypes
     remarks = list(converted.remarks)
-    if head:
-        files = [Path(file) for file in head]
-        if prototypes is not None and source not in files:
+    files = [Path(file) for file in head]
+    if format == "insightface":
+        files = insightface_parts.parts_among(files)
+        if not files and prototypes is not None:
+            files = insightface_parts.parts_beside(source)
+    if files:
+        if prototypes is not None and source.resolve() not in [file.resolve() for file in files]:
             raise PretrainedError(
                 f"{source}: holds its classifier itself; drop --head, or name by it every part, this file too"
             )
-        parts = [checked_prototypes(file, _read_head(file, config.embedding_size), config) for file in files]
-        prototypes = torch.cat(parts)
-        remarks.append(f"prototypes from {', '.join(file.name for file in files)}")
+        if format == "insightface" and insightface_parts.are_parts(files):
+            joined, words = insightface_parts.merged(files, config.embedding_size)
+            prototypes = checked_prototypes(files[0].parent, joined, config)
+        else:
+            parts = [_read_head(file, config.embedding_size) for file in files]
+            parts = [checked_prototypes(file, part, config) for file, part in zip(files, parts, strict=True)]
+            prototypes, words = torch.cat(parts), f"prototypes from {', '.join(file.name for file in files)}"
+        remarks.append(words)
     if fold:
         spec = plain_spec(config.input)
         first = first_convolution(config)

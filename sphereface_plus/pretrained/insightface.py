@@ -2,7 +2,7 @@
 
 A backbone.pth is a state dict; checkpoint_gpu_0.pt holds one under state_dict_backbone. The networks see RGB,
 (v - 127.5) / 127.5. checkpoint_gpu_0.pt also holds the classifier, under state_dict_softmax_fc: the part that
-its GPU kept, which is all of it where there was one GPU.
+its GPU kept (insightface_parts.py), which is all of it where there was one GPU.
 """
 
 from __future__ import annotations
@@ -20,10 +20,6 @@ from sphereface_plus.pretrained.errors import PretrainedError
 from sphereface_plus.pretrained.torch_files import read_with_classifier
 
 _WHOLE_MAP = "features.layers.0.layers.0.weight"  # MobileFaceNet's last convolution, (512, 1, rows, columns)
-_PARTS = (
-    "state_dict_softmax_fc: the prototypes that one GPU kept; where there are several checkpoint_gpu_*.pt, "
-    "name all of them by --head, in the order of their numbers"
-)
 
 
 def read(path: Path) -> Converted:
@@ -44,8 +40,7 @@ def read(path: Path) -> Converted:
     config = NetworkConfig.model_validate(
         {"name": name, "embedding_size": len(tensors[embed]), "input": spec}
     )
-    remarks = [_PARTS] if prototypes is not None else []
-    return take(path, tensors, config, lambda ours: ours, prototypes=prototypes, remarks=remarks)
+    return take(path, tensors, config, lambda ours: ours, prototypes=prototypes)
 
 
 def _iresnet(path: Path, tensors: Mapping[str, Tensor]) -> str:

@@ -62,6 +62,20 @@ def read_with_classifier(path: str | Path) -> tuple[dict[str, Tensor], Tensor | 
     return _without_prefixes(tensors), classifier
 
 
+def read_part(path: str | Path) -> tuple[Tensor, int | None]:
+    """The part of a classifier (n, D) that a rank of arcface_torch has saved, and the update after which,
+    where the file says that (insightface_parts.py). Raises PretrainedError."""
+    path = Path(path)
+    content = _load(path)
+    beside = content if isinstance(content, Mapping) else {}
+    state = {"weight": content} if isinstance(content, Tensor) else beside.get(_CLASSIFIER, beside)
+    weight = _tensors(path, state if isinstance(state, Mapping) else {}).get("weight")
+    if weight is None or weight.ndim != 2 or 0 in weight.shape:
+        raise PretrainedError(f"{path}: holds no matrix called weight, a rank's prototypes")
+    step = beside.get("global_step")
+    return weight.detach(), step if type(step) is int else None
+
+
 def _tensors(path: Path, state: Mapping[str, Any]) -> dict[str, Tensor]:
     tensors = {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
     for name, tensor in tensors.items():

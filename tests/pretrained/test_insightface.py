@@ -218,10 +218,10 @@ def test_the_classifier_beside_the_network_gives_the_prototypes(tmp_path):
     source = training_checkpoint(tmp_path / "checkpoint_gpu_0.pt", mobilefacenet(16), prototypes)
     model = convert(source, tmp_path / "face.safetensors", "insightface")
     assert torch.equal(model.loss["prototypes"], prototypes)
-    assert any("name all of them by --head" in remark for remark in model.info.origin.remarks)
+    assert any(remark.startswith("prototypes of 1 rank, ") for remark in model.info.origin.remarks)
 
 
-def test_parts_of_several_gpus_are_joined_in_the_order_given(tmp_path):
+def test_parts_of_several_gpus_are_joined(tmp_path):
     tensors, parts = mobilefacenet(16), (torch.randn(4, 16), torch.randn(3, 16))
     files = [
         training_checkpoint(tmp_path / f"checkpoint_gpu_{number}.pt", tensors, part)
@@ -235,7 +235,8 @@ def test_parts_of_several_gpus_are_joined_in_the_order_given(tmp_path):
         assert CliRunner().invoke(cli, arguments, catch_exceptions=False).exit_code == 0
         model = weights.load(out)
         assert torch.equal(model.loss["prototypes"], torch.cat(parts))
-        assert "prototypes from checkpoint_gpu_0.pt, checkpoint_gpu_1.pt" in model.info.origin.remarks
+        words = "prototypes of 2 ranks, checkpoint_gpu_0.pt to checkpoint_gpu_1.pt"
+        assert any(remark.startswith(words) for remark in model.info.origin.remarks)
     with pytest.raises(
         PretrainedError, match=r"gpu_0\.pt: holds its classifier itself; drop --head, or name"
     ):
