@@ -13,6 +13,7 @@ from sphereface_plus.commands.model_options import input_option, model_option
 from sphereface_plus.model_files import check_model, contents
 from sphereface_plus.outputs import claimed, locked
 from sphereface_plus.path_checks import check_folder, check_source
+from sphereface_plus.shares import share_of
 from sphereface_plus.words import counted
 
 from .draw_command import draw
@@ -133,7 +134,6 @@ def align(photos: Path, out: Path, shard: str | None, **options: Any) -> None:
 
     from sphereface_plus.commands.progress import show_progress
 
-    from .shares import share_of
     from .shares import told as told_of_share
 
     share = share_of(shard) if shard is not None else None

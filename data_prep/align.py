@@ -23,6 +23,7 @@ from typing import Any
 
 from sphereface_plus.data.formats.manifest import MANIFEST, write_manifest
 from sphereface_plus.files import is_unfinished
+from sphereface_plus.shares import Share
 from sphereface_plus.words import counted
 
 from .align_report import REPORT, Summary, summarise, write_report
@@ -36,7 +37,7 @@ from .journal import JOURNAL, Done, Journal
 from .layouts import Photo, Photos
 from .remaining import forget, remaining
 from .settings import Cropping
-from .shares import Share, ShareSummary, journals, place, take_in
+from .shares import ShareSummary, journal_of, journals, place, take_in
 from .workers import usable_cpus, work
 
 TWIN = "called like another photo"
@@ -138,8 +139,8 @@ def align_share(
     task = task_of(photos, out, layout, list_file, None, min_images, landmarks, Cropping(**cropping))
     mine = replace(task.found, photos=share.of(task.found.photos))
     with place(out, share, task.record):
-        journal = Journal(out, task.record, share.journal)
-        others = [JOURNAL, *(name for name in journals(out) if name != share.journal)]
+        journal = Journal(out, task.record, journal_of(share))
+        others = [JOURNAL, *(name for name in journals(out) if name != journal_of(share))]
         take_in(journal, others, out, mine.root, task.record, wanted={photo.path for photo in mine.photos})
         if not realign:
             task.refuse_aligned()

@@ -7,44 +7,21 @@ them: it takes their journals for its own, does what is left, and writes what on
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Container, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sphereface_plus.outputs import LOCK, locked
-from sphereface_plus.path_checks import PlaceError
+from sphereface_plus.outputs import locked
+from sphereface_plus.shares import Share, beginning, without_shares
 from sphereface_plus.words import counted
 
-from .errors import PrepError
 from .journal import JOURNAL, Journal
 from .layouts import Photo
 from .remaining import still_true
 
-LONGEST_START = 30.0
-"""Seconds that a share waits for others that begin at the same moment."""
-
-
-@dataclass(frozen=True)
-class Share:
-    """One of `count` equal parts of the photos; number: 1..count."""
-
-    number: int
-    count: int
-
-    @property
-    def journal(self) -> str:
-        return f"progress_{self.number}_of_{self.count}.jsonl"
-
-    def of(self, photos: Sequence[Photo]) -> list[Photo]:
-        """Each count-th, so that a large folder of one person is nobody's alone."""
-        return list(photos[self.number - 1 :: self.count])
-
-    def __str__(self) -> str:
-        return f"{self.number}/{self.count}"
+_JOURNALS = "progress_*_of_*.jsonl"
 
 
 @dataclass(frozen=True)
@@ -58,24 +35,14 @@ class ShareSummary:
     seconds: float
 
 
-def share_of(text: str) -> Share:
-    """`2/8` -> the second of eight. Raises PrepError."""
-    match = re.fullmatch(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})", text)
-    if match is None or int(match[1]) > int(match[2]):
-        raise PrepError(
-            f"--shard {text}: expected such as 2/8, the second of eight shares; they begin with 1"
-        )
-    return Share(int(match[1]), int(match[2]))
+def journal_of(share: Share) -> str:
+    """Its name."""
+    return f"progress_{share.name}.jsonl"
 
 
 def journals(out: Path) -> list[str]:
     """Names of those of shares."""
-    return sorted(path.name for path in out.glob("progress_*_of_*.jsonl"))
-
-
-def _begun(out: Path) -> list[str]:
-    """The journals of the shares that began and did not end; one that still looks at its photos has none."""
-    return sorted(path.name[1 : -len(LOCK) - 1] for path in out.glob(f".progress_*_of_*.jsonl.{LOCK}"))
+    return sorted(path.name for path in out.glob(_JOURNALS))
 
 
 @contextmanager
@@ -85,33 +52,14 @@ def place(out: Path, share: Share | None, settings: dict[str, Any]) -> Iterator[
     Raises PlaceError where somebody does, PrepError where the folder was begun with other settings.
     """
     if share is None:
-        with locked(out):
-            for name in _begun(out):  # a share may still be at work, or a killed one have left its lock
-                with locked(out / name, file=True):
-                    pass
+        with without_shares(out, _JOURNALS):
             yield
         return
-    with locked(out / share.journal, file=True):
-        with _whole(out):
+    with locked(out / journal_of(share), file=True):
+        with beginning(out):
             if not (out / JOURNAL).exists():
                 with Journal(out, settings):
                     pass  # says what the folder is, while it has no manifest
-        yield
-
-
-@contextmanager
-def _whole(out: Path) -> Iterator[None]:
-    """The lock of the call without a share; for a moment, as other shares may begin now, too."""
-    end = time.monotonic() + LONGEST_START
-    with ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(locked(out))
-                break
-            except PlaceError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.1)
         yield
 
 

@@ -18,6 +18,7 @@ from sphereface_plus.commands.model_options import (
     flip_option,
     input_option,
     precision_option,
+    shard_option,
     workers_option,
 )
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 @click.option(
     "--add", is_flag=True, help="Add to the folder OUT, which holds other photos of the same model."
 )
+@shard_option
 def embed(
     model: str,
     images: Path,
@@ -61,22 +63,26 @@ def embed(
     device: str,
     precision: Precision,
     add: bool,
+    shard: str | None,
 ) -> None:
     """Write the embeddings of photos or crops to OUT, an .npz or a folder.
 
     Photos are aligned first, as in `lfw` and `verify`; images of the model's crop size are taken for crops.
     Every image below the folder IMAGES counts. The same command again goes on where it was stopped. Under
-    torchrun each process embeds a share.
+    torchrun each process embeds a share; jobs that know nothing of each other take theirs by --shard, which
+    needs crops: python -m data_prep align has it, too.
 
     \b
     python -m eval embed runs/mine photos/mine mine
     """
     from sphereface_plus.model_files import check_model, contents
     from sphereface_plus.path_checks import check_file_or_folder, check_source, is_file_name
+    from sphereface_plus.shares import share_into
 
     check_file_or_folder(out, ".npz")
     if add and is_file_name(out):
         raise click.UsageError("--add is for a folder OUT; an .npz is written whole")
+    share = share_into(shard, out)
     check_source(images, "folder of photos or crops")
     if model != "pixels":
         check_model(model, onnx=True)
@@ -95,7 +101,7 @@ def embed(
         raise PhotosError(f"{images}: holds no image; name a folder of photos or crops")
     crops = crops or out.with_name(f"{out.stem}_crops")
     found, preparation = crops_for(
-        keys, photos, embedder.input, crops=crops, workers=workers, fallback=fallback
+        keys, photos, embedder.input, crops=crops, workers=workers, fallback=fallback, align=share is None
     )
     file = None if model == "pixels" else Path(model)
     of = {"model": file or model, "images": images, "flip": flip, "input": input_file, "fallback": fallback}
@@ -106,6 +112,7 @@ def embed(
         of={**of, "precision": precision},
         contents=contents(model=file, input=input_file),
         add=add,
+        share=share,
     )
     _, said = embed_together(asked, embedder, found, list(found.files), flip, into)
     click.echo(preparation["words"])

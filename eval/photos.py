@@ -159,6 +159,7 @@ def crops_for(
     crops: Path,
     workers: int | None = None,
     fallback: Fallback = "centre",
+    align: bool = True,
 ) -> tuple[Images, dict[str, Any]]:
     """Crops of the keys that fit a network's input spec, and what the report says about them.
 
@@ -167,6 +168,7 @@ def crops_for(
     looked for with lower thresholds, then taken at the photo's centre: what is measured is fixed, so no photo
     may drop out.
     fallback: another way with such faces; with any but centre, the crops returned may be fewer than the keys.
+    align: whether photos are aligned; otherwise they are refused.
     Raises PhotosError, and SpecError for crops of another template or size.
     """
     from data_prep.images import read_photo
@@ -179,6 +181,11 @@ def crops_for(
     else:
         size = read_crop(first).shape[:2]
     if images.template is None and size != (spec.height, spec.width) and of_folder:
+        if not align:
+            raise PhotosError(
+                f"{images.folder}: holds photos, and --shard takes crops; align them first, in shares, too: "
+                f"python -m data_prep align PHOTOS CROPS --template {spec.template}"
+            )
         images = _align(images, keys, spec.template, crops, workers, fallback)
         size = (spec.height, spec.width)
     check_crops(images.template, size, spec)

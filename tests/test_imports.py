@@ -19,6 +19,7 @@ ARROWS = {
     "environment": "",
     "path_checks": "errors",
     "outputs": "files path_checks",
+    "shares": "errors outputs path_checks",
     "pages": "words",
     "processes": "errors words",
     "side_by_side": "",
@@ -66,21 +67,23 @@ ARROWS = {
     "commands.ending": "errors",
     "commands.model_options": "",
     "commands.model_argument": "commands.progress config data embedding precision processes",
-    "commands.embed_into": "commands.progress data embedding outputs path_checks processes words",
+    "commands.embed_into": "commands.embed_share commands.progress data embedding outputs path_checks "
+    "processes shares words",
+    "commands.embed_share": "commands.progress data embedding outputs shares words",
     "commands.convert": "outputs path_checks pretrained",
     "commands.describe": "checkpoint config model_files training weights",
     "commands.embed": "commands.embed_into commands.model_argument commands.model_options data embedding "
-    "model_files path_checks processes",
+    "model_files path_checks processes shares",
     "commands.export": "export model_files outputs",
     "commands.settings_help": "config training",
     "commands.training": "config training words",
     "__main__": "commands model_files plan processes reproduce sphere",
     "data_prep": "commands.progress data.crops data.faces data.folder_notes data.formats data_prep.drawn "
-    "data_prep.pairs errors files outputs pages path_checks words",
+    "data_prep.pairs errors files outputs pages path_checks shares words",
     "data_prep.__main__": "commands.ending commands.model_options commands.progress data_prep.align "
     "data_prep.align_report data_prep.doctor.command data_prep.doctor.drop data_prep.draw_command "
     "data_prep.layouts data_prep.options data_prep.packing data_prep.pairs_command data_prep.settings "
-    "data_prep.shares data_prep.unpacking model_files outputs path_checks words",
+    "data_prep.shares data_prep.unpacking model_files outputs path_checks shares words",
     "data_prep.doctor": "commands.model_argument commands.progress data.crops data.faces data.formats "
     "data.streams data_prep.doubts data_prep.dropped data_prep.errors data_prep.packing embedding errors "
     "files pages path_checks words",
@@ -118,7 +121,7 @@ ARROWS = {
     "data_prep.settings data_prep.turning embedding environment errors eval.intervals eval.options "
     "eval.paired_difference eval.people eval.ranks eval.resolutions eval.statistics "
     "eval.threshold_differences eval.threshold_intervals files kfold model_files outputs pages path_checks "
-    "plot_style precision processes words",
+    "plot_style precision processes shares words",
     "eval.__main__": "commands.ending eval.compare eval.embed_command eval.gan.command "
     "eval.identify.command eval.identify.compare eval.identify.report_fields eval.identify.who_command "
     "eval.ijb.command eval.ijb.compare eval.ijb.report_fields eval.megaface.command eval.megaface.compare "

@@ -14,6 +14,7 @@ from sphereface_plus.commands.model_options import (
     flip_option,
     input_option,
     precision_option,
+    shard_option,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 @click.option(
     "--add", is_flag=True, help="Add to the folder OUT, which holds other photos of the same model."
 )
+@shard_option
 def embed(
     model: Path,
     images: Path,
@@ -47,6 +49,7 @@ def embed(
     device: str,
     precision: Precision,
     add: bool,
+    shard: str | None,
 ) -> None:
     """Write the embeddings of crops to OUT.
 
@@ -58,18 +61,22 @@ def embed(
     OUT        a folder for any number of them, which programs map into memory; it can be added to
 
     python -m eval takes either for a model; python -m eval embed makes them of raw photos. The same command
-    again goes on where it was stopped. Under torchrun each process takes a share.
+    again goes on where it was stopped. Under torchrun each process takes a share; jobs that know nothing of
+    each other take theirs by --shard.
 
     \b
     sphereface-plus embed runs/mine crops/mine mine.npz
     torchrun --nproc-per-node 4 -m sphereface_plus embed runs/mine crops/mine mine
+    sphereface-plus embed runs/mine crops/mine mine --shard $SLURM_ARRAY_TASK_ID/64
     """
     from sphereface_plus.model_files import check_model, contents
     from sphereface_plus.path_checks import check_file_or_folder, check_source, is_file_name
+    from sphereface_plus.shares import share_into
 
     check_file_or_folder(out, ".npz")
     if add and is_file_name(out):
         raise click.UsageError("--add is for a folder OUT; an .npz is written whole")
+    share = share_into(shard, out)
     check_source(images, "folder, manifest, list or packed set of crops")
     if str(model) != "pixels":
         check_model(model, onnx=True)
@@ -106,6 +113,7 @@ def embed(
         batch_size=batch_size,
         processes=several,
         add=add,
+        share=share,
     )
     if several is None or several.is_main:
         click.echo(said)

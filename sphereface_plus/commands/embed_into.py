@@ -1,23 +1,28 @@
-"""Crops into a store of embeddings: by one process or those of a torchrun, and going on after any stop."""
+"""Crops into a store of embeddings: by one process, those of a torchrun, or shares of a job array, and going
+on after any stop."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sphereface_plus.commands.progress import show_progress
-from sphereface_plus.data.crops import fingerprint
-from sphereface_plus.data.formats.embedding_store import open_embeddings, read_index, store_key
-from sphereface_plus.data.formats.embedding_store_writing import finish, prepare, write_block
+import click
+
+from sphereface_plus.commands.embed_share import crops_hash, embed_blocks, embed_share, left_by_shares, told
+from sphereface_plus.commands.progress import Progressed, show_progress
+from sphereface_plus.data.formats.embedding_store import JOURNAL, open_embeddings, read_index, store_key
+from sphereface_plus.data.formats.embedding_store_writing import finish, prepare
 from sphereface_plus.data.formats.embeddings import write_embeddings
 from sphereface_plus.data.formats.packs import CropSource
-from sphereface_plus.embedding import Embedder, Flip, embed_files
-from sphereface_plus.outputs import claimed, locked
+from sphereface_plus.embedding import Embedder, Flip
+from sphereface_plus.outputs import claimed
 from sphereface_plus.path_checks import is_file_name
 from sphereface_plus.processes import Processes
+from sphereface_plus.shares import Share, without_shares
 from sphereface_plus.words import counted
 
 
@@ -34,17 +39,30 @@ def embed_to(
     batch_size: int = 64,
     processes: Processes | None = None,
     add: bool = False,
+    share: Share | None = None,
+    progress: Progressed | None = None,
 ) -> str:
     """What embed_into does, for a place that a command is given: a store in the folder OUT, or OUT.npz.
 
     command, of, contents: as of outputs.claimed, for an .npz; a store says itself what it is of.
+    share: as of embed_share, of a store. progress: told what a share has done, instead of the terminal.
     Returns what the command says at its end, in the main process. Raises PlaceError as well.
     """
+    if share is not None:
+        shown = show_progress("crops embedded") if progress is None else nullcontext(progress)
+        with shown as progress:
+            options = {"batch_size": batch_size, "add": add, "progress": progress}
+            return told(share, embed_share(out, embedder, keys, crops, flip, share, **options))
     is_file = is_file_name(out)
     is_main = processes is None or processes.is_main
     store = out.with_name(f".{out.name}.unfinished") if is_file else out
-    claim = claimed(out, command, file=True, contents=contents, **of) if is_file else locked(out)
+    if is_file:
+        claim = claimed(out, command, file=True, contents=contents, **of)
+    else:
+        claim = without_shares(out, JOURNAL.format("*_of_*"))
     with claim if is_main else nullcontext():
+        if is_main and not is_file and (words := left_by_shares(out)) is not None:
+            click.echo(words, err=True)
         options = {"batch_size": batch_size, "processes": processes, "add": add, "replace": is_file}
         embed_into(store, embedder, keys, crops, flip, **options)
         if is_main and is_file:
@@ -79,15 +97,11 @@ def embed_into(
     batch_size: crops in one go. add, replace: as of embedding_store_writing.prepare.
     Raises what embed_files and prepare raise, and WriteError.
     """
-    keys = [store_key(key) for key in keys]
-    crop_of = dict(zip(keys, crops, strict=True))
+    crop_of = dict(zip(map(store_key, keys), crops, strict=True))
     rank, world = (processes.rank, processes.world_size) if processes is not None else (0, 1)
-
-    def crops_hash(of: Sequence[str]) -> str:
-        return fingerprint(of, [crop_of[key] for key in of])
-
     if rank == 0:
-        prepare(store, keys, embedder.meta(flip), crops_hash, add=add, replace=replace)
+        hashed = partial(crops_hash, crop_of)
+        prepare(store, list(crop_of), embedder.meta(flip), hashed, add=add, replace=replace)
     if processes is not None:
         processes.wait_for_all()
     index = read_index(store)
@@ -97,18 +111,17 @@ def embed_into(
     total = done + sum(count for _, count in mine)  # the bar is that of this process's share
     with show_progress("crops embedded") if rank == 0 else nullcontext(lambda *_: None) as progress:
         progress(done, total)
-        for start, count in mine:
-            names = index.keys[start : start + count]
-            before = crops_hash(names)  # a crop that changes while it is read is seen the next time
-            rows = embed_files(
-                embedder,
-                [crop_of[name] for name in names],
-                flip=flip,
-                batch_size=batch_size,
-                progress=lambda now, done=done: progress(done + now, total),
-            )
-            write_block(store, index, start, rows, before, process=rank)
-            done += count
+        embed_blocks(
+            store,
+            index,
+            mine,
+            embedder,
+            crop_of,
+            flip,
+            batch_size,
+            rank,
+            lambda now: progress(done + now, total),
+        )
     if processes is not None:
         processes.wait_for_all()
     if missing and rank == 0:

@@ -64,6 +64,14 @@ precision_option = click.option(
 )
 
 
+shard_option = click.option(
+    "--shard",
+    metavar="I/N",
+    help="Embed the I-th of N shares, while other processes or machines embed the others into the same "
+    "folder OUT. At last the same command without --shard joins them.",
+)
+
+
 def flip_option(default: str | None = "none", left_out: str | None = None) -> Decorator:
     """--flip. left_out: what is taken without it, in words, where the default is None."""
     words = "How the mirrored crop's embedding joins: not, added, or appended."

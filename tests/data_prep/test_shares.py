@@ -14,9 +14,10 @@ from data_prep.align import align_folder, align_share
 from data_prep.errors import PrepError
 from data_prep.journal import Journal
 from data_prep.remaining import remaining
-from data_prep.shares import Share, share_of
+from data_prep.shares import journal_of
 from sphereface_plus.outputs import locked
 from sphereface_plus.path_checks import PlaceError
+from sphereface_plus.shares import Share
 from tests.data_prep.aligning import FAST, stop_at, tree
 
 
@@ -124,7 +125,7 @@ def test_a_folder_of_something_else_is_refused(photos, tmp_path):
 def test_nobody_joins_while_a_share_is_at_work_nor_does_a_share_twice(photos, tmp_path):
     out = tmp_path / "out"
     align_share(photos, out, Share(1, 2), **FAST)
-    with locked(out / Share(1, 2).journal, file=True):
+    with locked(out / journal_of(Share(1, 2)), file=True):
         for call in (
             lambda: align_folder(photos, out, **FAST),
             lambda: align_share(photos, out, Share(1, 2), **FAST),
@@ -174,13 +175,6 @@ def test_what_fails_at_a_shares_begin_is_told_at_once(photos, tmp_path, monkeypa
         align_share(photos, tmp_path / "out", Share(1, 2), **FAST)
 
 
-@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/0", "a/b", "1/2/3", "-1/2", "01/2", ""])
-def test_a_share_that_is_none_is_refused_with_an_example(text):
-    with pytest.raises(PrepError, match=f"--shard {text}: expected such as 2/8, the second of eight shares"):
-        share_of(text)
-    assert share_of("2/8") == Share(2, 8)
-
-
 STOPPED = """
 import os, signal
 from data_prep.__main__ import main
@@ -212,7 +206,7 @@ def test_the_command_in_processes_of_which_one_is_killed_ends_as_one_call_does(p
     shares[2].kill()
     said = {number: share.communicate()[0] for number, share in shares.items()}
     assert [shares[number].returncode for number in (1, 2, 3)] == [0, -signal.SIGKILL, 0]
-    assert len((out / Share(2, 3).journal).read_text().splitlines()) == 1 + 1  # the settings, and a photo
+    assert len((out / journal_of(Share(2, 3))).read_text().splitlines()) == 1 + 1  # the settings, and a photo
     assert "share 1/3: 3 crops from 3 photos in " in said[1]
     assert "when all 3 shares have ended, the same command without --shard joins them" in said[3]
     joined = subprocess.run(

@@ -73,3 +73,20 @@ def test_raw_photos_are_aligned_first(fallback, count, shared_data, run_eval, tm
         assert f"1 of 4 photos have no crop; {tmp_path / 'store_crops' / 'report.json'} says why" in output
     assert len(list(Path(tmp_path / "store_crops").rglob("*.png"))) == count
     assert f"{count} embeddings" in run_eval(*command).output
+
+
+def test_shares_of_crops_are_joined_and_photos_are_to_be_aligned_first(crop_pairs, run_eval, tmp_path):
+    images, _ = crop_pairs
+    run_eval("embed", "pixels", images, tmp_path / "one")
+    output = run_eval("embed", "pixels", images, tmp_path / "two", "--shard", "1/1").output
+    assert "share 1/1: 24 embeddings\nnext: when all shares have ended, the same command" in output
+    run_eval("embed", "pixels", images, tmp_path / "two")
+    for name in ("embeddings.json", "rows.f32"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    cv2.imwrite(str(tmp_path / "photo.jpg"), np.full((200, 160, 3), 90, np.uint8))
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photo.jpg").rename(tmp_path / "photos" / "1.jpg")
+    output = run_eval("embed", "pixels", tmp_path / "photos", tmp_path / "s", "--shard", "1/2", code=1).output
+    assert "holds photos, and --shard takes crops; align them first, in shares, too: python -m data_prep" in (
+        output
+    )

@@ -25,7 +25,7 @@ import numpy as np
 from sphereface_plus.data.formats.embeddings import EmbeddingsError, read_embeddings
 from sphereface_plus.data.formats.manifest import leads_outside
 
-INDEX, ROWS = "embeddings.json", "rows.f32"
+INDEX, ROWS, JOURNAL = "embeddings.json", "rows.f32", "done.{}.jsonl"
 FORMAT = 1
 BLOCK = 512
 """Rows of a block: what is lost at most, of each process, when it is killed."""

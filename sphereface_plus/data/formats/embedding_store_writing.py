@@ -4,16 +4,19 @@
     write_block    each process, its blocks: the rows first, then a line that says so, with their checksum
     finish         one process: the index of the whole
 
+Shares (shares.py), of which none is the first, begin by prepare_share in the place of prepare, and write the
+blocks that `to_make` names; prepare and finish of the process that joins them take these in.
+
 What a kill or a power cut leaves is looked at by its checksums: a block whose rows are not those of its line
 is made again.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +24,29 @@ import numpy as np
 
 from sphereface_plus.data.formats.embedding_store import (
     INDEX,
+    JOURNAL,
     NUMBER,
     ROWS,
     Block,
     Index,
-    block_of,
     check_keys,
     digest,
     index_text,
     is_store,
     read_index,
 )
+from sphereface_plus.data.formats.embedding_store_kept import (
+    CropsHash,
+    add_new,
+    fitting,
+    journals,
+    kept,
+    refuse_lost,
+    with_journals,
+)
 from sphereface_plus.data.formats.embeddings import EmbeddingsError
 from sphereface_plus.files import naming, new_file
 from sphereface_plus.words import counted
-
-CropsHash = Callable[[Sequence[str]], str]
-"""The hash of the crops of some keys, by which it is seen that they have changed."""
 
 
 def prepare(
@@ -58,9 +67,7 @@ def prepare(
     Raises EmbeddingsError, one sentence, where that cannot be.
     """
     folder, plain = Path(folder), json.loads(json.dumps(dict(meta)))  # as it is read again
-    if not keys:
-        raise EmbeddingsError(f"{folder}: a store needs a photo at least")
-    check_keys(keys, folder)
+    _check_place(folder, keys)
     index = None
     if is_store(folder):
         try:
@@ -68,21 +75,62 @@ def prepare(
         except EmbeddingsError:
             if not replace:
                 raise
-    elif folder.is_dir() and (others := [each for each in folder.iterdir() if each.name[0] != "."]):
-        raise EmbeddingsError(
-            f"{folder}: holds {others[0].name}, and is not a store of embeddings; name another folder"
-        )
     if index is None:
         (folder / ROWS).unlink(missing_ok=True)
         index = Index(list(keys), plain, [0], [])
     _write_index(folder, index)
-    for journal in _journals(folder):
+    for journal in journals(folder):
         journal.unlink()
     return index
 
 
+def prepare_share(
+    folder: str | Path, keys: Sequence[str], meta: Mapping[str, Any], *, add: bool = False
+) -> Index:
+    """As prepare, while shares write: makes a store, or adds keys that are new, and leaves all that is there.
+
+    Returns the index with the blocks that it names, whether they are still right or not.
+    Raises EmbeddingsError.
+    """
+    folder, plain = Path(folder), json.loads(json.dumps(dict(meta)))
+    _check_place(folder, keys)
+    if not is_store(folder):
+        index = Index(list(keys), plain, [0], [])
+        _write_index(folder, index)
+        return index
+    index = fitting(folder, keys, plain, add=add)
+    if add_new(index, keys):
+        _write_index(folder, index)
+    return index
+
+
+def to_make(
+    folder: str | Path,
+    index: Index,
+    places: Sequence[tuple[int, int]],
+    keys: Sequence[str],
+    crops: CropsHash,
+) -> list[tuple[int, int]]:
+    """Of the blocks (start, count) those that are not there, or not as they would be made now.
+
+    keys: those whose crops are at hand. Raises EmbeddingsError where one of the blocks has others.
+    """
+    folder, mine = Path(folder), dict(places)
+    there = with_journals(folder, copy(index))
+    there.blocks = [block for block in there.blocks if block.start in mine]
+    stay = {block.start for block in kept(folder, there, set(keys), crops)}
+    left = [place for place in places if place[0] not in stay]
+    refuse_lost(folder, there, left, set(keys))
+    return left
+
+
+def unwritten(folder: Path, index: Index) -> list[tuple[int, int]]:
+    """(start, count) of the blocks of which nobody says that they are written."""
+    return with_journals(folder, copy(index)).missing()
+
+
 def write_block(
-    folder: str | Path, index: Index, start: int, rows: np.ndarray, crops: str, *, process: int = 0
+    folder: str | Path, index: Index, start: int, rows: np.ndarray, crops: str, *, process: int | str = 0
 ) -> None:
     """Writes rows float32 (n, D), finite ones, of the block that begins at `start`. Raises EmbeddingsError,
     WriteError."""
@@ -97,7 +145,7 @@ def write_block(
             file.seek(start * data.shape[1] * NUMBER.itemsize)
             file.write(data.data)
     line = json.dumps([data.shape[1], Block(start, len(data), digest(data), crops)])
-    journal = folder / f"done.{process}.jsonl"
+    journal = folder / JOURNAL.format(process)
     with naming(journal), journal.open("a", encoding="utf-8") as file:
         file.write(line + "\n")
 
@@ -108,7 +156,7 @@ def finish(folder: str | Path) -> None:
     Raises EmbeddingsError where blocks are missing.
     """
     folder = Path(folder)
-    index = _with_journals(folder, read_index(folder))
+    index = with_journals(folder, read_index(folder))
     if index.missing() or index.numbers is None:
         raise EmbeddingsError(
             f"{folder}: lacks {counted(len(index.missing()), 'block')} after all was done; the processes of "
@@ -120,7 +168,7 @@ def finish(folder: str | Path) -> None:
         file.truncate(len(index.keys) * index.numbers * NUMBER.itemsize)
         os.fsync(file.fileno())
     _write_index(folder, index)
-    for journal in _journals(folder):
+    for journal in journals(folder):
         journal.unlink()
 
 
@@ -128,108 +176,24 @@ def _taken_up(
     folder: Path, keys: Sequence[str], meta: dict[str, Any], crops: CropsHash, *, add: bool
 ) -> Index:
     """The index of what is there and right, with the keys that are new. Raises EmbeddingsError."""
-    index = read_index(folder)
-    differs = sorted(name for name in {*index.meta, *meta} if index.meta.get(name) != meta.get(name))
-    if "fingerprint" in differs:
-        raise EmbeddingsError(
-            f"{folder}: holds embeddings of another model, and those of two models cannot be compared; name "
-            "another folder"
-        )
-    if differs:
-        there, here = (
-            ", ".join(f"{name} {_shown(value)}" for name, value in _differing(one, other).items())
-            for one, other in ((index.meta, meta), (meta, index.meta))
-        )
-        raise EmbeddingsError(
-            f"{folder}: holds embeddings of {there}, and these would be of {here}; name another folder"
-        )
-    asked, known = set(keys), set(index.keys)
-    others = sum(key not in asked for key in index.keys)
-    if others and not add:
-        raise EmbeddingsError(
-            f"{folder}: holds embeddings of {counted(others, 'photo')} that are not among these; name "
-            "another folder, or add these photos to them with --add"
-        )
-    index = _with_journals(folder, index)
-    sound = _sound_rows(folder, index)
-    blocks = []
-    for block in index.blocks:
-        names = index.keys[block.start : block.start + block.count]
-        changed = all(name in asked for name in names) and crops(names) != block.crops
-        if changed and others:
-            raise EmbeddingsError(
-                f"{folder}: holds embeddings of other photos under the same keys ({names[0][:100]}); name "
-                "another folder"
-            )
-        if block in sound and not changed:
-            blocks.append(block)
-    index.blocks, index.numbers = blocks, index.numbers if blocks else None
-    new = [key for key in keys if key not in known]
-    lost = [
-        start for start, count in index.missing() if not asked.issuperset(index.keys[start : start + count])
-    ]
-    if lost:
-        raise EmbeddingsError(
-            f"{folder}: lacks embeddings of photos that are not among these ({index.keys[lost[0]][:100]}), "
-            "damaged or never made; give the command that began it again, then add others"
-        )
-    if new:
-        index.segments = [*index.segments, len(index.keys)] if index.keys else [0]
-        index.keys = index.keys + new
+    index = with_journals(folder, fitting(folder, keys, meta, add=add))
+    index.blocks = kept(folder, index, set(keys), crops)
+    index.numbers = index.numbers if index.blocks else None
+    refuse_lost(folder, index, index.missing(), set(keys))
+    add_new(index, keys)
     return index
 
 
-def _differing(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Of `one` the values that are others in `other`; of a group, such as an input spec, each by itself."""
-    found: dict[str, Any] = {}
-    for name in sorted({*one, *other}):
-        value, its = one.get(name), other.get(name)
-        if isinstance(value, dict) and isinstance(its, dict):
-            found |= {f"{name} {part}": each for part, each in _differing(value, its).items()}
-        elif value != its:
-            found[name] = value
-    return found
-
-
-def _shown(value: object) -> str:
-    return "not stated" if value is None else str(value)[:64]
-
-
-def _with_journals(folder: Path, index: Index) -> Index:
-    """With the blocks that unfinished processes say they have written; the last line about a block counts."""
-    blocks = {block.start: block for block in index.blocks}
-    grid = dict(index.grid())
-    for journal in _journals(folder):
-        for line in journal.read_bytes().splitlines():
-            try:
-                numbers, content = json.loads(line)
-                block = block_of(content)
-            except (ValueError, TypeError, RecursionError):  # the last line, which a stop has cut
-                continue
-            if grid.get(block.start) == block.count and type(numbers) is int and numbers > 0:
-                index.numbers = index.numbers or numbers
-                if numbers == index.numbers:
-                    blocks[block.start] = block
-    index.blocks = [blocks[start] for start in sorted(blocks)]
-    return index
-
-
-def _sound_rows(folder: Path, index: Index) -> set[Block]:
-    """The blocks whose rows are those that were written."""
-    sound: set[Block] = set()
-    if index.numbers is None or not (folder / ROWS).is_file():
-        return sound
-    with naming(folder / ROWS), (folder / ROWS).open("rb") as file:
-        for block in index.blocks:
-            file.seek(block.start * index.numbers * NUMBER.itemsize)
-            data = file.read(block.count * index.numbers * NUMBER.itemsize)
-            if hashlib.sha256(data).hexdigest() == block.rows:
-                sound.add(block)
-    return sound
-
-
-def _journals(folder: Path) -> list[Path]:
-    return sorted(folder.glob("done.*.jsonl"))
+def _check_place(folder: Path, keys: Sequence[str]) -> None:
+    if not keys:
+        raise EmbeddingsError(f"{folder}: a store needs a photo at least")
+    check_keys(keys, folder)
+    if is_store(folder) or not folder.is_dir():
+        return
+    if others := [each for each in folder.iterdir() if each.name[0] != "."]:
+        raise EmbeddingsError(
+            f"{folder}: holds {others[0].name}, and is not a store of embeddings; name another folder"
+        )
 
 
 def _write_index(folder: Path, index: Index) -> None:
