@@ -12,8 +12,8 @@ from sphereface_plus.commands.ending import Commands
 from sphereface_plus.commands.model_options import input_option, model_option
 from sphereface_plus.model_files import check_model, contents
 from sphereface_plus.outputs import claimed, locked
-from sphereface_plus.path_checks import check_folder, check_source
-from sphereface_plus.shares import share_of
+from sphereface_plus.path_checks import check_folder, check_source, is_file_name
+from sphereface_plus.shares import Share, share_into, share_of
 from sphereface_plus.words import counted
 
 from .draw_command import draw
@@ -153,19 +153,40 @@ def align(photos: Path, out: Path, shard: str | None, **options: Any) -> None:
 
 @main.command()
 @click.argument("source", metavar="CROPS", type=FOLDER)
-@click.argument("out", type=FILE)
+@click.argument("out", type=FOLDER)
 @option(
     "--plain",
     is_flag=True,
     help="A .rec of images only, for readers, such as NVIDIA DALI, that take each record for an image.",
 )
-def pack(source: Path, out: Path, plain: bool) -> None:
-    """Pack CROPS into one file, OUT.rec or OUT.tar, which training reads faster than a folder.
+@click.option(
+    "--per-tar", type=click.IntRange(1), help="Crops of each tar in the folder OUT.  [default: 100,000]"
+)
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Write the I-th of N shares of the tars, while other processes or machines write the others into "
+    "the same folder OUT. At last the same command without --shard joins them.",
+)
+def pack(source: Path, out: Path, plain: bool, per_tar: int | None, shard: str | None) -> None:
+    """Pack CROPS into one file, OUT.rec or OUT.tar, or into tars in the folder OUT.
 
-    CROPS is whatever training reads: a folder of crops, a manifest, a list file, a .rec or a .tar. A .rec is
-    what insightface reads, too; a .tar is what webdataset and Hugging Face's datasets read, with labels.
+    Training reads each of them faster than single crops, and a folder of tars as one set. CROPS is whatever
+    training reads: a folder of crops, a manifest, a list file, a .rec, a .tar, or a folder of tars. A .rec is
+    what insightface reads, too; tars are what webdataset and Hugging Face's datasets read, with labels. The
+    same command goes on with a folder of tars where it was stopped.
     """
     check_source(source, CROPS)
+    if is_file_name(out):
+        if per_tar is not None:
+            raise click.UsageError(f"--per-tar is for a folder OUT of tars; {out} is one file")
+        share_into(shard, out)
+    else:
+        if plain:
+            raise click.UsageError(f"--plain is of a .rec; {out} would be a folder of tars")
+        check_folder(out)
+        _pack_tars(source, out, per_tar, share_into(shard, out))
+        return
 
     from sphereface_plus.commands.progress import show_progress
 
@@ -181,11 +202,31 @@ def pack(source: Path, out: Path, plain: bool) -> None:
     click.echo(f"next: train with --set data.path={out}")
 
 
+def _pack_tars(source: Path, out: Path, per_tar: int | None, share: Share | None) -> None:
+    from sphereface_plus.commands.progress import show_progress
+
+    from .packing import about_set
+    from .packing_tars import PER_TAR, pack_tars, told_of_share
+
+    with show_progress("crops") as progress:
+        done = pack_tars(source, out, progress, per_tar=per_tar or PER_TAR, share=share)
+    if share is not None:
+        click.echo(told_of_share(share, done))
+        return
+    before = f", {done.num_before:,} of them before" if done.num_before else ""
+    people = counted(len(done.crops.identities), "identity")
+    tars = f"{counted(done.num_tars, 'tar')}{before}"
+    click.echo(f"{counted(done.num_crops, 'crop')} of {people} packed: {out} ({tars})")
+    for sentence in about_set(done.crops.left_out, done.crops.notes):
+        click.echo(f"  {sentence}")
+    click.echo(f"next: train with --set data.path={out}")
+
+
 @main.command()
-@click.argument("source", metavar="PACKED", type=FILE)
+@click.argument("source", metavar="PACKED", type=FOLDER)
 @click.argument("out", type=FOLDER)
 def unpack(source: Path, out: Path) -> None:
-    """Write the crops of PACKED, a .rec, .tar or .bin, as files into the new folder OUT.
+    """Write the crops of PACKED, a .rec, .tar, folder of tars or .bin, as files into the new folder OUT.
 
     A .rec or .tar becomes OUT/identity/image, and manifest.csv if the set had one; a .bin becomes OUT/images
     and OUT/pairs.txt.

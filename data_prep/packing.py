@@ -33,6 +33,7 @@ from sphereface_plus.data.formats.packs import CropSource, PackedCrop
 from sphereface_plus.data.formats.pairs import Pairs, PairsError, read_pairs
 from sphereface_plus.data.formats.record_names import names_of_rec
 from sphereface_plus.data.formats.recordio import RecordError
+from sphereface_plus.data.formats.tar_sets import is_tar_set, open_tar_set
 from sphereface_plus.data.formats.tars import TarError
 from sphereface_plus.files import new_file
 
@@ -72,17 +73,17 @@ def pack(source: Path, out: Path, progress: Progress | None = None, *, plain: bo
     with sentences():
         crops = FaceCrops.open(source)
         named = names_of(source, crops)
-        names, table = named.names, _table(named.names, crops, named.manifest)
+        names, table = named.names, table_of(named, crops)
         if out.suffix == ".tar":
-            images = _checked(crops, range(len(names)), progress)
-            _write_tar(out, zip(sample_names(names), crops.labels, images, strict=True), table)
+            images = checked(crops, range(len(names)), progress)
+            write_tar(out, zip(sample_names(names), crops.labels, images, strict=True), table)
             return crops
         check_property(out, len(crops.identities), crops.size)  # before hours of work
         header, *rows = table
         order = sorted(range(len(names)), key=lambda index: crops.labels[index])  # stable: a row a record
         write_image_records(
             out,
-            zip((crops.labels[index] for index in order), _checked(crops, order, progress), strict=True),
+            zip((crops.labels[index] for index in order), checked(crops, order, progress), strict=True),
             size=crops.size,
             plain=plain,
             names=_csv([header, *(rows[index] for index in order)]),
@@ -122,7 +123,7 @@ def make_bin(source: Path, pairs_file: Path, out: Path) -> int:
                 f"{pairs_file.name}, first {missing[0]}; align with --fallback centre, or drop their pairs"
             )
         chosen = [index_of[key] for key in pairs.photos]
-        images = dict(zip(pairs.photos, _checked(crops, chosen, None), strict=True))
+        images = dict(zip(pairs.photos, checked(crops, chosen, None), strict=True))
         out.parent.mkdir(parents=True, exist_ok=True)
         order = _interleaved(pairs)
         images_of_pairs = ((images[pairs.first[row]], images[pairs.second[row]]) for row in order)
@@ -153,8 +154,8 @@ class Named:
 
 
 def names_of(source: Path, crops: FaceCrops) -> Named:
-    if source.is_file() and source.suffix in SUFFIXES:
-        packed = open_pack(source)
+    if is_tar_set(source) or (source.is_file() and source.suffix in SUFFIXES):
+        packed = open_tar_set(source) if source.is_dir() else open_pack(source)
         names = zip(packed.names, packed.crops, strict=True)
         names = [name if "." in name else name + suffix_of(crop) for name, crop in names]
         return Named(names, packed.manifest_csv, packed.manifest)
@@ -183,7 +184,7 @@ def suffix_of(crop: PackedCrop) -> str:
     return next((suffix for begin, suffix in _SIGNATURES.items() if data.startswith(begin)), ".img")
 
 
-def _checked(crops: FaceCrops, order: Iterable[int], progress: Progress | None) -> Iterator[bytes]:
+def checked(crops: FaceCrops, order: Iterable[int], progress: Progress | None) -> Iterator[bytes]:
     """The crops' bytes in this order. Raises CropsError, or SpecError for one of another size."""
     order = list(order)
     for done, index in enumerate(order, start=1):
@@ -198,12 +199,13 @@ def _checked(crops: FaceCrops, order: Iterable[int], progress: Progress | None) 
             progress(done, len(order), 0)
 
 
-def _table(names: list[str], crops: FaceCrops, manifest: bytes | None) -> list[list[str]]:
+def table_of(named: Named, crops: FaceCrops) -> list[list[str]]:
     """Header and a row for each crop: the manifest's, or path and identity."""
-    if manifest is None:
+    if named.manifest is None:
         identities = (crops.identities[label] for label in crops.labels)
-        return [NAMES_HEADER.decode().strip().split(","), *map(list, zip(names, identities, strict=True))]
-    return [row for row in csv.reader(io.StringIO(manifest.decode("utf-8-sig"), newline="")) if row]
+        rows = map(list, zip(named.names, identities, strict=True))
+        return [NAMES_HEADER.decode().strip().split(","), *rows]
+    return [row for row in csv.reader(io.StringIO(named.manifest.decode("utf-8-sig"), newline="")) if row]
 
 
 def _csv(rows: Iterable[Iterable[str]]) -> bytes:
@@ -212,7 +214,7 @@ def _csv(rows: Iterable[Iterable[str]]) -> bytes:
     return buffer.getvalue().encode()
 
 
-def _write_tar(out: Path, samples: Iterable[tuple[str, int, bytes]], table: list[list[str]]) -> None:
+def write_tar(out: Path, samples: Iterable[tuple[str, int, bytes]], table: list[list[str]]) -> None:
     """Members without times and owners: the same crops are the same tar, byte for byte."""
     with (
         new_file(out, large=True) as file,

@@ -10,6 +10,7 @@ from sphereface_plus.data.formats.bins import read_bin
 from sphereface_plus.data.formats.manifest import MANIFEST
 from sphereface_plus.data.formats.packed_faces import SUFFIXES
 from sphereface_plus.data.formats.packs import PackedCrop
+from sphereface_plus.data.formats.tar_sets import is_tar_set
 from sphereface_plus.files import naming, unfinished_name
 
 from .errors import PrepError
@@ -19,13 +20,15 @@ PAIRS = "pairs.txt"
 
 
 def unpack(source: Path, out: Path, progress: Progress | None = None) -> int:
-    """Writes the crops of a .rec, .tar or .bin into the new folder `out`; returns their number.
+    """Writes the crops of a .rec, .tar, folder of tars or .bin into the new folder `out`; returns how many.
 
     Their manifest comes along, where there is one. A .bin becomes its distinct images and pairs.txt.
     Raises PrepError.
     """
-    if source.suffix not in (*SUFFIXES, ".bin"):
-        raise PrepError(f"{source}: a packed set ends in {', '.join(SUFFIXES)} or .bin")
+    if source.suffix not in (*SUFFIXES, ".bin") and not is_tar_set(source):
+        raise PrepError(
+            f"{source}: a packed set ends in {', '.join(SUFFIXES)} or .bin, or is a folder of tars"
+        )
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise PrepError(f"{out}: is there already; name a new folder")
     unfinished = unfinished_name(out)

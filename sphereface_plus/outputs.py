@@ -40,8 +40,16 @@ UNFINISHED = "progress.jsonl"
 HASHED_BYTES = 8 << 20
 """Files up to this size, and texts of any, are looked at for changes: those that a person edits."""
 _TEXTS = (".csv", ".html", ".json", ".jsonl", ".md", ".svg", ".txt", ".yaml", ".yml")
-_OF_A_RESULT = (f".{NOTE}", "report.json", "config.yaml", "checkpoints", "embeddings.json", UNFINISHED)
-"""One of these lies in each folder that a command has made: a report, a run, embeddings, crops."""
+_OF_A_RESULT = (
+    f".{NOTE}",
+    "report.json",
+    "config.yaml",
+    "checkpoints",
+    "embeddings.json",
+    "packed.json",
+    UNFINISHED,
+)
+"""One of these lies in each folder that a command has made: a report, a run, embeddings, crops, tars."""
 _DEEPEST = 4
 
 

@@ -82,8 +82,8 @@ ARROWS = {
     "data_prep.pairs errors files outputs pages path_checks shares words",
     "data_prep.__main__": "commands.ending commands.model_options commands.progress data_prep.align "
     "data_prep.align_report data_prep.doctor.command data_prep.doctor.drop data_prep.draw_command "
-    "data_prep.layouts data_prep.options data_prep.packing data_prep.pairs_command data_prep.settings "
-    "data_prep.shares data_prep.unpacking model_files outputs path_checks shares words",
+    "data_prep.layouts data_prep.options data_prep.packing data_prep.packing_tars data_prep.pairs_command "
+    "data_prep.settings data_prep.shares data_prep.unpacking model_files outputs path_checks shares words",
     "data_prep.doctor": "commands.model_argument commands.progress data.crops data.faces data.formats "
     "data.streams data_prep.doubts data_prep.dropped data_prep.errors data_prep.packing embedding errors "
     "files pages path_checks words",

@@ -15,6 +15,7 @@ from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.data.formats.kinds import refusal
 from sphereface_plus.data.formats.manifest import MANIFEST, leads_outside
 from sphereface_plus.data.formats.packed_faces import SUFFIXES
+from sphereface_plus.data.formats.tar_sets import is_tar_set
 from sphereface_plus.files import naming
 from sphereface_plus.words import counted
 
@@ -37,7 +38,7 @@ class Dropped:
 
 def drop(proposals: Path, data: Path) -> Dropped:
     """Drops the crops of `data` whose rows say `drop`. Raises PrepError, before anything is changed."""
-    if data.suffix in SUFFIXES:
+    if data.suffix in SUFFIXES or is_tar_set(data):
         raise PrepError(f"{data}: is packed; unpack it, drop, and pack again")
     wanted = read_proposals(proposals)
     with sentences():

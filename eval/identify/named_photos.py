@@ -15,6 +15,7 @@ from sphereface_plus.data.formats.lists import read_named_list
 from sphereface_plus.data.formats.manifest import MANIFEST
 from sphereface_plus.data.formats.packed_faces import SUFFIXES as PACKED
 from sphereface_plus.data.formats.packs import CropSource, PackedCrop
+from sphereface_plus.data.formats.tar_sets import is_tar_set
 from sphereface_plus.data.listed_crops import listed_crops
 from sphereface_plus.data.trained_on import person_of
 from sphereface_plus.words import counted
@@ -62,7 +63,7 @@ def named_photos(role: str, place: Path) -> NamedPhotos:
         names, people = [name for name, _ in rows], [person for _, person in rows]
         files: list[CropSource] = [str(place.parent / name) for name in names]
         return _listed(role, place, Images(place.parent, {}), names, people, files)
-    if place.is_dir() and not (place / MANIFEST).is_file():
+    if place.is_dir() and not (place / MANIFEST).is_file() and not is_tar_set(place):
         return _of_folder(role, place, unnamed)
     images = find_images(place)
     if images.clashes:

@@ -1,7 +1,7 @@
 """Sets of aligned crops: where they lie, and whose they are.
 
 A set is a folder with a manifest, a manifest, an `identity/image` folder, a list file (lists.py), or a packed
-set, `.rec` or `.tar` (packed_faces.py).
+set, `.rec` or `.tar` (packed_faces.py), or a folder of tars (tar_sets.py).
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from sphereface_plus.data.formats.manifest import MANIFEST, read_manifest
 from sphereface_plus.data.formats.packed_faces import SUFFIXES as PACKED
 from sphereface_plus.data.formats.packed_faces import PackedSet, open_pack
 from sphereface_plus.data.formats.packs import PackedCrop
+from sphereface_plus.data.formats.tar_sets import RECORD, is_tar_set, open_tar_set
 
 if TYPE_CHECKING:
     import pandas
@@ -47,11 +48,15 @@ class ListedCrops:
 
 
 def listed_crops(path: Path, root: Path | None = None) -> ListedCrops | None:
-    """The crops that a manifest, a folder with one, a .rec, a .tar or a list names; None for another folder.
+    """The crops that a manifest or a folder with one, a .rec, a .tar, a folder of tars or a list names; None
+    for another folder.
 
     root: what the paths of a list are relative to, by default its own folder.
     Raises FileNotFoundError where nothing lies there, ManifestError, RecordError, TarError, ListError.
     """
+    if is_tar_set(path):
+        pack = open_tar_set(path)
+        return ListedCrops(path / RECORD, pack.crops, pack.names, pack.identities, pack.manifest, pack)
     path = path / MANIFEST if (path / MANIFEST).is_file() else path
     if path.is_dir():
         return None
