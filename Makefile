@@ -35,6 +35,12 @@ quickstart: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target .venv/gan_oracles -r tests/eval/gan/requirements-oracles.txt
 	@touch $@
 
+# Dask, on whose workers shares are done.
+.venv/cluster/installed: .venv/installed tests/commands/requirements-cluster.txt
+	rm -rf .venv/cluster
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target .venv/cluster -r tests/commands/requirements-cluster.txt
+	@touch $@
+
 # What computes numbers is tested as on a CPU with AVX2 only, too, and with two threads, which sleep while they wait:
 # all workers together have more of them than there are processors.
 NUMERIC := tests/mhe tests/losses tests/networks tests/sphere tests/test_kfold.py tests/training/test_classifier.py
@@ -42,8 +48,8 @@ NARROW := $(if $(filter x86_64 AMD64,$(shell uname -m)),ATEN_CPU_CAPABILITY=avx2
 # Each worker begins with a stretch of files of its own, so that most of what the tests of a file share is made once.
 WORKERS := -n auto --dist worksteal
 
-test: setup .venv/opencv4/installed .venv/gan_oracles/installed
-	SPHEREFACE_OPENCV4=.venv/opencv4 SPHEREFACE_GAN_ORACLES=.venv/gan_oracles OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS)
+test: setup .venv/opencv4/installed .venv/gan_oracles/installed .venv/cluster/installed
+	SPHEREFACE_OPENCV4=.venv/opencv4 SPHEREFACE_GAN_ORACLES=.venv/gan_oracles SPHEREFACE_CLUSTER=.venv/cluster OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS)
 	$(NARROW) OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest $(WORKERS) -m "not slow" $(NUMERIC)
 
 check: setup

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from sphereface_plus.commands.cluster import check_cluster, cluster_options, spread
 from sphereface_plus.commands.ending import Commands
 from sphereface_plus.commands.model_options import input_option, model_option
 from sphereface_plus.model_files import check_model, contents
@@ -18,7 +20,7 @@ from sphereface_plus.words import counted
 
 from .draw_command import draw
 from .layouts import LAYOUTS
-from .options import CROPS, FILE, FOLDER, option
+from .options import CROPS, FILE, FOLDER, PER_TAR, option
 from .pairs_command import pairs
 from .settings import CHOICES, Cropping
 
@@ -117,7 +119,10 @@ def choice(name: str, help: str) -> Callable[..., Any]:
     help="Align the I-th of N shares of the photos, while other processes or machines align the others into "
     "the same OUT. At last the same command without --shard joins them.",
 )
-def align(photos: Path, out: Path, shard: str | None, **options: Any) -> None:
+@cluster_options
+def align(
+    photos: Path, out: Path, shard: str | None, scheduler: str | None, shares: int | None, **options: Any
+) -> None:
     """Find faces in photos and write aligned crops.
 
     PHOTOS holds a folder for each person, with that person's photos; see --layout for others. OUT gets the
@@ -131,6 +136,7 @@ def align(photos: Path, out: Path, shard: str | None, **options: Any) -> None:
     """
     check_source(photos, "folder of photos")
     check_folder(out)
+    check_cluster(scheduler, shares, shard, out)
 
     from sphereface_plus.commands.progress import show_progress
 
@@ -146,9 +152,18 @@ def align(photos: Path, out: Path, shard: str | None, **options: Any) -> None:
             done = align_share(photos, out, share, progress=progress, **options)
         click.echo("\n".join(told_of_share(done)))
         return
+    if scheduler is not None:
+        # A worker of Dask may have no children, and has as many threads as its user has given it.
+        options_there = {**_with_absolute_paths(options), "workers": 1}
+        work = partial(align_share, photos.absolute(), out.absolute(), **options_there)
+        spread(scheduler, work, shares, "photos", "without a crop")
     with show_progress("photos", "without a crop") as progress:
         summary = align_folder(photos, out, progress=progress, **options)
     click.echo("\n".join(told(summary)))
+
+
+def _with_absolute_paths(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.absolute() if isinstance(value, Path) else value for name, value in options.items()}
 
 
 @main.command()
@@ -168,7 +183,16 @@ def align(photos: Path, out: Path, shard: str | None, **options: Any) -> None:
     help="Write the I-th of N shares of the tars, while other processes or machines write the others into "
     "the same folder OUT. At last the same command without --shard joins them.",
 )
-def pack(source: Path, out: Path, plain: bool, per_tar: int | None, shard: str | None) -> None:
+@cluster_options
+def pack(
+    source: Path,
+    out: Path,
+    plain: bool,
+    per_tar: int | None,
+    shard: str | None,
+    scheduler: str | None,
+    shares: int | None,
+) -> None:
     """Pack CROPS into one file, OUT.rec or OUT.tar, or into tars in the folder OUT.
 
     Training reads each of them faster than single crops, and a folder of tars as one set. CROPS is whatever
@@ -177,6 +201,7 @@ def pack(source: Path, out: Path, plain: bool, per_tar: int | None, shard: str |
     same command goes on with a folder of tars where it was stopped.
     """
     check_source(source, CROPS)
+    check_cluster(scheduler, shares, shard, out)
     if is_file_name(out):
         if per_tar is not None:
             raise click.UsageError(f"--per-tar is for a folder OUT of tars; {out} is one file")
@@ -185,7 +210,13 @@ def pack(source: Path, out: Path, plain: bool, per_tar: int | None, shard: str |
         if plain:
             raise click.UsageError(f"--plain is of a .rec; {out} would be a folder of tars")
         check_folder(out)
-        _pack_tars(source, out, per_tar, share_into(shard, out))
+        share, per_tar = share_into(shard, out), per_tar or PER_TAR
+        if scheduler is not None:
+            from .packing_tars import pack_tars
+
+            work = partial(pack_tars, source.absolute(), out.absolute(), per_tar=per_tar)
+            spread(scheduler, work, shares, "crops")
+        _pack_tars(source, out, per_tar, share)
         return
 
     from sphereface_plus.commands.progress import show_progress
@@ -202,14 +233,14 @@ def pack(source: Path, out: Path, plain: bool, per_tar: int | None, shard: str |
     click.echo(f"next: train with --set data.path={out}")
 
 
-def _pack_tars(source: Path, out: Path, per_tar: int | None, share: Share | None) -> None:
+def _pack_tars(source: Path, out: Path, per_tar: int, share: Share | None) -> None:
     from sphereface_plus.commands.progress import show_progress
 
     from .packing import about_set
-    from .packing_tars import PER_TAR, pack_tars, told_of_share
+    from .packing_tars import pack_tars, told_of_share
 
     with show_progress("crops") as progress:
-        done = pack_tars(source, out, progress, per_tar=per_tar or PER_TAR, share=share)
+        done = pack_tars(source, out, progress, per_tar=per_tar, share=share)
     if share is not None:
         click.echo(told_of_share(share, done))
         return

@@ -10,4 +10,5 @@ import click
 FOLDER = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, dir_okay=False)
 option = partial(click.option, show_default=True)
+PER_TAR = 100_000
 CROPS = "folder, manifest, list or packed set of crops"

@@ -22,9 +22,9 @@ from sphereface_plus.shares import Share, beginning, without_shares
 from sphereface_plus.words import counted
 
 from .errors import PrepError
+from .options import PER_TAR
 from .packing import Progress, checked, names_of, sentences, table_of, write_tar
 
-PER_TAR = 100_000
 MOST_TARS = 500
 """A training holds each tar open, and a process may have some 1,000 files open at once."""
 _LOCKS = "pack_*_of_*"

@@ -5,12 +5,14 @@ It is here as the library does not know data_prep, which aligns photos.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from sphereface_plus.commands.cluster import check_cluster, cluster_options, spread
 from sphereface_plus.commands.model_options import (
     FILE,
     crops_option,
@@ -25,7 +27,11 @@ from sphereface_plus.commands.model_options import (
 if TYPE_CHECKING:
     from data_prep.settings import Fallback
     from sphereface_plus.commands.model_argument import Precision
+    from sphereface_plus.commands.progress import Progressed
     from sphereface_plus.embedding import Flip
+    from sphereface_plus.shares import Share
+
+    from .model import ModelAsked
 
 # torch and what needs it are imported inside the command: --help and a wrong option answer at once.
 
@@ -51,6 +57,7 @@ if TYPE_CHECKING:
     "--add", is_flag=True, help="Add to the folder OUT, which holds other photos of the same model."
 )
 @shard_option
+@cluster_options
 def embed(
     model: str,
     images: Path,
@@ -64,6 +71,8 @@ def embed(
     precision: Precision,
     add: bool,
     shard: str | None,
+    scheduler: str | None,
+    shares: int | None,
 ) -> None:
     """Write the embeddings of photos or crops to OUT, an .npz or a folder.
 
@@ -75,7 +84,7 @@ def embed(
     \b
     python -m eval embed runs/mine photos/mine mine
     """
-    from sphereface_plus.model_files import check_model, contents
+    from sphereface_plus.model_files import check_model
     from sphereface_plus.path_checks import check_file_or_folder, check_source, is_file_name
     from sphereface_plus.shares import share_into
 
@@ -83,40 +92,75 @@ def embed(
     if add and is_file_name(out):
         raise click.UsageError("--add is for a folder OUT; an .npz is written whole")
     share = share_into(shard, out)
+    check_cluster(scheduler, shares, shard, out)
     check_source(images, "folder of photos or crops")
     if model != "pixels":
         check_model(model, onnx=True)
 
+    from .model import ModelAsked
+
+    def asked(place: Callable[[Path], Path]) -> ModelAsked:
+        name = model if model == "pixels" else str(place(Path(model)))
+        spec = None if input_file is None else place(input_file)
+        return ModelAsked(name, spec, None if crops is None else place(crops), workers, device, precision)
+
+    how: dict[str, Any] = {"flip": flip, "fallback": fallback, "add": add}
+    if scheduler is not None:
+        there = (asked(Path.absolute), images.absolute(), out.absolute())
+        spread(scheduler, partial(embed_images, *there, **how), shares, "crops embedded")
+    click.echo("\n".join(embed_images(asked(Path), images, out, share=share, **how)))
+
+
+def embed_images(
+    asked: ModelAsked,
+    images: Path,
+    out: Path,
+    *,
+    flip: Flip,
+    fallback: Fallback,
+    add: bool,
+    share: Share | None = None,
+    progress: Progressed | None = None,
+) -> list[str]:
+    """What the command does, with what it was given; returns the lines that it says at its end.
+
+    share, progress: as of embed_to.
+    """
     from sphereface_plus.commands.embed_into import embed_to
+    from sphereface_plus.model_files import contents
 
     from .errors import PhotosError
-    from .model import ModelAsked, embed_together, opened
+    from .model import embed_together, opened
     from .photos import crops_for, find_images
 
-    asked = ModelAsked(model, input_file, crops, workers, device, precision)
     embedder = opened(asked)
     photos = find_images(images)
     keys = list(photos.files)
     if not keys:
         raise PhotosError(f"{images}: holds no image; name a folder of photos or crops")
-    crops = crops or out.with_name(f"{out.stem}_crops")
+    crops = asked.crops or out.with_name(f"{out.stem}_crops")
     found, preparation = crops_for(
-        keys, photos, embedder.input, crops=crops, workers=workers, fallback=fallback, align=share is None
+        keys,
+        photos,
+        embedder.input,
+        crops=crops,
+        workers=asked.workers,
+        fallback=fallback,
+        align=share is None,
     )
-    file = None if model == "pixels" else Path(model)
-    of = {"model": file or model, "images": images, "flip": flip, "input": input_file, "fallback": fallback}
+    file = None if asked.name == "pixels" else Path(asked.name)
+    of = {"model": file or asked.name, "images": images, "flip": flip, "input": asked.input_file}
     into = partial(
         embed_to,
         out,
         "python -m eval embed",
-        of={**of, "precision": precision},
-        contents=contents(model=file, input=input_file),
+        of={**of, "fallback": fallback, "precision": asked.precision},
+        contents=contents(model=file, input=asked.input_file),
         add=add,
         share=share,
+        progress=progress,
     )
     _, said = embed_together(asked, embedder, found, list(found.files), flip, into)
-    click.echo(preparation["words"])
     left_out = len(keys) - len(found.files)
-    if left_out:
-        click.echo(f"{left_out:,} of {len(keys):,} photos have no crop; {crops / 'report.json'} says why")
-    click.echo(said)
+    why = [f"{left_out:,} of {len(keys):,} photos have no crop; {crops / 'report.json'} says why"]
+    return [preparation["words"], *(why if left_out else []), said]

@@ -30,7 +30,7 @@ from typing import Any, ParamSpec, TypeVar
 import filelock
 
 from sphereface_plus.files import write_text
-from sphereface_plus.path_checks import PlaceError, check_file, check_folder
+from sphereface_plus.path_checks import BusyError, PlaceError, check_file, check_folder
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -71,7 +71,7 @@ def locked(place: str | Path, *, file: bool = False) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except filelock.Timeout:
-        raise PlaceError(f"{place}: another process is writing there; wait for it, or name another") from None
+        raise BusyError(f"{place}: another process is writing there; wait for it, or name another") from None
     except OSError as error:
         raise PlaceError(f"{place}: cannot be written to ({error.strerror}); name another") from None
     try:

@@ -18,6 +18,10 @@ class PlaceError(UserError):
     """A place that cannot be read or written; the message names it and says what to do."""
 
 
+class BusyError(PlaceError):
+    """A place that another process is writing to."""
+
+
 def check_source(path: str | Path, needed: str) -> None:
     """Raises PlaceError, saying what is needed and what lies nearby, where the file or folder `path` to be
     read is not there."""

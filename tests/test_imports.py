@@ -64,6 +64,7 @@ ARROWS = {
     "processes side_by_side training words",
     # The commands: each on what it starts.
     "commands.progress": "",
+    "commands.cluster": "commands.progress errors path_checks shares",
     "commands.ending": "errors",
     "commands.model_options": "",
     "commands.model_argument": "commands.progress config data embedding precision processes",
@@ -72,18 +73,19 @@ ARROWS = {
     "commands.embed_share": "commands.progress data embedding outputs shares words",
     "commands.convert": "outputs path_checks pretrained",
     "commands.describe": "checkpoint config model_files training weights",
-    "commands.embed": "commands.embed_into commands.model_argument commands.model_options data embedding "
-    "model_files path_checks processes shares",
+    "commands.embed": "commands.cluster commands.embed_into commands.model_argument commands.model_options "
+    "commands.progress data embedding model_files path_checks processes shares",
     "commands.export": "export model_files outputs",
     "commands.settings_help": "config training",
     "commands.training": "config training words",
     "__main__": "commands model_files plan processes reproduce sphere",
     "data_prep": "commands.progress data.crops data.faces data.folder_notes data.formats data_prep.drawn "
     "data_prep.pairs errors files outputs pages path_checks shares words",
-    "data_prep.__main__": "commands.ending commands.model_options commands.progress data_prep.align "
-    "data_prep.align_report data_prep.doctor.command data_prep.doctor.drop data_prep.draw_command "
-    "data_prep.layouts data_prep.options data_prep.packing data_prep.packing_tars data_prep.pairs_command "
-    "data_prep.settings data_prep.shares data_prep.unpacking model_files outputs path_checks shares words",
+    "data_prep.__main__": "commands.cluster commands.ending commands.model_options commands.progress "
+    "data_prep.align data_prep.align_report data_prep.doctor.command data_prep.doctor.drop "
+    "data_prep.draw_command data_prep.layouts data_prep.options data_prep.packing data_prep.packing_tars "
+    "data_prep.pairs_command data_prep.settings data_prep.shares data_prep.unpacking model_files outputs "
+    "path_checks shares words",
     "data_prep.doctor": "commands.model_argument commands.progress data.crops data.faces data.formats "
     "data.streams data_prep.doubts data_prep.dropped data_prep.errors data_prep.packing embedding errors "
     "files pages path_checks words",
@@ -115,11 +117,11 @@ ARROWS = {
     "eval.impostors": "eval.scores eval.search eval.tallies processes",
     "eval.enrolled": "eval.errors eval.rows eval.scores eval.search eval.tallies processes",
     "eval.search_statistics": "eval.impostors eval.intervals eval.statistics eval.threshold_intervals",
-    "eval": "commands.embed_into commands.model_argument commands.model_options commands.progress config "
-    "data.crops data.formats data.listed_crops data.trained_on data_prep.align data_prep.cropping "
-    "data_prep.dropped data_prep.errors data_prep.folders data_prep.images data_prep.layouts "
-    "data_prep.settings data_prep.turning embedding environment errors eval.intervals eval.options "
-    "eval.paired_difference eval.people eval.ranks eval.resolutions eval.statistics "
+    "eval": "commands.cluster commands.embed_into commands.model_argument commands.model_options "
+    "commands.progress config data.crops data.formats data.listed_crops data.trained_on data_prep.align "
+    "data_prep.cropping data_prep.dropped data_prep.errors data_prep.folders data_prep.images "
+    "data_prep.layouts data_prep.settings data_prep.turning embedding environment errors eval.intervals "
+    "eval.options eval.paired_difference eval.people eval.ranks eval.resolutions eval.statistics "
     "eval.threshold_differences eval.threshold_intervals files kfold model_files outputs pages path_checks "
     "plot_style precision processes shares words",
     "eval.__main__": "commands.ending eval.compare eval.embed_command eval.gan.command "

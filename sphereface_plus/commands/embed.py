@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from sphereface_plus.commands.cluster import check_cluster, cluster_options, spread
 from sphereface_plus.commands.model_options import (
     FILE,
     device_option,
@@ -19,7 +21,9 @@ from sphereface_plus.commands.model_options import (
 
 if TYPE_CHECKING:
     from sphereface_plus.commands.model_argument import Precision
+    from sphereface_plus.commands.progress import Progressed
     from sphereface_plus.embedding import Flip
+    from sphereface_plus.shares import Share
 
 # torch and what needs it are imported inside the command: --help and a wrong option answer at once.
 
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     "--add", is_flag=True, help="Add to the folder OUT, which holds other photos of the same model."
 )
 @shard_option
+@cluster_options
 def embed(
     model: Path,
     images: Path,
@@ -50,6 +55,8 @@ def embed(
     precision: Precision,
     add: bool,
     shard: str | None,
+    scheduler: str | None,
+    shares: int | None,
 ) -> None:
     """Write the embeddings of crops to OUT.
 
@@ -69,7 +76,7 @@ def embed(
     torchrun --nproc-per-node 4 -m sphereface_plus embed runs/mine crops/mine mine
     sphereface-plus embed runs/mine crops/mine mine --shard $SLURM_ARRAY_TASK_ID/64
     """
-    from sphereface_plus.model_files import check_model, contents
+    from sphereface_plus.model_files import check_model
     from sphereface_plus.path_checks import check_file_or_folder, check_source, is_file_name
     from sphereface_plus.shares import share_into
 
@@ -77,16 +84,48 @@ def embed(
     if add and is_file_name(out):
         raise click.UsageError("--add is for a folder OUT; an .npz is written whole")
     share = share_into(shard, out)
+    check_cluster(scheduler, shares, shard, out)
     check_source(images, "folder, manifest, list or packed set of crops")
-    if str(model) != "pixels":
+    pixels = str(model) == "pixels"
+    if not pixels:
         check_model(model, onnx=True)
+    options: dict[str, Any] = {"flip": flip, "batch_size": batch_size, "device": device, "add": add}
+    options["precision"] = precision
+    if scheduler is not None:
+        place = {"input_file": None if input_file is None else input_file.absolute()}
+        there = model if pixels else model.absolute()
+        work = partial(embed_crops, there, images.absolute(), out.absolute(), **place, **options)
+        spread(scheduler, work, shares, "crops embedded")
+    said = embed_crops(model, images, out, input_file=input_file, share=share, **options)
+    if said:  # of a torchrun the main process speaks
+        click.echo(said)
 
+
+def embed_crops(
+    model: Path,
+    images: Path,
+    out: Path,
+    *,
+    flip: Flip,
+    input_file: Path | None,
+    batch_size: int,
+    device: str,
+    precision: Precision,
+    add: bool,
+    share: Share | None = None,
+    progress: Progressed | None = None,
+) -> str:
+    """What the command does, with what it was given; returns what it says at its end.
+
+    share, progress: as of embed_to.
+    """
     from sphereface_plus import processes
     from sphereface_plus.commands.embed_into import embed_to
     from sphereface_plus.commands.model_argument import open_model
     from sphereface_plus.data.crops import CropsError, SpecError, check_crops
     from sphereface_plus.data.faces import FaceCrops
     from sphereface_plus.data.formats.manifest import MANIFEST
+    from sphereface_plus.model_files import contents
 
     several = processes.start(device) if "WORLD_SIZE" in os.environ else None
     embedder = open_model(model, input_file, device, precision, several)
@@ -101,7 +140,7 @@ def embed(
     of = {"model": "pixels" if pixels else model, "crops": images, "flip": flip, "input": input_file}
     if precision != "fp32":
         of["precision"] = precision
-    said = embed_to(
+    return embed_to(
         out,
         "sphereface-plus embed",
         embedder,
@@ -114,6 +153,5 @@ def embed(
         processes=several,
         add=add,
         share=share,
+        progress=progress,
     )
-    if several is None or several.is_main:
-        click.echo(said)
