@@ -20,6 +20,7 @@ from data_prep.__main__ import main as data_prep
 from data_prep.align import align_folder
 from data_prep.packing_tars import pack_tars
 from data_prep.shares import journal_of
+from eval.__main__ import main as evaluation
 from sphereface_plus.__main__ import cli
 from sphereface_plus.commands.cluster import ClusterError, _take, _Told
 from sphereface_plus.data.formats.embedding_store import open_embeddings
@@ -164,6 +165,10 @@ def test_crops_are_packed_and_embedded_by_workers_with_the_bytes_of_one_process(
     assert "store: 7 embeddings of 120 numbers" in call(cli, *words, *on_workers).stdout
     call(cli, *words[:3], "alone", *words[4:])
     assert files(Path("store")) == files(Path("alone"))
+    words[3] = "by_eval"
+    assert "by_eval: 7 embeddings of 120 numbers" in call(evaluation, *words, *on_workers).stdout
+    for name in ("rows.f32", "embeddings.json"):
+        assert (Path("by_eval") / name).read_bytes() == (Path("alone") / name).read_bytes()
     assert len(open_embeddings("store", check=True).keys) == 7
     write_crop(tmp_path / "crops/p9/1.png", 9, size=(12, 12))
     refused = call(data_prep, "pack", "crops", "other", *on_workers, code=1).output

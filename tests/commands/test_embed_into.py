@@ -32,8 +32,13 @@ COUNT = BLOCK + 30
 @pytest.fixture(scope="module")
 def crops(tmp_path_factory) -> Path:
     """identity/image folders of more crops than a block holds."""
-    folder, random = tmp_path_factory.mktemp("crops"), np.random.default_rng(0)
-    for number in range(COUNT):
+    return write_crops(tmp_path_factory.mktemp("crops"), COUNT)
+
+
+def write_crops(folder: Path, count: int) -> Path:
+    """So many crops of noise, and an input spec that fits them."""
+    random = np.random.default_rng(0)
+    for number in range(count):
         path = folder / f"p{number // 100}" / f"{number:04d}.png"
         path.parent.mkdir(exist_ok=True)
         cv2.imwrite(str(path), random.integers(0, 256, (8, 6, 3), dtype=np.uint8))

@@ -23,7 +23,7 @@ from sphereface_plus.data.formats.embeddings import EmbeddingsError
 from sphereface_plus.outputs import locked
 from sphereface_plus.path_checks import PlaceError
 from sphereface_plus.shares import Share
-from tests.commands.test_embed_into import contents, embedder, listed
+from tests.commands.test_embed_into import contents, embedder, listed, write_crops
 
 COUNT = 45
 
@@ -35,13 +35,7 @@ def nothing(*_: int) -> None:
 @pytest.fixture(scope="module")
 def crops(tmp_path_factory) -> Path:
     """identity/image folders of eleven blocks of four, and one."""
-    folder, random = tmp_path_factory.mktemp("crops"), np.random.default_rng(0)
-    for number in range(COUNT):
-        path = folder / f"p{number // 10}" / f"{number:04d}.png"
-        path.parent.mkdir(exist_ok=True)
-        cv2.imwrite(str(path), random.integers(0, 256, (8, 6, 3), dtype=np.uint8))
-    (folder / "spec.yaml").write_text("template: small_8x6\nheight: 8\nwidth: 6\n")
-    return folder
+    return write_crops(tmp_path_factory.mktemp("crops"), COUNT)
 
 
 @pytest.fixture(autouse=True)
