@@ -19,14 +19,17 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sphereface_plus.commands.progress import Progressed, show_progress
 from sphereface_plus.errors import UserError
-from sphereface_plus.path_checks import BusyError, is_file_name
-from sphereface_plus.shares import Share, ShareError
+
+if TYPE_CHECKING:
+    from sphereface_plus.commands.progress import Progressed
+    from sphereface_plus.shares import Share
+
+# What takes time to import is imported where it is used: --help answers at once.
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Work = Callable[..., object]
@@ -71,6 +74,9 @@ def check_cluster(scheduler: str | None, shares: int | None, shard: str | None, 
         return
     if shard is not None:
         raise click.UsageError("--scheduler has all shares done; leave --shard out")
+    from sphereface_plus.path_checks import is_file_name
+    from sphereface_plus.shares import ShareError
+
     if is_file_name(out):
         raise ShareError(f"{out}: is one file, and --scheduler is for a folder OUT that several fill")
     if "WORLD_SIZE" in os.environ:
@@ -84,6 +90,9 @@ def spread(scheduler: str, work: Work, shares: int | None, unit: str, failure: s
     unit, failure: as of show_progress. Raises ClusterError where the cluster cannot do it, and what a share
     raises, after which no further share begins.
     """
+    from sphereface_plus.commands.progress import show_progress
+    from sphereface_plus.shares import Share
+
     distributed = _distributed()
     try:
         client = distributed.Client(scheduler, set_as_default=False)
@@ -152,6 +161,8 @@ class _Told:
 
 def _run(work: Work, share: Share, topic: str) -> None:
     """A share, on a worker."""
+    from sphereface_plus.path_checks import BusyError
+
     worker, last = _distributed().get_worker(), 0.0
 
     def tell(done: int, total: int, failed: int = 0) -> None:
