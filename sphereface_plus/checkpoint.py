@@ -7,19 +7,23 @@ import io
 import pickle
 import pickletools
 import zipfile
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from sphereface_plus import stored_rows
 from sphereface_plus.errors import memory_is_short
 from sphereface_plus.files import new_file
-from sphereface_plus.model_files import CheckpointError
+from sphereface_plus.held_rows import KEY
+from sphereface_plus.model_files import CheckpointError, DamagedError
 from sphereface_plus.model_files import resolve_run as resolve
 from sphereface_plus.model_files import sha256 as sha256
 
-FORMAT = 1
+FORMAT, WITH_SHARES = 1, 2
+"""Of a file that holds everything; and of one whose rows lie in others beside it (held_rows.py)."""
 _NUMBERS = frozenset(
     (
         *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
@@ -30,10 +34,6 @@ MAX_DEPTH, MAX_COST = 1000, 10**8
 """Of tuples in tuples: how deep, and how many values the outermost one holds."""
 
 
-class DamagedError(CheckpointError):
-    """A file that is not whole."""
-
-
 def save(path: str | Path, payload: dict[str, Any]) -> None:
     """Writes a checkpoint. Whatever happens meanwhile, `path` holds the old one whole or the new one whole.
 
@@ -41,11 +41,27 @@ def save(path: str | Path, payload: dict[str, Any]) -> None:
     Raises WriteError, for a full disk, too.
     """
     with new_file(path, large=True) as file:
-        torch.save({"format": FORMAT, **payload}, file)
+        torch.save({"format": WITH_SHARES if KEY in payload else FORMAT, **payload}, file)
 
 
-def load(path: str | Path) -> dict[str, Any]:
-    """The payload of a checkpoint or of a run folder's last one, on the CPU. Raises CheckpointError."""
+def load(path: str | Path, *, unread: Container[str] = ()) -> dict[str, Any]:
+    """The payload of a checkpoint or of a run folder's last one, on the CPU.
+
+    unread: parts of it that nobody looks at, whose rows may stay where they lie. Raises CheckpointError.
+    """
+    file = resolve(path)
+    payload = load_apart(file)
+    if KEY not in payload:
+        return payload
+    stored_rows.check_bytes(file, payload, stored_rows.wrong_bytes(file, payload))
+    del payload[KEY]
+    read = {name: part if name in unread else stored_rows.read_all(part) for name, part in payload.items()}
+    return read | {"format": FORMAT}
+
+
+def load_apart(path: str | Path) -> dict[str, Any]:
+    """The same, with StoredRows in the place of tensors that lie in other files, of which only sizes and
+    headers were looked at: `stored_rows.wrong_bytes` does the rest."""
     file = resolve(path)
     try:
         with zipfile.ZipFile(file) as archive:
@@ -74,10 +90,13 @@ def load(path: str | Path) -> dict[str, Any]:
             f"{file}: is a file of torch's, but no checkpoint of sphereface_plus; weights of another project "
             "have to be converted: sphereface-plus convert"
         )
-    if payload["format"] != FORMAT:
+    if payload["format"] not in (FORMAT, WITH_SHARES):
         raise CheckpointError(
-            f"{file}: has format {payload['format']}, this version reads {FORMAT}; take a newer version"
+            f"{file}: has format {payload['format']}, this version reads {FORMAT} and {WITH_SHARES}; take a "
+            "newer version"
         )
+    if payload["format"] == WITH_SHARES:
+        stored_rows.stored_in(file, payload)
     return payload
 
 

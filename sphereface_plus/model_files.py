@@ -29,6 +29,10 @@ class CheckpointError(UserError):
     """A file that is not a usable checkpoint; the message names it and says what is wrong."""
 
 
+class DamagedError(CheckpointError):
+    """A checkpoint that is not whole."""
+
+
 def resolve_run(path: str | Path) -> Path:
     """The checkpoint file of a run folder, its last one, or the file itself. Raises CheckpointError."""
     path = Path(path)

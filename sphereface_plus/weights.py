@@ -27,6 +27,7 @@ from sphereface_plus.config.strict import validate
 from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.errors import memory_is_short
 from sphereface_plus.files import new_file
+from sphereface_plus.held_rows import HEADER
 from sphereface_plus.model_files import CheckpointError, check_model, resolve
 from sphereface_plus.words import a_kind, counted
 
@@ -197,7 +198,12 @@ def save(
 def _read(file: Path) -> Weights:
     try:
         with safe_open(file, framework="pt", device="cpu") as stored:
-            header = (stored.metadata() or {}).get(KEY)
+            said = stored.metadata() or {}
+            if HEADER in said:
+                raise CheckpointError(
+                    f"{file}: holds rows of a checkpoint; give the run, or the checkpoint (.pt) beside it"
+                )
+            header = said.get(KEY)
             if header is None:
                 raise CheckpointError(
                     f"{file}: does not say which network it holds; a file of another project has to be "
@@ -230,7 +236,7 @@ def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _of_checkpoint(file: Path) -> Weights:
-    payload = checkpoint.load(file)
+    payload = checkpoint.load(file, unread=("optimizer",))
     sha256 = checkpoint.sha256(file)
     config, loss = payload.get("config", {}), payload.get("loss", {})
     if not isinstance(config, dict):

@@ -196,7 +196,7 @@ def test_a_checkpoint_with_code_in_it_is_refused_and_the_code_does_not_run(tmp_p
         ({"state_dict": {}}, "is a file of torch's, but no checkpoint of sphereface_plus"),
         (torch.zeros(3), "is a file of torch's, but no checkpoint of sphereface_plus"),
         ({"format": torch.ones(2)}, "is a file of torch's, but no checkpoint of sphereface_plus"),
-        ({"format": 2}, "has format 2, this version reads 1; take a newer version"),
+        ({"format": 3}, "has format 3, this version reads 1 and 2; take a newer version"),
     ],
 )
 def test_other_files_of_torch_are_refused(tmp_path, content, message):

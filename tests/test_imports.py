@@ -29,13 +29,15 @@ ARROWS = {
     # The rooms.
     "mhe": "",
     "config": "errors words",
-    "checkpoint": "errors files model_files",
-    "weights": "checkpoint config data.trained_on errors files model_files words",
+    "held_rows": "files",
+    "stored_rows": "errors held_rows model_files",
+    "checkpoint": "errors files held_rows model_files stored_rows",
+    "weights": "checkpoint config data.trained_on errors files held_rows model_files words",
     "data.formats": "errors files words",
     "data": "config data.formats errors outputs words",
     "networks": "config errors",
     "losses": "config.losses losses.dense_head losses.head losses.rows losses.sampled_head processes",
-    "losses.rows": "processes",
+    "losses.rows": "held_rows processes stored_rows",
     "losses.head": "losses.output",  # a head knows no margin's rule
     "losses.dense_head": "losses.angle losses.head losses.output losses.prototypes",
     "losses.streaming": "losses.head losses.prototypes mhe",
@@ -44,7 +46,7 @@ ARROWS = {
     "losses.sampled_head": "losses.head losses.output mhe.sampled",
     "losses.which_head": "config.losses losses.dense_head losses.head losses.streamed_head",
     "losses.exchange": "processes",
-    "losses.shared_rows": "errors processes",
+    "losses.shared_rows": "errors held_rows processes stored_rows",
     "losses.sharded_head": "losses.angle losses.exchange losses.head losses.output losses.shared_rows "
     "losses.streamed_head losses.streaming processes",
     "losses.gan": "",
@@ -54,7 +56,7 @@ ARROWS = {
     "pretrained": "checkpoint config data errors files model_files networks weights words",
     "export": "config embedding errors files hub model_files onnx_import path_checks weights words",
     "training": "checkpoint config data embedding errors files kfold losses mhe model_files networks "
-    "precision processes training.finetuning training.loop weights words",
+    "held_rows precision processes stored_rows training.finetuning training.loop weights words",
     "training.loop": "training.pace",
     "training.finetuning": "config data.crops data.faces data.trained_on errors losses.annealing networks "
     "weights words",

@@ -22,7 +22,7 @@ def describe(model: str | Path) -> str:
     file = resolve(model)
     if file.suffix == ".safetensors":
         return "\n".join(_of_weights(weights.load(file)))
-    payload = _Payload(file, checkpoint.load(file))
+    payload = _Payload(file, checkpoint.load(file, unread=("optimizer",)))
     config = from_dict(payload["config"], origin=str(file))
     lines = list(tasks.of(config).model_lines(file, payload, config))
     ending = tasks.of(config).ending(Path(model)) if Path(model).is_dir() else {}

@@ -50,6 +50,9 @@ class TrainConfig(Strict):
     """Steps between lines of the log."""
     checkpoint_every: int = Field(default=500, gt=0)
     """Steps between kept checkpoints; the last one is always written."""
+    save_in_background: bool = False
+    """Write checkpoints while the training goes on; the copy that is written takes as much memory as they are
+    large."""
 
     @field_validator("device", mode="before")
     @classmethod

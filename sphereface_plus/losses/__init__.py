@@ -13,6 +13,7 @@ from sphereface_plus.losses.l_softmax import LSoftmaxLoss
 from sphereface_plus.losses.loss import Loss, PrototypeLoss
 from sphereface_plus.losses.magface import MagFaceLoss
 from sphereface_plus.losses.output import LossOutput
+from sphereface_plus.losses.rows import Rows
 from sphereface_plus.losses.smoothed_softmax import SmoothedSoftmaxLoss
 from sphereface_plus.losses.softmax import SoftmaxLoss
 from sphereface_plus.losses.softmax_center import SoftmaxCenterLoss
@@ -65,13 +66,21 @@ def build_loss(
     num_identities: int,
     embedding_size: int,
     head: MakeHead = DenseHead,
+    rows: Rows | None = None,
 ) -> Loss:
     """The loss of a recipe, with new prototypes; the settings' names are the constructor's keywords.
 
-    head: what sees all classes of a batch, of the contract in head.py; triplet has none. One for processes
-        that hold shares goes with PrototypeLoss.hold.
+    head: what sees all classes of a batch, of the contract in head.py; triplet has none.
+    rows: those to `hold`, of the same numbers as in a loss that holds all, which are never in memory; where
+        processes hold shares, the head has to be made for it.
     """
-    loss = _LOSSES[config.kind](num_identities, embedding_size, **config.model_dump(exclude={"kind"}))
+    kind = _LOSSES[config.kind]
+    loss = kind.__new__(kind)
+    if rows is not None:
+        loss.rows = rows  # first: the constructor draws
+    loss.__init__(num_identities, embedding_size, **config.model_dump(exclude={"kind"}))
+    if rows is not None:
+        loss.hold(rows)
     if isinstance(loss, PrototypeLoss):
         loss.head = head
     return loss

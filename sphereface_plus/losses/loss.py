@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sphereface_plus.losses.dense_head import DenseHead
 from sphereface_plus.losses.head import Head, MakeHead, OverLengths
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import make_units, new_prototypes
+from sphereface_plus.losses.prototypes import make_units, new_prototypes, some_rows
 from sphereface_plus.losses.rows import AllRows, Rows
 from sphereface_plus.losses.sampled_head import Sampling
 from sphereface_plus.processes import Processes, gathered
@@ -24,6 +24,8 @@ class Loss(nn.Module, ABC):
     of_classes: tuple[str, ...] = ()
     """Names of the parameters and buffers with a row for each class; `rows` says what is held of them."""
     rows: Rows = AllRows()
+    num_classes: int = 0
+    """C"""
 
     @abstractmethod
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput: ...
@@ -36,7 +38,7 @@ class Loss(nn.Module, ABC):
         self.rows = rows
         for name in self.of_classes:
             tensor = getattr(self, name)
-            if tensor is None:  # a bias that is not asked for
+            if tensor is None or len(tensor) < self.num_classes:  # a bias not asked for; or held already
                 continue
             kept = rows.held(tensor.detach()).clone()
             setattr(self, name, nn.Parameter(kept) if isinstance(tensor, nn.Parameter) else kept)
@@ -63,26 +65,25 @@ class Loss(nn.Module, ABC):
             else:
                 processes.average(parameter.grad)
 
-    def whole_state(self) -> dict[str, Any]:
-        """state_dict with the rows of all classes: in the main process, for a checkpoint. Others have None in
-        their place where they hold shares. All processes call it together."""
+    def kept_state(self) -> dict[str, Any]:
+        """state_dict as a checkpoint has it: rows that processes hold apart as HeldRows."""
         return {
-            name: self.rows.whole(tensor) if name in self.of_classes else tensor
+            name: self.rows.kept(tensor) if name in self.of_classes else tensor
             for name, tensor in self.state_dict().items()
         }
 
-    def whole_like(self) -> dict[str, Tensor]:
-        """What whole_state gives the main process, in every process: rows.py says where without numbers."""
-        return {
-            name: self.rows.whole_like(tensor) if name in self.of_classes else tensor
-            for name, tensor in self.state_dict().items()
-        }
-
-    def load_whole_state(self, state: dict[str, Any]) -> None:
-        """Takes what whole_state gave the main process, each process its rows of it."""
+    def load_kept_state(self, state: dict[str, Any]) -> None:
+        """Takes what a checkpoint has of it, of any number of processes; each its rows alone."""
         held = self.rows.held
         own = {name: held(value) if name in self.of_classes else value for name, value in state.items()}
         self.load_state_dict(own)
+
+    def num_parameters(self) -> int:
+        """How many numbers are learnt, other processes' rows among them."""
+        return sum(
+            self.rows.kept(parameter).numel() if name in self.of_classes else parameter.numel()
+            for name, parameter in self.named_parameters()
+        )
 
     def shares(self) -> list[nn.Parameter]:
         """The parameters of which other processes hold other rows."""
@@ -114,7 +115,8 @@ class PrototypeLoss(Loss):
         super().__init__()
         self.num_classes = num_identities
         self.unit_prototypes = unit_prototypes
-        self.prototypes = initial(num_identities, embedding_size)
+        held = self.rows.stretch(num_identities)
+        self.prototypes = some_rows(initial, num_identities, embedding_size, held)
 
     def begin(self, step: int, labels: Tensor) -> None:
         if isinstance(self.head, Sampling):

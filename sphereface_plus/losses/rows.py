@@ -6,7 +6,9 @@ from typing import Protocol
 
 from torch import Tensor
 
+from sphereface_plus.held_rows import HeldRows
 from sphereface_plus.processes import Processes
+from sphereface_plus.stored_rows import StoredRows
 
 
 class Rows(Protocol):
@@ -22,8 +24,12 @@ class Rows(Protocol):
         """Whether no two processes hold the same row, and none holds all of several processes' rows."""
         ...
 
-    def held(self, of_classes: Tensor) -> Tensor:
-        """(C, ...) -> (n, ...): the rows of consecutive classes that this process holds, all or a share."""
+    def stretch(self, num_classes: int) -> slice:
+        """The consecutive ones of C classes whose rows this process holds, all or a share."""
+        ...
+
+    def held(self, of_classes: Tensor | StoredRows) -> Tensor:
+        """(C, ...) -> (n, ...): their rows. Of a checkpoint's, no others are read."""
         ...
 
     def begin_alike(self, held: Tensor, processes: Processes) -> None:
@@ -43,14 +49,8 @@ class Rows(Protocol):
         processes call it together."""
         ...
 
-    def whole(self, held: Tensor) -> Tensor | None:
-        """(n, ...) -> (C, ...): all rows, in the main process, for a checkpoint; None in the others if they
-        have shares. All processes call it together."""
-        ...
-
-    def whole_like(self, held: Tensor) -> Tensor:
-        """Of the shape and type of `whole`, in every process, which passes nothing to the others for it: on
-        the meta device, without numbers, where it is not `held` itself."""
+    def kept(self, held: Tensor) -> Tensor | HeldRows:
+        """(n, ...): what stands for it in a checkpoint."""
         ...
 
 
@@ -59,8 +59,11 @@ class AllRows:
 
     apart = False
 
-    def held(self, of_classes: Tensor) -> Tensor:
-        return of_classes
+    def stretch(self, num_classes: int) -> slice:
+        return slice(0, num_classes)
+
+    def held(self, of_classes: Tensor | StoredRows) -> Tensor:
+        return of_classes[:]
 
     def begin_alike(self, held: Tensor, processes: Processes) -> None:
         processes.take_mains(held)
@@ -74,8 +77,5 @@ class AllRows:
     def total(self, of_held: Tensor) -> Tensor:
         return of_held
 
-    def whole(self, held: Tensor) -> Tensor:
-        return held
-
-    def whole_like(self, held: Tensor) -> Tensor:
+    def kept(self, held: Tensor) -> Tensor:
         return held

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from sphereface_plus.errors import UserError
-from sphereface_plus.processes import Processes, reaching_others
-
-NUMBERS_AT_ONCE = 2**24  # sent from one process to another: 64 MiB
+from sphereface_plus.held_rows import HeldRows
+from sphereface_plus.processes import Processes
+from sphereface_plus.stored_rows import StoredRows
 
 
 class SharesError(UserError):
@@ -44,8 +43,11 @@ class SharedRows:
         """The first class of this process."""
         return self._border(self.processes.rank)
 
-    def held(self, of_classes: Tensor) -> Tensor:
-        return of_classes[self.first : self._border(self.processes.rank + 1)]
+    def stretch(self, num_classes: int) -> slice:
+        return slice(self.first, self._border(self.processes.rank + 1))
+
+    def held(self, of_classes: Tensor | StoredRows) -> Tensor:
+        return of_classes[self.stretch(self.num_classes)]
 
     def of_labels(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         rows = labels - self.first
@@ -62,30 +64,8 @@ class SharedRows:
     def total(self, of_held: Tensor) -> Tensor:
         return self.processes.total(of_held)
 
-    def whole(self, held: Tensor) -> Tensor | None:
-        """On the CPU of the main process, which receives the others' rows piece by piece."""
-        if self.processes.world_size == 1:
-            return held
-        pieces_of = max(1, NUMBERS_AT_ONCE // max(1, held[0].numel()))
-        if not self.processes.is_main:
-            for piece in held.contiguous().split(pieces_of):
-                with reaching_others():
-                    dist.send(piece, dst=0)
-            return None
-        whole = torch.empty(self.num_classes, *held.shape[1:], dtype=held.dtype)
-        whole[: len(held)] = held
-        for rank in range(1, self.processes.world_size):
-            for piece in whole[self._border(rank) : self._border(rank + 1)].split(pieces_of):
-                received = torch.empty_like(piece, device=held.device)
-                with reaching_others():
-                    dist.recv(received, src=rank)
-                    piece.copy_(received)
-        return whole
-
-    def whole_like(self, held: Tensor) -> Tensor:
-        if self.processes.world_size == 1:
-            return held
-        return torch.empty(self.num_classes, *held.shape[1:], dtype=held.dtype, device="meta")
+    def kept(self, held: Tensor) -> Tensor | HeldRows:
+        return HeldRows(held, self.first, self.num_classes) if self.apart else held
 
     def _border(self, rank: int) -> int:
         share, more = divmod(self.num_classes, self.processes.world_size)

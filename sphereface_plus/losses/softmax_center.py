@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
-from sphereface_plus.losses.prototypes import new_prototypes
+from sphereface_plus.losses.prototypes import new_prototypes, some_rows
 from sphereface_plus.processes import gathered
 
 
@@ -45,7 +45,9 @@ class SoftmaxCenterLoss(PrototypeLoss):
         super().__init__(num_identities, embedding_size)
         self.center_weight, self.center_rate = center_weight, center_rate
         self.bias = nn.Parameter(torch.zeros(num_identities)) if bias else None
-        self.register_buffer("centers", new_prototypes(num_identities, embedding_size).detach())
+        held = self.rows.stretch(num_identities)
+        centers = some_rows(new_prototypes, num_identities, embedding_size, held)
+        self.register_buffer("centers", centers.detach())
 
     def forward(self, embeddings: Tensor, labels: Tensor, step: int) -> LossOutput:
         """embeddings (B, D), labels (B,) in 0..C-1 -> LossOutput; the step changes nothing."""

@@ -36,8 +36,6 @@ def updates(
     before = _begin_peak(processes.device)
     network = build_network(config.network)
     loss, rows = loss_of(config, identities, processes)
-    if rows is not None:
-        loss.hold(rows)  # lets go of the others' prototypes
     energies = energies_of(config, loss, rows, torch.ones(identities))
     learner = build_learner(network, loss, energies, partial(normalise, spec=spec), config, processes)
     found = []

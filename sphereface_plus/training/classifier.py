@@ -100,22 +100,21 @@ class ClassifierLearner:
         return self.network.embed_for_validation(images)
 
     def state_dict(self) -> dict[str, Any]:
-        """All processes call it together; the prototypes are whole in the main process (losses/rows.py)."""
         energies = self.energies.state_dict()
         return {
             **network_state(self.network.module),
-            "loss": self.loss.whole_state(),
+            "loss": self.loss.kept_state(),
             **self.optimizer.state_dict(),
             **({"energies": energies} if energies else {}),
         }
 
     def state_size(self) -> int:
-        weights = network_state(self.network.module), self.loss.whole_like()
+        weights = network_state(self.network.module), self.loss.kept_state()
         return size_of([*weights, self.energies.state_dict()]) + self.optimizer.state_size()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         load_network_state(self.network.module, state)
-        self.loss.load_whole_state(state["loss"])
+        self.loss.load_kept_state(state["loss"])
         self.optimizer.load_state_dict(state)
         if "energies" in state:  # checkpoints of older versions have none
             self.energies.load_state_dict(state["energies"])

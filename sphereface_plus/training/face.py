@@ -36,9 +36,10 @@ def build(config: FaceConfig, folder: RunFolder, processes: Processes, point: di
     torch.manual_seed(config.seed)
     network = build_network(config.network)
     num_identities = len(data.classes)
-    loss, rows = loss_of(config, num_identities, processes)
+    is_start = config.init_from is not None and point is None
+    loss, rows = loss_of(config, num_identities, processes, whole=is_start)
     start, trained_on = None, data.trained_on
-    if config.init_from is not None and point is None:
+    if config.init_from is not None and is_start:
         report = load_start(
             config.init_from,
             network,

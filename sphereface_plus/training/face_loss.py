@@ -21,10 +21,12 @@ from sphereface_plus.training.energies import Energies, NoEnergy, PrototypeEnerg
 from sphereface_plus.training.shared_energy import SharedPrototypeEnergy
 
 
-def loss_of(config: FaceConfig, num_identities: int, processes: Processes) -> tuple[Loss, SharedRows | None]:
-    """With all prototypes; and, where processes are to share them, the rows that it is to `hold` of them once
-    they are those that it starts with.
+def loss_of(
+    config: FaceConfig, num_identities: int, processes: Processes, *, whole: bool = False
+) -> tuple[Loss, SharedRows | None]:
+    """With its first prototypes; and, where processes share them, which rows it holds of them.
 
+    whole: with all rows for now, which it is to `hold` once they are those that it starts with.
     Raises SharesError where there are more processes than identities.
     """
     rows = None
@@ -43,6 +45,7 @@ def loss_of(config: FaceConfig, num_identities: int, processes: Processes) -> tu
         num_identities=num_identities,
         embedding_size=config.network.embedding_size,
         head=head if config.sample_rate == 1 else _sampling(config, head, num_identities),
+        rows=None if whole else rows,
     )
     return loss, rows
 

@@ -37,13 +37,13 @@ class Learner(Protocol):
     def state_dict(self) -> dict[str, Any]:
         """What a run goes on from: tensors and plain data, under other names than state.payload_of has.
 
-        All processes call it together: each may hold a share.
+        Rows of classes that a process alone holds are HeldRows (held_rows.py).
         """
         ...
 
     def state_size(self) -> int:
-        """About the bytes of state_dict in the main process from the first update on, when optimizers have
-        learnt (sizes.py). The same in all processes, which pass nothing to one another for it."""
+        """About the bytes of it in a checkpoint, others' rows among them, from the first update on, when
+        optimizers have learnt (sizes.py). The same in all processes, which pass nothing to one another."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from sphereface_plus.losses.loss import Loss
 from sphereface_plus.precision import DTYPES
 from sphereface_plus.processes import Processes
 from sphereface_plus.training import compiled_code
@@ -84,7 +85,7 @@ class TrainedNetwork:
                 parameter.grad = None
 
 
-def parameters_in_words(network: nn.Module, loss: nn.Module, name: str) -> str:
+def parameters_in_words(network: nn.Module, loss: Loss, name: str) -> str:
     """`1,584,720 parameters, and 96 of the a_softmax loss`: how many there are, and how many of them learn.
 
     name: of the loss.
@@ -92,5 +93,5 @@ def parameters_in_words(network: nn.Module, loss: nn.Module, name: str) -> str:
     total = sum(parameter.numel() for parameter in network.parameters())
     learnt = sum(p.numel() for p in network.parameters() if p.requires_grad)
     words = f"{total:,} parameters" + ("" if learnt == total else f", of which {learnt:,} learn")
-    head = sum(parameter.numel() for parameter in loss.parameters())
+    head = loss.num_parameters()
     return words + (f", and {head:,} of the {name} loss" if head else "")

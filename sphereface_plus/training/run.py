@@ -13,7 +13,6 @@ from pathlib import Path
 from signal import SIGTERM
 from typing import Any
 
-from sphereface_plus import checkpoint
 from sphereface_plus.config import RunConfig
 from sphereface_plus.files import write_text
 from sphereface_plus.processes import Processes, naming_lost_others, start
@@ -28,7 +27,7 @@ from sphereface_plus.training.precision import settle
 from sphereface_plus.training.reporting import Reporter, Silent
 from sphereface_plus.training.resume import ResumePoint, find
 from sphereface_plus.training.run_parts import Run
-from sphereface_plus.training.signals import stop_on_signals
+from sphereface_plus.training.signals import StopRequest, stop_on_signals
 from sphereface_plus.training.state import diverged, keep_failure, payload_of, restore, sampler, save
 from sphereface_plus.words import counted
 
@@ -72,7 +71,7 @@ def _train(config: RunConfig, folder: RunFolder, processes: Processes, resume: b
             gentler = folder.refuse_another(config, task.may_change, task.after_divergence)
         else:
             folder.refuse_existing()
-    point = find(folder) if resume else ResumePoint(folder)
+    point = find(folder, processes) if resume else ResumePoint(folder)
     last_step = config.train.steps
     if point.step > last_step:
         raise RunError(f"{folder.path}: the run is at step {point.step}, past train.steps {last_step}")
@@ -125,6 +124,7 @@ def fit(run: Run) -> Outcome:
         with (
             stop_on_signals() as stop,
             naming_lost_others(),  # inside: torchrun's SIGTERM, which comes meanwhile, waits for the sentence
+            run.saver,
             closing(batches_in_parts(run)) as batches,
             closing(Reporter(run) if run.processes.is_main else Silent()) as reporter,
         ):
@@ -139,7 +139,7 @@ def fit(run: Run) -> Outcome:
                 validate_every=run.validate_every,
                 save=partial(save, run),
                 save_every=settings.checkpoint_every,
-                should_stop=lambda: run.processes.any(bool(stop)),
+                should_stop=partial(should_stop, run, stop),
                 pace=Pace(settings.batch_size, reporter.step),
             )
             # Under torchrun the signal may have reached another process only.
@@ -147,6 +147,12 @@ def fit(run: Run) -> Outcome:
             return Outcome(run.folder.path, reached, settings.steps, stopped_by)
     except NonFiniteError as error:
         raise DivergedError(f"{error}; {keep_failure(run, error.step)}") from None
+
+
+def should_stop(run: Run, stop: StopRequest) -> bool:
+    """Whether one of the processes was asked to. Raises what a save in the background has met with."""
+    run.saver.check()
+    return run.processes.any(bool(stop))
 
 
 def batches_in_parts(run: Run) -> Generator[list[Any], None, None]:
@@ -174,7 +180,5 @@ def validate(run: Run, step: int) -> dict[str, float]:
         run.best = {"step": step, result.key: scalars[result.name]}
         is_best = True
     if run.processes.any(is_best):
-        payload = payload_of(run, step)
-        if run.processes.is_main:
-            checkpoint.save(run.folder.best, payload)
+        run.saver.save([run.folder.best], payload_of(run, step))
     return scalars

@@ -12,6 +12,7 @@ from sphereface_plus.data.trained_on import TrainedOn
 from sphereface_plus.processes import Processes
 from sphereface_plus.training.folder import RunFolder
 from sphereface_plus.training.loop import Learner
+from sphereface_plus.training.saving import Saver
 
 
 class TrainingSet(Protocol):
@@ -99,3 +100,6 @@ class Run:
     """Step and result (tasks.Result) of the best validation so far, in the process that validates."""
     changes: list[dict[str, Any]] = field(default_factory=list)
     """Settings that were changed after a divergence: step, setting, before, now."""
+
+    def __post_init__(self) -> None:
+        self.saver = Saver(self.processes, background=self.config.train.save_in_background)

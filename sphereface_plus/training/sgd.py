@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from sphereface_plus.config import OptimizerConfig
+from sphereface_plus.held_rows import HeldRows
 from sphereface_plus.losses.loss import Loss
 from sphereface_plus.networks import parameter_groups
+from sphereface_plus.stored_rows import StoredRows, read_all
 from sphereface_plus.training.finetuning.freezing import network_groups
 from sphereface_plus.training.schedules import learning_rate
 from sphereface_plus.training.sizes import size_of, size_to_come
@@ -21,8 +23,8 @@ class ScheduledSGD:
     """One optimizer of a learner: `begin`, backward of `scaled` losses, `unscale`, and `step` or `skip`.
 
     network, loss: what it trains, each with its own multipliers for biases (networks/parameter_groups.py).
-        Where processes hold shares of the loss's prototypes, each trains its own, and all call `unscale`,
-        `state_dict` and `load_state_dict` together.
+        Where processes hold shares of the loss's prototypes, each trains its own, and all call `unscale`
+        together.
     layer_decay: factor on the rate from each part of the network to the one before it.
     precision: of the network; in fp16 losses are scaled, so that small gradients do not vanish.
     """
@@ -104,29 +106,28 @@ class ScheduledSGD:
         self.scaler.update()
 
     def state_dict(self) -> dict[str, Any]:
-        """As a checkpoint has it, whole in the main process; the scaling's is empty except in fp16."""
+        """As a checkpoint has it, shares as HeldRows; the scaling's is empty except in fp16."""
         return {
-            "optimizer": self._of_rows(self.sgd.state_dict(), self.rows.whole),
+            "optimizer": self._of_rows(self.sgd.state_dict(), self.rows.kept),
             "loss_scaling": self.scaler.state_dict(),
         }
 
     def state_size(self) -> int:
-        """About the bytes of state_dict in the main process from the first step on, in each process."""
+        """About the bytes of state_dict from the first step on, those of all processes together."""
 
-        def whole_like(parameter: Tensor) -> Tensor:
-            return self.rows.whole_like(parameter) if id(parameter) in self.shares else parameter
+        def kept(parameter: Tensor) -> Tensor | HeldRows:
+            return self.rows.kept(parameter) if id(parameter) in self.shares else parameter
 
-        kept = self._of_rows(self.sgd.state_dict(), self.rows.whole_like)
-        return size_of([kept, self.scaler.state_dict()]) + size_to_come(self.sgd, whole_like)
+        return size_of(self.state_dict()) + size_to_come(self.sgd, kept)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         # A copy: a view would keep all rows in memory.
-        own = self._of_rows(state["optimizer"], lambda whole: self.rows.held(whole).clone())
-        self.sgd.load_state_dict(own)
+        own = self._of_rows(state["optimizer"], lambda stored: self.rows.held(stored).clone())
+        self.sgd.load_state_dict(read_all(own))
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(state["loss_scaling"])
 
-    def _of_rows(self, state: dict[str, Any], change: Callable[[Tensor], Tensor | None]) -> dict[str, Any]:
+    def _of_rows(self, state: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
         """An optimizer's state whose tensors of shared parameters, momentum, are changed."""
         if not self.shares:
             return state
@@ -135,7 +136,7 @@ class ScheduledSGD:
         for number, of_one in sorted(state["state"].items()):
             if id(learnt[number]) in self.shares:
                 of_one = {
-                    name: change(value) if isinstance(value, Tensor) else value
+                    name: change(value) if isinstance(value, Tensor | StoredRows) else value
                     for name, value in of_one.items()
                 }
             kept[number] = of_one

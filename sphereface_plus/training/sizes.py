@@ -1,4 +1,4 @@
-"""How many bytes a learner's state takes in a checkpoint: from shapes, those of meta tensors too."""
+"""How many bytes a learner's state takes in a checkpoint, the rows that other processes hold among them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
+from sphereface_plus.held_rows import HeldRows
+
 
 def size_of(value: Any) -> int:
     """About how many bytes plain data and tensors take in a checkpoint."""
-    if isinstance(value, Tensor):
+    if isinstance(value, Tensor | HeldRows):
         return value.numel() * value.element_size()
     if isinstance(value, dict):
         return sum(size_of(part) for part in (*value, *value.values()))
@@ -20,16 +22,16 @@ def size_of(value: Any) -> int:
     return len(value) if isinstance(value, str) else 8
 
 
-def size_to_come(optimizer: Optimizer, whole_like: Callable[[Tensor], Tensor] = lambda held: held) -> int:
+def size_to_come(optimizer: Optimizer, kept: Callable[[Tensor], Any] = lambda parameter: parameter) -> int:
     """Bytes that an optimizer keeps from its first step on: a momentum, Adam's two means, RMSprop's mean
     square; 0 if it has them.
 
-    whole_like: a parameter -> what stands for it in a checkpoint, for which other processes give their rows.
+    kept: a parameter -> what stands for it in a checkpoint.
     """
     if optimizer.state:
         return 0
     return sum(
-        _means(group) * size_of([whole_like(parameter) for parameter in _learning(group["params"])])
+        _means(group) * size_of([kept(parameter) for parameter in _learning(group["params"])])
         for group in optimizer.param_groups
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from sphereface_plus import checkpoint, weights
+from sphereface_plus import weights
 from sphereface_plus.config import to_dict
 from sphereface_plus.data.batches import BatchSampler
 from sphereface_plus.files import write_text
@@ -46,22 +46,16 @@ def save(run: Run, step: int) -> None:
     broken = run.processes.is_main and step > 0 and not run.learner.is_healthy(part(run, step - 1))
     if run.processes.any(broken):
         raise diverged(run, step)
-    payload = payload_of(run, step)
-    if not run.processes.is_main:
-        return
-    if step % run.config.train.checkpoint_every == 0:
-        checkpoint.save(run.folder.at_step(step), payload)
-    checkpoint.save(run.folder.last, payload)
-    if run.at_checkpoint is not None:
+    kept = [run.folder.at_step(step)] if step % run.config.train.checkpoint_every == 0 else []
+    run.saver.save([*kept, run.folder.last], payload_of(run, step), is_last=True)
+    if run.processes.is_main and run.at_checkpoint is not None:
         run.at_checkpoint(step)
 
 
 def diverged(run: Run, step: int) -> DivergedError:
     """What to tell the user of an update that broke a model; saves the state after it."""
     task = tasks.of(run.config)
-    payload = payload_of(run, step)
-    if run.processes.is_main:
-        checkpoint.save(run.folder.failure / "state.pt", payload)
+    _save_failure(run, step)
     return DivergedError(
         f"{run.folder.path}: step {step - 1}: the update made the {task.output} infinite, the run has "
         f"diverged; the state after it is in {run.folder.failure}, not among the checkpoints. Try "
@@ -77,7 +71,6 @@ def part(run: Run, step: int) -> Any:
 def payload_of(run: Run, step: int) -> dict[str, Any]:
     """A checkpoint's payload: how the weights were made, how to feed them, how to go on.
 
-    All processes make it together, and the main one writes it: a learner may hold a share of it in each.
     Its names are those of the first task, faces, for every task: `identities` are the set's classes, None
     where it has none, and `num_crops` is its length.
     """
@@ -161,7 +154,7 @@ def restore(run: Run, point: dict[str, Any]) -> None:
 
 def keep_failure(run: Run, step: int) -> str:
     """Saves the batch that failed and the state before it; returns what to tell the user."""
-    payload = payload_of(run, step)  # first: one process's full disk must not leave the others waiting in it
+    _save_failure(run, step)  # first: one process's full disk must not leave the others waiting in it
     items = [item for part in islice(sampler(run, step), run.config.train.accumulate) for item in part]
     paths, labels = zip(*(run.data.describe(index) for index, _ in items), strict=True)
     labelled = run.data.classes is not None
@@ -175,14 +168,17 @@ def keep_failure(run: Run, step: int) -> str:
     write_text(
         run.folder.failure / f"batch_rank{run.processes.rank}.json", json.dumps(batch, indent=2) + "\n"
     )
-    if run.processes.is_main:
-        checkpoint.save(run.folder.failure / "state.pt", payload)
     task = tasks.of(run.config)
     *others, last = task.gentler
     return (
         f"its batch ({'paths, labels' if labelled else 'paths'}) and the state before it are in "
         f"{run.folder.failure}; try {', '.join(others)} or {last}; {_how_to_try(task)}"
     )
+
+
+def _save_failure(run: Run, step: int) -> None:
+    run.saver.save([run.folder.failure / "state.pt"], payload_of(run, step))
+    run.saver.wait()
 
 
 def _how_to_try(task: tasks.Task) -> str:

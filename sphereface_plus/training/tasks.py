@@ -27,7 +27,7 @@ EITHER = "file or folder"
 CROPS = "folder, manifest, list or packed set of crops"
 
 # No update that was made, or will be made, depends on these.
-MAY_CHANGE = frozenset({"train.steps", "data.workers"})
+MAY_CHANGE = frozenset({"train.steps", "train.save_in_background", "data.workers"})
 GENTLER = frozenset({"optimizer.learning_rate", "optimizer.warmup_steps", "optimizer.clip_norm"})
 SGD = ("a lower optimizer.learning_rate", "an optimizer.clip_norm")
 

@@ -57,7 +57,7 @@ def alone_after_all(rank, world_size):
     """What the first process hears in each exchange once the other has gone."""
     shared.SECONDS_TO_BE_ENDED = 0.0
     processes = Processes(rank, world_size, torch.device("cpu"))
-    rows, given = SharedRows(C, processes), torch.ones(4, requires_grad=True)
+    given = torch.ones(4, requires_grad=True)
     parts = own_part(given, processes).sum(), all_parts(given, processes).sum()
     if rank == 1:
         dist.destroy_process_group()
@@ -67,7 +67,6 @@ def alone_after_all(rank, world_size):
         *(part.backward for part in parts),
         lambda: all_parts(given, processes),
         lambda: summed_to_owners(given, processes),
-        lambda: rows.whole(torch.ones(4, D)),
     ):
         with pytest.raises(OthersEndedError) as told:
             exchange()
@@ -78,7 +77,7 @@ def alone_after_all(rank, world_size):
 @pytest.mark.slow
 def test_a_process_that_has_gone_is_told_in_the_one_sentence(tmp_path):
     said = dict(in_two_processes(alone_after_all, tmp_path))[0]
-    assert len(said) == 5
+    assert len(said) == 4
     assert all(text.startswith("another process of this torchrun does not answer any more") for text in said)
 
 

@@ -26,7 +26,7 @@ def go(*_, **__):
 PLACES = {
     "before its learner is built": "training.face.build_learner",
     "before the disk is asked": "training.room.check",
-    "in a checkpoint": "losses.shared_rows.SharedRows.whole",
+    "in a checkpoint": "training.saving.held_in",
 }
 
 

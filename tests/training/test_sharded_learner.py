@@ -19,6 +19,7 @@ from sphereface_plus.training.shared_energy import SharedPrototypeEnergy
 from tests.losses.settings import C, D, make
 from tests.training.learners import ALONE
 from tests.two_processes import in_processes
+from tests.whole_rows import whole
 
 B, PIXELS, STEPS = 12, 10, 20
 ENERGY, BALANCED = MHEConfig(weight=5.0), MHEConfig(weight=5.0, form="class_balanced")
@@ -65,7 +66,7 @@ def updates(settings, energy, processes, rows=None):
         every = slice(processes.rank, None, processes.world_size)
         batch = list(zip(images.chunk(parts)[every], labels.chunk(parts)[every], strict=True))
         log.append({name: float(value) for name, value in learner.update(batch, step).items()})
-    state = learner.state_dict()
+    state = whole(learner.state_dict())
     momenta = {n: one["momentum_buffer"] for n, one in state["optimizer"]["state"].items()}
     return log, {"network": state["network"], "loss": state["loss"], "momentum": momenta}
 

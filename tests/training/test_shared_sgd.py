@@ -12,6 +12,7 @@ from sphereface_plus.processes import Processes
 from sphereface_plus.training.sgd import ScheduledSGD
 from tests.losses.settings import C, make
 from tests.two_processes import in_two_processes
+from tests.whole_rows import whole
 
 SETTINGS = OptimizerConfig(learning_rate=0.1, clip_norm=0.5)
 
@@ -29,21 +30,21 @@ def updates(rank, world_size):
     torch.manual_seed(0)
     network = torch.nn.Linear(3, 2, bias=False)
     loss = make({"kind": "softmax", "bias": True}, partial(ShardedHead, rows=rows))
-    whole = gradients([network.weight, *loss.parameters()])
+    of_all = gradients([network.weight, *loss.parameters()])
     loss.hold(rows)
     sgd = ScheduledSGD(network, loss, SETTINGS)
     sgd.begin(0)
-    network.weight.grad, loss.prototypes.grad, loss.bias.grad = whole[0], *map(rows.held, whole[1:])
+    network.weight.grad, loss.prototypes.grad, loss.bias.grad = of_all[0], *map(rows.held, of_all[1:])
     norm = sgd.unscale()
     sgd.step(norm)
-    state = sgd.state_dict()["optimizer"]["state"]
+    state = whole(sgd.state_dict()["optimizer"]["state"])
     momenta = [state[number]["momentum_buffer"] for number in sorted(state)]
-    prototypes = rows.whole(loss.prototypes.detach())
+    prototypes = whole(rows.kept(loss.prototypes.detach()))
 
     scaled = ScheduledSGD(network, loss, SETTINGS, precision="fp16")
     scaled.begin(0)
     scaled.scaled(torch.zeros(()))
-    network.weight.grad, loss.prototypes.grad, loss.bias.grad = whole[0], *map(rows.held, whole[1:])
+    network.weight.grad, loss.prototypes.grad, loss.bias.grad = of_all[0], *map(rows.held, of_all[1:])
     if rank == world_size - 1:
         loss.prototypes.grad[0, 0] = torch.inf
     before, overflow = scaled.scale, scaled.unscale().item()

@@ -7,7 +7,7 @@ from tests.our_imports import LIBRARY, imports_of, imports_of_all
 
 FOR_EVERY_TASK = {"loop", "run", "run_parts", "state", "folder", "resume", "room", "beforehand", "failures"}
 FOR_EVERY_TASK |= {"opening", "reporting", "pace", "logs", "events", "console", "precision", "compiled_code"}
-FOR_EVERY_TASK |= {"schedules", "signals", "sizes", "freed_memory"}
+FOR_EVERY_TASK |= {"saving", "schedules", "signals", "sizes", "freed_memory"}
 TABLE_OF_TASKS = "tasks"
 """Serves every task and names each: it imports their parts inside functions."""
 
