@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -49,7 +50,7 @@ class TrainedNetwork:
         self.autocast = partial(torch.autocast, device, DTYPES[precision], enabled=precision != "fp32")
         learns = any(parameter.requires_grad for parameter in module.parameters())
         # What makes the gradients, and takes their mean over the processes as the backward goes.
-        self.replica = DistributedDataParallel(module) if processes.world_size > 1 and learns else module
+        self.replica = _replica(module, device) if processes.world_size > 1 and learns else module
 
     def embed(self, crops: Tensor) -> Tensor:
         """Embeddings (B, D) of crops on the device, to be trained; float32 whatever the precision."""
@@ -83,6 +84,29 @@ class TrainedNetwork:
         if step < self.head_steps:
             for parameter in self.module.parameters():
                 parameter.grad = None
+
+
+def _replica(module: nn.Module, device: str) -> DistributedDataParallel:
+    """A network whose gradients are their mean over the processes.
+
+    On a CPU that mean has the same bits in every step. gloo's order of adding hangs on a number's place in
+    what is joined at once, and DDP, which joins several gradients, puts them in another order after its first
+    backward: a resumed run would not repeat one that was not stopped (findings/ddp_first_step.sh).
+    """
+    replica = DistributedDataParallel(module)
+    if device == "cpu":
+        replica.register_comm_hook(None, _mean_of_each)
+    return replica
+
+
+def _mean_of_each(_, bucket):  # DDP refuses annotations that are strings, as all in this file are
+    sums = []
+    for gradient in bucket.gradients():
+        gradient.div_(dist.get_world_size())
+        work = dist.all_reduce(gradient, async_op=True)
+        assert work is not None
+        sums.append(work.get_future())
+    return torch.futures.collect_all(sums).then(lambda _: bucket.buffer())
 
 
 def parameters_in_words(network: nn.Module, loss: Loss, name: str) -> str:

@@ -5,7 +5,6 @@ import shutil
 from functools import partial
 
 import pytest
-import torch
 import yaml
 
 from sphereface_plus import checkpoint, config
@@ -86,28 +85,18 @@ def test_twenty_steps_of_two_and_four_processes_are_those_of_one_up_to_rounding(
 
 
 @pytest.mark.slow
-def test_a_checkpoint_of_four_processes_goes_on_in_any_number_of_them(run, tmp_path):
+def test_a_checkpoint_of_four_processes_goes_on_in_any_number_of_them_and_in_four_bit_for_bit(run, tmp_path):
     settings = {"train.steps": 2, "mhe.weight": 10.0, "head": "sharded"}
     run(tmp_path / "uninterrupted", 4, **(settings | {"train.steps": 4}))
     run(tmp_path / "cut", 4, **settings)
     expected = log_of(tmp_path / "uninterrupted", first=2)
     assert len(list((tmp_path / "cut" / "checkpoints").glob("last.share_*_of_4.*"))) == 4
-    for world_size, head in ((3, "sharded"), (2, "sharded"), (1, "sharded"), (1, "dense")):
+    for world_size, head in ((4, "sharded"), (3, "sharded"), (2, "sharded"), (1, "sharded"), (1, "dense")):
         folder = shutil.copytree(tmp_path / "cut", tmp_path / f"{world_size}_{head}")
         run(folder, world_size, **(settings | {"head": head, "train.steps": 4}))
         assert_same_log(log_of(folder, first=2), expected)
-        assert difference(folder, tmp_path / "uninterrupted") < 1e-5
-
-
-@pytest.mark.slow
-def test_two_processes_go_on_bit_for_bit_as_if_never_stopped(run, tmp_path):
-    settings = {"train.steps": 2, "mhe.weight": 10.0, "head": "sharded"}
-    run(tmp_path / "uninterrupted", 2, **(settings | {"train.steps": 4}))
-    run(tmp_path / "cut", 2, **settings)
-    run(tmp_path / "cut", 2, **(settings | {"train.steps": 4}))
-    found, expected = tensors_of(tmp_path / "cut"), tensors_of(tmp_path / "uninterrupted")
-    assert found.keys() == expected.keys()
-    assert [name for name, value in expected.items() if not torch.equal(found[name], value)] == []
+        most = 0 if world_size == 4 else 1e-5
+        assert difference(folder, tmp_path / "uninterrupted") <= most
 
 
 @pytest.mark.slow
