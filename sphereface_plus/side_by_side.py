@@ -51,6 +51,8 @@ def run_chains(chains: Sequence[Chain], *, at_once: int, threads: int) -> None:
                     except StopIteration:
                         command = None
                     _begin(each.chain, command, running, threads)
+            if stop:  # one that came while the last chain ended
+                raise KeyboardInterrupt(stop[0])
     finally:
         for each in running:
             each.process.terminate()

@@ -20,8 +20,8 @@ OF_THE_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESH
 def keep_freed_memory() -> bool:
     """Has glibc keep all that this process frees from now on, for itself. Returns whether it does.
 
-    The process then shrinks no more before it ends. Nothing is changed, and False returned, where another
-    library than glibc allocates, or where the user has set glibc's own settings (OF_THE_USER).
+    The process then shrinks no more before it ends. Nothing is changed, and False returned, where the C
+    library is not glibc, or where the user has set glibc's own settings (OF_THE_USER).
     """
     if platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in OF_THE_USER):
         return False

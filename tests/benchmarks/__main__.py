@@ -24,6 +24,7 @@ import torch
 
 from sphereface_plus.environment import record
 from sphereface_plus.files import write_text
+from sphereface_plus.path_checks import check_file
 from tests.benchmarks.figures import KEPT_IN, bare_product, in_turn, spread
 
 HERE = Path(__file__).parent
@@ -42,6 +43,8 @@ def main() -> int:
     arguments.add_argument("--json", type=Path, help="file for the figures; one that is there is replaced")
     arguments.add_argument("--only", nargs="+", choices=SCRIPTS, metavar="NAME", help=", ".join(SCRIPTS))
     options = arguments.parse_args()
+    if options.json is not None:
+        check_file(options.json, ".json")  # before an hour of work
     environment = record(gpu=True)
     print(environment)
     rates, failed = [product_rate()], []

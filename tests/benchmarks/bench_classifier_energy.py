@@ -1,7 +1,7 @@
 """Eq. (8) at 100,000 classes x 256 labels x 512 dimensions: `classifier_energy` against torch.cdist with
 autograd.
 
-    python tests/benchmarks/bench_classifier_energy.py
+    PYTHONPATH=. python tests/benchmarks/bench_classifier_energy.py
 
 Both compute the same energy and the same gradient of the raw prototypes, which is checked first. A repetition
 times forward and backward of each, one after the other, and the three matrix products that neither can do

@@ -1,7 +1,7 @@
 """One SN-GAN step on the CPU, of both networks, against the same written plainly in eager fp32, and against
 that with channels last and fused Adam; and what MHE costs of a step.
 
-    python tests/benchmarks/bench_gan.py [--only steps|mhe] [--width 64 16] [--turns 15]
+    PYTHONPATH=. python tests/benchmarks/bench_gan.py [--only steps|mhe] [--width 64 16] [--turns 15]
 
 All sides start from the same weights and see the same images and noise; the first losses are printed, as a
 check. They take turns in one process, so that a busy machine slows all. Plain is what one writes first:

@@ -1,8 +1,8 @@
 """The streamed head beside the dense one, both with Eq. (8) as well, against the dense head's three products.
 
-    python tests/benchmarks/bench_head.py [--classes 100000] [--batch 256] [--loss a_softmax]
-    python tests/benchmarks/bench_head.py --products, or --digits
-    python tests/benchmarks/bench_head.py --step --classes 1000000 --batch 512 [--sample-rate 0.1]
+    PYTHONPATH=. python tests/benchmarks/bench_head.py [--classes 100000] [--batch 256] [--loss a_softmax]
+    PYTHONPATH=. python tests/benchmarks/bench_head.py --products, or --digits
+    PYTHONPATH=. python tests/benchmarks/bench_head.py --step --classes 1000000 [--sample-rate 0.1]
 
 A repetition times, one after the other, forward and backward of each, all with the same prototypes: by the
 clock, and by processor time for a CPU that others use as well. "bare" are the products that a dense head
@@ -40,6 +40,7 @@ from sphereface_plus.losses.sampled_head import Sampling
 from sphereface_plus.losses.streamed_head import StreamedHead
 from sphereface_plus.mhe import classifier_energy
 from sphereface_plus.networks.sphereface import STAGE_UNITS, SphereFace
+from sphereface_plus.training.freed_memory import keep_freed_memory
 from tests.benchmarks.bench_training_step import PRECISION, learner_of
 from tests.benchmarks.figures import in_turn, keep, spread, timed
 from tests.losses.settings import config_of
@@ -180,6 +181,7 @@ def digits() -> None:
 
 
 def whole_steps(classes: int, size: int, sample_rate: float, repetitions: int) -> None:
+    keep_freed_memory()  # as a run does
     torch.manual_seed(0)
 
     def numbers(step: int) -> Tensor:

@@ -1,6 +1,6 @@
 """What MHE adds to a training step of CNN-9 at batch 128, and to write Eq. (4) with torch.cdist instead.
 
-    python tests/benchmarks/bench_regularizer.py
+    PYTHONPATH=. python tests/benchmarks/bench_regularizer.py
 
 The step is forward, cross-entropy, backward and SGD with the channels last, in fp32 and, where `auto` of
 train.precision takes it, in bf16, which is the faster then. The penalties are forward and backward over all

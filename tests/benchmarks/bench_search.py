@@ -1,6 +1,6 @@
 """The search of a large gallery against the bare matrix product and faiss-cpu's IndexFlatIP.
 
-    python tests/benchmarks/bench_search.py [--rows 100000] [--dimensions 512 1024]
+    PYTHONPATH=. python tests/benchmarks/bench_search.py [--rows 100000] [--dimensions 512 1024]
 
 3,530 images of 80 people, each searched with each other one of its person as mate (153,000 searches), among
 `rows` distractors in a memory-mapped file. People are planted, and 24 images are another person's, as many as

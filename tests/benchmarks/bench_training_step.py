@@ -1,6 +1,6 @@
 """One training step on the CPU against the same network and loss written plainly in eager fp32.
 
-    python tests/benchmarks/bench_training_step.py [--only sphereface4 cnn9] [--repeats 7] [--networks-only]
+    PYTHONPATH=. python tests/benchmarks/bench_training_step.py [--only cnn9] [--repeats 7] [--networks-only]
 
 Both sides start from the same weights and see the same batch; the first loss of each is printed, as a check.
 They take turns, each in a process of its own, as a run's has glibc keep the memory that it frees, and only
@@ -216,6 +216,7 @@ def measure(name: str, repeats: int) -> None:
         turns[side], theirs = context.Pipe()
         processes.append(context.Process(target=side_in_a_process, args=(name, side, theirs), daemon=True))
         processes[-1].start()
+        theirs.close()  # so that the end of a process is an end of what it says
     flop, _ = (connection.recv() for connection in turns.values())
     product, product_flop = bare_product(torch.float32)
     product()

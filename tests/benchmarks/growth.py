@@ -1,6 +1,6 @@
 """How cost grows with identities, batch, distractors and processes: a table and a picture of four panels.
 
-    python tests/benchmarks/growth.py docs/results/growth [--most 300000] [--turns 5]
+    PYTHONPATH=. python tests/benchmarks/growth.py docs/results/growth [--most 300000] [--turns 5]
 
 growth.csv holds the numbers, growth.png shows them; without --turns' measurements (`--only-plot`) the picture
 is made of the table that is there. Times are the clock's, the median of the turns: nothing else should run.

@@ -1,6 +1,6 @@
 """IJB-C at full size, on synthetic features whose answer is planted, from the files on.
 
-    python tests/benchmarks/ijbc_full_size.py FOLDER [--dimensions 512]
+    PYTHONPATH=. python tests/benchmarks/ijbc_full_size.py FOLDER [--dimensions 512]
 
 As many faces, templates, subjects and pairs as IJB-C has. FOLDER gets its lists and features (1.3 GB), and
 the report. A face is its subject's direction with noise. Every twentieth probe shows another subject of its

@@ -1,6 +1,6 @@
 """MegaFace's challenge 1 at full size, on synthetic embeddings whose answer is planted.
 
-    python tests/benchmarks/megaface_full_size.py [--distractors 1000000] [--dimensions 512]
+    PYTHONPATH=. python tests/benchmarks/megaface_full_size.py [--distractors 1000000] [--dimensions 512]
 
 80 people of 44 photos; the photos of a person have cosine 0.8 with each other. A few distractors, early and
 late in the gallery, lie at cosine 0.9 from photo 0 of every tenth person: they are above each of the 43 mates
