@@ -23,6 +23,7 @@ import multiprocessing
 from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
+from resource import RUSAGE_SELF, getrusage
 
 import numpy as np
 import torch
@@ -55,6 +56,8 @@ LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 1e-3, 0.9, 5e-4
 NETWORKS = {"sphereface20": 32, "sphereface10": 32, "sphereface4": 32, "mobilefacenet": 32}
 IMAGE_NETWORKS = {"cnn9": 128, "resnet32": 128}
 """Batches, by network."""
+SIDES = ("plain", "ours", "ours, given back")
+"""The last: without what training/freed_memory.py does."""
 WARM_UP = 3
 """Turns that are not counted: the heap has to find its size."""
 Step = Callable[[], Tensor]
@@ -194,57 +197,68 @@ def learner_of(
 
 
 def side_in_a_process(name: str, side: str, turns: Connection) -> None:
-    """Says the network's FLOP of a step, then makes a step whenever it is told to, and says its loss and its
-    seconds by the clock."""
+    """Says the network's FLOP of a step, then makes a step whenever it is told to, and says its loss, its
+    seconds by the clock, its page faults and the process's peak of memory so far, in MiB."""
     if side == "ours":
         keep_freed_memory()
     batch = {**NETWORKS, **IMAGE_NETWORKS}[name]
     plain, ours, flop = (image_sides if name in IMAGE_NETWORKS else face_sides)(name, batch)
-    step = {"plain": plain, "ours": ours}[side]
+    step = plain if side == "plain" else ours
     del plain, ours
     turns.send(flop)
     while turns.recv():
-        losses = []
+        losses, before = [], getrusage(RUSAGE_SELF).ru_minflt
         seconds = timed(lambda losses=losses: losses.append(step().item()))[0]
-        turns.send((losses[0], seconds))
+        used = getrusage(RUSAGE_SELF)
+        turns.send((losses[0], seconds, used.ru_minflt - before, used.ru_maxrss / 1024))
 
 
 def measure(name: str, repeats: int) -> None:
     batch, context = {**NETWORKS, **IMAGE_NETWORKS}[name], multiprocessing.get_context("spawn")
     turns, processes = {}, []
-    for side in ("plain", "ours"):
+    for side in SIDES:
         turns[side], theirs = context.Pipe()
         processes.append(context.Process(target=side_in_a_process, args=(name, side, theirs), daemon=True))
         processes[-1].start()
         theirs.close()  # so that the end of a process is an end of what it says
-    flop, _ = (connection.recv() for connection in turns.values())
+    flop, *_ = [connection.recv() for connection in turns.values()]
     product, product_flop = bare_product(torch.float32)
     product()
-    losses, seconds = [], {side: [] for side in (*turns, "product")}
+    said, products = {side: [] for side in SIDES}, []
     for _ in range(WARM_UP + repeats):
         for side, connection in turns.items():
             connection.send(True)
-            loss, taken = connection.recv()
-            losses.append(loss)
-            seconds[side].append(taken)
-        seconds["product"].append(timed(product)[0])
+            said[side].append(connection.recv())
+        products.append(timed(product)[0])
     for connection, process in zip(turns.values(), processes, strict=True):
         connection.send(False)
         process.join()
-    first = losses[:2]
+    first = [said[side][0][0] for side in SIDES]
     if abs(first[0] - first[1]) > 0.01 * first[0]:  # bf16, if it is, against fp32
         raise SystemExit(f"{name}: the first losses differ, {first[0]} and {first[1]}; nothing was measured")
-    clock = {side: np.array(times[WARM_UP:]) for side, times in seconds.items()}
-    line, peak = f"{name:14} {batch:5}", product_flop / clock["product"]
-    for side in turns:
-        share = np.median(flop / clock[side] / peak)
+    _, clock, faults, peak = (
+        {side: np.array([turn[number] for turn in said[side][WARM_UP:]]) for side in SIDES}
+        for number in range(4)
+    )
+    rate = product_flop / np.array(products[WARM_UP:])
+    line = f"{name:14} {batch:5}"
+    for side in ("plain", "ours"):
+        share = np.median(flop / clock[side] / rate)
         keep(BENCHMARK, name, "share of the bare float32 product's rate", share, side=side, batch=batch)
         milliseconds = 1000 * np.median(clock[side])
         line += f" {milliseconds:8.0f} {1000 * batch / milliseconds:8.1f} {share:8.0%}"
-    ratios = clock["plain"] / clock["ours"]
-    keep(BENCHMARK, name, "times as fast as plain eager fp32", ratios, precision=PRECISION, batch=batch)
-    keep(BENCHMARK, name, "images/s", batch / clock["ours"], precision=PRECISION, batch=batch)
-    print(f"{line}   {spread(ratios):21} {first[0]:.3f}, {first[1]:.3f}", flush=True)
+    at = {"precision": PRECISION, "batch": batch}
+    ratios, kept = clock["plain"] / clock["ours"], clock["ours, given back"] / clock["ours"]
+    keep(BENCHMARK, name, "times as fast as plain eager fp32", ratios, **at)
+    keep(BENCHMARK, name, "times as fast as where freed memory is given back", kept, **at)
+    keep(BENCHMARK, name, "images/s", batch / clock["ours"], **at)
+    print(f"{line}   {spread(ratios):21} {first[0]:.3f}, {first[1]:.3f}")
+    print(
+        f"{'':14} freed memory kept: {spread(kept)} times as fast; page faults a step "
+        f"{np.median(faults['ours, given back']):,.0f} and {np.median(faults['ours']):,.0f}; peak "
+        f"{peak['ours, given back'].max():,.0f} and {peak['ours'].max():,.0f} MiB",
+        flush=True,
+    )
 
 
 def compare(what: str, plain: Callable[[], object], ours: Callable[[], object], repeats: int) -> None:
