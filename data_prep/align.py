@@ -149,7 +149,7 @@ def align_share(
         if left and finished:
             raise PrepError(
                 f"{out}: is finished, and {counted(len(left), 'photo')} new or changed since; "
-                "the same command without --shard takes them"
+                "the same command without --shard or --scheduler takes them"
             )
         forget(outdated, journal, out)
         workers = min(workers or usable_cpus(), max(1, len(left)))

@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from sphereface_plus.errors import UserError
 from sphereface_plus.outputs import LOCK, locked
-from sphereface_plus.path_checks import PlaceError, is_file_name
+from sphereface_plus.path_checks import BusyError, is_file_name
 
 Item = TypeVar("Item")
 
@@ -96,7 +96,7 @@ def beginning(out: Path) -> Iterator[None]:
             try:
                 stack.enter_context(locked(out))
                 break
-            except PlaceError:
+            except BusyError:
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.1)

@@ -97,11 +97,12 @@ def embed_into(
     batch_size: crops in one go. add, replace: as of embedding_store_writing.prepare.
     Raises what embed_files and prepare raise, and WriteError.
     """
-    crop_of = dict(zip(map(store_key, keys), crops, strict=True))
+    names = list(map(store_key, keys))  # all of them, so that two that are one here are refused
+    crop_of = dict(zip(names, crops, strict=True))
     rank, world = (processes.rank, processes.world_size) if processes is not None else (0, 1)
     if rank == 0:
         hashed = partial(crops_hash, crop_of)
-        prepare(store, list(crop_of), embedder.meta(flip), hashed, add=add, replace=replace)
+        prepare(store, names, embedder.meta(flip), hashed, add=add, replace=replace)
     if processes is not None:
         processes.wait_for_all()
     index = read_index(store)

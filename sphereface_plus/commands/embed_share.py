@@ -42,16 +42,17 @@ def embed_share(
     progress: told how many are done, of how many. Raises what embed_into raises, and PlaceError;
     EmbeddingsError also where the store is finished and crops have changed since, which joining takes.
     """
-    crop_of = dict(zip(map(store_key, keys), crops, strict=True))
+    names = list(map(store_key, keys))  # all of them, so that two that are one here are refused
+    crop_of = dict(zip(names, crops, strict=True))
     with locked(store / JOURNAL.format(share.name), file=True):
-        with beginning(store):
-            index = prepare_share(store, list(crop_of), embedder.meta(flip), add=add)
+        index = prepare_share(store, names, embedder.meta(flip), partial(beginning, store), add=add)
         mine = share.of(list(index.grid()))
-        left = to_make(store, index, mine, list(crop_of), partial(crops_hash, crop_of))
+        left = to_make(store, index, mine, names, partial(crops_hash, crop_of))
         if left and not index.missing():
             raise EmbeddingsError(
                 f"{store}: is finished, and {counted(sum(count for _, count in left), 'embedding')} "
-                "damaged or of crops that have changed since; the same command without --shard takes them"
+                "damaged or of crops that have changed since; the same command without --shard or "
+                "--scheduler takes them"
             )
         total = sum(count for _, count in mine)
         done = total - sum(count for _, count in left)
@@ -81,11 +82,11 @@ def left_by_shares(store: Path) -> str | None:
         return None
     (count,) = counts
     index = read_index(store)
-    missing = set(unwritten(store, index))
+    grid, missing = list(index.grid()), set(unwritten(store, index))
     shares = [
         number
-        for number in range(1, count + 1)
-        if missing.intersection(Share(number, count).of(list(index.grid())))
+        for number in range(1, min(count, len(grid)) + 1)  # those behind have no block, nor does a wrong name
+        if missing.intersection(Share(number, count).of(grid))
     ]
     if not shares:
         return None

@@ -108,6 +108,20 @@ def embed(crops: Path, out: Path) -> str:
     return result.output
 
 
+@pytest.mark.parametrize("out", [["out.npz"], ["out"], ["out", "--shard", "1/2"]])
+def test_two_crops_that_are_one_key_in_a_store_are_refused_and_none_gets_the_others_row(tmp_path, out):
+    (tmp_path / "listed").mkdir()
+    for folder in (tmp_path, tmp_path / "listed"):
+        write_crops(folder, 2)
+    listing = tmp_path / "listed" / "list.txt"
+    listing.write_text("p0/0000.png 0\np0/0001.png 0\n../p0/0001.png 1\n")
+    call = ["embed", "pixels", str(listing), str(tmp_path / out[0]), *out[1:]]
+    result = CliRunner().invoke(cli, [*call, "--input", str(tmp_path / "spec.yaml")])
+    assert result.exit_code == 1
+    assert "the key 'p0/0001' is there twice; keys must differ" in result.output
+    assert not (tmp_path / out[0]).exists()
+
+
 def embed_as_one_of(crops: Path, outs: list[Path], rank: int, world_size: int) -> list[str]:
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world_size)}  # as torchrun does
     return [embed(crops, out) for out in outs]

@@ -14,14 +14,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from sphereface_plus import shares
 from sphereface_plus.__main__ import cli
 from sphereface_plus.commands.embed_into import embed_into
 from sphereface_plus.commands.embed_share import embed_share, left_by_shares
-from sphereface_plus.data.formats import embedding_store
+from sphereface_plus.data.formats import embedding_store, embedding_store_kept
 from sphereface_plus.data.formats.embedding_store import JOURNAL, ROWS, open_embeddings
 from sphereface_plus.data.formats.embeddings import EmbeddingsError
 from sphereface_plus.outputs import locked
-from sphereface_plus.path_checks import PlaceError
+from sphereface_plus.path_checks import BusyError, PlaceError
 from sphereface_plus.shares import Share
 from tests.commands.test_embed_into import contents, embedder, listed, write_crops
 
@@ -94,6 +95,43 @@ def test_a_share_goes_on_where_it_was_stopped_and_what_is_left_the_joining_call_
     assert contents(out) == whole
 
 
+def test_a_shares_journal_of_a_wrong_name_costs_no_time(crops, tmp_path):
+    out, most = tmp_path / "out", 10**9 - 1
+    embed_share(out, embedder(), *listed(crops), "none", Share(1, most), progress=nothing)
+    assert left_by_shares(out) == (
+        f"{out}: shares 2/{most}, 3/{most}, 4/{most}, 5/{most}, 6/{most}, ... are missing or were stopped; "
+        "their 41 crops are embedded now"
+    )
+
+
+def test_many_shares_that_begin_at_once_each_read_the_index_while_others_have_the_lock(
+    crops, tmp_path, whole, monkeypatch
+):
+    out, read, count = tmp_path / "out", embedding_store_kept.read_index, []
+    embed_share(out, embedder(), *listed(crops), "none", Share(1, 2), progress=nothing)
+
+    def read_while_locked(folder):
+        count.append(folder)
+        with locked(out):  # BusyError where the share that reads has it itself
+            return read(folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(embedding_store_kept, "read_index", read_while_locked)
+        embed_share(out, embedder(), *listed(crops), "none", Share(2, 2), progress=nothing)
+    assert count == [out]
+    embed_into(out, embedder(stop_at=0), *listed(crops))
+    assert contents(out) == whole
+
+
+def test_a_share_does_not_begin_while_somebody_joins(crops, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    monkeypatch.setattr(shares, "LONGEST_START", 0.0)
+    embed_share(out, embedder(), *listed(crops), "none", Share(1, 2), progress=nothing)
+    with locked(out), pytest.raises(BusyError, match="out: another process is writing there; wait for it"):
+        embed_share(out, embedder(), *listed(crops), "none", Share(2, 2), progress=nothing)
+    assert not (out / JOURNAL.format("2_of_2")).exists()
+
+
 def test_rows_that_are_not_those_of_a_shares_journal_are_made_again(crops, tmp_path, whole):
     out = tmp_path / "out"
     for number in (1, 2):
@@ -148,7 +186,10 @@ def test_crops_of_a_finished_store_that_changed_are_for_the_call_without_a_share
     embed_into(out, embedder(), keys, copies)
     cv2.imwrite(str(copies[0]), np.zeros((8, 6, 3), np.uint8))
     os.utime(copies[0], ns=(1, 1))
-    with pytest.raises(EmbeddingsError, match="is finished, and 4 embeddings damaged or of crops that have"):
+    with pytest.raises(
+        EmbeddingsError,
+        match=r"is finished, and 4 embeddings damaged or of .* without --shard or --scheduler ",
+    ):
         embed_share(out, embedder(), keys, copies, "none", Share(1, 2), progress=nothing)
     assert open_embeddings(out, check=True).rows[0].any()
 

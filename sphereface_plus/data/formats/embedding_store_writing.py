@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -78,30 +79,39 @@ def prepare(
     if index is None:
         (folder / ROWS).unlink(missing_ok=True)
         index = Index(list(keys), plain, [0], [])
-    _write_index(folder, index)
-    for journal in journals(folder):
-        journal.unlink()
+    _write_over_journals(folder, index)
     return index
 
 
 def prepare_share(
-    folder: str | Path, keys: Sequence[str], meta: Mapping[str, Any], *, add: bool = False
+    folder: str | Path,
+    keys: Sequence[str],
+    meta: Mapping[str, Any],
+    lock: Callable[[], AbstractContextManager[object]],
+    *,
+    add: bool = False,
 ) -> Index:
     """As prepare, while shares write: makes a store, or adds keys that are new, and leaves all that is there.
 
+    lock: of the folder. It is held for a moment only: the index of a million keys takes a second to be read,
+    and many shares begin at once. So it is read before, and again if it was another when the lock came.
     Returns the index with the blocks that it names, whether they are still right or not.
-    Raises EmbeddingsError.
+    Raises EmbeddingsError, and what the lock raises.
     """
     folder, plain = Path(folder), json.loads(json.dumps(dict(meta)))
     _check_place(folder, keys)
-    if not is_store(folder):
-        index = Index(list(keys), plain, [0], [])
-        _write_index(folder, index)
-        return index
-    index = fitting(folder, keys, plain, add=add)
-    if add_new(index, keys):
-        _write_index(folder, index)
-    return index
+    while True:
+        before = _version(folder)
+        if before is None:
+            index, is_new = Index(list(keys), plain, [0], []), True
+        else:
+            index = fitting(folder, keys, plain, add=add)
+            is_new = add_new(index, keys)
+        with lock():
+            if _version(folder) == before:
+                if is_new:
+                    _write_index(folder, index)
+                return index
 
 
 def to_make(
@@ -162,14 +172,7 @@ def finish(folder: str | Path) -> None:
             f"{folder}: lacks {counted(len(index.missing()), 'block')} after all was done; the processes of "
             "a torchrun on several machines need one folder that all of them see"
         )
-    # In place, and so not by files.py: several processes have written into this one file, gigabytes of it.
-    # It counts once the index names it, which therefore has to reach the disk after it.
-    with naming(folder / ROWS), (folder / ROWS).open("r+b") as file:
-        file.truncate(len(index.keys) * index.numbers * NUMBER.itemsize)
-        os.fsync(file.fileno())
-    _write_index(folder, index)
-    for journal in journals(folder):
-        journal.unlink()
+    _write_over_journals(folder, index)
 
 
 def _taken_up(
@@ -188,12 +191,40 @@ def _check_place(folder: Path, keys: Sequence[str]) -> None:
     if not keys:
         raise EmbeddingsError(f"{folder}: a store needs a photo at least")
     check_keys(keys, folder)
-    if is_store(folder) or not folder.is_dir():
+    if not folder.is_dir():
         return
-    if others := [each for each in folder.iterdir() if each.name[0] != "."]:
+    others = [each for each in folder.iterdir() if each.name[0] != "."]
+    if others and not is_store(folder):  # asked last: another share may make it one meanwhile
         raise EmbeddingsError(
             f"{folder}: holds {others[0].name}, and is not a store of embeddings; name another folder"
         )
+
+
+def _write_over_journals(folder: Path, index: Index) -> None:
+    """Writes the index, which holds what the journals say, and removes them."""
+    if index.numbers is not None and not index.missing():
+        # In place, and so not by files.py: several processes have written into this one file, gigabytes of
+        # it. It counts once the index names all of it, which therefore has to reach the disk after it.
+        with naming(folder / ROWS), (folder / ROWS).open("r+b") as file:
+            file.truncate(len(index.keys) * index.numbers * NUMBER.itemsize)
+            os.fsync(file.fileno())
+    _write_index(folder, index)
+    for journal in journals(folder):
+        journal.unlink()
+
+
+def _version(folder: Path) -> tuple[int, int, int] | None:
+    """Of the index: another after each writing, as that makes a new file; None where there is none.
+
+    Raises EmbeddingsError."""
+    try:
+        with (folder / INDEX).open("rb") as file:  # not by its name: NFS may remember what that was before
+            stat = os.fstat(file.fileno())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise EmbeddingsError(f"{folder / INDEX}: cannot be read ({error.strerror})") from None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
 def _write_index(folder: Path, index: Index) -> None:

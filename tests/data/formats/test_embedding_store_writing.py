@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sphereface_plus.data.formats.embedding_store import BLOCK, INDEX, ROWS, open_embeddings, read_index
-from sphereface_plus.data.formats.embedding_store_writing import finish, prepare, write_block
+from sphereface_plus.data.formats.embedding_store_writing import finish, prepare, prepare_share, write_block
 from sphereface_plus.data.formats.embeddings import EmbeddingsError
 
 META = {"fingerprint": "abc", "flip": "none", "input": {"mean": (1.5, 2.0)}}
@@ -75,6 +77,48 @@ def test_processes_write_their_blocks_in_any_order(tmp_path):
     write(tmp_path / "s", index, process=1, blocks=places[1:2])
     finish(tmp_path / "s")
     assert contents(tmp_path / "s") == contents(make(tmp_path / "whole"))
+
+
+def test_rows_of_finished_journals_reach_the_disk_before_the_index_names_all_of_them(tmp_path, monkeypatch):
+    folder, sync, synced = tmp_path / "s", os.fsync, []
+    write(folder, begin(folder))
+    with (folder / ROWS).open("ab") as rows:
+        rows.write(b"of a writing that was longer")
+
+    def sync_of(descriptor):
+        is_rows = os.path.samestat(os.fstat(descriptor), (folder / ROWS).stat())
+        synced.append((is_rows, len(read_index(folder).missing()), (folder / "done.0.jsonl").exists()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync_of)
+    assert begin(folder).missing() == []
+    assert (True, 3, True) in synced
+    assert contents(folder) == contents(make(tmp_path / "whole"))
+    assert open_embeddings(folder, check=True).keys == FIRST
+
+
+def test_shares_that_begin_together_take_the_index_that_is_there_when_the_lock_is_theirs(tmp_path):
+    folder, held = tmp_path / "s", []
+    others = [FIRST, [*FIRST, *MORE[:5]]]  # what another share writes before this one has the lock
+
+    @contextmanager
+    def lock():
+        held.append(True)
+        if others:
+            begin_share(others.pop(0), unlocked)
+        yield
+
+    @contextmanager
+    def unlocked():
+        yield
+
+    def begin_share(keys, its):
+        return prepare_share(folder, keys, META, its, add=True)
+
+    index = begin_share([*FIRST, *MORE], lock)
+    assert len(held) == 3
+    assert (index.keys, index.segments) == ([*FIRST, *MORE], [0, len(FIRST), len(FIRST) + 5])
+    assert read_index(folder) == index
 
 
 @pytest.mark.parametrize("cut", [1, 20, 60])
