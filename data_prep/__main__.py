@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from sphereface_plus.commands.cluster import check_cluster, cluster_options, spread
-from sphereface_plus.commands.ending import Commands
+from sphereface_plus.commands.ending import KEEPS, Commands
 from sphereface_plus.commands.model_options import input_option, model_option
 from sphereface_plus.model_files import check_model, contents
 from sphereface_plus.outputs import claimed, locked
@@ -136,7 +136,7 @@ def align(
     """
     check_source(photos, "folder of photos")
     check_folder(out)
-    check_cluster(scheduler, shares, shard, out)
+    check_cluster(scheduler, shares, shard)
 
     from sphereface_plus.commands.progress import show_progress
 
@@ -201,7 +201,7 @@ def pack(
     same command goes on with a folder of tars where it was stopped.
     """
     check_source(source, CROPS)
-    check_cluster(scheduler, shares, shard, out)
+    check_cluster(scheduler, shares, shard, out if is_file_name(out) else None)
     if is_file_name(out):
         if per_tar is not None:
             raise click.UsageError(f"--per-tar is for a folder OUT of tars; {out} is one file")
@@ -210,6 +210,7 @@ def pack(
         if plain:
             raise click.UsageError(f"--plain is of a .rec; {out} would be a folder of tars")
         check_folder(out)
+        click.get_current_context().meta[KEEPS] = True
         share, per_tar = share_into(shard, out), per_tar or PER_TAR
         if scheduler is not None:
             from .packing_tars import pack_tars

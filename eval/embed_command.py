@@ -92,7 +92,7 @@ def embed(
     if add and is_file_name(out):
         raise click.UsageError("--add is for a folder OUT; an .npz is written whole")
     share = share_into(shard, out)
-    check_cluster(scheduler, shares, shard, out)
+    check_cluster(scheduler, shares, shard, out if is_file_name(out) else None)
     check_source(images, "folder of photos or crops")
     if model != "pixels":
         check_model(model, onnx=True)

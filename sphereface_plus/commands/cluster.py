@@ -63,9 +63,12 @@ def cluster_options(command: Command) -> Command:
     return scheduler(shares(command))
 
 
-def check_cluster(scheduler: str | None, shares: int | None, shard: str | None, out: Path) -> None:
+def check_cluster(
+    scheduler: str | None, shares: int | None, shard: str | None, one_file: Path | None = None
+) -> None:
     """Refuses options that do not go together, and a missing package, before any work.
 
+    one_file: OUT, where the command takes it for a file, which has no shares.
     Raises click's UsageError, ShareError, ClusterError.
     """
     if scheduler is None:
@@ -74,11 +77,10 @@ def check_cluster(scheduler: str | None, shares: int | None, shard: str | None, 
         return
     if shard is not None:
         raise click.UsageError("--scheduler has all shares done; leave --shard out")
-    from sphereface_plus.path_checks import is_file_name
     from sphereface_plus.shares import ShareError
 
-    if is_file_name(out):
-        raise ShareError(f"{out}: is one file, and --scheduler is for a folder OUT that several fill")
+    if one_file is not None:
+        raise ShareError(f"{one_file}: is one file, and --scheduler is for a folder OUT that several fill")
     if "WORLD_SIZE" in os.environ:
         raise ShareError("--scheduler: under torchrun each process takes a share already; leave one out")
     _distributed()
@@ -88,7 +90,7 @@ def spread(scheduler: str, work: Work, shares: int | None, unit: str, failure: s
     """Has the workers do all shares of a work, with a progress bar; returns when all are done.
 
     unit, failure: as of show_progress. Raises ClusterError where the cluster cannot do it, and what a share
-    raises, after which no further share begins.
+    raises; shares that workers have then go on to their ends, as Dask does not stop what it has sent.
     """
     from sphereface_plus.commands.progress import show_progress
     from sphereface_plus.shares import Share

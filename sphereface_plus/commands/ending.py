@@ -14,6 +14,9 @@ import click
 
 from sphereface_plus.errors import UserError, memory_is_short
 
+KEEPS = "sphereface_plus.keeps"
+"""In the context's `meta`, by a command that keeps what is done in some of its forms: True in such a form."""
+
 
 class Commands(click.Group):
     """Commands that all end in the same way.
@@ -53,7 +56,7 @@ class Commands(click.Group):
             except KeyboardInterrupt as stop:
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a batch system repeats it
                 number = stop.args[0] if stop.args else signal.SIGINT
-                _end(ctx, self._stopped(ctx.invoked_subcommand), 128 + number)
+                _end(ctx, self._stopped(ctx), 128 + number)
             except (BrokenPipeError, OutputError):
                 raise
             except UserError as error:
@@ -66,10 +69,11 @@ class Commands(click.Group):
                 command = self.get_command(ctx, ctx.invoked_subcommand or "")
                 _end(ctx, f"error: {_memory_short(error, command)}")
 
-    def _stopped(self, command: str | None) -> str:
+    def _stopped(self, ctx: click.Context) -> str:
         if self.keeping is None:
             return "stopped"
-        goes_on = "continues where it stopped" if command in self.keeping else "starts from the beginning"
+        keeps = ctx.invoked_subcommand in self.keeping or ctx.meta.get(KEEPS, False)
+        goes_on = "continues where it stopped" if keeps else "starts from the beginning"
         return f"stopped: the same command {goes_on}"
 
 

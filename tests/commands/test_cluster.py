@@ -248,3 +248,12 @@ def test_options_that_do_not_go_together_and_a_missing_package_are_refused(
         output = call(data_prep, "pack", tmp_path / "crops", single, *words, code=code).output
         assert "one.tar: is one file, and --scheduler is for a folder OUT that several fill" in output
     assert not (tmp_path / "out").exists()
+
+
+@needs_dask
+def test_align_takes_a_folder_with_a_dot_in_its_name(scheduler, tmp_path):
+    (tmp_path / "photos/p").mkdir(parents=True)
+    words = ["align", tmp_path / "photos", tmp_path / "crops_v1.5", "--scheduler", scheduler]
+    said = CliRunner().invoke(data_prep, list(map(str, words))).output
+    assert "error" in said
+    assert "is one file" not in said

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tarfile
 
 import pytest
@@ -190,6 +192,39 @@ def test_the_command_in_shares(plain, tmp_path):
     assert "--per-tar is for a folder OUT of tars; " in run(one, "--per-tar", 2, code=2)
     assert "--plain is of a .rec; " in run(tmp_path / "o", "--plain", code=2)
     assert "--per-tar 1: makes 501 tars" not in run(tmp_path / "o", "--per-tar", 1)
+
+
+@pytest.mark.parametrize(
+    ("out", "words"), [("tars", "continues where it stopped"), ("one.tar", "starts from the beginning")]
+)
+def test_ctrl_c_says_whether_the_same_command_goes_on(plain, tmp_path, monkeypatch, out, words):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("data_prep.packing_tars.pack_tars", stop)
+    monkeypatch.setattr("data_prep.packing.pack", stop)
+    result = CliRunner().invoke(main, ["pack", str(plain), str(tmp_path / out)])
+    assert result.output == f"stopped: the same command {words}\n"
+    assert result.exit_code == 130
+
+
+def test_a_process_lets_itself_open_as_many_tars_as_the_set_has(plain, tmp_path, repository):
+    pytest.importorskip("resource")
+    for number in range(40):
+        write_crop(plain / f"p{number}/1.png", number)
+    pack_tars(plain, tmp_path / "out", per_tar=1)
+    script = """
+import resource, sys
+from sphereface_plus.data.formats.tar_sets import open_tar_set
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (32, hard))
+packed = open_tar_set(sys.argv[1])
+print(len([crop.read() for crop in packed.crops]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "out"], cwd=repository, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("45\n", "")
 
 
 def test_more_tars_than_a_process_may_hold_open_are_refused(plain, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ are written, and then holds [crops, bytes] of each: a set that lacks one is not 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from sphereface_plus.files import write_text
 
 RECORD = "packed.json"
 FORMAT = 1
+_OTHER_FILES = 200
+"""A process's files that are open beside the tars, about."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ def open_tar_set(folder: str | Path) -> PackedSet:
                 f"{file}: has {there:,} bytes, and {RECORD} says {size:,}; give the command that packed it "
                 "again, it makes what is missing"
             )
+    _allow_open_files(len(files))
     packs = [open_pack(file) for file in files]
     for file, pack, (crops, _) in zip(files, packs, record.tars, strict=True):
         if len(pack.crops) != crops:
@@ -122,6 +126,23 @@ def open_tar_set(folder: str | Path) -> PackedSet:
         raise ManifestError(f"{folder}: names a crop twice")
     crops = [crop for pack in packs for crop in pack.crops]
     return PackedSet(crops, names, [each for pack in packs for each in pack.identities], table, content, None)
+
+
+def _allow_open_files(count: int) -> None:
+    """Lets this process hold so many files open beside its others, and twice, as packing opens a set again.
+
+    macOS allows 256 by default, and a process may raise that itself.
+    """
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 2 * count + _OTHER_FILES
+    most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with suppress(ValueError, OSError):  # what cannot be opened is named where it is opened
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _joined(folder: Path, packs: list[PackedSet]) -> bytes | None:
