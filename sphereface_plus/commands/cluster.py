@@ -97,6 +97,8 @@ def spread(scheduler: str, work: Work, shares: int | None, unit: str, failure: s
 
     distributed = _distributed()
     try:
+        kind, _ = distributed.comm.parse_address(scheduler)
+        distributed.comm.registry.get_backend(kind)  # a client of no known kind waits for itself for a minute
         client = distributed.Client(scheduler, set_as_default=False)
     except (OSError, ValueError) as error:  # ValueError: an address of no known kind
         reason = str(error).partition("\n")[0] or type(error).__name__

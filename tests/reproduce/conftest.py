@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from sphereface_plus import side_by_side
 from sphereface_plus.config.recipes import recipes_folder
-from sphereface_plus.reproduce import generated, runs
+from sphereface_plus.reproduce import generated
 from tests.forked import Forked
 from tests.small_sets import write_idx
 
@@ -58,5 +59,5 @@ def table(tmp_path_factory):
 @pytest.fixture
 def forked(monkeypatch):
     """Runs and measurements are processes that have loaded torch already."""
-    for module in (runs, generated):
+    for module in (side_by_side, generated):
         monkeypatch.setattr(module, "subprocess", SimpleNamespace(Popen=Forked, STDOUT=subprocess.STDOUT))

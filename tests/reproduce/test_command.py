@@ -4,17 +4,18 @@ import csv
 import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
+from sphereface_plus import side_by_side
 from sphereface_plus.__main__ import main
 from sphereface_plus.config.recipes import recipes_folder
 from sphereface_plus.reproduce import command, runs, spec
 from sphereface_plus.reproduce.face_tables import face_studies
 from sphereface_plus.reproduce.figures import features_of
+from sphereface_plus.side_by_side import Command
 from sphereface_plus.training.logs import read_log
 
 
@@ -80,7 +81,7 @@ def test_a_figure_is_run_and_written_with_its_numbers_and_not_run_twice(
     assert {row["method"] for row in energies} == {"Baseline", "MHE"}
     assert {int(row["step"]) for row in energies} == {0, 1, 2}
 
-    monkeypatch.setattr(runs, "_start", forbidden)
+    monkeypatch.setattr(runs, "Command", forbidden)
     assert call(monkeypatch, *arguments) == 0
     assert (tmp_path / "out" / "table.md").read_text() == text
     shutil.rmtree(mhe)
@@ -109,7 +110,7 @@ def test_a_run_that_diverges_is_n_c_and_named_and_not_tried_again(
     points = read_csv(tmp_path / "out" / "features_test_points.csv")
     assert {row["method"] for row in points} == {"Baseline"}
 
-    monkeypatch.setattr(runs, "_start", forbidden)
+    monkeypatch.setattr(runs, "Command", forbidden)
     assert call(monkeypatch, *arguments) == 1
     assert (tmp_path / "out" / "table.md").read_text() == text
     mhe.with_suffix(".json").unlink()
@@ -125,9 +126,9 @@ def test_runs_that_were_killed_or_stopped_are_unfinished_and_go_on(
     arguments = (table, "--data", f"mnist={digits}", "--out", tmp_path / "out")
     # 143: as a training ends that was stopped and has saved
     ways = iter(["import os; os.kill(os.getpid(), 9)", "raise SystemExit(143)"])
-    ended = partial(subprocess.Popen, stdout=subprocess.DEVNULL)
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "_start", lambda *_: ended([sys.executable, "-c", next(ways)]))
+        patch.setattr(side_by_side, "subprocess", subprocess)
+        patch.setattr(runs, "Command", lambda _, says: Command([sys.executable, "-c", next(ways)], says))
         assert call(patch, *arguments) == 1
     said = capsys.readouterr().err
     assert "error: 2 of 2 runs are unfinished: " in said

@@ -196,7 +196,7 @@ def test_generators_are_trained_measured_and_written_beside_the_papers(
         assert float(found[str(step)]["value"]) == pytest.approx(distance["mhe_sn", step], rel=1e-6)
     assert "over updates of the generator" in (out / "scores.md").read_text()
 
-    monkeypatch.setattr(runs, "_start", forbidden)
+    monkeypatch.setattr(runs, "Command", forbidden)
     monkeypatch.setattr(generated, "_evaluate", forbidden)
     assert call(table, "--extractor", classifier)[0] == 0
     assert (out / "table.md").read_text() == text
