@@ -41,8 +41,8 @@ from sphereface_plus.losses.streamed_head import StreamedHead
 from sphereface_plus.mhe import classifier_energy
 from sphereface_plus.networks.sphereface import STAGE_UNITS, SphereFace
 from sphereface_plus.training.freed_memory import keep_freed_memory
-from tests.benchmarks.bench_training_step import PRECISION, learner_of
 from tests.benchmarks.figures import in_turn, keep, spread, timed
+from tests.benchmarks.training_sides import PRECISION, learner_of
 from tests.losses.settings import config_of
 from tests.losses.test_streamed_head import exact_gradients, gradients
 
