@@ -15,7 +15,7 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -45,6 +45,10 @@ _BETWEEN_WORDS = 1.0
 
 class ClusterError(UserError):
     """A cluster that cannot do the work; the message says what to do."""
+
+
+class _NotWantedError(Exception):
+    """Ends a share on a worker whose command has stopped; nobody hears it."""
 
 
 def cluster_options(command: Command) -> Command:
@@ -90,7 +94,7 @@ def spread(scheduler: str, work: Work, shares: int | None, unit: str, failure: s
     """Has the workers do all shares of a work, with a progress bar; returns when all are done.
 
     unit, failure: as of show_progress. Raises ClusterError where the cluster cannot do it, and what a share
-    raises; shares that workers have then go on to their ends, as Dask does not stop what it has sent.
+    raises, after which no further share begins, and those at work end where they next say how far they are.
     """
     from sphereface_plus.commands.progress import show_progress
     from sphereface_plus.shares import Share
@@ -120,10 +124,15 @@ def spread(scheduler: str, work: Work, shares: int | None, unit: str, failure: s
                 for number in range(1, count + 1)
             ]
             try:
-                for future in distributed.as_completed(futures, loop=client.loop):
-                    _take(distributed, scheduler, future)
+                _take_all(distributed, scheduler, distributed.as_completed(futures, loop=client.loop))
             finally:
                 client.cancel([future for future in futures if not future.done()])
+
+
+def _take_all(distributed: ModuleType, scheduler: str, futures: Iterable[Any]) -> None:
+    """In the order in which they end; raises what the first one raises."""
+    for future in futures:
+        _take(distributed, scheduler, future)
 
 
 def _take(distributed: ModuleType, scheduler: str, future: Any) -> None:
@@ -168,9 +177,16 @@ def _run(work: Work, share: Share, topic: str) -> None:
     from sphereface_plus.path_checks import BusyError
 
     worker, last = _distributed().get_worker(), 0.0
+    key = worker.get_current_task()
+
+    def check() -> None:
+        task = worker.state.tasks.get(key)
+        if task is None or task.state == "cancelled":  # Dask lets what has begun run to its end
+            raise _NotWantedError(key)
 
     def tell(done: int, total: int, failed: int = 0) -> None:
         nonlocal last
+        check()
         now = time.monotonic()
         if done == total or now - last >= _BETWEEN_WORDS:
             last = now
@@ -185,6 +201,7 @@ def _run(work: Work, share: Share, topic: str) -> None:
         except BusyError:
             if time.monotonic() > end:
                 raise
+            check()
             time.sleep(1)
 
 

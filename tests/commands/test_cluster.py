@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -22,9 +23,11 @@ from data_prep.packing_tars import pack_tars
 from data_prep.shares import journal_of
 from eval.__main__ import main as evaluation
 from sphereface_plus.__main__ import cli
+from sphereface_plus.commands import cluster
 from sphereface_plus.commands.cluster import ClusterError, _take, _Told
 from sphereface_plus.data.formats.embedding_store import open_embeddings
 from sphereface_plus.shares import Share
+from tests.commands.waiting_work import wait
 from tests.data_prep.aligning import tree
 from tests.data_prep.conftest import draw
 from tests.data_prep.small_crops import files, write_crop
@@ -248,6 +251,34 @@ def test_options_that_do_not_go_together_and_a_missing_package_are_refused(
         output = call(data_prep, "pack", tmp_path / "crops", single, *words, code=code).output
         assert "one.tar: is one file, and --scheduler is for a folder OUT that several fill" in output
     assert not (tmp_path / "out").exists()
+
+
+@needs_dask
+def test_shares_at_work_end_when_their_command_has_stopped_and_no_other_begins(
+    workers, tmp_path, monkeypatch
+):
+    """Here by what the terminal's user does; a share that raises stops the command likewise."""
+
+    def interrupted(*_, **__):
+        until(tmp_path / "begun")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cluster, "_take_all", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        cluster.spread(workers, partial(wait, tmp_path), 3, "photos")
+    until(tmp_path / "ended")
+    # The only thread of the only worker is free again, and nothing of the stopped command is left for it.
+    import distributed
+
+    with distributed.Client(workers, set_as_default=False) as client:
+        assert client.submit(abs, -1, pure=False).result() == 1
+    begun = (tmp_path / "begun").read_text()
+    assert (tmp_path / "ended").read_text() == begun == f"{int(begun)}\n"  # one share
+
+
+def until(file):
+    while not file.exists():
+        threading.Event().wait(0.01)
 
 
 @needs_dask
