@@ -94,7 +94,7 @@ def spread(scheduler: str, work: Work, shares: int | None, unit: str, failure: s
     """Has the workers do all shares of a work, with a progress bar; returns when all are done.
 
     unit, failure: as of show_progress. Raises ClusterError where the cluster cannot do it, and what a share
-    raises, after which no further share begins, and those at work end where they next say how far they are.
+    raises, after which those at work, and any that still begin, end where they next say how far they are.
     """
     from sphereface_plus.commands.progress import show_progress
     from sphereface_plus.shares import Share
