@@ -75,7 +75,7 @@ def of_search(rows: int, turns: int) -> Row:
 def of_processes() -> Iterator[Row]:
     parameters = sum(it.numel() for it in SphereFace(STAGE_UNITS["sphereface20"]).parameters())
     costs = NetworkCosts(parameters=parameters, kept_bytes=0, flop=0)
-    for processes in (1, 2, 4, 8, 16, 32, 64):
+    for processes in (2, 4, 8, 16, 32, 64):
         for head in ("streamed", "sharded"):
             plan = Plan(1_000_000, 512, processes, 512 // processes, head=head, energy="batch")
             received = sum(traffic(costs, plan).values()) / 1e6
@@ -108,7 +108,10 @@ def plot(rows: list[dict[str, str]], file: Path) -> None:
             axes.plot(x, median, "o-", color=colour, label=line, markersize=3)
             axes.fill_between(x, least, most, color=colour, alpha=0.15, linewidth=0)
         axes.set_xscale("log")
-        axes.set_yscale("symlog" if panel == "processes" else "log")
+        sizes = sorted({int(each["x"]) for each in own})
+        axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axes.minorticks_off()
+        axes.set_yscale("log")
         axes.set_title(title, fontsize=9)
         axes.grid(color=FAINT, linewidth=0.5)
         open_frame(axes)
