@@ -3,13 +3,13 @@
 Three networks, each looking closer than the one before: P-Net slides over a pyramid of the photo and proposes
 boxes, R-Net (24 x 24) and O-Net (48 x 48) look at each and reject or refine it, O-Net gives the landmarks.
 
-Boxes and scores are those of `facenet_pytorch.MTCNN.detect`, version 2.5.3, found about twice as fast
+Boxes and scores are those of `facenet_pytorch.MTCNN.detect`, version 2.5.3, found more than twice as fast
 (measured by tests/benchmarks/bench_mtcnn.py): one summed-area table does all the resizing (area_means.py),
-and the networks run in channels_last (mtcnn_networks.py). facenet-pytorch in turn differs from the authors'
-Matlab code, which SphereFace used: levels and crops are area means instead of bilinear samples, crops are
-cut at the photo's border instead of padded with black, boxes are not truncated between the networks,
-overlaps count no extra pixel except in the last suppression, and landmarks are not averaged with those of
-the mirrored crop.
+P-Net sees the pyramid on sheets (pyramid.py), and the networks run in channels_last (mtcnn_networks.py).
+facenet-pytorch in turn differs from the authors' Matlab code, which SphereFace used: levels and crops are
+area means instead of bilinear samples, crops are cut at the photo's border instead of padded with black,
+boxes are not truncated between the networks, overlaps count no extra pixel except in the last suppression,
+and landmarks are not averaged with those of the mirrored crop.
 
 The landmarks are placed where O-Net saw them. facenet-pytorch places them as if the crop had not been
 truncated to whole pixels and cut at the photo's border: 1 pixel too far right and down in the median over LFW
@@ -33,11 +33,9 @@ from .area_means import AreaTable
 from .detection import Faces
 from .errors import PrepError
 from .mtcnn_networks import Layer, load_networks
+from .pyramid import CELL, STRIDE, Sheet, laid_out
 
-CELL = 12  # pixels of a level that a P-Net cell sees; its neighbours' views lie STRIDE further
-STRIDE = 2
-STRIP_PIXELS = 1 << 20  # of a level, seen by P-Net at once: bounds the memory for very large photos
-CROPS_AT_ONCE = 512  # of R-Net and O-Net, for the same reason
+RNET_CROPS, ONET_CROPS = 32, 8  # at once: what the networks make of them stays in the processor's cache
 
 
 class MTCNN:
@@ -78,14 +76,14 @@ class MTCNN:
         return [self._detect(photo) for photo in photos]
 
     def _detect(self, photo: np.ndarray) -> Faces:
-        table = AreaTable(photo)
+        table, (_, rnet, onet, _) = AreaTable(photo), self._networks
         boxes = self._proposed(table)
 
-        boxes, _, score, outputs = _passed(self._networks.rnet, self._thresholds[1], table, boxes, 24)
+        boxes, _, score, outputs = _passed(rnet, self._thresholds[1], table, boxes, 24, RNET_CROPS)
         best = _suppressed(boxes, score, 0.7)
         boxes = _square(_refined(boxes[best], outputs[best, 2:6], 1))
 
-        boxes, cut, score, outputs = _passed(self._networks.onet, self._thresholds[2], table, boxes, 48)
+        boxes, cut, score, outputs = _passed(onet, self._thresholds[2], table, boxes, 48, ONET_CROPS)
         boxes = _refined(boxes, outputs[:, 2:6], 1)
         best = _suppressed_within(boxes, score, 0.7)
         boxes, cut, score, outputs = _only(best, boxes, cut, score, outputs)
@@ -94,41 +92,48 @@ class MTCNN:
 
     def _proposed(self, table: AreaTable) -> np.ndarray:
         """P-Net's boxes from all levels of the pyramid, refined and made square: (N, 4)."""
-        levels = []
+        scales = []
         scale = CELL / self._min_face
         shorter_side = min(table.height, table.width) * scale
         while shorter_side >= CELL:
-            boxes, score, refinement = self._level(table, scale)
-            levels.append(_only(_suppressed(boxes, score, 0.5), boxes, score, refinement))
+            scales.append(scale)
             scale, shorter_side = scale * self._factor, shorter_side * self._factor
-        if not levels:  # the photo is smaller than the smallest face
+        if not scales:  # the photo is smaller than the smallest face
             return np.zeros((0, 4), np.float32)
-        boxes, score, refinement = map(np.concatenate, zip(*levels, strict=True))
+        sizes = tuple((int(table.height * scale + 1), int(table.width * scale + 1)) for scale in scales)
+        sheets = [self._cells(table, sizes, sheet) for sheet in laid_out(sizes)]
+        level, row, column, outputs = map(np.concatenate, zip(*sheets, strict=True))
+        in_order = np.lexsort((column, row, level))  # equal scores are taken in this order
+        level, row, column, outputs = _only(in_order, level, row, column, outputs)
+        corner = STRIDE * np.stack([column, row], axis=1).astype(np.float32)
+        boxes = np.hstack([corner + 1, corner + CELL]) / np.array(scales, np.float32)[level, None]
+        boxes, score, refinement = np.floor(boxes), _scores(outputs), outputs[:, 2:]
+        best = np.concatenate(
+            [_suppressed_among(level == number, boxes, score) for number in range(len(scales))]
+        )
+        boxes, score, refinement = _only(best, boxes, score, refinement)
         best = _suppressed(boxes, score, 0.7)
         return _square(_refined(boxes[best], refinement[best], 0))
 
-    def _level(self, table: AreaTable, scale: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What P-Net passes on a level: boxes (N, 4) in photo pixels, scores (N,), refinements (N, 4)."""
-        height, width = int(table.height * scale + 1), int(table.width * scale + 1)
-        num_rows = math.ceil((height - 2) / STRIDE) - 4  # of cells: what convolutions and pooling leave
-        rows_at_once = max(1, STRIP_PIXELS // (STRIDE * width))
+    def _cells(
+        self, table: AreaTable, sizes: Sequence[tuple[int, int]], sheet: Sheet
+    ) -> tuple[np.ndarray, ...]:
+        """P-Net's cells above the threshold: their levels, rows and columns there (N,), outputs (N, 6)."""
+        pixels = np.zeros((1, sheet.height, sheet.width, 3), np.float32)
+        for tile in sheet.tiles:
+            rows, columns = slice(tile.top, tile.top + tile.height), slice(tile.left, tile.left + tile.width)
+            place = pixels[0, tile.y : tile.y + tile.height, tile.x : tile.x + tile.width]
+            place[:] = table.resized(*sizes[tile.level], rows, columns)
+        cells = self._networks.pnet(_channels_first(pixels), sheet.edges).numpy()  # (6, rows, columns)
         least_margin = math.log(self._thresholds[0] / (1 - self._thresholds[0]))  # the threshold in logits
-        strips = []
-        for first in range(0, num_rows, rows_at_once):
-            last = min(first + rows_at_once, num_rows) - 1
-            level = table.resized(height, width, slice(STRIDE * first, STRIDE * last + CELL))
-            cells = _applied(self._networks.pnet, level)  # (6, rows, columns)
-            row, column = np.nonzero(cells[1] - cells[0] >= least_margin)
-            outputs = cells[:, row, column].T
-            corner = STRIDE * np.stack([column, first + row], axis=1).astype(np.float32)
-            boxes = np.floor(np.hstack([corner + 1, corner + CELL]) / np.float32(scale))
-            strips.append((boxes, _scores(outputs), outputs[:, 2:]))
-        boxes, score, refinement = map(np.concatenate, zip(*strips, strict=True))
-        return boxes, score, refinement
+        row, column = np.nonzero((cells[1] - cells[0] >= least_margin) & (sheet.owners >= 0))
+        tiles = np.array(sheet.tiles)[sheet.owners[row, column]]  # (N, 7)
+        level, top, left, _, _, y, x = tiles.T
+        return level, row + (top - y) // STRIDE, column + (left - x) // STRIDE, cells[:, row, column].T
 
 
 def _passed(
-    network: Layer, threshold: float, table: AreaTable, boxes: np.ndarray, side: int
+    network: Layer, threshold: float, table: AreaTable, boxes: np.ndarray, side: int, at_once: int
 ) -> tuple[np.ndarray, ...]:
     """What R-Net or O-Net passes of boxes (N, 4): boxes, the cuts that it saw, scores, all its outputs."""
     # Boxes count pixels from 1 and include the last one; cuts count from 0 and do not.
@@ -136,14 +141,16 @@ def _passed(
     cut[:, :2] = np.maximum(cut[:, :2] - 1, 0)
     cut[:, 2:] = np.minimum(cut[:, 2:], [table.width, table.height])
     boxes, cut = _only(np.all(cut[:, 2:] > cut[:, :2], axis=1), boxes, cut)
-    batches = [cut[i : i + CROPS_AT_ONCE] for i in range(0, len(cut), CROPS_AT_ONCE)] or [cut]
-    outputs = np.concatenate([_applied(network, table.crops(batch, side)) for batch in batches])
+    batches = [cut[i : i + at_once] for i in range(0, len(cut), at_once)] or [cut]
+    crops = (_channels_first(table.crops(batch, side)) for batch in batches)
+    outputs = np.concatenate([network(each).numpy() for each in crops])
     score = _scores(outputs)
     return _only(score > threshold, boxes, cut, score, outputs)
 
 
-def _applied(network: Layer, pixels: np.ndarray) -> np.ndarray:
-    return network(torch.from_numpy(pixels).permute(0, 3, 1, 2)).numpy()
+def _channels_first(pixels: np.ndarray) -> torch.Tensor:
+    """(K, h, w, 3) as (K, 3, h, w), in memory as it was."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
 
 def _scores(outputs: np.ndarray) -> np.ndarray:
@@ -171,6 +178,12 @@ def _suppressed(boxes: np.ndarray, score: np.ndarray, threshold: float) -> np.nd
     corner_and_size: Any = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
     scores: Any = score
     return np.array(cv2.dnn.NMSBoxes(corner_and_size, scores, 0, threshold), dtype=np.int64)
+
+
+def _suppressed_among(which: np.ndarray, boxes: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Of the boxes that a mask chooses, the indices of those that are left, best first."""
+    (indices,) = np.nonzero(which)
+    return indices[_suppressed(boxes[indices], score[indices], 0.5)]
 
 
 def _suppressed_within(boxes: np.ndarray, score: np.ndarray, threshold: float) -> np.ndarray:

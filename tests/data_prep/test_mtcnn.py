@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from data_prep import mtcnn
+from data_prep import mtcnn, pyramid
 from data_prep.detection import Faces, pick
 from data_prep.errors import PrepError
 from data_prep.images import read_photo
@@ -116,10 +116,13 @@ def test_a_photo_has_the_same_faces_alone_and_in_any_batch(detector, crowd):
             assert_identical(found, alone[index])
 
 
-def test_strips_and_batches_of_crops_change_nothing(detector, crowd, monkeypatch):
+def test_sheets_and_batches_of_crops_change_nothing(detector, crowd, monkeypatch):
     whole = detector.detect([crowd])[0]
-    monkeypatch.setattr(mtcnn, "STRIP_PIXELS", 5000)
-    monkeypatch.setattr(mtcnn, "CROPS_AT_ONCE", 7)
+    monkeypatch.setattr(pyramid, "SIDE", 48)
+    monkeypatch.setattr(pyramid, "ROUNDED", 2)
+    monkeypatch.setattr(mtcnn, "laid_out", pyramid.laid_out.__wrapped__)
+    monkeypatch.setattr(mtcnn, "RNET_CROPS", 7)
+    monkeypatch.setattr(mtcnn, "ONET_CROPS", 1)
     assert_same(detector.detect([crowd])[0], whole)
 
 

@@ -6,7 +6,8 @@ import facenet_pytorch
 import pytest
 import torch
 
-from data_prep.mtcnn_networks import load_networks
+from data_prep.mtcnn_networks import _max_pool, load_networks
+from data_prep.pyramid import laid_out
 
 
 def pixels(*shape: int) -> torch.Tensor:
@@ -14,25 +15,33 @@ def pixels(*shape: int) -> torch.Tensor:
 
 
 def arranged(x: torch.Tensor) -> torch.Tensor:
-    """Pixels (K, 3, h, w) as our networks take them; what the fourth channel holds must not matter."""
-    return torch.cat([x, pixels(len(x), 1, *x.shape[2:])], dim=1).contiguous(
-        memory_format=torch.channels_last
-    )
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def normalised(x: torch.Tensor) -> torch.Tensor:
     return (x - 127.5) * 0.0078125
 
 
-@pytest.mark.parametrize(("height", "width"), [(12, 12), (13, 12), (31, 50), (64, 33)])
+@pytest.mark.parametrize(("height", "width"), [(12, 12), (14, 12), (31, 50), (64, 33)])
 @torch.inference_mode()
 def test_pnet_equals_the_released_one_at_every_cell(height, width):
     x = pixels(1, 3, height, width)
     refinement, probability = facenet_pytorch.PNet()(normalised(x))
-    cells = load_networks().pnet(arranged(x))
-    assert cells.shape == (6, *probability.shape[2:])
+    (sheet,) = laid_out(((height, width),))
+    on_sheet = pixels(1, 3, sheet.height, sheet.width)  # what lies beside the level must not matter
+    on_sheet[..., :height, :width] = x
+    rows, columns = probability.shape[2:]
+    assert (sheet.owners >= 0).sum() == rows * columns
+    cells = load_networks().pnet(arranged(on_sheet), sheet.edges)[:, :rows, :columns]
     torch.testing.assert_close(cells[:2].softmax(dim=0), probability[0], rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(cells[2:], refinement[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "sides"), [(2, [(8, 6), (2, 2)]), (3, [(22, 9), (9, 22), (4, 3)])])
+def test_pooling_equals_torchs(size, sides):
+    for height, width in sides:
+        x = arranged(torch.randn(3, 5, height, width))
+        assert torch.equal(_max_pool(size)(x), torch.max_pool2d(x, size, stride=2, ceil_mode=True))
 
 
 @torch.inference_mode()
