@@ -20,6 +20,9 @@ class OptimizerConfig(Strict):
     """L2 added to the gradient."""
     decay_prototypes: bool = True
     """Whether weight_decay reaches the prototypes, and what else the loss learns; off, only the network."""
+    prototype_momentum: bool = True
+    """Whether prototypes, and what else the loss learns, have momentum. Off, they take less memory, and a
+    gradient counts at once as often as it would have in the end, 1 / (1 - momentum) times."""
     milestones: tuple[int, ...] = ()
     """Steps at which the learning rate is multiplied by decay."""
     decay: float = Field(default=0.1, gt=0, le=1)

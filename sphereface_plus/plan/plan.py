@@ -118,6 +118,7 @@ def plan_of(config: FaceConfig, identities: int, processes: int, here: Processes
         head=head,
         energy=_PAIRS[config.mhe.form] if config.mhe.weight > 0 else "none",
         sample_rate=config.sample_rate,
+        momentum=config.optimizer.prototype_momentum,
         device=here.device.type,
     )
 
@@ -135,12 +136,14 @@ def described(
         f"images of a step each{parts}"
     )
     needs = memory(costs, plan)
+    weights = "weights, momentum" if plan.momentum else "weights"
+    gradients = (
+        "up to four gradients" if plan.head == "dense" and plan.energy != "none" else "up to three gradients"
+    )
     of_what = {
         "network": f"weights, gradients and momentum of {costs.parameters:,} parameters",
         "images": f"what the network keeps for its backward, {decimal(round(costs.kept_bytes))} an image",
-        "prototypes": f"weights, momentum and up to three gradients of {plan.held:,} x {plan.dimensions}"
-        if plan.head != "dense" or plan.energy == "none"
-        else f"weights, momentum and up to four gradients of {plan.held:,} x {plan.dimensions}",
+        "prototypes": f"{weights} and {gradients} of {plan.held:,} x {plan.dimensions}",
         "head": "its passes over the prototypes",
     }
     yield f"memory of a process: {decimal(round(sum(needs.values())))}"

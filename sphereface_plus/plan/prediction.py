@@ -62,6 +62,8 @@ class Plan:
     """Pairs of which an energy is: none, or so few as among the batch's own; those with the batch's, as of
     Eq. (8); or all."""
     sample_rate: float = 1.0
+    momentum: bool = True
+    """Of the prototypes."""
     device: str = "cpu"
 
     @property
@@ -110,7 +112,7 @@ def memory(costs: NetworkCosts, plan: Plan) -> dict[str, float]:
     return {
         "network": (3 + (plan.processes > 1)) * FLOAT * costs.parameters,
         "images": costs.kept_bytes * plan.batch,
-        "prototypes": (2 + GRADIENTS + (plan.head == "dense" and plan.energy != "none"))
+        "prototypes": (1 + plan.momentum + GRADIENTS + (plan.head == "dense" and plan.energy != "none"))
         * FLOAT
         * plan.held
         * plan.dimensions,
@@ -143,7 +145,8 @@ def seconds(costs: NetworkCosts, plan: Plan, rates: Rates) -> dict[str, float]:
     its rate is not known."""
     work = flop(costs, plan)
     # SGD reads weight, gradient and momentum, and writes the first and the last.
-    updated = 5 * FLOAT * (costs.parameters + plan.held * plan.dimensions)
+    of_prototypes = (5 if plan.momentum else 3) * FLOAT * plan.held * plan.dimensions
+    updated = 5 * FLOAT * costs.parameters + of_prototypes
     found = {
         "network": work["network"] / rates.network_flop,
         "head": work["head"] / rates.product_flop,

@@ -43,11 +43,7 @@ class ScheduledSGD:
         self.sgd = torch.optim.SGD(
             [
                 *network_groups(network, settings, layer_decay),
-                *parameter_groups(
-                    loss,
-                    learning_rate=settings.learning_rate,
-                    weight_decay=settings.weight_decay if settings.decay_prototypes else 0.0,
-                ),
+                *_loss_groups(loss, settings),
             ],
             lr=settings.learning_rate,
             momentum=settings.momentum,
@@ -141,6 +137,22 @@ class ScheduledSGD:
                 }
             kept[number] = of_one
         return state | {"state": kept}
+
+
+def _loss_groups(loss: Loss, settings: OptimizerConfig) -> list[dict[str, Any]]:
+    groups = parameter_groups(
+        loss,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay if settings.decay_prototypes else 0.0,
+    )
+    if settings.prototype_momentum:
+        return groups
+    # With momentum m a gradient is added 1 + m + m^2 + ... = 1 / (1 - m) times, over the steps to come.
+    times = 1 / (1 - settings.momentum)
+    return [
+        group | {"momentum": 0.0, "lr": times * group["lr"], "lr_multiplier": times * group["lr_multiplier"]}
+        for group in groups
+    ]
 
 
 def _norm(parameters: Iterable[nn.Parameter]) -> Tensor:

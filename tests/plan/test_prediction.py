@@ -52,6 +52,14 @@ def test_a_head_multiplies_as_much_as_is_planned(head, make, sample_rate, energy
     assert counter.get_total_flops() == pytest.approx(products, rel=0.02)
 
 
+def test_prototypes_without_momentum_take_less_memory_and_time():
+    with_it, without = (Plan(1000, 10, 1, 32, momentum=momentum) for momentum in (True, False))
+    assert memory(COSTS, with_it)["prototypes"] - memory(COSTS, without)["prototypes"] == 4 * 1000 * 10
+    rates = Rates(network_flop=1, product_flop=1, memory_bytes=2, traffic_bytes=None)
+    saved = seconds(COSTS, with_it, rates)["update"] - seconds(COSTS, without, rates)["update"]
+    assert saved == 2 * 4 * 1000 * 10 / 2
+
+
 def test_the_number_of_different_identities_is_the_mean_over_random_batches():
     plan = Plan(identities=100, dimensions=1, processes=1, batch=80)
     generator = torch.Generator().manual_seed(0)

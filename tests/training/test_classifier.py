@@ -42,6 +42,31 @@ def test_without_decay_of_the_prototypes_only_the_network_decays(build):
         torch.testing.assert_close(weights(kept)[name], value + pulled, rtol=0, atol=1e-7, msg=name)
 
 
+def test_without_momentum_of_the_prototypes_a_gradient_counts_at_once_what_it_would_in_the_end(build):
+    settings = {"optimizer.momentum": 0.75, "optimizer.weight_decay": 0.01}
+    with_it, without = build(**settings), build(**settings, **{"optimizer.prototype_momentum": False})
+    before = weights(without)
+    for learner in (with_it, without):
+        learner.update(batch(), step=0)
+    for name, value in weights(without).items():
+        moved = weights(with_it)[name] - before[name]
+        expected = before[name] + (4 * moved if name.startswith("loss.") else moved)
+        torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-7, msg=name)
+
+
+def test_prototypes_without_momentum_are_in_no_checkpoint_twice(build):
+    learner = build(**{"optimizer.prototype_momentum": False})
+    learner.update(batch(), step=0)
+    state = learner.optimizer.state_dict()["optimizer"]
+    kept = {
+        tuple(value["momentum_buffer"].shape)
+        for value in state["state"].values()
+        if "momentum_buffer" in value
+    }
+    assert kept
+    assert tuple(learner.loss.prototypes.shape) not in kept
+
+
 def test_logged_loss_is_the_weighted_sum_and_the_energy_is_logged_unweighted(build):
     learner = build(**{"mhe.weight": 3.0})
     prototypes = learner.loss.prototypes.detach().clone()
