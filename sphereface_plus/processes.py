@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, NoReturn
 
 import torch
@@ -15,6 +16,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed import PrefixStore, TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
+from sphereface_plus.common_start import common_start
 from sphereface_plus.errors import UserError, memory_is_short
 from sphereface_plus.words import counted
 
@@ -26,6 +28,9 @@ class DeviceError(UserError):
 class OthersEndedError(UserError):
     """Other processes that do not answer any more."""
 
+
+LONGEST_START = timedelta(minutes=30)
+"""That processes wait for each other to begin, as torch's own groups do."""
 
 SECONDS_TO_BE_ENDED = 5.0
 """In which torchrun ends the processes that are left, without a word of theirs, where one has failed."""
@@ -216,18 +221,14 @@ def start(device: str) -> Processes:
 
 
 def _join(backend: str, world_size: int) -> None:
-    """Joins the group that torchrun has started.
-
-    Torchrun's store outlives a restart, and holds the addresses of the processes that were ended before it:
-    torch 2.15 takes these for the new ones' (as in pytorch issue 135712). So each start has names of its own.
-    """
+    """Joins the group that torchrun has started, by names of this start only (common_start.py)."""
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         dist.init_process_group(backend)
         return
-    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    store = TCPStore(address, port, world_size, is_master=False)
-    store = PrefixStore(f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
-    dist.init_process_group(backend, store=store, rank=int(os.environ["RANK"]), world_size=world_size)
+    address, port, rank = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), int(os.environ["RANK"])
+    store = TCPStore(address, port, world_size, is_master=False, timeout=LONGEST_START)
+    store = PrefixStore(common_start(store, rank, world_size), store)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world_size)
 
 
 def take_own_gpu() -> torch.device:

@@ -1,0 +1,35 @@
+"""A name for each start of a run's processes, so that those that torchrun starts again find each other.
+
+Torchrun's store outlives a restart, and holds the addresses of the processes that were ended before it: torch
+2.15 takes these for the new ones' (as in pytorch issue 135712). Names of their own keep the starts apart.
+Torchrun gives none: each machine counts its own restarts, so that the one whose process died says 1 and the
+others 0. Hence the first process makes the name, and tells it to those that are there.
+"""
+
+from __future__ import annotations
+
+import time
+from uuid import uuid4
+
+from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
+
+SECONDS_BETWEEN_LOOKS = 0.01
+
+
+def common_start(store: Store, rank: int, world_size: int) -> str:
+    """The name of this start, the same in each of its processes and in no other start. All call it."""
+    own = uuid4().hex
+    store.set(f"process {rank}", own)
+    if rank > 0:
+        name = store.get(f"start of {own}").decode()  # waits; who was ended before has another name
+        store.set(f"{own} in {name}", "")
+        return name
+    missing = set(range(1, world_size))
+    while missing:
+        for other in sorted(missing):
+            theirs = store.get(f"process {other}").decode()  # of an ended one, until the new one is there
+            store.set(f"start of {theirs}", own)
+            if store.check([f"{theirs} in {own}"]):
+                missing.remove(other)
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    return own

@@ -1,0 +1,56 @@
+"""Processes of one start find each other in a store that remembers earlier ones. Threads stand for them."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from torch.distributed import HashStore, PrefixStore, Store
+
+from sphereface_plus.common_start import common_start
+
+NUM_PROCESSES = 3
+
+
+@pytest.fixture
+def store() -> Store:
+    store = HashStore()
+    store.set_timeout(timedelta(seconds=60))
+    return store
+
+
+def started(store: Store, pool: ThreadPoolExecutor, ranks: list[int]) -> list[Future]:
+    return [pool.submit(common_start, store, rank, NUM_PROCESSES) for rank in ranks]
+
+
+def test_each_start_has_one_name_of_its_own(store):
+    names = []
+    with ThreadPoolExecutor(NUM_PROCESSES) as pool:
+        for ranks in ([0, 1, 2], [2, 1, 0], [1, 0, 2]):
+            found = {future.result() for future in started(store, pool, ranks)}
+            assert len(found) == 1
+            names += found
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("early", [[0], [1], [2, 1], [0, 2]])
+def test_a_process_that_is_early_waits_for_the_others_instead_of_meeting_ended_ones(store, early):
+    with ThreadPoolExecutor(2 * NUM_PROCESSES) as pool:
+        [before] = {future.result() for future in started(store, pool, [0, 1, 2])}
+        first = started(store, pool, early)
+        if 0 in early:  # has told all whom it finds, ended ones among them
+            ended = [store.get(f"process {rank}").decode() for rank in (1, 2) if rank not in early]
+            store.wait([f"start of {name}" for name in ended])
+        assert not all(future.done() for future in first)
+        rest = started(store, pool, [rank for rank in range(NUM_PROCESSES) if rank not in early])
+        [name] = {future.result() for future in first + rest}
+    assert name != before
+
+
+def test_a_process_that_was_ended_before_it_joined_holds_nobody_up(store):
+    store.set("process 1", "ended")  # of an earlier start, as far as it came
+    with ThreadPoolExecutor(NUM_PROCESSES) as pool:
+        assert len({future.result() for future in started(store, pool, [0, 2, 1])}) == 1
+
+
+def test_alone_there_is_nobody_to_wait_for(store):
+    assert common_start(PrefixStore("one", store), 0, 1) != common_start(PrefixStore("one", store), 0, 1)
