@@ -49,7 +49,7 @@ class Sheet(NamedTuple):
     this makes it equal to the first."""
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)  # of a large photo some 10 MB
 def laid_out(levels: tuple[tuple[int, int], ...]) -> list[Sheet]:
     """The sheets of levels of these heights and widths, each CELL or more. A large tile has its own sheet."""
     tiles = [tile for number, size in enumerate(levels) for tile in _cut(number, *size)]

@@ -11,21 +11,28 @@ from __future__ import annotations
 import time
 from uuid import uuid4
 
-from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
+from torch.distributed import DistStoreError, Store  # pyright: ignore[reportPrivateImportUsage]
 
 SECONDS_BETWEEN_LOOKS = 0.01
 
 
 def common_start(store: Store, rank: int, world_size: int) -> str:
-    """The name of this start, the same in each of its processes and in no other start. All call it."""
+    """The name of this start, the same in each of its processes and in no other start. All call it.
+
+    Raises DistStoreError where they are not all there within the store's timeout.
+    """
     own = uuid4().hex
     store.set(f"process {rank}", own)
     if rank > 0:
         name = store.get(f"start of {own}").decode()  # waits; who was ended before has another name
         store.set(f"{own} in {name}", "")
         return name
-    missing = set(range(1, world_size))
+    missing, until = set(range(1, world_size)), time.monotonic() + store.timeout.total_seconds()
     while missing:
+        if time.monotonic() > until:
+            raise DistStoreError(
+                f"no sign of {', '.join(map(str, sorted(missing)))} of {world_size} processes"
+            )
         for other in sorted(missing):
             theirs = store.get(f"process {other}").decode()  # of an ended one, until the new one is there
             store.set(f"start of {theirs}", own)

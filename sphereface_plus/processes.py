@@ -30,7 +30,7 @@ class OthersEndedError(UserError):
 
 
 LONGEST_START = timedelta(minutes=30)
-"""That processes wait for each other to begin, as torch's own groups do."""
+"""That processes wait for each other to begin: a slow disk may keep one from importing torch for minutes."""
 
 SECONDS_TO_BE_ENDED = 5.0
 """In which torchrun ends the processes that are left, without a word of theirs, where one has failed."""
@@ -226,9 +226,18 @@ def _join(backend: str, world_size: int) -> None:
         dist.init_process_group(backend)
         return
     address, port, rank = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), int(os.environ["RANK"])
-    store = TCPStore(address, port, world_size, is_master=False, timeout=LONGEST_START)
-    store = PrefixStore(common_start(store, rank, world_size), store)
-    dist.init_process_group(backend, store=store, rank=rank, world_size=world_size)
+    try:
+        store = TCPStore(address, port, world_size, is_master=False, timeout=LONGEST_START)
+        store = PrefixStore(common_start(store, rank, world_size), store)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=world_size)
+    except RuntimeError as error:  # of the store, or of gloo or NCCL
+        if memory_is_short(error):
+            raise
+        reason = str(error).partition("\n")[0][:200]
+        raise OthersEndedError(
+            f"not all of the {world_size} processes of this torchrun began together ({reason}); what they "
+            "said last, or torchrun on the other machines, tells why"
+        ) from error
 
 
 def take_own_gpu() -> torch.device:

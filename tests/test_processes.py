@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 import torch
+from torch.distributed import TCPStore
 
 from sphereface_plus import processes as shared
 from sphereface_plus.processes import (
@@ -56,3 +59,17 @@ def test_only_what_a_connection_says_is_taken_for_a_process_that_has_ended(monke
         raise torch.distributed.DistBackendError("NCCL error: remote process exited")
     with pytest.raises(RuntimeError, match=r"^shapes differ$"), naming_lost_others():
         raise RuntimeError("shapes differ")
+
+
+def test_processes_that_do_not_all_begin_are_told_in_a_sentence(monkeypatch):
+    monkeypatch.setattr(shared, "LONGEST_START", timedelta(seconds=1))
+    server = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # torchrun's
+    for name, value in {
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(server.port),
+        "RANK": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(OthersEndedError, match="not all of the 2 processes of this torchrun began together"):
+        shared._join("gloo", 2)

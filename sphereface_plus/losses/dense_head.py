@@ -69,7 +69,9 @@ class DenseHead:
         logits = self._products if each is None else each(self._products)
         logits = logits if scale is None else scale * logits
         logits = logits if bias is None else logits + bias
-        return WithoutMargin(logits.argmax(dim=1) == self._labels, F.cross_entropy(logits, self._labels))
+        of_label = logits.gather(1, self._labels[:, None])
+        right = (logits >= of_label).sum(dim=1) == 1
+        return WithoutMargin(right, F.cross_entropy(logits, self._labels))
 
     def seen(self) -> Seen:
         return Seen(self._prototypes, self._labels, len(self._prototypes))

@@ -12,7 +12,7 @@ class WithoutMargin(NamedTuple):
     """How a batch is classified by its logits without the margin, detached."""
 
     right: Tensor
-    """(B,) bool: whether the largest logit is the label's."""
+    """(B,) bool: whether the label's logit is larger than all others; not where it is as large as another."""
     cross_entropy: Tensor
     """Scalar, the mean over the batch."""
 

@@ -105,7 +105,7 @@ class ShardedHead:
         target = target if bias is None else target + bias
         highest = own_part(reduction.highest, self._processes)
         value = own_part(reduction.value, self._processes)
-        return WithoutMargin(target >= highest, entropy(value, target))
+        return WithoutMargin(target > highest, entropy(value, target))
 
     def seen(self) -> Seen:
         return Seen(self._prototypes, self._labels, self._rows.num_classes)

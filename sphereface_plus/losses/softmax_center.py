@@ -11,14 +11,16 @@ from sphereface_plus.losses.prototypes import new_prototypes, some_rows
 from sphereface_plus.processes import gathered
 
 
-def moved_centers(centers: Tensor, embeddings: Tensor, labels: Tensor, rate: float) -> Tensor:
-    """The centres (C, D) after a batch, embeddings (B, D) and labels (B,):
+@torch.no_grad()
+def move_centers(centers: Tensor, embeddings: Tensor, labels: Tensor, rate: float) -> None:
+    """Moves the centres (C, D), in their place, by a batch, embeddings (B, D) and labels (B,):
 
-    c_j - rate sum_(i: y_i = j) (c_j - x_i) / (1 + n_j),  n_j the number of the identity's images
+    c_j <- c_j - rate sum_(i: y_i = j) (c_j - x_i) / (1 + n_j),  n_j the number of the identity's images
     """
-    differences = torch.zeros_like(centers).index_add_(0, labels, centers[labels] - embeddings)
-    counts = torch.bincount(labels, minlength=len(centers))
-    return centers - rate * differences / (1 + counts)[:, None]
+    seen, own, counts = labels.unique(return_inverse=True, return_counts=True)  # (K,), (B,), (K,)
+    differences = (centers[labels] - embeddings) / (1 + counts)[own, None]
+    moves = torch.zeros_like(centers[seen]).index_add_(0, own, differences)
+    centers.index_add_(0, seen, moves, alpha=-rate)
 
 
 class SoftmaxCenterLoss(PrototypeLoss):
@@ -58,7 +60,7 @@ class SoftmaxCenterLoss(PrototypeLoss):
             center = (x - head.of_labels(self.centers)).square().sum(dim=1).mean() / 2
             if self.training:
                 here, rows = self.rows.of_labels(gathered(labels))
-                self.centers.copy_(moved_centers(self.centers, gathered(x)[here], rows, self.center_rate))
+                move_centers(self.centers, gathered(x)[here], rows, self.center_rate)
             loss = softmax + self.center_weight * center
         terms = {"softmax": softmax.detach(), "center": center.detach()}
         return LossOutput(loss, terms, head.without_margin, head.seen())

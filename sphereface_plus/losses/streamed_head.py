@@ -96,7 +96,7 @@ class StreamedHead:
         target = self.target_product()
         target = scaled(target if each is None else each(target[:, None])[:, 0], scale)
         target = target if bias is None else target + bias
-        return WithoutMargin(target >= reduction.highest, entropy(reduction.value, target))
+        return WithoutMargin(target > reduction.highest, entropy(reduction.value, target))
 
     def seen(self) -> Seen:
         return Seen(self._prototypes, self._labels, len(self._prototypes))

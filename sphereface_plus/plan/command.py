@@ -71,7 +71,7 @@ def plan(
     RECIPE is a YAML file or the name of one that is installed, such as face/sphereface20_casia.
 
     Rates that are not given are measured here in some seconds, those of the traffic under torchrun only. Data
-    need not be there. The formulas are in docs/large_heads.md.
+    need not be there. The formulas are in plan/prediction.py.
 
     \b
     sphereface-plus plan configs/face/sphereface20_casia.yaml --identities 10e6 --processes 64 \\

@@ -11,7 +11,7 @@ from rich.filesize import decimal
 
 from sphereface_plus import processes as joined
 from sphereface_plus.config import FaceConfig, load
-from sphereface_plus.config.losses import WITHOUT_PROTOTYPES
+from sphereface_plus.config.losses import WITHOUT_PROTOTYPES, LossConfig
 from sphereface_plus.config.recipes import find_recipe
 from sphereface_plus.errors import UserError
 from sphereface_plus.losses.streamed_head import StreamedHead
@@ -100,6 +100,11 @@ def plan_of(config: FaceConfig, identities: int, processes: int, here: Processes
             + (f" in {train.accumulate} parts" if train.accumulate > 1 else "")
             + f": it must be a multiple of {parts}"
         )
+    if config.head == "sharded" and identities < processes:
+        raise PlanError(
+            f"--identities {identities} cannot be shared by {counted(processes, 'process')}: each holds one "
+            "or more"
+        )
     head = config.head
     if head == "auto":
         made = head_for(
@@ -119,8 +124,17 @@ def plan_of(config: FaceConfig, identities: int, processes: int, here: Processes
         energy=_PAIRS[config.mhe.form] if config.mhe.weight > 0 else "none",
         sample_rate=config.sample_rate,
         momentum=config.optimizer.prototype_momentum,
+        centers=config.loss.kind == "softmax_center",
+        rows_passed=rows_passed(config.loss),
         device=here.device.type,
     )
+
+
+def rows_passed(loss: LossConfig) -> int:
+    """As the losses take them: prototypes and their gradients, those alone, centres and embeddings."""
+    if loss.kind == "a_softmax":
+        return int(loss.gradient == "caffe")
+    return 2 if loss.kind in ("l_softmax", "softmax_center") else 0
 
 
 def described(

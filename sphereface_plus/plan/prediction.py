@@ -4,18 +4,19 @@ R processes with b images each in a part of their batch, A = R b; C identities, 
 holds n; D dimensions; P parameters of the network. All is for one process, in bytes, FLOP and seconds.
 
     memory     12 P of weights, gradients and momentum, and 4 P more in which processes join the gradients;
-               what the network's forward keeps of b images; of prototypes 8 n D of weights and momentum, and
-               4 n D for each gradient that exists at one time, at the most in a step that is measured for
-               the log: what the parts have added up, the loss's for the log, and the energy's; and a head's
-               passes
+               what the network's forward keeps of b images; of prototypes 4 n D of weights, momentum and
+               centres each, of those that there are, and for each gradient that exists at one time, at the
+               most in a step that is measured for the log: what the parts have added up, the loss's for the
+               log, and the energy's; and a head's passes
     products   of the head 2 A n D each, three if it is dense and four if it is streamed; of Eq. (8) three
                more, with K in the place of A, the number of different identities in A images
     traffic    a sum over R processes moves 2 (R - 1) / R of its bytes, a gathering or scattering (R - 1) / R
                of the whole, as in a ring
 
 A sum joins the gradients of the network, and of prototypes that all processes hold. Where each holds a
-share, embeddings are gathered and their gradients scattered, A D numbers each, and for Eq. (8) the K rows of
-the batch and their gradients are summed.
+share, embeddings are gathered and their gradients scattered, A D numbers each, as are the rows of labels
+that some losses take (docs/large_heads.md), and for Eq. (8) the K rows of the batch and their gradients are
+summed.
 """
 
 from __future__ import annotations
@@ -64,6 +65,11 @@ class Plan:
     sample_rate: float = 1.0
     momentum: bool = True
     """Of the prototypes."""
+    centers: bool = False
+    """Whether the loss has a centre for each identity, which no gradient moves."""
+    rows_passed: int = 0
+    """Times that rows (A, D) go between the processes of a sharded head beside the embeddings: of a loss that
+    takes its labels' prototypes or centres."""
     device: str = "cpu"
 
     @property
@@ -112,7 +118,9 @@ def memory(costs: NetworkCosts, plan: Plan) -> dict[str, float]:
     return {
         "network": (3 + (plan.processes > 1)) * FLOAT * costs.parameters,
         "images": costs.kept_bytes * plan.batch,
-        "prototypes": (1 + plan.momentum + GRADIENTS + (plan.head == "dense" and plan.energy != "none"))
+        "prototypes": (
+            1 + plan.momentum + plan.centers + GRADIENTS + (plan.head == "dense" and plan.energy != "none")
+        )
         * FLOAT
         * plan.held
         * plan.dimensions,
@@ -135,7 +143,7 @@ def traffic(costs: NetworkCosts, plan: Plan) -> dict[str, float]:
     sums = {"network's gradients": 2 * others * FLOAT * costs.parameters}
     if plan.head != "sharded":
         return sums | {"prototypes' gradients": 2 * others * FLOAT * plan.held * plan.dimensions}
-    embeddings = 2 * others * FLOAT * plan.embeddings * plan.dimensions
+    embeddings = (2 + plan.rows_passed) * others * FLOAT * plan.embeddings * plan.dimensions
     rows = 4 * others * FLOAT * plan.batch_identities * plan.dimensions if plan.energy != "none" else 0
     return sums | {"embeddings, and their gradients": plan.parts * (embeddings + rows)}
 

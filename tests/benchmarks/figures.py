@@ -54,7 +54,7 @@ def keep(benchmark: str, what: str, unit: str, values: np.ndarray | float, **set
 
 
 def bare_product(dtype: torch.dtype, size: int = 1536) -> tuple[Way, float]:
-    """One product of square matrices by torch, and its FLOP: the most that this machine multiplies."""
+    """One product of square matrices by torch, and its FLOP, to compare with: convolutions may be faster."""
     a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
     into = torch.empty(size, size, dtype=dtype)
     return lambda: torch.mm(a, b, out=into), 2.0 * size**3

@@ -38,7 +38,7 @@ TITLES = {
     "identities": "A-Softmax, 256 x 512: seconds by identities",
     "batch": "A-Softmax, 30,000 identities: seconds by batch",
     "distractors": "MegaFace's search, 3,530 probes: seconds by distractors",
-    "processes": "a million identities, 512 images: MB received in a step, by processes",
+    "processes": "by formula: MB received in a step of 512 images, a million identities, by processes",
 }
 COLOURS = ("#1f6f8b", "#c2563c", "#5b8c3a", "#8a5fa8")
 Row = tuple[str, str, int, float, float, float, str]

@@ -78,7 +78,7 @@ class ChunkedHead:
         best, target, total = (torch.full((len(self.labels),), -torch.inf).double() for _ in range(3))
         for is_target, products in self.chunks():
             logits = factor * (products if each is None else each(products)) + (0 if bias is None else bias)
-            best = torch.maximum(best, logits.amax(dim=1))
+            best = torch.maximum(best, logits.masked_fill(is_target, -torch.inf).amax(dim=1))  # of the others
             target = torch.where(is_target, logits, -torch.inf).amax(dim=1).maximum(target)
             total = torch.logaddexp(total, logits.logsumexp(dim=1))
-        return WithoutMargin(target >= best, (total - target).mean())
+        return WithoutMargin(target > best, (total - target).mean())

@@ -109,3 +109,10 @@ def test_triplet_has_no_head_to_replace():
     loss = make({"kind": "triplet"}, ChunkedHead)
     assert not hasattr(loss, "head")
     assert loss(torch.randn(4, D), torch.tensor([0, 0, 1, 1]), 0).without_margin is None
+
+
+@pytest.mark.parametrize("head", [DenseHead, StreamedHead, ChunkedHead])
+def test_a_network_that_gives_all_the_same_is_right_of_nobody(head):
+    """Where all logits are equal, none is the largest: an accuracy of 1 would hide the collapse."""
+    made = head(torch.zeros(8, D), torch.arange(8) % C, torch.randn(C, D))
+    assert not made.without_margin(30.0).right.any()

@@ -1,5 +1,7 @@
 """The plan's formulas against what heads multiply, and against numbers made by hand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -58,6 +60,14 @@ def test_prototypes_without_momentum_take_less_memory_and_time():
     rates = Rates(network_flop=1, product_flop=1, memory_bytes=2, traffic_bytes=None)
     saved = seconds(COSTS, with_it, rates)["update"] - seconds(COSTS, without, rates)["update"]
     assert saved == 2 * 4 * 1000 * 10 / 2
+
+
+def test_centres_are_one_table_more_and_labels_rows_pass_as_embeddings_do():
+    plain = Plan(1000, 10, 4, 32, head="sharded")
+    more = replace(plain, centers=True, rows_passed=2)
+    assert memory(COSTS, more)["prototypes"] - memory(COSTS, plain)["prototypes"] == 4 * 250 * 10
+    name = "embeddings, and their gradients"
+    assert traffic(COSTS, more)[name] == 2 * traffic(COSTS, plain)[name] == 2 * 2 * 0.75 * 4 * 128 * 10
 
 
 def test_the_number_of_different_identities_is_the_mean_over_random_batches():

@@ -8,15 +8,25 @@ import torch
 import torch.distributed as dist
 
 from sphereface_plus.config import MHEConfig
-from sphereface_plus.losses import ASoftmaxLoss
+from sphereface_plus.losses import build_loss
 from sphereface_plus.losses.sharded_head import ShardedHead
 from sphereface_plus.losses.shared_rows import SharedRows
+from sphereface_plus.plan.plan import rows_passed
 from sphereface_plus.plan.prediction import NetworkCosts, Plan, traffic
 from sphereface_plus.processes import Processes
 from sphereface_plus.training.shared_energy import SharedPrototypeEnergy
+from tests.losses.settings import config_of
 from tests.two_processes import in_two_processes
 
 C, B, D = 500, 16, 128
+CASES = [
+    ({"kind": "a_softmax"}, 0.0),
+    ({"kind": "a_softmax"}, 1.0),
+    ({"kind": "a_softmax", "gradient": "caffe"}, 0.0),
+    ({"kind": "l_softmax"}, 0.0),
+    ({"kind": "softmax_center"}, 0.0),
+]
+"""Losses, and weights of Eq. (8)."""
 
 
 def counted_bytes(call, world_size):
@@ -48,11 +58,10 @@ def moved_in_a_step(rank, world_size):
     processes = Processes(rank, world_size, torch.device("cpu"))
     rows = SharedRows(C, processes)
     found = []
-    for weight in (0.0, 1.0):
+    for settings, weight in CASES:
         torch.manual_seed(0)
-        loss = ASoftmaxLoss(C, D)
-        loss.head = partial(ShardedHead, rows=rows)
-        loss.hold(rows)
+        head = partial(ShardedHead, rows=rows)
+        loss = build_loss(config_of(settings), num_identities=C, embedding_size=D, head=head, rows=rows)
         energies = SharedPrototypeEnergy(loss, rows, MHEConfig(weight=weight))
         x = torch.randn(B, D, generator=torch.Generator().manual_seed(rank)).requires_grad_()
         labels = torch.arange(rank * B, (rank + 1) * B)
@@ -67,10 +76,12 @@ def moved_in_a_step(rank, world_size):
 
 
 @pytest.mark.slow  # processes
-def test_embeddings_and_the_rows_of_eq_8_are_what_is_moved(tmp_path):
+def test_embeddings_and_the_rows_of_eq_8_and_of_labels_are_what_is_moved(tmp_path):
     nothing = NetworkCosts(0, 0.0, 0.0)
     for _, found in in_two_processes(moved_in_a_step, tmp_path):
-        for moved, energy in zip(found, ("none", "batch"), strict=True):
-            plan = Plan(C, D, 2, B, head="sharded", energy=energy)
+        for moved, (settings, weight) in zip(found, CASES, strict=True):
+            passed, energy = rows_passed(config_of(settings)), "batch" if weight else "none"
+            plan = Plan(C, D, 2, B, head="sharded", energy=energy, rows_passed=passed)
             planned = sum(traffic(nothing, plan).values())
-            assert planned < moved < 1.15 * planned  # labels, targets and sums of an image beside them
+            # Labels, targets and sums of an image beside them.
+            assert planned < moved < 1.15 * planned, settings

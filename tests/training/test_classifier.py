@@ -54,7 +54,7 @@ def test_without_momentum_of_the_prototypes_a_gradient_counts_at_once_what_it_wo
         torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-7, msg=name)
 
 
-def test_prototypes_without_momentum_are_in_no_checkpoint_twice(build):
+def test_prototypes_without_momentum_have_none_in_a_checkpoint(build):
     learner = build(**{"optimizer.prototype_momentum": False})
     learner.update(batch(), step=0)
     state = learner.optimizer.state_dict()["optimizer"]
