@@ -58,7 +58,7 @@ def test_without_a_bandwidth_the_bytes_are_said_and_what_to_give(recipe):
 def test_fewer_identities_than_processes_are_refused_as_in_a_training(recipe):
     sharded = ["--set", "head=sharded", "--set", "train.batch_size=64"]
     result = call(recipe, "--identities", 3, "--processes", 64, *sharded, *RATES)
-    assert "--identities 3 cannot be shared by 64 processes: each holds one or more" in str(result.exception)
+    assert "--identities 3 cannot be shared by 64 processes: each holds one or more" in result.output
 
 
 def test_a_plan_can_be_held_against_updates(recipe):
