@@ -59,7 +59,13 @@ def photos_of_folders(root: Path, *, nested: bool) -> Photos:
             ignored["photo beside the identities" if is_photo(identity.name) else _kind(identity.name)] += 1
             continue
         before, others = len(photos), Counter()
-        for path in _files(root, identity.name, nested=nested):
+        try:
+            files = list(_files(root, identity.name, nested=nested))
+        except OSError as error:
+            ignored["folder that cannot be read"] += 1
+            lost[identity.name] = f"its folder cannot be read ({error.strerror})"
+            continue
+        for path in files:
             if path.endswith("/"):
                 others["folder in an identity's folder"] += 1
                 if photo := next(_photos_below(root, path.rstrip("/")), None):

@@ -62,11 +62,15 @@ def naming_lost_others() -> Iterator[None]:
 
 def _others_ended(error: RuntimeError) -> OthersEndedError:
     time.sleep(SECONDS_TO_BE_ENDED)
-    reason = str(error).partition("\n")[0][:200]
     return OthersEndedError(
-        f"another process of this torchrun does not answer any more ({reason}); what it said last tells "
-        "why, or the system has ended it, as it does where memory is short"
+        f"another process of this torchrun does not answer any more ({_reason(error)}); what it said last "
+        "tells why, or the system has ended it, as it does where memory is short"
     )
+
+
+def _reason(error: RuntimeError) -> str:
+    """The first sentence of gloo, NCCL or the store, which say a page."""
+    return str(error).partition("\n")[0].partition(". ")[0][:200]
 
 
 class _Total(torch.autograd.Function):
@@ -228,15 +232,14 @@ def _join(backend: str, world_size: int) -> None:
     address, port, rank = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), int(os.environ["RANK"])
     try:
         store = TCPStore(address, port, world_size, is_master=False, timeout=LONGEST_START)
-        store = PrefixStore(common_start(store, rank, world_size), store)
+        store = PrefixStore(common_start(store, rank, world_size, LONGEST_START), store)
         dist.init_process_group(backend, store=store, rank=rank, world_size=world_size)
     except RuntimeError as error:  # of the store, or of gloo or NCCL
         if memory_is_short(error):
             raise
-        reason = str(error).partition("\n")[0][:200]
         raise OthersEndedError(
-            f"not all of the {world_size} processes of this torchrun began together ({reason}); what they "
-            "said last, or torchrun on the other machines, tells why"
+            f"not all of the {world_size} processes of this torchrun began together ({_reason(error)}); "
+            "what they said last, or torchrun on the other machines, tells why"
         ) from error
 
 

@@ -13,13 +13,12 @@ NUM_PROCESSES = 3
 
 @pytest.fixture
 def store() -> Store:
-    store = HashStore()
-    store.set_timeout(timedelta(seconds=60))
-    return store
+    return HashStore()
 
 
-def started(store: Store, pool: ThreadPoolExecutor, ranks: list[int]) -> list[Future]:
-    return [pool.submit(common_start, store, rank, NUM_PROCESSES) for rank in ranks]
+def started(store: Store, pool: ThreadPoolExecutor, ranks: list[int], seconds: float = 60) -> list[Future]:
+    within = timedelta(seconds=seconds)
+    return [pool.submit(common_start, store, rank, NUM_PROCESSES, within) for rank in ranks]
 
 
 def test_each_start_has_one_name_of_its_own(store):
@@ -58,9 +57,8 @@ def test_a_process_that_was_ended_before_it_joined_holds_nobody_up(store):
 def test_a_process_that_never_comes_is_waited_for_in_bounded_time(store, there):
     for rank in range(NUM_PROCESSES):
         store.set(f"process {rank}", "ended")
-    store.set_timeout(timedelta(seconds=0.5))
     with ThreadPoolExecutor(NUM_PROCESSES) as pool:
-        for rank, future in zip(there, started(store, pool, there), strict=True):
+        for rank, future in zip(there, started(store, pool, there, seconds=0.5), strict=True):
             if rank == 0:
                 with pytest.raises(DistStoreError, match=r"no sign of .*2 of 3 processes"):
                     future.result()
@@ -70,4 +68,5 @@ def test_a_process_that_never_comes_is_waited_for_in_bounded_time(store, there):
 
 
 def test_alone_there_is_nobody_to_wait_for(store):
-    assert common_start(PrefixStore("one", store), 0, 1) != common_start(PrefixStore("one", store), 0, 1)
+    first, second = (common_start(PrefixStore("one", store), 0, 1, timedelta()) for _ in range(2))
+    assert first != second

@@ -133,7 +133,10 @@ def _say(outcome: Outcome) -> None:
         click.echo(
             f"{outcome.folder}: stopped and saved at step {outcome.step} of {outcome.last_step}; go on with"
         )
-        click.echo(f"  sphereface-plus {shlex.join(again)} --resume")
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            click.echo(f"  torchrun, as before, -m sphereface_plus {shlex.join(again)} --resume")
+        else:
+            click.echo(f"  sphereface-plus {shlex.join(again)} --resume")
     else:
         steps = counted(outcome.step, "step")
         click.echo(f"{outcome.folder}: trained, {steps}; checkpoints/last.pt, log.jsonl, tensorboard")

@@ -10,6 +10,9 @@ import click
 # torch and what needs it are imported inside the command: --help and a wrong option answer at once.
 
 
+MOST_WHOLE = 1e15
+
+
 class Number(click.ParamType):
     """A number above 0, perhaps as 10e6."""
 
@@ -23,9 +26,11 @@ class Number(click.ParamType):
             number = float(str(value))
         except ValueError:
             number = math.nan
-        if not 0 < number < math.inf or (self.whole and number != int(number)):
+        most = MOST_WHOLE if self.whole else math.inf
+        if not 0 < number < math.inf or number > most or (self.whole and number != int(number)):
             kind = "a whole number" if self.whole else "a number"
-            self.fail(f"{value!r} is not {kind} above 0, such as 10e6", param, ctx)
+            limit = "" if number <= most or math.isnan(number) else f", and {most:.0e} at most"
+            self.fail(f"{value!r} is not {kind} above 0{limit}, such as 10e6", param, ctx)
         return int(number) if self.whole else number
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Literal
 
+import torch
 from rich.filesize import decimal
 
 from sphereface_plus import processes as joined
@@ -19,7 +21,16 @@ from sphereface_plus.losses.which_head import head_for
 from sphereface_plus.networks import build_network
 from sphereface_plus.plan.checked import updates
 from sphereface_plus.plan.measured import network_costs, rates
-from sphereface_plus.plan.prediction import NetworkCosts, Plan, Rates, flop, memory, seconds, traffic
+from sphereface_plus.plan.prediction import (
+    NetworkCosts,
+    Plan,
+    Rates,
+    dense_beside_energy,
+    flop,
+    memory,
+    seconds,
+    traffic,
+)
 from sphereface_plus.processes import Processes
 from sphereface_plus.training.precision import settle
 from sphereface_plus.words import counted
@@ -78,6 +89,7 @@ def lines_of(
         yield from described(config, plan, costs, found, images)
         yield from of_rates(found, given)
     if check is not None:
+        _refuse_what_has_no_room(sum(memory(costs, plan).values()), here.device)
         time, peak = updates(config, identities, check, here)
         if here.is_main:
             planned = sum(seconds(costs, plan, found).values()), sum(memory(costs, plan).values())
@@ -89,6 +101,21 @@ def lines_of(
                     else f"; memory {decimal(round(peak))}, planned {decimal(round(planned[1]))}"
                 )
             )
+
+
+def _refuse_what_has_no_room(needed: float, device: torch.device) -> None:
+    """Raises PlanError where one process alone would need more than all the memory of this machine or GPU."""
+    if device.type == "cuda":
+        there = torch.cuda.mem_get_info(device)[1]
+    elif "SC_PHYS_PAGES" in os.sysconf_names:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    else:
+        return
+    if needed > there:
+        raise PlanError(
+            f"--check: a process needs {decimal(round(needed))}, and there are {decimal(there)}; check fewer "
+            "identities"
+        )
 
 
 def plan_of(config: FaceConfig, identities: int, processes: int, here: Processes) -> Plan:
@@ -151,9 +178,7 @@ def described(
     )
     needs = memory(costs, plan)
     weights = "weights, momentum" if plan.momentum else "weights"
-    gradients = (
-        "up to four gradients" if plan.head == "dense" and plan.energy != "none" else "up to three gradients"
-    )
+    gradients = f"up to {'four' if dense_beside_energy(plan) else 'three'} gradients"
     of_what = {
         "network": f"weights, gradients and momentum of {costs.parameters:,} parameters",
         "images": f"what the network keeps for its backward, {decimal(round(costs.kept_bytes))} an image",
@@ -164,7 +189,8 @@ def described(
     yield from (f"  {name:<12}{decimal(round(needs[name])):>10}   {what}" for name, what in of_what.items())
     times, work, moved = seconds(costs, plan, rates), flop(costs, plan), traffic(costs, plan)
     step = sum(times.values())
-    yield f"a step: {step:.3g} s" + ("" if "traffic" in times else " without its traffic")
+    whole = "traffic" in times or plan.processes == 1
+    yield f"a step: {step:.3g} s" + ("" if whole else " without its traffic")
     of_what = {
         "network": f"{work['network']:.2e} FLOP",
         "head": f"{work['head']:.2e} FLOP",
@@ -182,7 +208,7 @@ def described(
             f"  {name:<12}{times[name]:8.3g} s {times[name] / step:4.0%}   {of_what[name]}" for name in times
         )
     rate = plan.batch * plan.parts * plan.processes / step
-    yield f"{rate:,.0f} images a second" + (
+    yield f"{'' if whole else 'at most '}{rate:,.0f} images a second" + (
         "" if images is None else f"; {images:,} in {images / rate / 3600:.3g} h"
     )
 

@@ -115,17 +115,19 @@ def memory(costs: NetworkCosts, plan: Plan) -> dict[str, float]:
         head += PASSES[plan.device] if plan.energy != "none" else 0
     if plan.sample_rate < 1:
         head += 2 * FLOAT * plan.compared * plan.dimensions  # the drawn rows and their gradient
+    tables = 1 + plan.momentum + plan.centers + GRADIENTS + dense_beside_energy(plan)
     return {
         "network": (3 + (plan.processes > 1)) * FLOAT * costs.parameters,
         "images": costs.kept_bytes * plan.batch,
-        "prototypes": (
-            1 + plan.momentum + plan.centers + GRADIENTS + (plan.head == "dense" and plan.energy != "none")
-        )
-        * FLOAT
-        * plan.held
-        * plan.dimensions,
+        "prototypes": tables * FLOAT * plan.held * plan.dimensions,
         "head": head,
     }
+
+
+def dense_beside_energy(plan: Plan) -> bool:
+    """Whether the dense head's own gradient of all prototypes is there beside the energy's. That of a sample
+    is small."""
+    return plan.head == "dense" and plan.energy != "none" and plan.sample_rate == 1
 
 
 def flop(costs: NetworkCosts, plan: Plan) -> dict[str, float]:

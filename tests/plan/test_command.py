@@ -43,15 +43,23 @@ def test_a_plan_says_memory_time_traffic_and_rates(recipe):
 def test_alone_there_is_no_traffic_and_what_is_not_given_is_measured(recipe):
     said = call(recipe, "--identities", 5000).output
     assert "1 process with" in said
-    assert "traffic" not in said.replace("without its traffic", "")
+    assert "traffic" not in said
     assert said.count("measured here") == 3
 
 
 def test_without_a_bandwidth_the_bytes_are_said_and_what_to_give(recipe):
     said = call(recipe, "--identities", 5000, "--processes", 4, *RATES).output
     assert "without its traffic" in said
+    assert re.search(r"\nat most [\d,]+ images a second\n", said)
     assert re.search(
         r"traffic +give --bandwidth +network's gradients .*, prototypes' gradients 15\.4 MB", said
+    )
+
+
+def test_a_check_that_no_memory_holds_is_refused_before_it_begins(recipe):
+    said = call(recipe, "--identities", "1e12", "--check", 1, *RATES).output
+    assert re.search(
+        r"error: --check: a process needs \d+\.\d PB, and there are \S+ [MGT]B; check fewer", said
     )
 
 
@@ -70,6 +78,7 @@ def test_a_plan_can_be_held_against_updates(recipe):
     ("arguments", "words"),
     [
         (["--identities", "many"], "'many' is not a whole number above 0, such as 10e6"),
+        (["--identities", "1e30"], "'1e30' is not a whole number above 0, and 1e+15 at most"),
         (["--identities", "0"], "'0' is not a whole number above 0"),
         (["--identities", "1.5"], "'1.5' is not a whole number above 0"),
         (["--identities", "9", "--bandwidth", "-1"], "'-1' is not a number above 0"),
