@@ -33,7 +33,7 @@ from .area_means import AreaTable
 from .detection import Faces
 from .errors import PrepError
 from .mtcnn_networks import Layer, load_networks
-from .pyramid import CELL, STRIDE, Sheet, laid_out
+from .pyramid import CELL, STRIDE, Tile, laid_out, sheet_of
 
 RNET_CROPS, ONET_CROPS = 32, 8  # at once: what the networks make of them stays in the processor's cache
 
@@ -101,7 +101,7 @@ class MTCNN:
         if not scales:  # the photo is smaller than the smallest face
             return np.zeros((0, 4), np.float32)
         sizes = tuple((int(table.height * scale + 1), int(table.width * scale + 1)) for scale in scales)
-        sheets = [self._cells(table, sizes, sheet) for sheet in laid_out(sizes)]
+        sheets = [self._cells(table, sizes, tiles) for tiles in laid_out(sizes)]
         level, row, column, outputs = map(np.concatenate, zip(*sheets, strict=True))
         in_order = np.lexsort((column, row, level))  # equal scores are taken in this order
         level, row, column, outputs = _only(in_order, level, row, column, outputs)
@@ -116,19 +116,20 @@ class MTCNN:
         return _square(_refined(boxes[best], refinement[best], 0))
 
     def _cells(
-        self, table: AreaTable, sizes: Sequence[tuple[int, int]], sheet: Sheet
+        self, table: AreaTable, sizes: Sequence[tuple[int, int]], tiles: list[Tile]
     ) -> tuple[np.ndarray, ...]:
-        """P-Net's cells above the threshold: their levels, rows and columns there (N,), outputs (N, 6)."""
+        """P-Net's cells above the threshold on a sheet: their levels, rows and columns there (N,), outputs
+        (N, 6)."""
+        sheet = sheet_of(tiles)
         pixels = np.zeros((1, sheet.height, sheet.width, 3), np.float32)
-        for tile in sheet.tiles:
+        for tile in tiles:
             rows, columns = slice(tile.top, tile.top + tile.height), slice(tile.left, tile.left + tile.width)
             place = pixels[0, tile.y : tile.y + tile.height, tile.x : tile.x + tile.width]
             place[:] = table.resized(*sizes[tile.level], rows, columns)
         cells = self._networks.pnet(_channels_first(pixels), sheet.edges).numpy()  # (6, rows, columns)
         least_margin = math.log(self._thresholds[0] / (1 - self._thresholds[0]))  # the threshold in logits
         row, column = np.nonzero((cells[1] - cells[0] >= least_margin) & (sheet.owners >= 0))
-        tiles = np.array(sheet.tiles)[sheet.owners[row, column]]  # (N, 7)
-        level, top, left, _, _, y, x = tiles.T
+        level, top, left, _, _, y, x = np.array(tiles)[sheet.owners[row, column]].T
         return level, row + (top - y) // STRIDE, column + (left - x) // STRIDE, cells[:, row, column].T
 
 

@@ -40,7 +40,6 @@ class Tile(NamedTuple):
 class Sheet(NamedTuple):
     height: int
     width: int
-    tiles: list[Tile]
     owners: np.ndarray
     """The number of each cell's tile, -1 for none: (rows, columns), as in P-Net's output."""
     edges: tuple[Tensor, Tensor]
@@ -49,13 +48,18 @@ class Sheet(NamedTuple):
     this makes it equal to the first."""
 
 
-@lru_cache(maxsize=4)  # of a large photo some 10 MB
-def laid_out(levels: tuple[tuple[int, int], ...]) -> list[Sheet]:
-    """The sheets of levels of these heights and widths, each CELL or more. A large tile has its own sheet."""
+@lru_cache(maxsize=4)  # photos of one size follow each other
+def laid_out(levels: tuple[tuple[int, int], ...]) -> list[list[Tile]]:
+    """The tiles of each sheet, of levels of these heights and widths, each CELL or more. A large tile has its
+    own sheet."""
     tiles = [tile for number, size in enumerate(levels) for tile in _cut(number, *size)]
     large = [tile for tile in tiles if 2 * max(tile.height, tile.width) > SIDE]
     small = [tile for tile in tiles if 2 * max(tile.height, tile.width) <= SIDE]
-    return [_sheet(placed) for placed in [*([tile] for tile in large), *_shelved(small)]]
+    return [*([tile] for tile in large), *_shelved(small)]
+
+
+def sheet_of(tiles: list[Tile]) -> Sheet:
+    return _sheet(tuple((tile.height, tile.width, tile.y, tile.x) for tile in tiles))
 
 
 def _cut(level: int, height: int, width: int) -> Iterator[Tile]:
@@ -90,23 +94,25 @@ def _shelved(tiles: list[Tile]) -> Iterator[list[Tile]]:
         yield placed
 
 
-def _sheet(tiles: list[Tile]) -> Sheet:
-    height = _rounded(max(tile.y + tile.height for tile in tiles))
-    width = _rounded(max(tile.x + tile.width for tile in tiles))
+@lru_cache(maxsize=64)  # the large tiles of a photo have few sizes
+def _sheet(places_of_tiles: tuple[tuple[int, int, int, int], ...]) -> Sheet:
+    """Of tiles' heights, widths, y and x."""
+    height = _rounded(max(y + tile_height for tile_height, _, y, _ in places_of_tiles))
+    width = _rounded(max(x + tile_width for _, tile_width, _, x in places_of_tiles))
     owners = np.full((_cells(height), _cells(width)), -1, np.int16)
     places = np.arange((height - 2) * (width - 2)).reshape(height - 2, width - 2)
     to, source = [], []
-    for number, tile in enumerate(tiles):
-        tall, wide = _even(tile.height), _even(tile.width)
-        owners[tile.y // STRIDE :, tile.x // STRIDE :][: _cells(tall), : _cells(wide)] = number
-        own = places[tile.y :, tile.x :][: tall - 2, : wide - 2]
-        seen = own[: tile.height - 2, : tile.width - 2]
-        nearest = np.pad(seen, ((0, tall - tile.height), (0, wide - tile.width)), "edge")
+    for number, (tile_height, tile_width, y, x) in enumerate(places_of_tiles):
+        tall, wide = _even(tile_height), _even(tile_width)
+        owners[y // STRIDE :, x // STRIDE :][: _cells(tall), : _cells(wide)] = number
+        own = places[y:, x:][: tall - 2, : wide - 2]
+        seen = own[: tile_height - 2, : tile_width - 2]
+        nearest = np.pad(seen, ((0, tall - tile_height), (0, wide - tile_width)), "edge")
         beyond = nearest != own
         to.append(own[beyond])
         source.append(nearest[beyond])
     edges = torch.from_numpy(np.concatenate(to)), torch.from_numpy(np.concatenate(source))
-    return Sheet(height, width, tiles, owners, edges)
+    return Sheet(height, width, owners, edges)
 
 
 def _cells(size: int) -> int:

@@ -121,6 +121,7 @@ def test_sheets_and_batches_of_crops_change_nothing(detector, crowd, monkeypatch
     monkeypatch.setattr(pyramid, "SIDE", 48)
     monkeypatch.setattr(pyramid, "ROUNDED", 2)
     monkeypatch.setattr(mtcnn, "laid_out", pyramid.laid_out.__wrapped__)
+    monkeypatch.setattr(pyramid, "_sheet", pyramid._sheet.__wrapped__)
     monkeypatch.setattr(mtcnn, "RNET_CROPS", 7)
     monkeypatch.setattr(mtcnn, "ONET_CROPS", 1)
     assert_same(detector.detect([crowd])[0], whole)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from data_prep.mtcnn_networks import _max_pool, load_networks
-from data_prep.pyramid import laid_out
+from data_prep.pyramid import laid_out, sheet_of
 
 
 def pixels(*shape: int) -> torch.Tensor:
@@ -27,7 +27,8 @@ def normalised(x: torch.Tensor) -> torch.Tensor:
 def test_pnet_equals_the_released_one_at_every_cell(height, width):
     x = pixels(1, 3, height, width)
     refinement, probability = facenet_pytorch.PNet()(normalised(x))
-    (sheet,) = laid_out(((height, width),))
+    (tiles,) = laid_out(((height, width),))
+    sheet = sheet_of(tiles)
     on_sheet = pixels(1, 3, sheet.height, sheet.width)  # what lies beside the level must not matter
     on_sheet[..., :height, :width] = x
     rows, columns = probability.shape[2:]
