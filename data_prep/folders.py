@@ -59,13 +59,7 @@ def photos_of_folders(root: Path, *, nested: bool) -> Photos:
             ignored["photo beside the identities" if is_photo(identity.name) else _kind(identity.name)] += 1
             continue
         before, others = len(photos), Counter()
-        try:
-            files = list(_files(root, identity.name, nested=nested))
-        except OSError as error:
-            ignored["folder that cannot be read"] += 1
-            lost[identity.name] = f"its folder cannot be read ({error.strerror})"
-            continue
-        for path in files:
+        for path in _files(root, identity.name, nested=nested):
             if path.endswith("/"):
                 others["folder in an identity's folder"] += 1
                 if photo := next(_photos_below(root, path.rstrip("/")), None):
@@ -127,9 +121,15 @@ def _why_nobody(name: str, others: Counter[str], skipped: list[str]) -> str:
 
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What a folder holds, sorted, without hidden files."""
-    with os.scandir(folder) as entries:
-        return sorted((e for e in entries if not e.name.startswith(".")), key=lambda entry: entry.name)
+    """What a folder holds, sorted, without hidden files. Raises PrepError where it cannot be read: taken for
+    empty, it would cost its person the crops that are there already."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((e for e in entries if not e.name.startswith(".")), key=lambda entry: entry.name)
+    except OSError as error:
+        raise PrepError(
+            f"{folder}: cannot be read ({error.strerror}); make it readable, or move it away, and call again"
+        ) from None
 
 
 def is_photo(name: str) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from pathlib import Path
 
 import pytest
@@ -115,23 +113,6 @@ def test_people_without_a_photo_are_named_with_the_reason(make):
         "Eve": "1 photo, fewer than --min-images 2",
         "Flo": "its folder is empty",
     }
-
-
-def test_a_folder_that_cannot_be_read_is_its_persons_loss_alone(make, monkeypatch):
-    root = make("Ann/1.jpg", "Bob/1.jpg", "Cid/album/1.jpg", "Cid/2.jpg")
-    scan = os.scandir  # root reads every folder, whatever its rights
-
-    def scandir(folder):
-        if Path(folder).name in ("Bob", "album"):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
-        return scan(folder)
-
-    monkeypatch.setattr("data_prep.folders.os.scandir", scandir)
-    photos = find_photos(root, "nested")
-    assert [photo.path for photo in photos.photos] == ["Ann/1.jpg"]
-    assert photos.ignored == {"folder that cannot be read": 2}
-    why = "its folder cannot be read (Permission denied)"
-    assert photos.lost == {"Bob": why, "Cid": why}
 
 
 def test_folders_in_folders_that_are_left_out_are_named(make):
