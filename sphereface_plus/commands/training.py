@@ -133,10 +133,9 @@ def _say(outcome: Outcome) -> None:
         click.echo(
             f"{outcome.folder}: stopped and saved at step {outcome.step} of {outcome.last_step}; go on with"
         )
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            click.echo(f"  torchrun, as before, -m sphereface_plus {shlex.join(again)} --resume")
-        else:
-            click.echo(f"  sphereface-plus {shlex.join(again)} --resume")
+        together = int(os.environ.get("WORLD_SIZE", "1")) > 1
+        program = "torchrun, as before, -m sphereface_plus" if together else "sphereface-plus"
+        click.echo(f"  {program} {shlex.join(again)} --resume")
     else:
         steps = counted(outcome.step, "step")
         click.echo(f"{outcome.folder}: trained, {steps}; checkpoints/last.pt, log.jsonl, tensorboard")

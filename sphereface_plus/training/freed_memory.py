@@ -2,8 +2,8 @@
 
 glibc gives blocks of more than 32 MiB back to the system when they are freed, and so the free end of its
 heap. A step's activations and gradients are freed, and wanted again in the next one: the system then makes
-each page of 4 KiB anew, full of zeros. SphereFace-4 with 32 crops in float32 has 39,000 such pages a step,
-which take an eighth of its time (docs/results/README.md).
+each page of 4 KiB anew, full of zeros. SphereFace-4 with 32 crops in float32 has 20,000 to 40,000 such
+pages a step, which take a tenth of its time (docs/results/README.md).
 """
 
 from __future__ import annotations

@@ -1,0 +1,21 @@
+"""What a training says at its end."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from sphereface_plus.commands.training import _say
+from sphereface_plus.training.run import Outcome
+
+
+@pytest.mark.parametrize(
+    ("processes", "program"), [("1", "sphereface-plus"), ("2", "torchrun, as before, -m sphereface_plus")]
+)
+def test_a_run_that_was_stopped_goes_on_with_as_many_processes(monkeypatch, capsys, processes, program):
+    monkeypatch.setenv("WORLD_SIZE", processes)
+    monkeypatch.setattr(sys, "argv", ["sphereface-plus", "train", "a b.yaml", "--resume"])
+    _say(Outcome(Path("runs/a"), step=3, last_step=9, signal=2))
+    assert capsys.readouterr().out == (
+        f"runs/a: stopped and saved at step 3 of 9; go on with\n  {program} train 'a b.yaml' --resume\n"
+    )
