@@ -37,7 +37,7 @@ ARROWS = {
     "losses.streaming": "losses.head losses.prototypes mhe",
     "losses.streamed_head": "losses.angle losses.dense_head losses.head losses.output losses.prototypes "
     "losses.streaming",
-    "losses.sampled_head": "losses.head losses.output mhe.sampled",
+    "losses.sampled_head": "losses.head losses.output losses.rows mhe.sampled processes",
     "losses.which_head": "config.losses losses.dense_head losses.head losses.streamed_head",
     "losses.exchange": "processes",
     "losses.shared_rows": "errors held_rows processes stored_rows",

@@ -70,10 +70,6 @@ TREE = small_recipe(loss={"kind": "a_softmax"}, train={"steps": 10, "batch_size"
         ),
         ({"sample_rate": 0.0}, "sample_rate: must be greater than 0"),
         (
-            {"sample_rate": 0.1, "head": "sharded"},
-            "sample_rate must be 1 with head: sharded; take head=streamed, or more processes",
-        ),
-        (
             {"mhe": {"weight": 1.0, "form": "opensphere"}, "head": "sharded"},
             "mhe.form opensphere is not implemented with head: sharded; take head=streamed, or "
             "mhe.form=paper",

@@ -239,10 +239,6 @@ class FaceConfig(RunConfig):
                 f"sample_rate: mhe.form {self.mhe.form} is not implemented with a sample of the prototypes; "
                 "take paper, or sample_rate 1"
             )
-        if self.head == "sharded" and self.sample_rate < 1:
-            raise ValueError(
-                "sample_rate must be 1 with head: sharded; take head=streamed, or more processes"
-            )
         shared = ("paper", "class_balanced")
         if self.head == "sharded" and self.mhe.weight > 0 and self.mhe.form not in shared:
             raise ValueError(

@@ -21,7 +21,7 @@ from sphereface_plus.losses.angle import angles
 from sphereface_plus.losses.exchange import all_parts, own_part, summed_to_owners
 from sphereface_plus.losses.head import OverLengths, Rule, RuleOfEach
 from sphereface_plus.losses.output import Seen, WithoutMargin
-from sphereface_plus.losses.shared_rows import SharedRows
+from sphereface_plus.losses.shared_rows import SharedRows, SomeRows
 from sphereface_plus.losses.streamed_head import WithRows, entropy, products_of_rows, scaled
 from sphereface_plus.losses.streaming import Classes, LogSum, Reduction, SoftplusSum, softplus, streamed
 from sphereface_plus.processes import Processes
@@ -31,7 +31,7 @@ class ShardedHead:
     """The contract of head.py, for all losses of faces. Can be differentiated once.
 
     prototypes (n, D) and bias (n,) are the share that `rows` holds here; embeddings (B, D) and labels (B,),
-    in 0..C-1, are this process's own.
+    in 0..C-1, are this process's own. Of a sample (sampled_head.py) n may be 0.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class ShardedHead:
         prototypes: Tensor,
         /,
         *,
-        rows: SharedRows,
+        rows: SharedRows | SomeRows,
         over_lengths: OverLengths = None,
         bias: Tensor | None = None,
     ) -> None:

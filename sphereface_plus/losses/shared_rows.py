@@ -1,4 +1,5 @@
-"""Each process holds the rows of some classes: consecutive ones, no two processes the same."""
+"""Each process holds the rows of some classes: consecutive ones, no two processes the same. So it is of any
+classes that are drawn in ascending order, of which a process may hold none."""
 
 from __future__ import annotations
 
@@ -44,16 +45,24 @@ class SharedRows:
         return self._border(self.processes.rank)
 
     def stretch(self, num_classes: int) -> slice:
-        return slice(self.first, self._border(self.processes.rank + 1))
+        return slice(self.first, self.end)
 
     def held(self, of_classes: Tensor | StoredRows) -> Tensor:
         return of_classes[self.stretch(self.num_classes)]
 
+    @property
+    def end(self) -> int:
+        """The first class of the next process."""
+        return self._border(self.processes.rank + 1)
+
     def of_labels(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        rows = labels - self.first
-        end = self._border(self.processes.rank + 1) - self.first
-        (places,) = torch.nonzero((rows >= 0) & (rows < end), as_tuple=True)
-        return places, rows[places]
+        return _in_stretch(labels, self.first, self.end)
+
+    def among(self, classes: Tensor) -> SomeRows:
+        """Of classes (n,), ascending, the same in each process: which of them lie here."""
+        borders = torch.tensor([self.first, self.end]).to(classes)
+        first, end = torch.searchsorted(classes, borders).tolist()
+        return SomeRows(len(classes), first, end, self.processes)
 
     def begin_alike(self, held: Tensor, processes: Processes) -> None:
         """No two processes hold the same row."""
@@ -70,3 +79,23 @@ class SharedRows:
     def _border(self, rank: int) -> int:
         share, more = divmod(self.num_classes, self.processes.world_size)
         return rank * share + min(rank, more)
+
+
+@dataclass(frozen=True)
+class SomeRows:
+    """Those of n classes that lie here, by their places 0..n-1 among them: `first` to `end`, or none."""
+
+    num_classes: int
+    """n"""
+    first: int
+    end: int
+    processes: Processes
+
+    def of_labels(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """As SharedRows.of_labels, of places."""
+        return _in_stretch(labels, self.first, self.end)
+
+
+def _in_stretch(labels: Tensor, first: int, end: int) -> tuple[Tensor, Tensor]:
+    (places,) = torch.nonzero((labels >= first) & (labels < end), as_tuple=True)
+    return places, labels[places] - first

@@ -12,11 +12,14 @@ weights do not depend on the draw, so that its expectation over batches and draw
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from .classifier import classifier_energy
 from .kernel import Distance
+from .share import Share, all_of
 
 
 def of_sample(of_batch: Tensor, of_all_seen: Tensor, *, batch: int, seen: int, classes: int) -> Tensor:
@@ -37,6 +40,7 @@ def sampled_classifier_energy(
     distance: Distance = "euclidean",
     chunk_size: int = 4096,
     class_weights: Tensor | None = None,
+    share: Share | None = None,
 ) -> Tensor:
     """An unbiased estimate of Eq. (8) over `num_classes` prototypes, from n of them; a scalar.
 
@@ -46,11 +50,14 @@ def sampled_classifier_energy(
     certain: (K,) the rows that were not drawn but taken, ascending, the labels' among them; only these where
         it is not given. A part of a batch gives those of the whole batch.
     class_weights: (n,), as of `classifier_energy`, of the rows that were given.
+    share: which of the n prototypes `prototypes` (h, D) are, h >= 0, where other processes hold the others;
+        labels are then those of all processes, as of `classifier_energy`.
     The rest, and what is raised, as of `classifier_energy`; ValueError also where nothing was drawn.
     """
-    settings = {"power": power, "distance": distance, "chunk_size": chunk_size}
-    seen = len(prototypes)
-    energy = classifier_energy(prototypes, labels, class_weights=class_weights, **settings)
+    settings: dict[str, Any] = {"power": power, "distance": distance, "chunk_size": chunk_size}
+    share = all_of(prototypes) if share is None else share
+    seen = share.num_classes
+    energy = classifier_energy(prototypes, labels, class_weights=class_weights, share=share, **settings)
     if seen == num_classes:
         return energy
     certain = labels.unique() if certain is None else certain
@@ -65,7 +72,9 @@ def sampled_classifier_energy(
     over_batch = over_all_seen.new_zeros(())
     if batch > 1:
         weights = None if class_weights is None else class_weights[certain]
-        over_batch = classifier_energy(prototypes[certain], places, class_weights=weights, **settings)
-        over_batch = (batch - 1) * over_batch
+        rows, of_batch = share.among(prototypes, certain)
+        over_batch = (batch - 1) * classifier_energy(
+            prototypes[rows], places, class_weights=weights, share=of_batch, **settings
+        )
     total = of_sample(over_batch, over_all_seen, batch=batch, seen=seen, classes=num_classes)
     return total / (num_classes - 1)

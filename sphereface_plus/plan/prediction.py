@@ -84,8 +84,12 @@ class Plan:
 
     @property
     def compared(self) -> int:
-        """Of which a part is compared with so many."""
-        return self.held if self.sample_rate == 1 else sample_size(self.sample_rate, self.held, self.batch)
+        """Of which a part is compared with so many; of a sample that processes share, the mean."""
+        if self.sample_rate == 1:
+            return self.held
+        images = self.batch * self.processes * self.parts
+        drawn = sample_size(self.sample_rate, self.identities, images)
+        return round(drawn * self.held / self.identities)
 
     @property
     def batch_identities(self) -> float:
@@ -147,6 +151,7 @@ def traffic(costs: NetworkCosts, plan: Plan) -> dict[str, float]:
         return sums | {"prototypes' gradients": 2 * others * FLOAT * plan.held * plan.dimensions}
     embeddings = (2 + plan.rows_passed) * others * FLOAT * plan.embeddings * plan.dimensions
     rows = 4 * others * FLOAT * plan.batch_identities * plan.dimensions if plan.energy != "none" else 0
+    rows *= 1 if plan.sample_rate == 1 else 2  # the batch's own pairs, once more by themselves
     return sums | {"embeddings, and their gradients": plan.parts * (embeddings + rows)}
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sphereface_plus.config import MHEConfig
 from sphereface_plus.losses.output import Seen
+from sphereface_plus.losses.shared_rows import SharedRows
 from sphereface_plus.mhe import (
     caffe_surrogate,
     class_balanced_energy,
@@ -19,12 +20,20 @@ from sphereface_plus.mhe import (
     random_push,
     sampled_classifier_energy,
 )
+from sphereface_plus.mhe.share import Share
+
+OF_SHARES = ("paper", "class_balanced")
+"""Forms of prototypes that processes share."""
 
 
-def energy_of(config: MHEConfig, photos_of_class: Tensor | None, seed: int) -> Callable[[Seen, int], Tensor]:
+def energy_of(
+    config: MHEConfig, photos_of_class: Tensor | None, seed: int, rows: SharedRows | None = None
+) -> Callable[[Seen, int], Tensor]:
     """The unweighted energy: what a batch's loss has seen, and the step -> a scalar.
 
     photos_of_class: (C,) how many crops each class has; class_balanced counts by it. seed: of random_push.
+    rows: what is held here where processes share the prototypes, for the forms OF_SHARES; labels are then
+    those of all processes, and each has the same energy.
     """
     if config.form == "class_balanced" and photos_of_class is None:
         raise ValueError("class_balanced counts a class by its photos: photos_of_class is missing")
@@ -32,15 +41,21 @@ def energy_of(config: MHEConfig, photos_of_class: Tensor | None, seed: int) -> C
     how: Any = {"power": config.power, "distance": config.distance, "chunk_size": config.chunk_size}
     hold = config.hold_steps
 
+    def share_of(seen: Seen) -> Share | None:
+        if rows is None:
+            return None
+        those = rows if seen.classes is None else rows.among(seen.classes)
+        return Share(those.first, those.num_classes, rows.total)
+
     def sampled(seen: Seen, step: int, class_weights: Tensor | None = None) -> Tensor:
-        drawn: Any = {"num_classes": seen.num_classes, "certain": seen.certain}
+        drawn: Any = {"num_classes": seen.num_classes, "certain": seen.certain, "share": share_of(seen)}
         return sampled_classifier_energy(
             seen.prototypes, seen.labels, class_weights=class_weights, **drawn, **how
         )
 
     def class_balanced(seen: Seen, step: int) -> Tensor:
         if seen.classes is None:
-            return class_balanced_energy(seen.prototypes, seen.labels, counts, **how)
+            return class_balanced_energy(seen.prototypes, seen.labels, counts, share=share_of(seen), **how)
         of_rows = class_weights(counts).to(seen.classes.device)[seen.classes]
         return sampled(seen, step, of_rows)
 

@@ -12,9 +12,10 @@ from sphereface_plus.data import streams
 from sphereface_plus.losses import build_loss
 from sphereface_plus.losses.head import MakeHead
 from sphereface_plus.losses.loss import Loss, PrototypeLoss
+from sphereface_plus.losses.rows import AllRows
 from sphereface_plus.losses.sampled_head import Sampling
 from sphereface_plus.losses.sharded_head import ShardedHead
-from sphereface_plus.losses.shared_rows import SharedRows
+from sphereface_plus.losses.shared_rows import SharedRows, SomeRows
 from sphereface_plus.losses.which_head import head_for
 from sphereface_plus.processes import Processes
 from sphereface_plus.training.energies import Energies, NoEnergy, PrototypeEnergy
@@ -29,22 +30,16 @@ def loss_of(
     whole: with all rows for now, which it is to `hold` once they are those that it starts with.
     Raises SharesError where there are more processes than identities.
     """
-    rows = None
-    if config.head == "sharded":
-        rows = SharedRows(num_identities, processes)
-        head = partial(ShardedHead, rows=rows)
+    rows = SharedRows(num_identities, processes) if config.head == "sharded" else None
+    if config.sample_rate < 1:
+        head = _sampling(config, num_identities, processes, rows)
     else:
-        head = head_for(
-            config.head,
-            num_identities=round(config.sample_rate * num_identities),
-            batch_size=config.train.batch_size // (processes.world_size * config.train.accumulate),
-            device=processes.device,
-        )
+        head = _head(config, num_identities, processes, rows)
     loss = build_loss(
         config.loss,
         num_identities=num_identities,
         embedding_size=config.network.embedding_size,
-        head=head if config.sample_rate == 1 else _sampling(config, head, num_identities),
+        head=head,
         rows=None if whole else rows,
     )
     return loss, rows
@@ -65,9 +60,29 @@ def energies_of(config: FaceConfig, loss: Loss, rows: SharedRows | None, photos_
     )
 
 
-def _sampling(config: FaceConfig, head: MakeHead, num_identities: int) -> Sampling:
+def _head(
+    config: FaceConfig, num_identities: int, processes: Processes, rows: SharedRows | SomeRows | None
+) -> MakeHead:
+    """What makes the head of so many identities; rows: which of them lie here, where processes share them."""
+    if config.head == "sharded":
+        assert rows is not None
+        return partial(ShardedHead, rows=rows)
+    return head_for(
+        config.head,
+        num_identities=num_identities,
+        batch_size=config.train.batch_size // (processes.world_size * config.train.accumulate),
+        device=processes.device,
+    )
+
+
+def _sampling(
+    config: FaceConfig, num_identities: int, processes: Processes, rows: SharedRows | None
+) -> Sampling:
+    def head_among(classes: Tensor) -> MakeHead:
+        return _head(config, len(classes), processes, None if rows is None else rows.among(classes))
+
     def numbers(step: int) -> Tensor:
         drawn = streams.generator(config.seed, streams.SAMPLED_CLASSES, step).random(num_identities)
         return torch.from_numpy(drawn)
 
-    return Sampling(head, config.sample_rate, numbers)
+    return Sampling(head_among, config.sample_rate, numbers, AllRows() if rows is None else rows)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,16 +11,16 @@ from sphereface_plus.config import MHEConfig
 from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import Seen
 from sphereface_plus.losses.shared_rows import SharedRows
-from sphereface_plus.mhe import class_balanced_energy, classifier_energy, tangential_norm
-from sphereface_plus.mhe.share import Share
+from sphereface_plus.mhe import tangential_norm
 from sphereface_plus.processes import gathered
 from sphereface_plus.training.energies import Energies, Mean
+from sphereface_plus.training.energy_forms import OF_SHARES, energy_of
 
 
 class SharedPrototypeEnergy(Energies):
-    """As PrototypeEnergy of the forms `paper` and `class_balanced`, of the labels of all processes: each has
-    the same energy, and the gradient of its own prototypes. Others are not implemented: their weight is 0,
-    and they are not measured. Nor is the smallest angle: each share would have to go to every process, for
+    """As PrototypeEnergy of the forms OF_SHARES, of the labels of all processes: each process has the same
+    energy, and the gradient of its own prototypes. Other forms are not implemented: their weight is 0, and
+    they are not measured. Nor is the smallest angle: each share would have to go to every process, for
     C^2 D multiplications.
 
     photos_of_class: (C,), of all classes, as class_balanced needs it.
@@ -38,25 +36,19 @@ class SharedPrototypeEnergy(Energies):
     ) -> None:
         assert loss.rows is rows  # it holds no others' prototypes
         self.loss, self.rows, self.weight = loss, rows, config.weight
-        how: Any = {"power": config.power, "distance": config.distance, "chunk_size": config.chunk_size}
-        how["share"] = Share(rows.first, rows.num_classes, rows.total)
-        self.energy_of: Callable[[Tensor, Tensor], Tensor] | None = None
-        if config.form == "paper":
-            self.energy_of = partial(classifier_energy, **how)
-        elif config.form == "class_balanced":
-            if photos_of_class is None:
-                raise ValueError("class_balanced counts a class by its photos: photos_of_class is missing")
-            self.energy_of = partial(class_balanced_energy, photos_of_class=photos_of_class, **how)
+        self.energy_of: Callable[[Seen, int], Tensor] | None = None
+        if config.form in OF_SHARES:
+            self.energy_of = energy_of(config, photos_of_class, seed=0, rows=rows)
         elif config.weight > 0:
             raise ValueError(f"{config.form} of prototypes that processes share is not implemented")
 
     def of_batch(self, seen: Seen | None, step: int) -> Tensor | None:
-        """mhe.weight times the energy."""
+        """mhe.weight times the energy, or times its unbiased estimate where not all prototypes were seen."""
         if self.weight == 0:
             return None
         assert seen is not None
         assert self.energy_of is not None
-        return self.weight * self.energy_of(seen.prototypes, seen.labels)
+        return self.weight * self.energy_of(seen, step)
 
     def gradient_of(self, loss: Tensor) -> Tensor:
         """(n, D): by the prototypes, of the sum of the processes' losses."""
@@ -72,7 +64,7 @@ class SharedPrototypeEnergy(Energies):
         scalars = {"mhe/classification_tangential_gradient": self._norm(loss_gradient)}
         if self.energy_of is None:
             return scalars
-        energy = self.energy_of(self._prototypes(), gathered(labels))
+        energy = self.energy_of(Seen(self._prototypes(), gathered(labels), self.rows.num_classes), step)
         (energy_gradient,) = torch.autograd.grad(energy, [self._prototypes()])
         of_energy = {"mhe/energy": energy.detach(), "mhe/tangential_gradient": self._norm(energy_gradient)}
         return of_energy | scalars

@@ -187,7 +187,7 @@ def whole_steps(classes: int, size: int, sample_rate: float, repetitions: int) -
     def numbers(step: int) -> Tensor:
         return torch.rand(classes, generator=torch.Generator().manual_seed(step))
 
-    head = StreamedHead if sample_rate == 1 else Sampling(StreamedHead, sample_rate, numbers)
+    head = StreamedHead if sample_rate == 1 else Sampling(lambda _: StreamedHead, sample_rate, numbers)
     loss = build_loss(config_of({"kind": "a_softmax"}), num_identities=classes, embedding_size=D, head=head)
     network = SphereFace(STAGE_UNITS["sphereface4"])
     learner = learner_of(network, loss, channels_last=True, mhe=MHEConfig(weight=10.0))

@@ -26,7 +26,7 @@ def drawing(*lowest):
 
 
 def sampling(make_head=DenseHead, *, rate, numbers):
-    return Sampling(make_head, rate, numbers)
+    return Sampling(lambda _: make_head, rate, numbers)
 
 
 def embeddings():
@@ -43,7 +43,7 @@ def embeddings():
     ],
 )
 def test_a_step_sees_the_classes_of_its_batch_and_the_first_of_the_others(rate, drawn, seen):
-    rows = sampling(rate=rate, numbers=drawing(*drawn)).drawn(LABELS.unique(), C)
+    rows = sampling(rate=rate, numbers=drawing()).drawn(LABELS.unique(), drawing(*drawn)(0))
     assert rows.tolist() == seen
 
 
@@ -52,7 +52,8 @@ def test_the_draw_follows_the_step():
     drawn = []
     for step in (0, 3):
         head.step = step
-        drawn.append(head.drawn(LABELS.unique(), C).tolist())
+        seen = head(embeddings(), LABELS, torch.ones(C, D, dtype=torch.float64)).seen()
+        drawn.append(seen.classes.tolist())
     assert drawn == [[0, 1, 2, 5], [0, 2, 5, 6]]
 
 

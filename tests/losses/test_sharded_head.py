@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from sphereface_plus.losses import streaming
+from sphereface_plus.losses.dense_head import DenseHead
+from sphereface_plus.losses.sampled_head import Sampling
 from sphereface_plus.losses.sharded_head import ShardedHead
 from sphereface_plus.losses.shared_rows import SharedRows, SharesError
 from sphereface_plus.processes import Processes
@@ -20,6 +22,9 @@ KINDS = [
     for settings in SETTINGS
     if settings["kind"] != "triplet"
 ] + [{"kind": "arcface", "unit_prototypes": True}]
+SAMPLE = 6 / C
+"""The five classes of the labels and one of the others: of four processes the last holds it or nothing."""
+CASES = [(settings, rate) for settings in KINDS for rate in (1.0, SAMPLE)]
 
 
 def two_updates(loss, processes):
@@ -32,6 +37,7 @@ def two_updates(loss, processes):
         x = 3 * torch.randn(B, D, dtype=torch.float64, generator=generator)
         share = torch.arange(B).chunk(processes.world_size)[processes.rank]
         leaf = x[share].requires_grad_()
+        by_step(loss, step)
         output = loss(leaf, share % 5, step)  # two classes are nobody's
         plain = output.without_margin()
         loss.zero_grad()
@@ -61,15 +67,26 @@ def as_lists(value):
     return [as_lists(part) for part in value] if isinstance(value, list) else value
 
 
+def drawing(step):
+    """Class 5 first, and 6 in the second update."""
+    return torch.tensor([0.9, 0.9, 0.9, 0.9, 0.9, *([0.1, 0.2] if step == 0 else [0.2, 0.1])])
+
+
+def by_step(loss, step):
+    if isinstance(loss.head, Sampling):
+        loss.head.step = step
+
+
 def sharded(rank, world_size):
     """Of each loss, its two updates and the number of prototypes that this process holds."""
     streaming.CHUNK_NUMBERS["cpu"] = 2 * B  # two prototypes at a time
     processes = Processes(rank, world_size, torch.device("cpu"))
     rows = SharedRows(C, processes)
     found = []
-    for settings in KINDS:
+    for settings, rate in CASES:
         torch.manual_seed(0)
-        loss = make(settings, partial(ShardedHead, rows=rows)).double()
+        head = Sampling(lambda classes: partial(ShardedHead, rows=rows.among(classes)), rate, drawing, rows)
+        loss = make(settings, head if rate < 1 else partial(ShardedHead, rows=rows)).double()
         loss.hold(rows)
         found.append((as_lists(two_updates(loss, processes)), len(loss.prototypes)))
     return rank, found
@@ -85,11 +102,11 @@ def test_processes_with_a_share_of_the_prototypes_have_the_numbers_of_one_with_a
         ranks = [sharded(0, 1)[1]]
     else:
         ranks = [found for _, found in sorted(in_processes(world_size, sharded, tmp_path))]
-    for settings, *shares in zip(KINDS, *ranks, strict=True):
+    for (settings, rate), *shares in zip(CASES, *ranks, strict=True):
         held = [count for _, count in shares]
         assert held == {1: [7], 2: [4, 3], 4: [2, 2, 2, 1]}[world_size]
         torch.manual_seed(0)
-        loss = make(settings).double()
+        loss = make(settings, Sampling(lambda _: DenseHead, rate, drawing)).double()
         expected = as_lists(two_updates(loss, Processes(0, 1, torch.device("cpu"))))
         for number, whole in enumerate(expected):
             parts = [share[number] for share, _ in shares]
@@ -97,7 +114,7 @@ def test_processes_with_a_share_of_the_prototypes_have_the_numbers_of_one_with_a
                 apart = name.removeprefix("by ") in loss.of_classes or name in ("right", "by embeddings")
                 found = [part[name] for part in parts]
                 joined = list(chain(*found)) if apart else found[0]
-                close(joined, value, f"{settings}: {name}")
+                close(joined, value, f"{settings} of {rate:.2f}: {name}")
                 assert apart or all(part == found[0] for part in found), name
 
 
@@ -115,6 +132,19 @@ def test_rows_are_consecutive_and_the_first_processes_have_one_more():
         [[1], [0]],
         [[0, 3, 4], [1, 0, 0]],
         [[2], [1]],
+    ]
+
+
+def test_classes_that_are_drawn_lie_where_their_rows_are():
+    """Of 7 classes in 3 processes, 0-2, 3-4 and 5-6; labels are places among those drawn."""
+    held = [SharedRows(7, Processes(rank, 3, torch.device("cpu"))) for rank in range(3)]
+    some = [rows.among(torch.tensor([0, 2, 6])) for rows in held]
+    assert [(rows.first, rows.end, rows.num_classes) for rows in some] == [(0, 2, 3), (2, 2, 3), (2, 3, 3)]
+    labels = torch.tensor([2, 0, 1, 2])
+    assert [[each.tolist() for each in rows.of_labels(labels)] for rows in some] == [
+        [[1, 2], [0, 1]],
+        [[], []],
+        [[0, 3], [0, 0]],
     ]
 
 

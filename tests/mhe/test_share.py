@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from sphereface_plus.mhe import class_balanced_energy, classifier_energy
+from sphereface_plus.mhe import class_balanced_energy, classifier_energy, sampled_classifier_energy
 from sphereface_plus.mhe.share import Share
 from sphereface_plus.processes import Processes
 from tests.two_processes import in_processes
@@ -18,6 +18,16 @@ ENERGIES = [
     for distance in ("euclidean", "angular")
 ]
 ENERGIES.append(partial(class_balanced_energy, photos_of_class=torch.arange(1, 1 + C)))
+# As if the 11 had been drawn from 30; and for a part of a batch whose other part has the classes 5 and 9.
+ENERGIES.append(partial(sampled_classifier_energy, num_classes=30))
+ENERGIES.append(
+    partial(
+        sampled_classifier_energy,
+        num_classes=30,
+        certain=torch.tensor([0, 3, 4, 5, 7, 9, 10]),
+        class_weights=torch.arange(1, 1 + C),
+    )
+)
 
 
 def prototypes():

@@ -32,7 +32,7 @@ def numbers(step):
     [
         ("dense", DenseHead, 1.0),
         ("streamed", StreamedHead, 1.0),
-        ("streamed", Sampling(StreamedHead, 0.25, numbers), 0.25),
+        ("streamed", Sampling(lambda _: StreamedHead, 0.25, numbers), 0.25),
     ],
 )
 def test_a_head_multiplies_as_much_as_is_planned(head, make, sample_rate, energy):
@@ -89,6 +89,17 @@ def test_a_sharded_plan_by_hand():
     moved = traffic(COSTS, plan)
     assert moved["network's gradients"] == 2 * 0.75 * 4 * 1000
     assert moved["embeddings, and their gradients"] == pytest.approx(0.75 * 4 * 10 * (2 * 128 + 4 * k))
+
+
+def test_processes_see_their_parts_of_one_sample_and_pass_the_batchs_rows_once_more():
+    plan = Plan(1001, 10, 4, 32, head="sharded", energy="batch", sample_rate=0.25)
+    assert plan.compared == 63  # of 250 in four processes
+    all_of_batch = Plan(1001, 10, 4, 32, parts=5, head="sharded", sample_rate=0.25)
+    assert all_of_batch.compared == round(641 * 251 / 1001)  # one more than the images of five parts
+    k = 1001 * (1 - (1000 / 1001) ** 128)
+    assert flop(COSTS, plan)["head"] == pytest.approx(2 * 63 * 10 * (4 * 128 + 3 * k))
+    moved = traffic(COSTS, plan)["embeddings, and their gradients"]
+    assert moved == pytest.approx(0.75 * 4 * 10 * (2 * 128 + 8 * k))
 
 
 def test_prototypes_that_all_hold_are_joined_whole_and_parts_add_up():

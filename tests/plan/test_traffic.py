@@ -9,6 +9,7 @@ import torch.distributed as dist
 
 from sphereface_plus.config import MHEConfig
 from sphereface_plus.losses import build_loss
+from sphereface_plus.losses.sampled_head import Sampling
 from sphereface_plus.losses.sharded_head import ShardedHead
 from sphereface_plus.losses.shared_rows import SharedRows
 from sphereface_plus.plan.plan import rows_passed
@@ -20,13 +21,19 @@ from tests.two_processes import in_two_processes
 
 C, B, D = 500, 16, 128
 CASES = [
-    ({"kind": "a_softmax"}, 0.0),
-    ({"kind": "a_softmax"}, 1.0),
-    ({"kind": "a_softmax", "gradient": "caffe"}, 0.0),
-    ({"kind": "l_softmax"}, 0.0),
-    ({"kind": "softmax_center"}, 0.0),
+    ({"kind": "a_softmax"}, 0.0, 1.0),
+    ({"kind": "a_softmax"}, 1.0, 1.0),
+    ({"kind": "a_softmax"}, 1.0, 0.25),
+    ({"kind": "a_softmax", "gradient": "caffe"}, 0.0, 1.0),
+    ({"kind": "l_softmax"}, 0.0, 1.0),
+    ({"kind": "l_softmax"}, 0.0, 0.25),
+    ({"kind": "softmax_center"}, 0.0, 1.0),
 ]
-"""Losses, and weights of Eq. (8)."""
+"""Losses, weights of Eq. (8), and the share of the prototypes that a step sees."""
+
+
+def numbers(step):
+    return torch.rand(C, generator=torch.Generator().manual_seed(step))
 
 
 def counted_bytes(call, world_size):
@@ -58,9 +65,13 @@ def moved_in_a_step(rank, world_size):
     processes = Processes(rank, world_size, torch.device("cpu"))
     rows = SharedRows(C, processes)
     found = []
-    for settings, weight in CASES:
+    for settings, weight, rate in CASES:
         torch.manual_seed(0)
         head = partial(ShardedHead, rows=rows)
+        if rate < 1:
+            head = Sampling(
+                lambda classes: partial(ShardedHead, rows=rows.among(classes)), rate, numbers, rows
+            )
         loss = build_loss(config_of(settings), num_identities=C, embedding_size=D, head=head, rows=rows)
         energies = SharedPrototypeEnergy(loss, rows, MHEConfig(weight=weight))
         x = torch.randn(B, D, generator=torch.Generator().manual_seed(rank)).requires_grad_()
@@ -79,9 +90,9 @@ def moved_in_a_step(rank, world_size):
 def test_embeddings_and_the_rows_of_eq_8_and_of_labels_are_what_is_moved(tmp_path):
     nothing = NetworkCosts(0, 0.0, 0.0)
     for _, found in in_two_processes(moved_in_a_step, tmp_path):
-        for moved, (settings, weight) in zip(found, CASES, strict=True):
+        for moved, (settings, weight, rate) in zip(found, CASES, strict=True):
             passed, energy = rows_passed(config_of(settings)), "batch" if weight else "none"
-            plan = Plan(C, D, 2, B, head="sharded", energy=energy, rows_passed=passed)
+            plan = Plan(C, D, 2, B, head="sharded", energy=energy, rows_passed=passed, sample_rate=rate)
             planned = sum(traffic(nothing, plan).values())
             # Labels, targets and sums of an image beside them.
-            assert planned < moved < 1.15 * planned, settings
+            assert planned < moved < 1.15 * planned, (settings, rate)
