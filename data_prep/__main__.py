@@ -113,7 +113,7 @@ def choice(name: str, help: str) -> Callable[..., Any]:
     help="Least scores of a face in the detector's three stages.",
 )
 @option("--realign", is_flag=True, help="Align even photos that are aligned already, which blurs them.")
-@option("--workers", type=click.IntRange(1), help="Processes.  [default: one for each processor]")
+@option("--workers", type=click.IntRange(1, 1024), help="Processes.  [default: one for each processor]")
 @option(
     "--shard",
     metavar="I/N",

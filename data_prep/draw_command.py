@@ -31,7 +31,7 @@ DRAWN = DrawnSet()  # the defaults
     help="People of one photo each, to search among: never those to train on or to verify.",
 )
 @option("--seed", type=int, default=DRAWN.seed, help="Another seed draws other people.")
-@option("--workers", type=click.IntRange(1), help="Processes.  [default: one for each processor]")
+@option("--workers", type=click.IntRange(1, 1024), help="Processes.  [default: one for each processor]")
 def draw(out: Path, workers: int | None, **options: int) -> None:
     """Draw people, to try everything without photos.
 

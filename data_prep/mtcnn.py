@@ -56,8 +56,8 @@ class MTCNN:
     ) -> None:
         if not min_face >= 1:
             raise PrepError(f"min_face must be at least 1 pixel, got {min_face}")
-        if not 0 < factor < 1:
-            raise PrepError(f"factor must lie between 0 and 1, got {factor}")
+        if not 0 < factor <= 0.99:  # with 0.999999 a photo has a million sizes
+            raise PrepError(f"factor must be above 0 and at most 0.99, got {factor}")
         if len(thresholds) != 3 or not all(0 < threshold < 1 for threshold in thresholds):
             raise PrepError(f"thresholds must be three numbers between 0 and 1, got {list(thresholds)}")
         self._min_face, self._factor, self._thresholds = min_face, factor, thresholds

@@ -43,7 +43,7 @@ def crops_option(default: str) -> Decorator:
 
 workers_option = click.option(
     "--workers",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1024),
     help="Processes that align photos.  [default: the number of cores]",
 )
 

@@ -8,6 +8,7 @@ replay or a stored random state; two processes together see what one would see.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import count
@@ -165,6 +166,8 @@ def loader(
     A DataLoader takes numbers from torch's global random state; the generator given here keeps that as it
     was.
     """
+    # More processes than processors, which a slow disk may want: what a run waits for its data is in its log.
+    warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning, "torch")
     return DataLoader(
         dataset,
         batch_sampler=sampler,

@@ -185,3 +185,8 @@ def test_loading_leaves_torchs_random_state_alone(crops_folder, workers):
     before = torch.get_rng_state()
     take(loader(dataset, BatchSampler(len(dataset), 4, seed=0), workers=workers), 2)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_more_processes_than_processors_are_no_warning(crops_folder):
+    dataset = CropDataset(FaceCrops.open(crops_folder))
+    loader(dataset, BatchSampler(len(dataset), 4, seed=0), workers=10_000)  # started where it is iterated

@@ -132,7 +132,7 @@ def test_aligned_photos_are_recognised_by_given_landmarks_too(photos, tmp_path):
         ({"fallback": "guess"}, "fallback must be one of none, relaxed, centre, got 'guess'"),
         ({"format": "gif"}, "format must be one of png, jpg, got 'gif'"),
         ({"quality": 0}, "quality must be 1 to 100, got 0"),
-        ({"factor": 1.5}, "factor must lie between 0 and 1, got 1.5"),
+        ({"factor": 1.5}, "factor must be above 0 and at most 0.99, got 1.5"),
     ],
 )
 def test_impossible_settings_are_refused_by_name(photos, tmp_path, options, message):

@@ -194,8 +194,8 @@ def test_the_settings_are_plain_data_that_tell_detectors_apart(detector):
     [
         ({"min_face": 0}, "min_face must be at least 1 pixel, got 0"),
         ({"min_face": float("nan")}, "min_face must be at least 1 pixel, got nan"),
-        ({"factor": 1}, "factor must lie between 0 and 1, got 1"),
-        ({"factor": 0}, "factor must lie between 0 and 1, got 0"),
+        ({"factor": 0.999999}, "factor must be above 0 and at most 0.99, got 0.999999"),
+        ({"factor": 0}, "factor must be above 0 and at most 0.99, got 0"),
         ({"thresholds": (0.6, 0.7)}, r"three numbers between 0 and 1, got \[0.6, 0.7\]"),
         ({"thresholds": (0.6, 0.7, 1.0)}, r"three numbers between 0 and 1, got \[0.6, 0.7, 1.0\]"),
     ],
