@@ -169,7 +169,7 @@ def described(
 ) -> Iterator[str]:
     """What is said of a plan."""
     energy = f" and mhe.form {config.mhe.form}" if config.mhe.weight > 0 else ""
-    sample = f", a sample of {plan.compared:,} in each step" if plan.sample_rate < 1 else ""
+    sample = f", a sample of {plan.seen:,} in each step" if plan.sample_rate < 1 else ""
     parts = f" in {plan.parts} parts" if plan.parts > 1 else ""
     yield (
         f"{config.network.name} in {config.train.precision}, {counted(plan.identities, 'identity')}{sample}, "

@@ -83,13 +83,15 @@ class Plan:
         return -(-self.identities // self.processes) if self.head == "sharded" else self.identities
 
     @property
-    def compared(self) -> int:
-        """Of which a part is compared with so many; of a sample that processes share, the mean."""
-        if self.sample_rate == 1:
-            return self.held
+    def seen(self) -> int:
+        """Prototypes that a step sees, in all processes: a sample, where each image is another identity's."""
         images = self.batch * self.processes * self.parts
-        drawn = sample_size(self.sample_rate, self.identities, images)
-        return round(drawn * self.held / self.identities)
+        return sample_size(self.sample_rate, self.identities, images)
+
+    @property
+    def compared(self) -> int:
+        """What a process sees of them, of a sample that processes share the mean."""
+        return round(self.seen * self.held / self.identities)
 
     @property
     def batch_identities(self) -> float:
