@@ -5,7 +5,9 @@ import shutil
 from functools import partial
 
 import pytest
+import torch
 import yaml
+from torch import nn
 
 from sphereface_plus import checkpoint, config
 from sphereface_plus.training.logs import read_log
@@ -23,6 +25,16 @@ def go_on(recipe_file, folder, rank, world_size):
     train(config.load(recipe_file), folder, resume=True)
 
 
+def go_on_compiled(recipe_file, folder, rank, world_size):
+    """Likewise; the number of compiled graphs, and of breaks. By the compiler up to its last step, C++, which
+    takes half a minute."""
+    in_place = nn.Module.compile
+    nn.Module.compile = lambda network: in_place(network, backend="aot_eager")  # until the process ends
+    go_on(recipe_file, folder, rank, world_size)
+    counters = torch._dynamo.utils.counters
+    return counters["stats"]["unique_graphs"], counters["graph_break"].total()
+
+
 @pytest.fixture
 def run(recipe, tmp_path):
     """run(folder, world_size, **changed settings): a run by so many processes, which may go on."""
@@ -33,9 +45,10 @@ def run(recipe, tmp_path):
         path.write_text(yaml.safe_dump(recipe(**{**CHANGES, **changes})))
         if world_size == 1:
             train(config.load(path), folder, resume=True)
-            return
+            return None
         path.with_suffix("").mkdir()
-        in_processes(world_size, partial(go_on, path, folder), path.with_suffix(""))
+        function = go_on_compiled if changes.get("train.compile") else go_on
+        return in_processes(world_size, partial(function, path, folder), path.with_suffix(""))
 
     return in_folder
 
@@ -128,3 +141,17 @@ def test_a_fine_tuning_begins_with_the_shares_of_its_starts_prototypes(run, tmp_
     run(tmp_path / "shares", 2, **settings, head="sharded")
     assert_same_log(log_of(tmp_path / "shares"), log_of(tmp_path / "whole"))
     assert difference(tmp_path / "shares", tmp_path / "whole") < 1e-5
+
+
+@pytest.mark.slow
+def test_shares_beside_a_compiled_network_make_the_updates_of_one_process_without_a_compiler(run, tmp_path):
+    """DDP cuts the network's graph in two, where its buckets of gradients end."""
+    settings = {"train.steps": 4, "optimizer.clip_norm": CLIP}
+    run(tmp_path / "plain", 1, **settings)
+    compiled = {"head": "sharded", "train.compile": True, "train.accumulate": 2}
+    found = run(tmp_path / "compiled", 2, **settings, **compiled)
+    assert sorted(found) == [(1, 0), (2, 0)]  # the main process tests the model that it saves, too
+    expected = log_of(tmp_path / "plain")
+    assert {line["gradient_norm"] > CLIP for line in expected} == {True, False}
+    assert_same_log(log_of(tmp_path / "compiled"), expected)
+    assert difference(tmp_path / "compiled", tmp_path / "plain") < 1e-5
