@@ -157,8 +157,8 @@ ARROWS = {
     "eval.ijb.galleries": "data.formats.ijb eval.enrolled eval.groups eval.identify.groups "
     "eval.identify.numbers eval.ijb.subjects eval.resolutions eval.search_statistics",
     "eval.study": "checkpoint commands.model_options config data.faces data.formats environment errors "
-    "eval.compare eval.intervals eval.people eval.statistics files mhe outputs path_checks precision "
-    "processes side_by_side training.logs words",
+    "eval.compare eval.intervals eval.people eval.plots eval.statistics files mhe outputs path_checks "
+    "plot_style precision processes side_by_side training.logs words",
     "eval.gan": "checkpoint commands.model_options commands.progress config data.image_sets data.images "
     "data.noise data.squares data.streams environment errors eval.gan.measures eval.plots eval.public "
     "eval.rendering eval.seeds files mhe model_files networks outputs pages path_checks plot_style "

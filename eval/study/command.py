@@ -65,7 +65,7 @@ def study(
 
     from sphereface_plus.side_by_side import processors
 
-    from . import chains, measure, page, weights
+    from . import chains, figure, measure, page, weights
     from .kept import StudyError, read_kept
     from .run import run_to_the_ends
 
@@ -99,7 +99,8 @@ def study(
     if not kept.rows:
         raise StudyError(f"{out}: holds no table yet; give --data, the folder of the study's crops")
     click.echo((page.write_table(described, kept)).read_text(encoding="utf-8"))
-    click.echo(f"wrote {out / 'table.md'}")
+    drawn = figure.write_figure(described, kept)
+    click.echo(f"wrote {out / 'table.md'}" + (f" and {drawn}" if drawn else ""))
 
 
 def _say(words: str) -> None:

@@ -148,7 +148,7 @@ def _compared(study: Study, kept: Kept, found: Sequence[Comparison], kind: str) 
         )
         rows.append(
             [
-                _name(study, each.arm),
+                name_of(study, each.arm),
                 str(len(each.differences)),
                 f"{mean:+.2f}",
                 *ends,
@@ -159,7 +159,7 @@ def _compared(study: Study, kept: Kept, found: Sequence[Comparison], kind: str) 
     return markdown(rows)
 
 
-def _name(study: Study, arm: str) -> str:
+def name_of(study: Study, arm: str) -> str:
     other = study.arms[arm].against
     return arm if other is None else f"{arm}, minus {other}"
 

@@ -5,45 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eval.study.kept import MADE_WITH, Kept, Row
+from eval.study.kept import Row
 from eval.study.measure import angles_of
 from eval.study.page import comparisons, text_of
-from eval.study.spec import Study
-
-STUDY = Study.model_validate(
-    {
-        "title": "A study",
-        "start": "a.yaml",
-        "arm": "b.yaml",
-        "arms": {"control": {}, "better": {"ratio": 1}, "same": {}, "beside": {"against": "same"}},
-        "seeds": 4,
-        "notes": "A note.",
-    }
-)
-SUBJECTS = {
-    "pairs": np.stack([np.arange(200) % 10, np.arange(200), 200 + np.arange(200)], axis=1),
-    "searches": np.arange(300)[:, None] // 3,
-}
-
-
-@pytest.fixture
-def kept(tmp_path):
-    random = np.random.default_rng(0)
-    found = Kept(tmp_path, subjects=dict(SUBJECTS))
-    for seed in range(4):
-        right = {kind: random.random(len(of)) < 0.5 for kind, of in SUBJECTS.items()}
-        for arm in STUDY.arms:
-            mine = dict(right)
-            if arm == "better":  # one in five of what is wrong comes right
-                mine = {kind: each | (random.random(len(each)) < 0.2) for kind, each in right.items()}
-            numbers = {
-                "accuracy": 100 * mine["pairs"].mean(),
-                "rank_1": 100 * mine["searches"].mean(),
-                "fnir": 50.0,
-            }
-            made_with = dict.fromkeys(MADE_WITH, "x") | {"seconds": "60"}
-            found.rows.append(Row(arm, seed, made_with, numbers, mine))
-    return found
+from tests.eval.study.known import STUDY
 
 
 def test_an_arm_that_is_better_is_found_and_one_that_is_the_same_is_not(kept):
