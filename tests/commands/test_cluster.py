@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from eval.__main__ import main as evaluation
 from sphereface_plus.__main__ import cli
 from sphereface_plus.commands import cluster
 from sphereface_plus.commands.cluster import ClusterError, _take, _Told
-from sphereface_plus.data.formats.embedding_store import open_embeddings
+from sphereface_plus.data.formats.embedding_store import BLOCK, open_embeddings
 from sphereface_plus.shares import Share
 from tests.commands.waiting_work import wait
 from tests.data_prep.aligning import tree
@@ -50,25 +51,28 @@ asyncio.run(main())
 """
 WORKER = """
 import asyncio, os, signal, sys
-from data_prep.journal import Journal
+from pkgutil import resolve_name
 from distributed import Worker
 
-address, stops = sys.argv[1:]
-add = Journal.add
-
-def add_and_stop(journal, done):
-    add(journal, done)
-    os.kill(os.getpid(), signal.SIGSTOP)
+address, *stops_after = sys.argv[1:]
 
 async def main():
-    if stops == "stops":
-        Journal.add = add_and_stop
+    if stops_after:
+        holder, name = resolve_name(stops_after[0]), stops_after[1]
+        function = getattr(holder, name)
+
+        def call_and_stop(*words, **options):
+            function(*words, **options)
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+        setattr(holder, name, call_and_stop)
     async with Worker(address, nthreads=1) as worker:
         await worker.finished()
 
 asyncio.run(main())
 """
-"""With `stops` it stops after its first photo: where it is killed does not depend on how fast it is."""
+"""With the names of a module or class and of its function it stops when that was called once: where it is
+killed does not depend on how fast it is."""
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +105,35 @@ def scheduler(start, repository):
 @pytest.fixture(scope="module")
 def workers(start, scheduler):
     """The scheduler's address, and a worker that goes on with what is there and what is to come."""
-    start(WORKER, scheduler, "goes on")
+    start(WORKER, scheduler)
     return scheduler
+
+
+@contextmanager
+def one_is_killed(start, scheduler, stops_after, look):
+    """A scheduler's first worker is killed where it stops, and a second one comes; none is left in the end.
+
+    stops_after: as of WORKER. Yields what `look` returned before the kill, once that was.
+    """
+    first, seen, second = start(WORKER, scheduler, *stops_after), [], []
+
+    def kill_and_go_on():
+        os.waitpid(first.pid, os.WUNTRACED)
+        seen.append(look())
+        first.kill()
+        second.append(start(WORKER, scheduler))
+
+    thread = threading.Thread(target=kill_and_go_on)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        first.kill()  # where the work failed it has not stopped
+        thread.join()
+        for process in second:
+            process.kill()
+            process.wait()
+    assert first.wait() == -signal.SIGKILL
 
 
 def call(main, *words, code=0):
@@ -125,27 +156,59 @@ def test_another_worker_goes_on_with_the_share_of_one_that_was_killed(
     words = ["align", "photos", "out", "--min-face", "50", "--workers", "1", "--scheduler", scheduler]
     refused = call(data_prep, *words, code=1).output
     assert f"error: {scheduler}: has no workers yet; start some by `dask worker {scheduler}`" in refused
-    first = start(WORKER, scheduler, "stops")
-    left = []
 
-    def kill_and_go_on():
-        os.waitpid(first.pid, os.WUNTRACED)
+    def lines_of_journals():
         shares = [out / journal_of(Share(number, 2)) for number in (1, 2)]
-        left.extend(len(share.read_text().splitlines()) for share in shares if share.is_file())
-        first.kill()
-        start(WORKER, scheduler, "goes on")
+        return [len(share.read_text().splitlines()) for share in shares if share.is_file()]
 
-    thread = threading.Thread(target=kill_and_go_on)
-    thread.start()
-    result = call(data_prep, *words, "--shares", "2")
-    thread.join()
-    assert first.wait() == -signal.SIGKILL
-    assert left == [1 + 1]  # the settings, and a photo
+    with one_is_killed(start, scheduler, ("data_prep.journal:Journal", "add"), lines_of_journals) as left:
+        result = call(data_prep, *words, "--shares", "2")
+    assert left == [[1 + 1]]  # the settings, and a photo
     assert "2 shares for " in result.stderr
     assert "6 crops of 3 identities from 6 photos" in result.stdout
     assert "done before: photos 6" in result.stdout
     align_folder(photos, tmp_path / "fresh", min_face=50.0, workers=1)
     assert tree(out) == tree(tmp_path / "fresh")
+
+
+@pytest.mark.slow
+@needs_dask
+def test_packing_and_embedding_go_on_too_with_the_bytes_of_one_process(
+    start, scheduler, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for number in range(BLOCK + 2):  # two blocks of a store
+        write_crop(tmp_path / f"crops/p{number % 2}/{number}.png", number, size=(4, 3))
+    Path("spec.yaml").write_text("template: small_4x3\nheight: 4\nwidth: 3\n")
+    on_workers = ["--scheduler", scheduler, "--shares", "1"]
+
+    def tars():
+        return {path.name: path.stat().st_ino for path in Path("tars").glob("*.tar")}
+
+    stops_after = ("data_prep.packing_tars", "write_tar")
+    with one_is_killed(start, scheduler, stops_after, tars) as left:
+        result = call(data_prep, "pack", "crops", "tars", "--per-tar", BLOCK, *on_workers)
+    assert len(left[0]) == 1
+    assert left[0].items() < tars().items()  # not written again
+    assert "(2 tars, 2 of them before)" in result.stdout
+    pack_tars(tmp_path / "crops", tmp_path / "fresh", per_tar=BLOCK)
+    assert without_offsets(Path("tars")) == without_offsets(Path("fresh"))
+
+    def lines_of_journal():
+        return Path("store/done.1_of_1.jsonl").read_text().count("\n")
+
+    words = ["embed", "pixels", "crops", "store", "--input", "spec.yaml"]
+    stops_after = ("sphereface_plus.commands.embed_share", "write_block")
+    with one_is_killed(start, scheduler, stops_after, lines_of_journal) as left:
+        result = call(cli, *words, *on_workers)
+    assert left == [1]
+    assert f"store: {BLOCK + 2} embeddings of 12 numbers" in result.stdout
+    call(cli, *words[:3], "alone", *words[4:])
+    assert files(Path("store")) == files(Path("alone"))
+
+
+def without_offsets(folder):
+    return {name: data for name, data in files(folder).items() if not name.endswith(".index")}
 
 
 @pytest.mark.slow
@@ -161,9 +224,7 @@ def test_crops_are_packed_and_embedded_by_workers_with_the_bytes_of_one_process(
     result = call(data_prep, "pack", "crops", "tars", "--per-tar", 2, *on_workers)
     assert "7 crops of 3 identities packed: tars (4 tars, 4 of them before)" in result.stdout
     pack_tars(tmp_path / "crops", tmp_path / "fresh", per_tar=2)
-    assert {name: data for name, data in files(Path("tars")).items() if name[-6:] != ".index"} == {
-        name: data for name, data in files(Path("fresh")).items() if name[-6:] != ".index"
-    }
+    assert without_offsets(Path("tars")) == without_offsets(Path("fresh"))
     words = ["embed", "pixels", "tars", "store", "--input", "spec.yaml"]
     assert "store: 7 embeddings of 120 numbers" in call(cli, *words, *on_workers).stdout
     call(cli, *words[:3], "alone", *words[4:])
