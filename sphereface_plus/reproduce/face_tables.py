@@ -13,17 +13,20 @@ from typing import NoReturn
 
 import click
 
-from sphereface_plus.config.recipes import recipes_folder
-from sphereface_plus.reproduce.evaluation import evaluation
+# The config takes a fifth of a second to import: where it is used, and not for --help.
 
 
 def face_tables() -> list[str]:
     """Names of the tables and figures."""
+    from sphereface_plus.config.recipes import recipes_folder
+
     return sorted(file.stem for file in (recipes_folder() / "paper" / "faces").glob("*.yaml"))
 
 
 def face_studies() -> list[str]:
     """Names of the studies, whose arms are trained."""
+    from sphereface_plus.config.recipes import recipes_folder
+
     return sorted(file.stem for file in (recipes_folder() / "paper").glob("truth_faces_*.yaml"))
 
 
@@ -44,6 +47,8 @@ def become_eval(name: str, arguments: Sequence[str]) -> NoReturn:
 
     Raises ConfigError where eval is not there.
     """
+    from sphereface_plus.reproduce.evaluation import evaluation
+
     command, environment = evaluation(arguments[0], [name, *arguments])
     sys.stdout.flush()
     os.execve(sys.executable, command, environment)

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from sphereface_plus.__main__ import cli
+from sphereface_plus.config import recipes
 from sphereface_plus.reproduce import evaluation
-from sphereface_plus.reproduce import face_tables as rooms
 from sphereface_plus.reproduce.face_tables import face_tables
 
 NAMES = ["figure09", "figure10", "table08", "table09", "table10", "table17", "table18"]
@@ -59,7 +59,7 @@ def test_it_runs_from_any_folder_even_one_with_an_eval_in_it(repository, tmp_pat
 def test_without_a_checkout_it_is_said_where_eval_is(monkeypatch, tmp_path):
     (tmp_path / "recipes" / "paper" / "faces").mkdir(parents=True)
     (tmp_path / "recipes" / "paper" / "faces" / "table08.yaml").touch()
-    for module in (rooms, evaluation):
+    for module in (recipes, evaluation):
         monkeypatch.setattr(module, "recipes_folder", lambda: tmp_path / "recipes")
     result = CliRunner().invoke(cli, ["reproduce", "table08"])
     assert result.exit_code == 1
