@@ -30,14 +30,15 @@ ARROWS = {
     "data.formats": "errors files words",
     "data": "config data.formats errors outputs words",
     "networks": "config errors",
-    "losses": "config.losses losses.dense_head losses.head losses.rows losses.sampled_head processes",
+    "losses": "config.losses losses.dense_head losses.head losses.rows losses.sampled_head "
+    "mhe.repeatable processes",
     "losses.rows": "held_rows processes stored_rows",
     "losses.head": "losses.output",  # a head knows no margin's rule
     "losses.dense_head": "losses.angle losses.head losses.output losses.prototypes",
     "losses.streaming": "losses.head losses.prototypes mhe",
     "losses.streamed_head": "losses.angle losses.dense_head losses.head losses.output losses.prototypes "
-    "losses.streaming",
-    "losses.sampled_head": "losses.head losses.output losses.rows mhe.sampled processes",
+    "losses.streaming mhe.repeatable",
+    "losses.sampled_head": "losses.head losses.output losses.rows mhe.sampled",
     "losses.which_head": "config.losses losses.dense_head losses.head losses.streamed_head",
     "losses.exchange": "processes",
     "losses.shared_rows": "errors held_rows processes stored_rows",
@@ -52,8 +53,8 @@ ARROWS = {
     "training": "checkpoint config data embedding errors files kfold losses mhe model_files networks "
     "held_rows precision processes stored_rows training.finetuning training.loop weights words",
     "training.loop": "training.pace",
-    "training.finetuning": "config data.crops data.faces data.trained_on errors losses.annealing networks "
-    "weights words",
+    "training.finetuning": "config data.crops data.faces data.trained_on errors losses.annealing "
+    "mhe.repeatable networks weights words",
     "sphere": "commands.progress errors files mhe outputs plot_style words",
     "plan": "config data.crops errors losses mhe.matrix_products networks precision processes training words",
     "reproduce": "checkpoint config data environment files networks outputs path_checks plot_style precision "

@@ -59,7 +59,7 @@ TREE = small_recipe(loss={"kind": "a_softmax"}, train={"steps": 10, "batch_size"
         ),
         (
             {"sample_rate": 0.1, "mhe": {"weight": 1.0, "form": "caffe"}},
-            "sample_rate: mhe.form caffe is not implemented with a sample of the prototypes; take paper, or",
+            "sample_rate: mhe.form caffe is not implemented with a sample of the prototypes; take paper or",
         ),
         (
             {

@@ -125,6 +125,13 @@ def test_a_contradiction_between_recipe_and_override_names_the_override():
     assert said.startswith("--set data.name=imagenet: network.name: cnn9 does not go with imagenet; resnet18")
 
 
+def test_an_override_without_which_another_mistake_would_hide_this_one_is_not_blamed():
+    """Without `milestones=[]` the recipe's milestones lie beyond the steps, and are refused first."""
+    shorter = ["train.steps=5", "optimizer.milestones=[]", "optimizer.warmup_steps=0"]
+    said = refusal(FACE, *shorter, "sample_rate=0.5", "mhe.weight=1", "mhe.form=caffe")
+    assert said.startswith("--set sample_rate=0.5 --set mhe.weight=1 --set mhe.form=caffe: sample_rate: ")
+
+
 def test_overrides_that_make_the_same_mistake_are_all_named():
     said = refusal(FACE, "trian.steps=5", "trian.batch_size=4")
     assert said == (

@@ -43,8 +43,9 @@ def train(recipe: Path, overrides: tuple[str, ...], out: Path | None, resume: bo
     """Train what RECIPE describes, a YAML file or the name of one that is installed, such as cifar/cnn9.
 
     Ctrl-C or SIGTERM saves and stops; --resume repeats the uninterrupted run exactly. With --resume,
-    train.steps and data.workers may differ from before; of image classifications data.path, where the same
-    training images lie there; after a divergence what its message advises; nothing else. The exit code is 3
+    train.steps, data.workers, train.save_in_background and the number of processes may differ from before; of
+    faces head; of image classifications data.path, where the same training images lie there; after a
+    divergence what its message advises; nothing else. The exit code is 3
     where the training has diverged, 130 or 143 where it was stopped, 1 for everything else that the message
     says.
 
@@ -123,6 +124,16 @@ def _train(
         click.get_current_context().exit(128 + outcome.signal)
 
 
+def _program() -> str:
+    """What began this process, as one types it; of several machines' torchrun each has words of its own."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes == 1:
+        return "sphereface-plus"
+    if os.environ.get("LOCAL_WORLD_SIZE") == str(processes):
+        return f"torchrun --nproc-per-node {processes} -m sphereface_plus"
+    return "torchrun, as before, -m sphereface_plus"
+
+
 def _say(outcome: Outcome) -> None:
     if outcome.was_finished:
         click.echo(
@@ -133,9 +144,7 @@ def _say(outcome: Outcome) -> None:
         click.echo(
             f"{outcome.folder}: stopped and saved at step {outcome.step} of {outcome.last_step}; go on with"
         )
-        together = int(os.environ.get("WORLD_SIZE", "1")) > 1
-        program = "torchrun, as before, -m sphereface_plus" if together else "sphereface-plus"
-        click.echo(f"  {program} {shlex.join(again)} --resume")
+        click.echo(f"  {_program()} {shlex.join(again)} --resume")
     else:
         steps = counted(outcome.step, "step")
         click.echo(f"{outcome.folder}: trained, {steps}; checkpoints/last.pt, log.jsonl, tensorboard")

@@ -237,13 +237,13 @@ class FaceConfig(RunConfig):
         if self.sample_rate < 1 and self.mhe.weight > 0 and self.mhe.form not in sampled:
             raise ValueError(
                 f"sample_rate: mhe.form {self.mhe.form} is not implemented with a sample of the prototypes; "
-                "take paper, or sample_rate 1"
+                "take paper or class_balanced, or sample_rate 1"
             )
         shared = ("paper", "class_balanced")
         if self.head == "sharded" and self.mhe.weight > 0 and self.mhe.form not in shared:
             raise ValueError(
                 f"mhe.form {self.mhe.form} is not implemented with head: sharded; take head=streamed, or "
-                "mhe.form=paper"
+                "mhe.form=paper or class_balanced"
             )
         if self.reset_head and self.init_from is None:
             raise ValueError("reset_head has no effect without init_from")

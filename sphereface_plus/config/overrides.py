@@ -17,9 +17,13 @@ def to_blame(
     keys = [override.partition("=")[0] for override in overrides]
     # Of several for one setting the last has won: without it, another would come in.
     last = [override for at, override in enumerate(overrides) if keys[at] not in keys[at + 1 :]]
-    needed = [
+    gone = {override: mistakes_with([other for other in last if other is not override]) for override in last}
+    needed = [override for override in last if mistake not in gone[override]]
+    # Where another mistake comes in its place, this one may only be hidden behind it, if it is of others.
+    mistakes = mistakes_with(last)
+    sure = [
         override
-        for override in last
-        if mistake not in mistakes_with([other for other in last if other is not override])
+        for override in needed
+        if override.partition("=")[0] in mistake or all(each in mistakes for each in gone[override])
     ]
-    return needed or last  # all, where each of several makes the same one
+    return sure or needed or last  # all, where each of several makes the same one

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from sphereface_plus.data import streams
 from sphereface_plus.errors import UserError
+from sphereface_plus.words import counted
 
 
 def epoch_order(num_samples: int, seed: int, epoch: int) -> np.ndarray:
@@ -130,8 +131,9 @@ class BatchSampler(Sampler[list[tuple[int, int]]]):
             raise ValueError(f"batches need at least one crop, got {num_samples}")
         if batch_size % (accumulate * world_size):
             raise BatchesError(
-                f"a batch of {batch_size} cannot be cut evenly: {accumulate} parts, {world_size} processes; "
-                f"make train.batch_size a multiple of {accumulate * world_size}"
+                f"train.batch_size {batch_size} cannot be shared by {counted(world_size, 'process')}"
+                + (f" in {accumulate} parts" if accumulate > 1 else "")
+                + f": it must be a multiple of {accumulate * world_size}"
             )
         self.seed = seed
         self.order = Epochs(num_samples, seed) if order is None else order

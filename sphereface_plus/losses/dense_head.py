@@ -54,12 +54,22 @@ class DenseHead:
         return -(1 - smoothing) * of_target - smoothing * log_p.mean()
 
     def binary_cross_entropy(
-        self, target: Tensor, *, others: Rule, scale: float, bias: Tensor, balance: float
+        self,
+        target: Tensor,
+        *,
+        others: Rule,
+        scale: float,
+        bias: Tensor,
+        balance: float,
+        other_weights: Tensor | None = None,
     ) -> Tensor:
         logits = scale * self._under_margin(target, others) + bias  # (B, C), of the sigmoid, not of a softmax
         column = self._labels[:, None]
         is_target = torch.zeros_like(logits).scatter_(1, column, 1.0)
-        weight = torch.full_like(logits, 1 - balance).scatter_(1, column, balance)
+        weight = torch.full_like(logits, 1 - balance)
+        if other_weights is not None:
+            weight *= other_weights
+        weight.scatter_(1, column, balance)
         return F.binary_cross_entropy_with_logits(logits, is_target, weight)
 
     @torch.no_grad()

@@ -74,12 +74,20 @@ class Head(Protocol):
         ...
 
     def binary_cross_entropy(
-        self, target: Tensor, *, others: Rule, scale: float, bias: Tensor, balance: float
+        self,
+        target: Tensor,
+        *,
+        others: Rule,
+        scale: float,
+        bias: Tensor,
+        balance: float,
+        other_weights: Tensor | None = None,
     ) -> Tensor:
         """The binary cross-entropy of each embedding and prototype: a scalar, the mean over all B C of them.
 
         The logit is scale `target` + bias for the prototype of the label, and counts `balance` times; for the
-        others it is scale `others` + bias, and counts 1 - balance times. bias is a scalar.
+        others it is scale `others` + bias, and counts 1 - balance times, and other_weights[j] times of that
+        where these are given: (n,), of the prototypes that are here (sampled_head.py). bias is a scalar.
         """
         ...
 

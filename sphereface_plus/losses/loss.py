@@ -120,7 +120,7 @@ class PrototypeLoss(Loss):
 
     def begin(self, step: int, labels: Tensor) -> None:
         if isinstance(self.head, Sampling):
-            self.head.step, self.head.labels = step, gathered(labels)
+            self.head.begin(step, gathered(labels))
 
     def new_head(
         self, embeddings: Tensor, labels: Tensor, *, normalised: bool = True, bias: Tensor | None = None

@@ -21,16 +21,19 @@ class Seen(NamedTuple):
     """The prototypes that a loss compared a batch with: what an energy of the batch takes."""
 
     prototypes: Tensor
-    """(n, D), as they left the head. Where something else is differentiated by them in the same backward, a
-    head may add its gradient to that one's, in place."""
+    """(n, D), as they left the head; where processes hold shares, those that lie here, perhaps none. Where
+    something else is differentiated by them in the same backward, a head may add its gradient to that one's,
+    in place."""
     labels: Tensor
-    """(B,): the rows of the batch's own. Where processes hold shares: (A,), the classes of all of them."""
+    """(B,): the classes of the batch, those of all processes, (A,), where these hold shares. Where only some
+    classes were drawn: their places among `classes`."""
     num_classes: int
-    """C; more than n where only some were drawn, or lie here."""
+    """C"""
     certain: Tensor | None = None
-    """(K,): the rows that were not drawn, the whole batch's, of which `labels` may be a part; None: all."""
+    """(K,): places among `classes` of those that were not drawn, the whole batch's, of which `labels` may be
+    a part; None: all."""
     classes: Tensor | None = None
-    """(n,): of which classes the rows are, where only some were drawn."""
+    """The classes, ascending, that were drawn, in all processes; None: all."""
 
 
 class LossOutput(NamedTuple):

@@ -25,25 +25,31 @@ from torch import Tensor
 from sphereface_plus.losses.head import Head, MakeHead, OverLengths, Rule
 from sphereface_plus.losses.output import Seen, WithoutMargin
 from sphereface_plus.losses.rows import AllRows, Rows
-from sphereface_plus.mhe.sampled import of_sample
-from sphereface_plus.processes import gathered
+from sphereface_plus.mhe.sampled import weight_of_drawn
 
 
 @dataclass
 class Sampling:
-    """Makes the heads of a run, each for a sample of the prototypes."""
+    """Makes the heads of a run, each for a sample of the prototypes: that of the batch that has begun."""
 
     head_among: Callable[[Tensor], MakeHead]
     """Classes (n,), ascending -> what makes a head that sees these alone; its labels are places in 0..n-1."""
     rate: float
     """Share of the prototypes that a step sees, above 0, at most 1."""
     numbers: Callable[[int], Tensor]
-    """Step -> (C,) random numbers, uniform in 0..1: the lowest are drawn."""
+    """Step -> new random numbers (C,), uniform in 0..1, on the CPU: the lowest are drawn."""
     rows: Rows = field(default_factory=AllRows)
     """Which of the prototypes lie here."""
-    step: int = 0
-    labels: Tensor | None = None
-    """Of all parts of the batch of that step, for the heads made from now on; None: of each head alone."""
+    sample: Sample | None = None
+
+    def begin(self, step: int, labels: Tensor) -> None:
+        """Draws for a step. labels: (A,), of the whole batch, in all its parts and processes."""
+        numbers = self.numbers(step)
+        certain = labels.unique()  # ascending
+        numbers[certain.cpu()] = -1.0
+        count = sample_size(self.rate, len(numbers), len(certain))
+        drawn = numbers.topk(count, largest=False, sorted=False).indices.sort().values.to(labels.device)
+        self.sample = Sample(drawn, certain, len(numbers), self.head_among(drawn), self.rows)
 
     def __call__(
         self,
@@ -55,19 +61,10 @@ class Sampling:
         over_lengths: OverLengths = None,
         bias: Tensor | None = None,
     ) -> Head:
-        own = gathered(labels) if self.rows.apart else labels
-        certain = (own if self.labels is None else torch.cat([self.labels, own])).unique()  # ascending
-        numbers = self.numbers(self.step)
-        drawn = self.drawn(certain, numbers)
-        sample = Sample(drawn, certain, len(numbers), self.head_among, self.rows)
-        return SampledHead(sample, embeddings, labels, prototypes, over_lengths, bias)
-
-    def drawn(self, classes: Tensor, numbers: Tensor) -> Tensor:
-        """The batch's classes (K,), a number for each class (C,) -> those that are seen (n,), ascending."""
-        count = sample_size(self.rate, len(numbers), len(classes))
-        numbers = numbers.to(classes.device, copy=True)
-        numbers[classes] = -1.0
-        return numbers.topk(count, largest=False).indices.sort().values
+        """Raises ValueError for labels that are not of the batch that has begun."""
+        if self.sample is None or not torch.isin(labels, self.sample.certain).all():
+            raise ValueError("labels that no sample was drawn for: `begin` is told those of the whole batch")
+        return SampledHead(self.sample, embeddings, labels, prototypes, over_lengths=over_lengths, bias=bias)
 
 
 def sample_size(rate: float, num_classes: int, of_batch: int) -> int:
@@ -85,7 +82,8 @@ class Sample:
     """(K,) those of them that were not drawn but taken, the batch's, ascending."""
     num_classes: int
     """C"""
-    head_among: Callable[[Tensor], MakeHead]
+    make_head: MakeHead
+    """Of the drawn; its labels are places in 0..n-1."""
     rows: Rows
 
 
@@ -98,15 +96,20 @@ class SampledHead:
         embeddings: Tensor,
         labels: Tensor,
         prototypes: Tensor,
+        *,
         over_lengths: OverLengths,
         bias: Tensor | None,
     ) -> None:
-        self._sample, self._embeddings, self._labels, self._given = sample, embeddings, labels, prototypes
-        self._over_lengths: OverLengths = over_lengths
+        self._sample, self._given = sample, prototypes
         self._rows = sample.rows.of_labels(sample.drawn)[1]  # ascending, of what is held here
         self._prototypes = prototypes[self._rows]
-        self._bias = None if bias is None else bias[self._rows]
-        self._head = self._among(sample.drawn, self._prototypes, self._bias)
+        self._head = sample.make_head(
+            embeddings,
+            torch.searchsorted(sample.drawn, labels),
+            self._prototypes,
+            over_lengths=over_lengths,
+            bias=None if bias is None else bias[self._rows],
+        )
 
     def target_product(self) -> Tensor:
         return self._head.target_product()
@@ -129,22 +132,28 @@ class SampledHead:
         )
 
     def binary_cross_entropy(
-        self, target: Tensor, *, others: Rule, scale: float, bias: Tensor, balance: float
+        self,
+        target: Tensor,
+        *,
+        others: Rule,
+        scale: float,
+        bias: Tensor,
+        balance: float,
+        other_weights: Tensor | None = None,
     ) -> Tensor:
-        def total(head: Head, num_classes: int) -> Tensor:
-            mean = head.binary_cross_entropy(target, others=others, scale=scale, bias=bias, balance=balance)
-            return num_classes * mean
-
-        drawn, certain, classes = self._sample.drawn, self._sample.certain, self._sample.num_classes
-        seen, batch = len(drawn), len(certain)
-        over_all_seen = total(self._head, seen)
-        if seen == classes:
-            return over_all_seen / seen
-        rows = torch.searchsorted(self._rows, self._sample.rows.of_labels(certain)[1])
-        bias_of_batch = None if self._bias is None else self._bias[rows]
-        of_batch = self._among(certain, self._prototypes[rows], bias_of_batch)
-        estimate = of_sample(total(of_batch, batch), over_all_seen, batch=batch, seen=seen, classes=classes)
-        return estimate / classes
+        """Raises ValueError for weights: these are the sample's own."""
+        if other_weights is not None:
+            raise ValueError("the weights of a sample's prototypes follow from the draw")
+        sample = self._sample
+        seen, batch, classes = len(sample.drawn), len(sample.certain), sample.num_classes
+        if seen < classes:
+            weight = weight_of_drawn(batch=batch, seen=seen, classes=classes)
+            other_weights = self._prototypes.new_full((len(self._rows),), weight)
+            other_weights[torch.searchsorted(self._rows, sample.rows.of_labels(sample.certain)[1])] = 1
+        mean = self._head.binary_cross_entropy(
+            target, others=others, scale=scale, bias=bias, balance=balance, other_weights=other_weights
+        )
+        return seen / classes * mean
 
     def without_margin(
         self, scale: float | Tensor | None = None, *, each: Rule | None = None, bias: Tensor | None = None
@@ -156,9 +165,3 @@ class SampledHead:
         sample, seen = self._sample, self._head.seen()
         certain = torch.searchsorted(sample.drawn, sample.certain)
         return seen._replace(num_classes=sample.num_classes, certain=certain, classes=sample.drawn)
-
-    def _among(self, classes: Tensor, prototypes: Tensor, bias: Tensor | None) -> Head:
-        """The head of some classes (n,), ascending, of which prototypes are those that lie here."""
-        places = torch.searchsorted(classes, self._labels)
-        make_head = self._sample.head_among(classes)
-        return make_head(self._embeddings, places, prototypes, over_lengths=self._over_lengths, bias=bias)

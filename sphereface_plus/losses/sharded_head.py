@@ -83,10 +83,17 @@ class ShardedHead:
         )
 
     def binary_cross_entropy(
-        self, target: Tensor, *, others: Rule, scale: float, bias: Tensor, balance: float
+        self,
+        target: Tensor,
+        *,
+        others: Rule,
+        scale: float,
+        bias: Tensor,
+        balance: float,
+        other_weights: Tensor | None = None,
     ) -> Tensor:
         of_target = softplus(-(scale * target + bias))
-        of_others = self._streamed(SharedSoftplusSum(self._processes), others, scale, bias)
+        of_others = self._streamed(SharedSoftplusSum(self._processes, other_weights), others, scale, bias)
         both = balance * of_target + (1 - balance) * of_others
         return (both.mean() / self._rows.num_classes).to(target.dtype)
 
@@ -158,7 +165,8 @@ class SharedLogSum(LogSum):
 class SharedSoftplusSum(SoftplusSum):
     """Over the prototypes of all processes; finish() joins them."""
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(self, processes: Processes, weights: Tensor | None) -> None:
+        super().__init__(weights)
         self._processes = processes
 
     def finish(self) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from sphereface_plus.losses.loss import PrototypeLoss
 from sphereface_plus.losses.output import LossOutput
 from sphereface_plus.losses.prototypes import new_prototypes, some_rows
+from sphereface_plus.mhe.repeatable import add_rows
 from sphereface_plus.processes import gathered
 
 
@@ -19,7 +20,7 @@ def move_centers(centers: Tensor, embeddings: Tensor, labels: Tensor, rate: floa
     """
     seen, own, counts = labels.unique(return_inverse=True, return_counts=True)  # (K,), (B,), (K,)
     differences = (centers[labels] - embeddings) / (1 + counts)[own, None]
-    moves = torch.zeros_like(centers[seen]).index_add_(0, own, differences)
+    moves = add_rows(torch.zeros_like(centers[seen]), own, differences)
     centers.index_add_(0, seen, moves, alpha=-rate)
 
 

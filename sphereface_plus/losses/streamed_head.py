@@ -26,6 +26,7 @@ from sphereface_plus.losses.head import OverLengths, Rule
 from sphereface_plus.losses.output import Seen, WithoutMargin
 from sphereface_plus.losses.prototypes import lengths
 from sphereface_plus.losses.streaming import Classes, LogSum, Reduction, SoftplusSum, softplus, streamed
+from sphereface_plus.mhe.repeatable import add_rows
 
 
 class StreamedHead:
@@ -77,10 +78,18 @@ class StreamedHead:
         return dense.smoothed_cross_entropy(smoothing=smoothing, floor=floor)
 
     def binary_cross_entropy(
-        self, target: Tensor, *, others: Rule, scale: float, bias: Tensor, balance: float
+        self,
+        target: Tensor,
+        *,
+        others: Rule,
+        scale: float,
+        bias: Tensor,
+        balance: float,
+        other_weights: Tensor | None = None,
     ) -> Tensor:
         of_target = softplus(-(scale * target + bias))
-        both = balance * of_target + (1 - balance) * self._streamed(SoftplusSum(), others, scale, bias)
+        of_others = self._streamed(SoftplusSum(other_weights), others, scale, bias)
+        both = balance * of_target + (1 - balance) * of_others
         return (both.mean() / len(self._given)).to(target.dtype)
 
     @torch.no_grad()
@@ -164,5 +173,5 @@ class WithRows(torch.autograd.Function):
         (labels,) = ctx.saved_tensors
         if by_rows is not None:
             gradient = by_rows.new_zeros(ctx.shape) if gradient is None else gradient
-            gradient.index_add_(0, labels, by_rows)
+            add_rows(gradient, labels, by_rows)
         return gradient, None

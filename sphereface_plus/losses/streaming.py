@@ -48,16 +48,16 @@ class Reduction(Protocol):
 
     def begin(self, embeddings: Tensor) -> None: ...
 
-    def add(self, logits: Tensor, own: tuple[Tensor, Tensor]) -> None:
-        """logits (n, B), which may be overwritten; own: rows and columns that do not count."""
+    def add(self, rows: slice, logits: Tensor, own: tuple[Tensor, Tensor]) -> None:
+        """logits (n, B) of a chunk's rows, which may be overwritten; own: places in it that do not count."""
         ...
 
     def finish(self) -> Tensor:
         """(B,) float64."""
         ...
 
-    def slopes(self, logits: Tensor, value: Tensor) -> Tensor:
-        """d value / d logit (n, B); value (B,), rounded to the logits' type."""
+    def slopes(self, rows: slice, logits: Tensor, value: Tensor) -> Tensor:
+        """d value / d logit (n, B) of a chunk's rows; value (B,), rounded to the logits' type."""
         ...
 
     def rest(self, lost: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ class LogSum:
         """(B,): the largest logit."""
         self._sum = torch.zeros_like(self.highest, dtype=torch.float64)
 
-    def add(self, logits: Tensor, own: tuple[Tensor, Tensor]) -> None:
+    def add(self, rows: slice, logits: Tensor, own: tuple[Tensor, Tensor]) -> None:
         logits[own] = -torch.inf
         highest = torch.maximum(self.highest, logits.amax(dim=0))
         self._sum *= (self.highest - highest).exp()
@@ -84,7 +84,7 @@ class LogSum:
         self.value = self._sum.log() + self.highest
         return self.value
 
-    def slopes(self, logits: Tensor, value: Tensor) -> Tensor:
+    def slopes(self, rows: slice, logits: Tensor, value: Tensor) -> Tensor:
         return torch.sub(logits, value).exp_()
 
     def rest(self, lost: Tensor) -> Tensor:
@@ -92,20 +92,25 @@ class LogSum:
 
 
 class SoftplusSum:
-    """sum log(1 + exp(logit))."""
+    """sum log(1 + exp(logit)), each prototype's weights[j] times where these are given: (C,)."""
+
+    def __init__(self, weights: Tensor | None = None) -> None:
+        self._weights = weights
 
     def begin(self, embeddings: Tensor) -> None:
         self._sum = torch.zeros(len(embeddings), dtype=torch.float64, device=embeddings.device)
 
-    def add(self, logits: Tensor, own: tuple[Tensor, Tensor]) -> None:
+    def add(self, rows: slice, logits: Tensor, own: tuple[Tensor, Tensor]) -> None:
         logits[own] = -torch.inf
-        self._sum += softplus(logits).sum(dim=0)
+        terms = softplus(logits)
+        self._sum += terms.sum(dim=0) if self._weights is None else self._weights[rows] @ terms
 
     def finish(self) -> Tensor:
         return self._sum
 
-    def slopes(self, logits: Tensor, value: Tensor) -> Tensor:
-        return logits.sigmoid()
+    def slopes(self, rows: slice, logits: Tensor, value: Tensor) -> Tensor:
+        slopes = logits.sigmoid()
+        return slopes if self._weights is None else slopes.mul_(self._weights[rows, None])
 
     def rest(self, lost: Tensor) -> Tensor:
         return torch.ones_like(lost)
@@ -205,7 +210,7 @@ class _Streamed(torch.autograd.Function):
             if inverse is not None:
                 inverse[rows] = lengths(prototypes[rows]).reciprocal()[:, None]
             products = given.products(rows)
-            reduction.add(given.logits(products if rule is None else rule(products.T).T), own)
+            reduction.add(rows, given.logits(products if rule is None else rule(products.T).T), own)
         value = reduction.finish()
         ctx.save_for_backward(*given._replace(value=value))
         ctx.settings = reduction, classes, rule
@@ -250,7 +255,7 @@ def _gradients(
         if rule is not None:
             with torch.enable_grad():
                 ruled = rule(products.requires_grad_().T).T
-        slopes = reduction.slopes(given.logits(ruled.detach()), rounded)
+        slopes = reduction.slopes(rows, given.logits(ruled.detach()), rounded)
         slopes[own] = 0
         if by_bias is not None:
             by_bias += slopes.sum(dim=0) @ upstream

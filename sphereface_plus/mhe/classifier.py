@@ -37,6 +37,7 @@ from .kernel import (
     squared_distance,
 )
 from .matrix_products import product
+from .repeatable import add_rows
 from .share import Share, all_of
 
 
@@ -48,6 +49,7 @@ def classifier_energy(
     distance: Distance = "euclidean",
     chunk_size: int = 4096,
     class_weights: Tensor | None = None,
+    other_weights: Tensor | None = None,
     share: Share | None = None,
 ) -> Tensor:
     """Eq. (8): the mean f_s between the prototypes of the batch's classes and all others; a scalar.
@@ -58,6 +60,8 @@ def classifier_energy(
     power, distance: as in `hyperspherical_energy`; the paper's SphereFace+ has s = 2 and Euclidean distance.
     chunk_size: prototypes at a time; memory beside the gradient's C D numbers is some chunk_size (4 K + D).
     class_weights: (C,) constants; a label y_i counts class_weights[y_i] times (class_balanced.py).
+    other_weights: (C,), above 0; a pair (y_i, j) counts other_weights[j] times (sampled.py). With `share` of
+        the rows that are here.
     share: which of the C prototypes `prototypes` (n, D) are, where other processes hold the others. All call
         it together, with the labels of all of them. Each gets the whole energy, and in the backward, which
         all make together, too, its prototypes' gradient of the sum of what the processes make of it.
@@ -88,10 +92,14 @@ def classifier_energy(
         )
     if class_weights is not None and class_weights.shape != (num_classes,):
         raise ValueError(f"class_weights must be of shape ({num_classes},), got {tuple(class_weights.shape)}")
+    if other_weights is not None and other_weights.shape != (len(prototypes),):
+        raise ValueError(
+            f"other_weights must be of shape ({len(prototypes)},), got {tuple(other_weights.shape)}"
+        )
 
     with torch.autocast(prototypes.device.type, enabled=False):
         neurons, labels = at_least_float32(prototypes), labels.long()
-        settings = (share, class_weights, power, distance, chunk_size)
+        settings = (share, class_weights, other_weights, power, distance, chunk_size)
         if torch.is_grad_enabled() and neurons.requires_grad:
             return _ClassifierEnergy.apply(neurons, labels, *settings)
         return _stream(neurons, labels, *settings)
@@ -105,12 +113,13 @@ class _ClassifierEnergy(torch.autograd.Function):
         labels: Tensor,
         share: Share,
         class_weights: Tensor | None,
+        other_weights: Tensor | None,
         power: float,
         distance: Distance,
         chunk_size: int,
     ) -> Tensor:
         ctx.save_for_backward(prototypes, labels)
-        ctx.settings = (share, class_weights, power, distance, chunk_size)
+        ctx.settings = (share, class_weights, other_weights, power, distance, chunk_size)
         ctx.gradient = torch.empty_like(prototypes, memory_format=torch.contiguous_format)
         return _stream(prototypes, labels, *ctx.settings, gradient=ctx.gradient)
 
@@ -127,7 +136,7 @@ class _ClassifierEnergy(torch.autograd.Function):
             gradient = torch.empty_like(prototypes, memory_format=torch.contiguous_format)
             _stream(prototypes, labels, *ctx.settings, gradient=gradient)
         share, *_ = ctx.settings
-        return gradient.mul_(share.total(energy_gradient)), None, None, None, None, None, None
+        return gradient.mul_(share.total(energy_gradient)), *[None] * 7
 
 
 @torch.no_grad()
@@ -136,6 +145,7 @@ def _stream(
     labels: Tensor,  # (m,)
     share: Share,
     class_weights: Tensor | None,  # (C,)
+    other_weights: Tensor | None,  # (n,)
     power: float,
     distance: Distance,
     chunk_size: int,
@@ -173,7 +183,12 @@ def _stream(
         squared = squared_distance(cosine, distance)
         kernel = riesz(squared, power)
         kernel[own] = kernel[close] = 0
-        energy += kernel.sum(dim=0) @ pair_weights
+        counts = None  # (n, 1): of the pairs with each prototype of the chunk
+        if other_weights is not None:
+            counts = other_weights[start : start + chunk_size, None].to(kernel)
+            energy += counts[:, 0] @ (kernel @ pair_weights)
+        else:
+            energy += kernel.sum(dim=0) @ pair_weights
 
         chunk_gradient = None
         if gradient is not None:
@@ -184,14 +199,15 @@ def _stream(
             if distance == "angular":
                 slope *= (squared / (1 - cosine.square())).sqrt_()
             # d cos / d w = (u - cos w/|w|) / |w|: the second term makes the gradient orthogonal to w
-            radial = (cosine.mul_(slope) @ pair_weights)[:, None] / lengths.square()  # (n, 1)
-            slope /= lengths
+            over = lengths if counts is None else lengths / counts
+            radial = (cosine.mul_(slope) @ pair_weights)[:, None] / (lengths * over)  # (n, 1)
+            slope /= over
             to_batch = product(slope, weighted_units)  # (n, D)
             torch.addcmul(to_batch, chunk, radial, value=-1, out=chunk_gradient)
             unit_gradient.addmm_(slope.T, chunk)
         if len(close[0]):
             energy += _add_close_pairs(
-                chunk, batch, close, pair_weights, power, distance, chunk_gradient, batch_gradient
+                chunk, batch, close, pair_weights, counts, power, distance, chunk_gradient, batch_gradient
             )
 
     if gradient is not None:
@@ -214,6 +230,7 @@ def _add_close_pairs(
     batch: Tensor,  # (K, D)
     pairs: tuple[Tensor, ...],  # rows of chunk and of batch, (P,) each
     pair_weights: Tensor,  # (K,)
+    counts: Tensor | None,  # (n, 1)
     power: float,
     distance: Distance,
     chunk_gradient: Tensor | None,
@@ -230,10 +247,11 @@ def _add_close_pairs(
         with torch.enable_grad():
             left, right = chunk[rows].requires_grad_(), batch[columns].requires_grad_()
             kernel = close_riesz(directions(left), directions(right), power, distance)
-            part = kernel @ pair_weights[columns]
+            weights = pair_weights[columns] if counts is None else pair_weights[columns] * counts[rows, 0]
+            part = kernel @ weights
         energy += part.detach()
         if chunk_gradient is not None:
             left_gradient, right_gradient = torch.autograd.grad(part, (left, right))
-            chunk_gradient.index_add_(0, rows, left_gradient)
-            batch_gradient.index_add_(0, columns, right_gradient)
+            add_rows(chunk_gradient, rows, left_gradient)
+            add_rows(batch_gradient, columns, right_gradient)
     return energy

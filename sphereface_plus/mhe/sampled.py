@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from .classifier import classifier_energy
@@ -22,12 +21,10 @@ from .kernel import Distance
 from .share import Share, all_of
 
 
-def of_sample(of_batch: Tensor, of_all_seen: Tensor, *, batch: int, seen: int, classes: int) -> Tensor:
-    """The unbiased estimate of a sum over `classes` C, from sums over the `batch` K and all `seen` n of them.
-
-    The n - K that are not the batch's have been drawn from C - K, without replacement.
-    """
-    return of_batch + (classes - batch) / (seen - batch) * (of_all_seen - of_batch)
+def weight_of_drawn(*, batch: int, seen: int, classes: int) -> float:
+    """(C - K) / (n - K): how often each of the n - K drawn counts in an unbiased estimate of a sum over the
+    `classes` C, of which `batch` K are there in any case and `seen` n in all."""
+    return (classes - batch) / (seen - batch)
 
 
 def sampled_classifier_energy(
@@ -54,12 +51,12 @@ def sampled_classifier_energy(
         labels are then those of all processes, as of `classifier_energy`.
     The rest, and what is raised, as of `classifier_energy`; ValueError also where nothing was drawn.
     """
-    settings: dict[str, Any] = {"power": power, "distance": distance, "chunk_size": chunk_size}
     share = all_of(prototypes) if share is None else share
     seen = share.num_classes
-    energy = classifier_energy(prototypes, labels, class_weights=class_weights, share=share, **settings)
+    how: dict[str, Any] = {"power": power, "distance": distance, "chunk_size": chunk_size}
+    how |= {"class_weights": class_weights, "share": share}
     if seen == num_classes:
-        return energy
+        return classifier_energy(prototypes, labels, **how)
     certain = labels.unique() if certain is None else certain
     batch = len(certain)
     if not batch < seen < num_classes:
@@ -67,14 +64,8 @@ def sampled_classifier_energy(
             f"{seen} prototypes were given of {num_classes}, {batch} of them the batch's own: an estimate "
             "needs at least one more than those, and no more than there are"
         )
-    places = torch.searchsorted(certain, labels)  # (m,)
-    over_all_seen = (seen - 1) * energy
-    over_batch = over_all_seen.new_zeros(())
-    if batch > 1:
-        weights = None if class_weights is None else class_weights[certain]
-        rows, of_batch = share.among(prototypes, certain)
-        over_batch = (batch - 1) * classifier_energy(
-            prototypes[rows], places, class_weights=weights, share=of_batch, **settings
-        )
-    total = of_sample(over_batch, over_all_seen, batch=batch, seen=seen, classes=num_classes)
-    return total / (num_classes - 1)
+    weight = weight_of_drawn(batch=batch, seen=seen, classes=num_classes)
+    other_weights = prototypes.new_full((len(prototypes),), weight)
+    other_weights[share.rows_of(prototypes, certain)] = 1
+    energy = classifier_energy(prototypes, labels, other_weights=other_weights, **how)
+    return (seen - 1) / (num_classes - 1) * energy

@@ -34,11 +34,10 @@ class Share:
         here, rows = self._here(gradient, classes)
         gradient.index_add_(0, rows, self.total(of_batch)[here])
 
-    def among(self, prototypes: Tensor, classes: Tensor) -> tuple[Tensor, Share]:
-        """Of some classes (k,), ascending: the rows of those that lie here, and which of the k they are."""
+    def rows_of(self, prototypes: Tensor, classes: Tensor) -> Tensor:
+        """Of some classes, the rows of those that lie here."""
         _, rows = self._here(prototypes, classes)
-        first = int((classes < self.first).sum())
-        return rows, Share(first, len(classes), self.total)
+        return rows
 
     def _here(self, prototypes: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         """Which of the classes lie here, and their rows."""

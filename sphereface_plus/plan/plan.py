@@ -16,6 +16,7 @@ from sphereface_plus.config import FaceConfig, load
 from sphereface_plus.config.losses import WITHOUT_PROTOTYPES, LossConfig
 from sphereface_plus.config.recipes import find_recipe
 from sphereface_plus.errors import UserError
+from sphereface_plus.losses.sampled_head import sample_size
 from sphereface_plus.losses.streamed_head import StreamedHead
 from sphereface_plus.losses.which_head import head_for
 from sphereface_plus.networks import build_network
@@ -136,7 +137,7 @@ def plan_of(config: FaceConfig, identities: int, processes: int, here: Processes
     if head == "auto":
         made = head_for(
             "auto",
-            num_identities=round(config.sample_rate * identities),
+            num_identities=sample_size(config.sample_rate, identities, train.batch_size),
             batch_size=train.batch_size // parts,
             device=here.device,
         )
@@ -149,6 +150,7 @@ def plan_of(config: FaceConfig, identities: int, processes: int, here: Processes
         parts=train.accumulate,
         head=head,
         energy=_PAIRS[config.mhe.form] if config.mhe.weight > 0 else "none",
+        chunk_size=config.mhe.chunk_size,
         sample_rate=config.sample_rate,
         momentum=config.optimizer.prototype_momentum,
         centers=config.loss.kind == "softmax_center",
@@ -170,6 +172,8 @@ def described(
     """What is said of a plan."""
     energy = f" and mhe.form {config.mhe.form}" if config.mhe.weight > 0 else ""
     sample = f", a sample of {plan.seen:,} in each step" if plan.sample_rate < 1 else ""
+    if sample and plan.compared < plan.seen:
+        sample += f" (some {plan.compared:,} of them in each process)"
     parts = f" in {plan.parts} parts" if plan.parts > 1 else ""
     yield (
         f"{config.network.name} in {config.train.precision}, {counted(plan.identities, 'identity')}{sample}, "
@@ -195,6 +199,7 @@ def described(
         "network": f"{work['network']:.2e} FLOP",
         "head": f"{work['head']:.2e} FLOP",
         "update": "of weights",
+        "draw": "of the sample: a random number for each identity",
         "traffic": ", ".join(f"{name} {decimal(round(size))}" for name, size in moved.items() if size),
     }
     if plan.processes > 1 or "traffic" in times:
@@ -208,7 +213,8 @@ def described(
             f"  {name:<12}{times[name]:8.3g} s {times[name] / step:4.0%}   {of_what[name]}" for name in times
         )
     rate = plan.batch * plan.parts * plan.processes / step
-    yield f"{'' if whole else 'at most '}{rate:,.0f} images a second" + (
+    pace = f"{rate:,.0f} images a second" if rate >= 1 else f"{1 / rate:,.0f} seconds an image"
+    yield f"{'' if whole else 'at most '}{pace}" + (
         "" if images is None else f"; {images:,} in {images / rate / 3600:.3g} h"
     )
 

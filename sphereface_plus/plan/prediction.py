@@ -31,6 +31,10 @@ KEPT_OF_PRODUCTS = 4.2
 """Tensors of b C numbers that the dense head holds at its peak, 410 MiB at 256 x 100,000."""
 GRADIENTS = 3
 """Of the prototypes at one time, where the head adds its own to an energy's; the dense head has one more."""
+DRAWN = 30e6
+"""People a second of a core, of whom a step draws a sample: a random number each, and the lowest of them."""
+BYTES_OF_DRAW = 30
+"""For a moment, of each."""
 PASSES = {"cpu": 32 << 20, "cuda": 512 << 20}
 """Bytes of the streamed passes over prototypes: some six tensors of a chunk (losses/streaming.py)."""
 
@@ -62,6 +66,8 @@ class Plan:
     energy: Literal["none", "batch", "all"] = "none"
     """Pairs of which an energy is: none, or so few as among the batch's own; those with the batch's, as of
     Eq. (8); or all."""
+    chunk_size: int = 4096
+    """Prototypes of which Eq. (8) makes pairs at a time."""
     sample_rate: float = 1.0
     momentum: bool = True
     """Of the prototypes."""
@@ -84,9 +90,9 @@ class Plan:
 
     @property
     def seen(self) -> int:
-        """Prototypes that a step sees, in all processes: a sample, where each image is another identity's."""
+        """Prototypes that a step sees, in all processes."""
         images = self.batch * self.processes * self.parts
-        return sample_size(self.sample_rate, self.identities, images)
+        return sample_size(self.sample_rate, self.identities, round(self._different(images)))
 
     @property
     def compared(self) -> int:
@@ -96,7 +102,10 @@ class Plan:
     @property
     def batch_identities(self) -> float:
         """K: different ones among A images, each as likely."""
-        return self.identities * (1 - (1 - 1 / self.identities) ** self.embeddings)
+        return self._different(self.embeddings)
+
+    def _different(self, images: int) -> float:
+        return self.identities * (1 - (1 - 1 / self.identities) ** images)
 
 
 @dataclass(frozen=True)
@@ -115,12 +124,17 @@ class Rates:
 
 def memory(costs: NetworkCosts, plan: Plan) -> dict[str, float]:
     """Bytes of a process, by what they are of."""
-    head = PASSES[plan.device]
+    energy = 0.0
+    if plan.energy != "none":
+        chunk = min(plan.chunk_size, plan.compared)
+        energy = FLOAT * chunk * (4 * _with_energy(plan) + plan.dimensions)  # mhe/classifier.py
     if plan.head == "dense":
-        head = KEPT_OF_PRODUCTS * FLOAT * plan.batch * plan.compared
-        head += PASSES[plan.device] if plan.energy != "none" else 0
+        head = KEPT_OF_PRODUCTS * FLOAT * plan.batch * plan.compared + energy
+    else:
+        head = max(PASSES[plan.device], energy)  # one after the other
     if plan.sample_rate < 1:
         head += 2 * FLOAT * plan.compared * plan.dimensions  # the drawn rows and their gradient
+        head += BYTES_OF_DRAW * plan.identities
     tables = 1 + plan.momentum + plan.centers + GRADIENTS + dense_beside_energy(plan)
     return {
         "network": (3 + (plan.processes > 1)) * FLOAT * costs.parameters,
@@ -128,6 +142,11 @@ def memory(costs: NetworkCosts, plan: Plan) -> dict[str, float]:
         "prototypes": tables * FLOAT * plan.held * plan.dimensions,
         "head": head,
     }
+
+
+def _with_energy(plan: Plan) -> float:
+    """Prototypes with which all that are compared form pairs."""
+    return {"none": 0, "batch": plan.batch_identities, "all": plan.identities}[plan.energy]
 
 
 def dense_beside_energy(plan: Plan) -> bool:
@@ -139,8 +158,7 @@ def dense_beside_energy(plan: Plan) -> bool:
 def flop(costs: NetworkCosts, plan: Plan) -> dict[str, float]:
     """FLOP of a process in a step, by what they are of."""
     product = 2 * plan.compared * plan.dimensions  # with one embedding
-    rows = {"none": 0, "batch": plan.batch_identities, "all": plan.identities}[plan.energy]
-    energy = 3 * product * rows
+    energy = 3 * product * _with_energy(plan)
     head = (3 if plan.head == "dense" else 4) * product * plan.embeddings
     return {"network": costs.flop * plan.batch * plan.parts, "head": plan.parts * (head + energy)}
 
@@ -153,7 +171,6 @@ def traffic(costs: NetworkCosts, plan: Plan) -> dict[str, float]:
         return sums | {"prototypes' gradients": 2 * others * FLOAT * plan.held * plan.dimensions}
     embeddings = (2 + plan.rows_passed) * others * FLOAT * plan.embeddings * plan.dimensions
     rows = 4 * others * FLOAT * plan.batch_identities * plan.dimensions if plan.energy != "none" else 0
-    rows *= 1 if plan.sample_rate == 1 else 2  # the batch's own pairs, once more by themselves
     return sums | {"embeddings, and their gradients": plan.parts * (embeddings + rows)}
 
 
@@ -169,6 +186,8 @@ def seconds(costs: NetworkCosts, plan: Plan, rates: Rates) -> dict[str, float]:
         "head": work["head"] / rates.product_flop,
         "update": updated / rates.memory_bytes,
     }
+    if plan.sample_rate < 1:
+        found["draw"] = plan.identities / DRAWN
     if rates.traffic_bytes is not None:
         found["traffic"] = sum(traffic(costs, plan).values()) / rates.traffic_bytes
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -41,6 +42,10 @@ def energy_of(
     how: Any = {"power": config.power, "distance": config.distance, "chunk_size": config.chunk_size}
     hold = config.hold_steps
 
+    @lru_cache(maxsize=1)
+    def weights_on(device: torch.device) -> Tensor:
+        return class_weights(counts).to(device)
+
     def share_of(seen: Seen) -> Share | None:
         if rows is None:
             return None
@@ -56,7 +61,7 @@ def energy_of(
     def class_balanced(seen: Seen, step: int) -> Tensor:
         if seen.classes is None:
             return class_balanced_energy(seen.prototypes, seen.labels, counts, share=share_of(seen), **how)
-        of_rows = class_weights(counts).to(seen.classes.device)[seen.classes]
+        of_rows = weights_on(seen.classes.device)[seen.classes]
         return sampled(seen, step, of_rows)
 
     def full_space(seen: Seen, step: int) -> Tensor:

@@ -13,9 +13,9 @@ from sphereface_plus.losses import build_loss
 from sphereface_plus.losses.head import MakeHead
 from sphereface_plus.losses.loss import Loss, PrototypeLoss
 from sphereface_plus.losses.rows import AllRows
-from sphereface_plus.losses.sampled_head import Sampling
+from sphereface_plus.losses.sampled_head import Sampling, sample_size
 from sphereface_plus.losses.sharded_head import ShardedHead
-from sphereface_plus.losses.shared_rows import SharedRows, SomeRows
+from sphereface_plus.losses.shared_rows import SharedRows
 from sphereface_plus.losses.which_head import head_for
 from sphereface_plus.processes import Processes
 from sphereface_plus.training.energies import Energies, NoEnergy, PrototypeEnergy
@@ -31,10 +31,9 @@ def loss_of(
     Raises SharesError where there are more processes than identities.
     """
     rows = SharedRows(num_identities, processes) if config.head == "sharded" else None
+    head = _head(config, num_identities, processes, rows)
     if config.sample_rate < 1:
-        head = _sampling(config, num_identities, processes, rows)
-    else:
-        head = _head(config, num_identities, processes, rows)
+        head = _sampling(config, num_identities, head, rows)
     loss = build_loss(
         config.loss,
         num_identities=num_identities,
@@ -49,7 +48,7 @@ def energies_of(config: FaceConfig, loss: Loss, rows: SharedRows | None, photos_
     """rows: what the loss holds, where processes share the prototypes. photos_of_class: (C,)."""
     if not isinstance(loss, PrototypeLoss):
         return NoEnergy()
-    if rows is not None:
+    if rows is not None and rows.apart:
         return SharedPrototypeEnergy(loss, rows, config.mhe, photos_of_class=photos_of_class)
     return PrototypeEnergy(
         loss,
@@ -60,26 +59,23 @@ def energies_of(config: FaceConfig, loss: Loss, rows: SharedRows | None, photos_
     )
 
 
-def _head(
-    config: FaceConfig, num_identities: int, processes: Processes, rows: SharedRows | SomeRows | None
-) -> MakeHead:
-    """What makes the head of so many identities; rows: which of them lie here, where processes share them."""
+def _head(config: FaceConfig, num_identities: int, processes: Processes, rows: SharedRows | None) -> MakeHead:
     if config.head == "sharded":
         assert rows is not None
         return partial(ShardedHead, rows=rows)
     return head_for(
         config.head,
-        num_identities=num_identities,
+        num_identities=sample_size(config.sample_rate, num_identities, config.train.batch_size),
         batch_size=config.train.batch_size // (processes.world_size * config.train.accumulate),
         device=processes.device,
     )
 
 
-def _sampling(
-    config: FaceConfig, num_identities: int, processes: Processes, rows: SharedRows | None
-) -> Sampling:
+def _sampling(config: FaceConfig, num_identities: int, head: MakeHead, rows: SharedRows | None) -> Sampling:
+    """head: of any classes, where processes do not share them."""
+
     def head_among(classes: Tensor) -> MakeHead:
-        return _head(config, len(classes), processes, None if rows is None else rows.among(classes))
+        return head if rows is None else partial(ShardedHead, rows=rows.among(classes))
 
     def numbers(step: int) -> Tensor:
         drawn = streams.generator(config.seed, streams.SAMPLED_CLASSES, step).random(num_identities)

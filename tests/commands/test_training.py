@@ -10,10 +10,16 @@ from sphereface_plus.training.run import Outcome
 
 
 @pytest.mark.parametrize(
-    ("processes", "program"), [("1", "sphereface-plus"), ("2", "torchrun, as before, -m sphereface_plus")]
+    ("processes", "here", "program"),
+    [
+        ("1", "1", "sphereface-plus"),
+        ("2", "2", "torchrun --nproc-per-node 2 -m sphereface_plus"),
+        ("4", "2", "torchrun, as before, -m sphereface_plus"),  # on two machines
+    ],
 )
-def test_a_run_that_was_stopped_goes_on_with_as_many_processes(monkeypatch, capsys, processes, program):
+def test_a_run_that_was_stopped_goes_on_with_as_many_processes(monkeypatch, capsys, processes, here, program):
     monkeypatch.setenv("WORLD_SIZE", processes)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", here)
     monkeypatch.setattr(sys, "argv", ["sphereface-plus", "train", "a b.yaml", "--resume"])
     _say(Outcome(Path("runs/a"), step=3, last_step=9, signal=2))
     assert capsys.readouterr().out == (

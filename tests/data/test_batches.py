@@ -156,10 +156,16 @@ def test_a_sampler_can_be_iterated_anew_from_its_first_step():
     assert take(sampler, 4) == take(sampler, 4)
 
 
-@pytest.mark.parametrize(("accumulate", "world_size"), [(3, 1), (1, 3), (2, 2)])
-def test_a_batch_that_cannot_be_cut_evenly_is_refused(accumulate, world_size):
-    message = f"a batch of 10 cannot be cut evenly: {accumulate} parts, {world_size} processes"
-    with pytest.raises(BatchesError, match=message):
+@pytest.mark.parametrize(
+    ("accumulate", "world_size", "words"),
+    [
+        (3, 1, "1 process in 3 parts: it must be a multiple of 3"),
+        (1, 3, "3 processes: it must be a multiple of 3"),
+        (2, 2, "2 processes in 2 parts: it must be a multiple of 4"),
+    ],
+)
+def test_a_batch_that_cannot_be_cut_evenly_is_refused(accumulate, world_size, words):
+    with pytest.raises(BatchesError, match=f"^train.batch_size 10 cannot be shared by {words}$"):
         BatchSampler(100, 10, 0, accumulate=accumulate, world_size=world_size)
 
 

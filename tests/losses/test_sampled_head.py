@@ -43,17 +43,18 @@ def embeddings():
     ],
 )
 def test_a_step_sees_the_classes_of_its_batch_and_the_first_of_the_others(rate, drawn, seen):
-    rows = sampling(rate=rate, numbers=drawing()).drawn(LABELS.unique(), drawing(*drawn)(0))
-    assert rows.tolist() == seen
+    head = sampling(rate=rate, numbers=drawing(*drawn))
+    head.begin(0, LABELS)
+    assert head.sample.drawn.tolist() == seen
+    assert head.sample.certain.tolist() == [0, 2, 5]
 
 
 def test_the_draw_follows_the_step():
     head = sampling(rate=4 / C, numbers=lambda step: drawing(6 if step == 3 else 1)(step))
     drawn = []
     for step in (0, 3):
-        head.step = step
-        seen = head(embeddings(), LABELS, torch.ones(C, D, dtype=torch.float64)).seen()
-        drawn.append(seen.classes.tolist())
+        head.begin(step, LABELS)
+        drawn.append(head.sample.drawn.tolist())
     assert drawn == [[0, 1, 2, 5], [0, 2, 5, 6]]
 
 
@@ -74,6 +75,7 @@ def test_parts_of_a_batch_see_the_same_prototypes_and_have_its_mean(settings):
 
 
 def numbers_of(loss, x):
+    loss.begin(100, LABELS)
     output = loss(x, LABELS, 100)
     gradients = torch.autograd.grad(output.loss, [x, *loss.parameters()])
     return [output.loss, *gradients, *output.without_margin()]
@@ -101,6 +103,7 @@ def test_a_loss_over_a_sample_is_that_of_a_classifier_of_these_classes(settings,
     small.load_state_dict({k: v[seen] if k in sampled.of_classes else v for k, v in state.items()})
     x = embeddings().requires_grad_()
     places = torch.tensor([seen.index(label) for label in LABELS.tolist()])
+    sampled.begin(100, LABELS)
     by_sample, by_small = sampled(x, LABELS, 100), small(x, places, 100)
     torch.testing.assert_close(by_sample.loss, by_small.loss, rtol=1e-9, atol=1e-12)
     for name in dict(small.named_parameters()):
@@ -119,8 +122,9 @@ def test_a_loss_over_a_sample_is_that_of_a_classifier_of_these_classes(settings,
     torch.testing.assert_close(by_sample.seen.prototypes, sampled.prototypes[seen])
 
 
+@pytest.mark.parametrize("inner", [DenseHead, StreamedHead])
 @pytest.mark.parametrize("settings", [s for s in WITH_A_HEAD if s["kind"] == "sphereface2"], ids=name_of)
-def test_a_sum_of_binary_losses_is_estimated_without_bias(settings):
+def test_a_sum_of_binary_losses_is_estimated_without_bias(settings, inner):
     """The mean over every draw, and that of the gradients, against the loss over all prototypes."""
     whole, x = make(settings).double(), embeddings().requires_grad_()
     parameters = [x, *whole.parameters()]
@@ -128,7 +132,8 @@ def test_a_sum_of_binary_losses_is_estimated_without_bias(settings):
     expected = [loss, *torch.autograd.grad(loss, parameters)]
     found = []
     for drawn in combinations([1, 3, 4, 6], 2):
-        whole.head = sampling(rate=5 / C, numbers=drawing(*drawn))
+        whole.head = sampling(inner, rate=5 / C, numbers=drawing(*drawn))
+        whole.begin(0, LABELS)
         loss = whole(x, LABELS, 0).loss
         found.append([loss, *torch.autograd.grad(loss, parameters)])
     for values, right in zip(zip(*found, strict=True), expected, strict=True):
@@ -138,5 +143,15 @@ def test_a_sum_of_binary_losses_is_estimated_without_bias(settings):
 def test_the_loss_of_image_classification_is_refused():
     loss = SmoothedSoftmaxLoss(C, D)
     loss.head = sampling(rate=0.5, numbers=drawing())
+    loss.begin(0, LABELS)
     with pytest.raises(ValueError, match="is of image classification, whose few classes are all seen"):
         loss(torch.randn(len(LABELS), D), LABELS, 0)
+
+
+def test_labels_of_another_batch_than_was_begun_are_refused():
+    loss = make({"kind": "softmax"}, sampling(rate=0.5, numbers=drawing())).double()
+    for begun in (None, torch.tensor([5, 2])):
+        if begun is not None:
+            loss.begin(0, begun)
+        with pytest.raises(ValueError, match="`begin` is told those of the whole batch"):
+            loss(embeddings(), LABELS, 0)

@@ -22,7 +22,7 @@ def value_and_gradient(function, prototypes, *args, **settings):
     return value.detach(), torch.autograd.grad(value, prototypes)[0]
 
 
-def dense_energy(prototypes, labels, power=2.0, distance="euclidean"):
+def dense_energy(prototypes, labels, power=2.0, distance="euclidean", other_weights=1):
     """Eq. (8) with all distances at once, differentiated by autograd.
 
     By differences: of 29 directions in a plane two may be 1e-5 apart, where 2 - 2 cos has lost ten digits.
@@ -33,7 +33,8 @@ def dense_energy(prototypes, labels, power=2.0, distance="euclidean"):
     chord = (left - units).masked_fill(own[..., None], 1).norm(dim=2)
     z = chord if distance == "euclidean" else 2 * torch.atan2(chord, (left + units).norm(dim=2))
     kernel = -z.log() if power == 0 else z**-power
-    return kernel.masked_fill(own, 0).sum() / (len(labels) * (len(prototypes) - 1))
+    pairs = kernel.masked_fill(own, 0) * other_weights
+    return pairs.sum() / (len(labels) * (len(prototypes) - 1))
 
 
 @pytest.mark.parametrize("chunk_size", [1, 4, 4096])
@@ -54,6 +55,20 @@ def test_energy_and_gradient_are_those_of_the_double_loop(
     )
     torch.testing.assert_close(value, literal_value, rtol=1e-10, atol=0)
     assert (gradient - literal_gradient).norm() <= 1e-10 * literal_gradient.norm()
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("power", POWERS)
+def test_pairs_count_by_the_weights_of_their_other_ends(power, distance):
+    prototypes = 2 * torch.randn(11, 5, dtype=torch.float64)
+    prototypes[4] = 3 * prototypes[1] + 1e-4 * torch.randn(5)  # close, so computed by differences
+    labels = torch.tensor([1, 9, 4, 1, 3, 1])
+    how = {"power": power, "distance": distance, "other_weights": torch.arange(1, 12) / 3}
+    found = value_and_gradient(classifier_energy, prototypes, labels, chunk_size=4, **how)
+    expected = value_and_gradient(dense_energy, prototypes, labels, **how)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)  # the weights are float32
+    with pytest.raises(ValueError, match=r"other_weights must be of shape \(11,\), got \(1,\)"):
+        classifier_energy(prototypes, labels, other_weights=torch.ones(1))
 
 
 @pytest.mark.parametrize("distance", DISTANCES)

@@ -43,7 +43,16 @@ def test_a_plan_says_memory_time_traffic_and_rates(recipe):
 def test_a_sample_is_told_as_all_processes_see_it(recipe):
     asked = ("--set", "head=sharded", "--set", "sample_rate=0.1")
     said = call(recipe, "--identities", 20000, "--processes", 4, *asked, *RATES).output
-    assert "20,000 identities, a sample of 2,000 in each step, sharded head; 4 processes" in said
+    assert (
+        "20,000 identities, a sample of 2,000 in each step (some 500 of them in each process), sharded"
+        in said
+    )
+    assert re.search(r"\n  draw +0\.000667 s +\d+%   of the sample", said)
+
+
+def test_less_than_an_image_a_second_is_told_in_seconds(recipe):
+    said = call(recipe, "--identities", "1e12", *RATES).output
+    assert re.search(r"\n[\d,]+ seconds an image\n", said)
 
 
 def test_alone_there_is_no_traffic_and_what_is_not_given_is_measured(recipe):

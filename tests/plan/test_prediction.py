@@ -10,7 +10,7 @@ from sphereface_plus.losses import ASoftmaxLoss
 from sphereface_plus.losses.dense_head import DenseHead
 from sphereface_plus.losses.sampled_head import Sampling
 from sphereface_plus.losses.streamed_head import StreamedHead
-from sphereface_plus.mhe import classifier_energy
+from sphereface_plus.mhe import sampled_classifier_energy
 from sphereface_plus.plan.prediction import NetworkCosts, Plan, Rates, flop, memory, seconds, traffic
 
 COSTS = NetworkCosts(parameters=1000, kept_bytes=50.0, flop=7.0)
@@ -39,11 +39,15 @@ def test_a_head_multiplies_as_much_as_is_planned(head, make, sample_rate, energy
     loss = ASoftmaxLoss(C, D)
     loss.head = make
     x, labels = torch.randn(B, D).requires_grad_(), torch.arange(B)
+    loss.begin(0, labels)
     with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: of_addmm}) as counter:
         output = loss(x, labels, 0)
         total = output.loss
         if energy:
-            total = total + classifier_energy(output.seen.prototypes, output.seen.labels)
+            seen = output.seen
+            total = total + sampled_classifier_energy(
+                seen.prototypes, seen.labels, num_classes=C, certain=seen.certain
+            )
         total.backward()
     pairs = "batch" if energy else "none"
     plan = Plan(C, D, 1, B, head=head, energy=pairs, sample_rate=sample_rate)
@@ -91,15 +95,26 @@ def test_a_sharded_plan_by_hand():
     assert moved["embeddings, and their gradients"] == pytest.approx(0.75 * 4 * 10 * (2 * 128 + 4 * k))
 
 
-def test_processes_see_their_parts_of_one_sample_and_pass_the_batchs_rows_once_more():
+def test_processes_see_their_parts_of_one_sample():
     plan = Plan(1001, 10, 4, 32, head="sharded", energy="batch", sample_rate=0.25)
     assert plan.compared == 63  # of 250 in four processes
-    all_of_batch = Plan(1001, 10, 4, 32, parts=5, head="sharded", sample_rate=0.25)
-    assert all_of_batch.compared == round(641 * 251 / 1001)  # one more than the images of five parts
+    of_batch = Plan(1001, 10, 4, 32, parts=5, head="sharded", sample_rate=0.25)
+    assert of_batch.seen == round(1001 * (1 - (1000 / 1001) ** 640)) + 1  # more different people than 250
+    assert of_batch.compared == round(of_batch.seen * 251 / 1001)
     k = 1001 * (1 - (1000 / 1001) ** 128)
     assert flop(COSTS, plan)["head"] == pytest.approx(2 * 63 * 10 * (4 * 128 + 3 * k))
     moved = traffic(COSTS, plan)["embeddings, and their gradients"]
-    assert moved == pytest.approx(0.75 * 4 * 10 * (2 * 128 + 8 * k))
+    assert moved == pytest.approx(0.75 * 4 * 10 * (2 * 128 + 4 * k))
+    assert seconds(COSTS, plan, Rates(7.0, 2.0, 40.0, 100.0))["draw"] == 1001 / 30e6
+
+
+def test_eq_8s_passes_grow_with_the_people_of_the_batch():
+    """As its docstring says: chunk_size (4 K + D) numbers."""
+    k = 20000 * (1 - (1 - 1 / 20000) ** 8192)
+    streamed = Plan(20000, 512, 1, 8192, head="streamed", energy="batch")
+    assert memory(COSTS, streamed)["head"] == pytest.approx(4 * 4096 * (4 * k + 512))
+    of_all = Plan(2000, 512, 1, 32, head="streamed", energy="all")  # a chunk holds no more than there are
+    assert memory(COSTS, of_all)["head"] == 4 * 2000 * (4 * 2000 + 512)
 
 
 def test_prototypes_that_all_hold_are_joined_whole_and_parts_add_up():

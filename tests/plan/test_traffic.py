@@ -27,6 +27,8 @@ CASES = [
     ({"kind": "a_softmax", "gradient": "caffe"}, 0.0, 1.0),
     ({"kind": "l_softmax"}, 0.0, 1.0),
     ({"kind": "l_softmax"}, 0.0, 0.25),
+    ({"kind": "sphereface2"}, 0.0, 1.0),
+    ({"kind": "sphereface2"}, 1.0, 0.25),
     ({"kind": "softmax_center"}, 0.0, 1.0),
 ]
 """Losses, weights of Eq. (8), and the share of the prototypes that a step sees."""
@@ -78,6 +80,7 @@ def moved_in_a_step(rank, world_size):
         labels = torch.arange(rank * B, (rank + 1) * B)
 
         def step(loss=loss, energies=energies, x=x, labels=labels):
+            loss.begin(0, labels)
             output = loss(x, labels, 0)
             energy = energies.of_batch(output.seen, 0)
             (output.loss if energy is None else output.loss + energy).backward()

@@ -148,6 +148,7 @@ def test_class_balanced_of_a_sample_weighs_a_label_by_its_class():
     sampling = Sampling(lambda _: DenseHead, 0.6, lambda step: torch.arange(C) / C)  # 0 and 1 are drawn
     loss = build_loss(SoftmaxConfig(kind="softmax"), num_identities=C, embedding_size=D, head=sampling)
     labels, config = torch.tensor([6, 2, 6]), MHEConfig(weight=4.0, form="class_balanced")
+    loss.begin(0, labels)
     seen = loss(torch.randn(3, D), labels, 0).seen
     unit = loss.prototypes / loss.prototypes.norm(dim=1, keepdim=True)
 

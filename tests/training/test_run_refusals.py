@@ -59,7 +59,9 @@ def test_a_batch_that_the_processes_cannot_share_leaves_no_folder(tiny, tmp_path
     three = Processes(0, 3, torch.device("cpu"))
     monkeypatch.setattr(run_module, "start", lambda device: three)
     monkeypatch.setattr(face, "build_learner", lambda *_, **__: None)
-    with pytest.raises(BatchesError, match="a batch of 8 cannot be cut evenly: 1 parts, 3 processes"):
+    with pytest.raises(
+        BatchesError, match=r"train\.batch_size 8 cannot be shared by 3 processes: it must be a multiple of 3"
+    ):
         train(tiny(), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from sphereface_plus.config import InputSpec
 from sphereface_plus.data.crops import normalise, read_crop
 from sphereface_plus.data.faces import FaceCrops
+from sphereface_plus.mhe.repeatable import add_rows
 from sphereface_plus.training.finetuning.start import StartError
 
 BATCH = 64
@@ -38,7 +39,7 @@ def mean_embeddings(network: nn.Module, crops: FaceCrops, spec: InputSpec) -> Te
         labels = torch.tensor(crops.labels[start : start + BATCH], device=device)
         if sums is None:
             sums = embeddings.new_zeros(len(crops.identities), embeddings.shape[1])
-        sums.index_add_(0, labels, embeddings)
+        add_rows(sums, labels, embeddings)
     network.train(training)
     assert sums is not None  # a training set has two identities
     return F.normalize(sums)
