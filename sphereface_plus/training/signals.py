@@ -39,8 +39,9 @@ def stop_on_signals() -> Iterator[StopRequest]:
             return
         request.signal, first_at = number, monotonic()
         if os.environ.get("RANK", "0") == "0":
-            # os.write, as print may be what the signal interrupted
-            os.write(2, b"\nstopping after this step, then saving; once more stops at once\n")
+            told = "told to end: " if number == signal.SIGTERM else ""  # as torchrun tells what a death left
+            words = f"\n{told}stopping after this step, then saving; once more stops at once\n"
+            os.write(2, words.encode())  # as print may be what the signal interrupted
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

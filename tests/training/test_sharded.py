@@ -122,6 +122,8 @@ def test_a_checkpoint_of_four_processes_goes_on_in_any_number_of_them_and_in_fou
         assert_same_log(log_of(folder, first=2), expected)
         most = 0 if world_size == 4 else 1e-5
         assert difference(folder, tmp_path / "uninterrupted") <= most
+        alone = [ANGLE in line for line in log_of(folder, first=2)]  # one process has all prototypes
+        assert alone == [world_size == 1] * 2
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ def test_first_signal_is_a_request_and_handlers_come_back(capfd):
         assert stop
         assert stop.signal == signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is before
-    assert "stopping after this step, then saving" in capfd.readouterr().err
+    assert "told to end: stopping after this step, then saving" in capfd.readouterr().err
 
 
 def twice(seconds_between):
