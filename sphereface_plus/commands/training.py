@@ -145,6 +145,8 @@ def _say(outcome: Outcome) -> None:
             f"{outcome.folder}: stopped and saved at step {outcome.step} of {outcome.last_step}; go on with"
         )
         click.echo(f"  {_program()} {shlex.join(again)} --resume")
+        if _program().startswith("torchrun --"):
+            click.echo("and torchrun's other options, such as --max-restarts, as before")
     else:
         steps = counted(outcome.step, "step")
         click.echo(f"{outcome.folder}: trained, {steps}; checkpoints/last.pt, log.jsonl, tensorboard")

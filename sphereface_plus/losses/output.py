@@ -26,14 +26,14 @@ class Seen(NamedTuple):
     in place."""
     labels: Tensor
     """(B,): the classes of the batch, those of all processes, (A,), where these hold shares. Where only some
-    classes were drawn: their places among `classes`."""
+    classes are seen: their places among `classes`."""
     num_classes: int
     """C"""
     certain: Tensor | None = None
     """(K,): places among `classes` of those that were not drawn, the whole batch's, of which `labels` may be
     a part; None: all."""
     classes: Tensor | None = None
-    """The classes, ascending, that were drawn, in all processes; None: all."""
+    """(n,) ascending, in all processes: the batch's and those drawn; None: all."""
 
 
 class LossOutput(NamedTuple):

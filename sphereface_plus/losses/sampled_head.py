@@ -1,8 +1,8 @@
 """A head that compares a batch with a sample of the prototypes, as Partial FC does (An et al. 2022).
 
 An update sees the K classes of its batch and others, drawn at random, `rate` C in all: a share of the work
-and of the products' memory. What is drawn follows from the labels of the whole batch and from one random
-number for each class and step: a resumed run repeats it, and the parts of a batch, in this process and in
+and of the products' memory. What is drawn follows from the labels of the whole batch, the run's seed and the
+step: a resumed run repeats it, and the parts of a batch, in this process and in
 others, see the same. Processes that hold other prototypes draw the same, too, and each sees what it holds of
 it: about as many as the others, and what is learnt does not depend on how many processes there are.
 
@@ -34,22 +34,26 @@ class Sampling:
 
     head_among: Callable[[Tensor], MakeHead]
     """Classes (n,), ascending -> what makes a head that sees these alone; its labels are places in 0..n-1."""
+    num_classes: int
+    """C"""
     rate: float
     """Share of the prototypes that a step sees, above 0, at most 1."""
-    numbers: Callable[[int], Tensor]
-    """Step -> new random numbers (C,), uniform in 0..1, on the CPU: the lowest are drawn."""
+    draw: Callable[[int, int, int], Tensor]
+    """Step, many and count -> so many different ones of 0..many-1 (count,), each choice as likely."""
     rows: Rows = field(default_factory=AllRows)
     """Which of the prototypes lie here."""
     sample: Sample | None = None
 
     def begin(self, step: int, labels: Tensor) -> None:
         """Draws for a step. labels: (A,), of the whole batch, in all its parts and processes."""
-        numbers = self.numbers(step)
         certain = labels.unique()  # ascending
-        numbers[certain.cpu()] = -1.0
-        count = sample_size(self.rate, len(numbers), len(certain))
-        drawn = numbers.topk(count, largest=False, sorted=False).indices.sort().values.to(labels.device)
-        self.sample = Sample(drawn, certain, len(numbers), self.head_among(drawn), self.rows)
+        batch = len(certain)
+        count = sample_size(self.rate, self.num_classes, batch) - batch
+        drawn = self.draw(step, self.num_classes - batch, count).to(certain) if count else certain[:0]
+        # Which class is the i-th of the others: as many classes of the batch lie before it.
+        before = torch.searchsorted(certain - torch.arange(batch).to(certain), drawn, right=True)
+        classes = torch.cat([certain, drawn + before]).sort().values
+        self.sample = Sample(classes, certain, self.num_classes, self.head_among(classes), self.rows)
 
     def __call__(
         self,
@@ -76,14 +80,14 @@ def sample_size(rate: float, num_classes: int, of_batch: int) -> int:
 class Sample:
     """What a step sees."""
 
-    drawn: Tensor
-    """(n,) classes, ascending."""
+    classes: Tensor
+    """(n,) ascending: the batch's, and those drawn."""
     certain: Tensor
-    """(K,) those of them that were not drawn but taken, the batch's, ascending."""
+    """(K,) ascending: the batch's."""
     num_classes: int
     """C"""
     make_head: MakeHead
-    """Of the drawn; its labels are places in 0..n-1."""
+    """Of these; its labels are places in 0..n-1."""
     rows: Rows
 
 
@@ -101,11 +105,11 @@ class SampledHead:
         bias: Tensor | None,
     ) -> None:
         self._sample, self._given = sample, prototypes
-        self._rows = sample.rows.of_labels(sample.drawn)[1]  # ascending, of what is held here
+        self._rows = sample.rows.of_labels(sample.classes)[1]  # ascending, of what is held here
         self._prototypes = prototypes[self._rows]
         self._head = sample.make_head(
             embeddings,
-            torch.searchsorted(sample.drawn, labels),
+            torch.searchsorted(sample.classes, labels),
             self._prototypes,
             over_lengths=over_lengths,
             bias=None if bias is None else bias[self._rows],
@@ -145,7 +149,7 @@ class SampledHead:
         if other_weights is not None:
             raise ValueError("the weights of a sample's prototypes follow from the draw")
         sample = self._sample
-        seen, batch, classes = len(sample.drawn), len(sample.certain), sample.num_classes
+        seen, batch, classes = len(sample.classes), len(sample.certain), sample.num_classes
         if seen < classes:
             weight = weight_of_drawn(batch=batch, seen=seen, classes=classes)
             other_weights = self._prototypes.new_full((len(self._rows),), weight)
@@ -163,5 +167,5 @@ class SampledHead:
 
     def seen(self) -> Seen:
         sample, seen = self._sample, self._head.seen()
-        certain = torch.searchsorted(sample.drawn, sample.certain)
-        return seen._replace(num_classes=sample.num_classes, certain=certain, classes=sample.drawn)
+        certain = torch.searchsorted(sample.classes, sample.certain)
+        return seen._replace(num_classes=sample.num_classes, certain=certain, classes=sample.classes)

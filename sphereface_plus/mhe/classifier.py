@@ -183,10 +183,10 @@ def _stream(
         squared = squared_distance(cosine, distance)
         kernel = riesz(squared, power)
         kernel[own] = kernel[close] = 0
-        counts = None  # (n, 1): of the pairs with each prototype of the chunk
+        weights = None  # (n, 1): of the pairs with each prototype of the chunk
         if other_weights is not None:
-            counts = other_weights[start : start + chunk_size, None].to(kernel)
-            energy += counts[:, 0] @ (kernel @ pair_weights)
+            weights = other_weights[start : start + chunk_size, None].to(kernel)
+            energy += weights[:, 0] @ (kernel @ pair_weights)
         else:
             energy += kernel.sum(dim=0) @ pair_weights
 
@@ -199,15 +199,15 @@ def _stream(
             if distance == "angular":
                 slope *= (squared / (1 - cosine.square())).sqrt_()
             # d cos / d w = (u - cos w/|w|) / |w|: the second term makes the gradient orthogonal to w
-            over = lengths if counts is None else lengths / counts
-            radial = (cosine.mul_(slope) @ pair_weights)[:, None] / (lengths * over)  # (n, 1)
-            slope /= over
+            scaled_lengths = lengths if weights is None else lengths / weights
+            radial = (cosine.mul_(slope) @ pair_weights)[:, None] / (lengths * scaled_lengths)  # (n, 1)
+            slope /= scaled_lengths
             to_batch = product(slope, weighted_units)  # (n, D)
             torch.addcmul(to_batch, chunk, radial, value=-1, out=chunk_gradient)
             unit_gradient.addmm_(slope.T, chunk)
         if len(close[0]):
             energy += _add_close_pairs(
-                chunk, batch, close, pair_weights, counts, power, distance, chunk_gradient, batch_gradient
+                chunk, batch, close, pair_weights, weights, power, distance, chunk_gradient, batch_gradient
             )
 
     if gradient is not None:
@@ -230,7 +230,7 @@ def _add_close_pairs(
     batch: Tensor,  # (K, D)
     pairs: tuple[Tensor, ...],  # rows of chunk and of batch, (P,) each
     pair_weights: Tensor,  # (K,)
-    counts: Tensor | None,  # (n, 1)
+    weights: Tensor | None,  # (n, 1)
     power: float,
     distance: Distance,
     chunk_gradient: Tensor | None,
@@ -247,8 +247,8 @@ def _add_close_pairs(
         with torch.enable_grad():
             left, right = chunk[rows].requires_grad_(), batch[columns].requires_grad_()
             kernel = close_riesz(directions(left), directions(right), power, distance)
-            weights = pair_weights[columns] if counts is None else pair_weights[columns] * counts[rows, 0]
-            part = kernel @ weights
+            both = pair_weights[columns] if weights is None else pair_weights[columns] * weights[rows, 0]
+            part = kernel @ both
         energy += part.detach()
         if chunk_gradient is not None:
             left_gradient, right_gradient = torch.autograd.grad(part, (left, right))

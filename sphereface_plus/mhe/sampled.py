@@ -17,7 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from .classifier import classifier_energy
-from .kernel import Distance
+from .kernel import Distance, at_least_float32
 from .share import Share, all_of
 
 
@@ -65,7 +65,7 @@ def sampled_classifier_energy(
             "needs at least one more than those, and no more than there are"
         )
     weight = weight_of_drawn(batch=batch, seen=seen, classes=num_classes)
-    other_weights = prototypes.new_full((len(prototypes),), weight)
+    other_weights = at_least_float32(prototypes).new_full((len(prototypes),), weight)
     other_weights[share.rows_of(prototypes, certain)] = 1
     energy = classifier_energy(prototypes, labels, other_weights=other_weights, **how)
     return (seen - 1) / (num_classes - 1) * energy

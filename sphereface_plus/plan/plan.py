@@ -187,7 +187,7 @@ def described(
         "network": f"weights, gradients and momentum of {costs.parameters:,} parameters",
         "images": f"what the network keeps for its backward, {decimal(round(costs.kept_bytes))} an image",
         "prototypes": f"{weights} and {gradients} of {plan.held:,} x {plan.dimensions}",
-        "head": "its passes over the prototypes",
+        "head": "passes over the prototypes, of head and energy",
     }
     yield f"memory of a process: {decimal(round(sum(needs.values())))}"
     yield from (f"  {name:<12}{decimal(round(needs[name])):>10}   {what}" for name, what in of_what.items())
@@ -199,9 +199,10 @@ def described(
         "network": f"{work['network']:.2e} FLOP",
         "head": f"{work['head']:.2e} FLOP",
         "update": "of weights",
-        "draw": "of the sample: a random number for each identity",
         "traffic": ", ".join(f"{name} {decimal(round(size))}" for name, size in moved.items() if size),
     }
+    if "draw" in times:
+        of_what["draw"] = "of the sample"
     if plan.processes > 1 or "traffic" in times:
         for name, what in of_what.items():
             time = (
@@ -214,9 +215,8 @@ def described(
         )
     rate = plan.batch * plan.parts * plan.processes / step
     pace = f"{rate:,.0f} images a second" if rate >= 1 else f"{1 / rate:,.0f} seconds an image"
-    yield f"{'' if whole else 'at most '}{pace}" + (
-        "" if images is None else f"; {images:,} in {images / rate / 3600:.3g} h"
-    )
+    limit = "" if whole else "at most " if rate >= 1 else "at least "
+    yield f"{limit}{pace}" + ("" if images is None else f"; {images:,} in {images / rate / 3600:.3g} h")
 
 
 def of_rates(rates: Rates, given: Mapping[str, float]) -> Iterator[str]:

@@ -31,10 +31,10 @@ KEPT_OF_PRODUCTS = 4.2
 """Tensors of b C numbers that the dense head holds at its peak, 410 MiB at 256 x 100,000."""
 GRADIENTS = 3
 """Of the prototypes at one time, where the head adds its own to an energy's; the dense head has one more."""
-DRAWN = 30e6
-"""People a second of a core, of whom a step draws a sample: a random number each, and the lowest of them."""
-BYTES_OF_DRAW = 30
-"""For a moment, of each."""
+DRAWN_A_SECOND = 5e6
+"""Of a sample, by a core."""
+BYTES_OF_DRAW = 8, 24
+"""For a moment, of each identity, and of each that is drawn."""
 PASSES = {"cpu": 32 << 20, "cuda": 512 << 20}
 """Bytes of the streamed passes over prototypes: some six tensors of a chunk (losses/streaming.py)."""
 
@@ -127,14 +127,17 @@ def memory(costs: NetworkCosts, plan: Plan) -> dict[str, float]:
     energy = 0.0
     if plan.energy != "none":
         chunk = min(plan.chunk_size, plan.compared)
-        energy = FLOAT * chunk * (4 * _with_energy(plan) + plan.dimensions)  # mhe/classifier.py
+        rows = _with_energy(plan)
+        energy = FLOAT * (chunk * (4 * rows + plan.dimensions) + 5 * rows * plan.dimensions)
     if plan.head == "dense":
         head = KEPT_OF_PRODUCTS * FLOAT * plan.batch * plan.compared + energy
     else:
         head = max(PASSES[plan.device], energy)  # one after the other
     if plan.sample_rate < 1:
         head += 2 * FLOAT * plan.compared * plan.dimensions  # the drawn rows and their gradient
-        head += BYTES_OF_DRAW * plan.identities
+        if plan.device == "cpu":  # elsewhere not the device's memory
+            of_all, of_drawn = BYTES_OF_DRAW
+            head = max(head, of_all * plan.identities + of_drawn * plan.seen)
     tables = 1 + plan.momentum + plan.centers + GRADIENTS + dense_beside_energy(plan)
     return {
         "network": (3 + (plan.processes > 1)) * FLOAT * costs.parameters,
@@ -187,7 +190,7 @@ def seconds(costs: NetworkCosts, plan: Plan, rates: Rates) -> dict[str, float]:
         "update": updated / rates.memory_bytes,
     }
     if plan.sample_rate < 1:
-        found["draw"] = plan.identities / DRAWN
+        found["draw"] = plan.seen / DRAWN_A_SECOND
     if rates.traffic_bytes is not None:
         found["traffic"] = sum(traffic(costs, plan).values()) / rates.traffic_bytes
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -14,7 +13,6 @@ from sphereface_plus.losses.output import Seen
 from sphereface_plus.losses.shared_rows import SharedRows
 from sphereface_plus.mhe import (
     caffe_surrogate,
-    class_balanced_energy,
     class_weights,
     classifier_energy,
     opensphere_energy,
@@ -42,10 +40,6 @@ def energy_of(
     how: Any = {"power": config.power, "distance": config.distance, "chunk_size": config.chunk_size}
     hold = config.hold_steps
 
-    @lru_cache(maxsize=1)
-    def weights_on(device: torch.device) -> Tensor:
-        return class_weights(counts).to(device)
-
     def share_of(seen: Seen) -> Share | None:
         if rows is None:
             return None
@@ -59,10 +53,8 @@ def energy_of(
         )
 
     def class_balanced(seen: Seen, step: int) -> Tensor:
-        if seen.classes is None:
-            return class_balanced_energy(seen.prototypes, seen.labels, counts, share=share_of(seen), **how)
-        of_rows = weights_on(seen.classes.device)[seen.classes]
-        return sampled(seen, step, of_rows)
+        of_all = class_weights(counts).to(seen.prototypes.device)
+        return sampled(seen, step, of_all if seen.classes is None else of_all[seen.classes])
 
     def full_space(seen: Seen, step: int) -> Tensor:
         each = torch.arange(len(seen.prototypes), device=seen.prototypes.device)

@@ -73,12 +73,13 @@ def _head(config: FaceConfig, num_identities: int, processes: Processes, rows: S
 
 def _sampling(config: FaceConfig, num_identities: int, head: MakeHead, rows: SharedRows | None) -> Sampling:
     """head: of any classes, where processes do not share them."""
+    rng = partial(streams.generator, config.seed, streams.SAMPLED_CLASSES)
 
     def head_among(classes: Tensor) -> MakeHead:
         return head if rows is None else partial(ShardedHead, rows=rows.among(classes))
 
-    def numbers(step: int) -> Tensor:
-        drawn = streams.generator(config.seed, streams.SAMPLED_CLASSES, step).random(num_identities)
-        return torch.from_numpy(drawn)
+    def draw(step: int, many: int, count: int) -> Tensor:
+        return torch.from_numpy(rng(step).choice(many, count, replace=False, shuffle=False))
 
-    return Sampling(head_among, config.sample_rate, numbers, AllRows() if rows is None else rows)
+    held = AllRows() if rows is None else rows
+    return Sampling(head_among, num_identities, config.sample_rate, draw, held)

@@ -129,7 +129,8 @@ def restore(run: Run, point: dict[str, Any]) -> None:
     if point["processes"] != run.processes.describe() and run.processes.is_main:
         print(
             f"warning: the run was made on {point['processes']} and continues on {run.processes.describe()}: "
-            "its numbers will differ from an uninterrupted run's in the last digits",
+            "its numbers will differ from an uninterrupted run's in the last digits, and by more where batch "
+            "normalisation or pairs take the part of each process",
             file=sys.stderr,
         )
     run.learner.load_state_dict(point)

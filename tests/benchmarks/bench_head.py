@@ -184,10 +184,11 @@ def whole_steps(classes: int, size: int, sample_rate: float, repetitions: int) -
     keep_freed_memory()  # as a run does
     torch.manual_seed(0)
 
-    def numbers(step: int) -> Tensor:
-        return torch.rand(classes, generator=torch.Generator().manual_seed(step))
+    def draw(step: int, many: int, count: int) -> Tensor:
+        drawn = np.random.default_rng(step).choice(many, count, replace=False, shuffle=False)
+        return torch.from_numpy(drawn)
 
-    head = StreamedHead if sample_rate == 1 else Sampling(lambda _: StreamedHead, sample_rate, numbers)
+    head = StreamedHead if sample_rate == 1 else Sampling(lambda _: StreamedHead, classes, sample_rate, draw)
     loss = build_loss(config_of({"kind": "a_softmax"}), num_identities=classes, embedding_size=D, head=head)
     network = SphereFace(STAGE_UNITS["sphereface4"])
     learner = learner_of(network, loss, channels_last=True, mhe=MHEConfig(weight=10.0))

@@ -118,10 +118,14 @@ def one_is_killed(start, scheduler, stops_after, look):
     first, seen, second = start(WORKER, scheduler, *stops_after), [], []
 
     def kill_and_go_on():
-        os.waitpid(first.pid, os.WUNTRACED)
-        seen.append(look())
-        first.kill()
-        second.append(start(WORKER, scheduler))
+        _, status = os.waitpid(first.pid, os.WUNTRACED)
+        if not os.WIFSTOPPED(status):
+            return  # it has failed, which its end says
+        try:
+            seen.append(look())
+        finally:
+            first.kill()
+            second.append(start(WORKER, scheduler))
 
     thread = threading.Thread(target=kill_and_go_on)
     thread.start()

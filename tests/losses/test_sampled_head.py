@@ -15,18 +15,20 @@ LABELS = torch.tensor([5, 2, 5, 0])
 WITH_A_HEAD = [settings for settings in SETTINGS if settings["kind"] != "triplet"]
 
 
-def drawing(*lowest):
-    """Numbers by which these classes are drawn first."""
+def drawing(*first):
+    """Draws these first, then the others in their order: not the batch's own."""
+    others = [c for c in range(C) if c not in LABELS]
+    order = [*(c for c in first if c in others), *(c for c in others if c not in first)]
 
-    def numbers(step):
-        order = [*lowest, *(c for c in range(C) if c not in lowest)]
-        return torch.tensor([order.index(c) / C for c in range(C)], dtype=torch.float64)
+    def draw(step, many, count):
+        assert many == len(others)
+        return torch.tensor([others.index(c) for c in order[:count]])
 
-    return numbers
+    return draw
 
 
-def sampling(make_head=DenseHead, *, rate, numbers):
-    return Sampling(lambda _: make_head, rate, numbers)
+def sampling(make_head=DenseHead, *, rate, draw):
+    return Sampling(lambda _: make_head, C, rate, draw)
 
 
 def embeddings():
@@ -43,18 +45,18 @@ def embeddings():
     ],
 )
 def test_a_step_sees_the_classes_of_its_batch_and_the_first_of_the_others(rate, drawn, seen):
-    head = sampling(rate=rate, numbers=drawing(*drawn))
+    head = sampling(rate=rate, draw=drawing(*drawn))
     head.begin(0, LABELS)
-    assert head.sample.drawn.tolist() == seen
+    assert head.sample.classes.tolist() == seen
     assert head.sample.certain.tolist() == [0, 2, 5]
 
 
 def test_the_draw_follows_the_step():
-    head = sampling(rate=4 / C, numbers=lambda step: drawing(6 if step == 3 else 1)(step))
+    head = sampling(rate=4 / C, draw=lambda step, *of: drawing(6 if step == 3 else 1)(step, *of))
     drawn = []
     for step in (0, 3):
         head.begin(step, LABELS)
-        drawn.append(head.sample.drawn.tolist())
+        drawn.append(head.sample.classes.tolist())
     assert drawn == [[0, 1, 2, 5], [0, 2, 5, 6]]
 
 
@@ -62,7 +64,7 @@ def test_the_draw_follows_the_step():
 def test_parts_of_a_batch_see_the_same_prototypes_and_have_its_mean(settings):
     if settings["kind"] in ("softmax_contrastive", "adaface", "curricularface", "softmax_center"):
         pytest.skip("pairs, or statistics, of a part are not those of the batch")
-    loss = make(settings, sampling(rate=5 / C, numbers=drawing(6, 3))).double()
+    loss = make(settings, sampling(rate=5 / C, draw=drawing(6, 3))).double()
     loss.begin(0, LABELS)
     x = embeddings()
     whole = loss(x, LABELS, 0)
@@ -84,7 +86,7 @@ def numbers_of(loss, x):
 @pytest.mark.parametrize("inner", [DenseHead, StreamedHead])
 @pytest.mark.parametrize("settings", WITH_A_HEAD, ids=name_of)
 def test_a_sample_of_all_prototypes_changes_nothing(settings, inner):
-    sampled = make(settings, sampling(inner, rate=1.0, numbers=drawing())).double()
+    sampled = make(settings, sampling(inner, rate=1.0, draw=drawing())).double()
     whole = make(settings).double()
     sampled.load_state_dict(whole.state_dict())
     x = embeddings().requires_grad_()
@@ -97,7 +99,7 @@ def test_a_sample_of_all_prototypes_changes_nothing(settings, inner):
 def test_a_loss_over_a_sample_is_that_of_a_classifier_of_these_classes(settings, inner):
     """Partial FC as published: the others might not be there."""
     seen = [0, 2, 3, 5, 6]
-    sampled = make(settings, sampling(inner, rate=len(seen) / C, numbers=drawing(6, 3))).double()
+    sampled = make(settings, sampling(inner, rate=len(seen) / C, draw=drawing(6, 3))).double()
     small = make(settings, classes=len(seen)).double()
     state = sampled.state_dict()
     small.load_state_dict({k: v[seen] if k in sampled.of_classes else v for k, v in state.items()})
@@ -132,7 +134,7 @@ def test_a_sum_of_binary_losses_is_estimated_without_bias(settings, inner):
     expected = [loss, *torch.autograd.grad(loss, parameters)]
     found = []
     for drawn in combinations([1, 3, 4, 6], 2):
-        whole.head = sampling(inner, rate=5 / C, numbers=drawing(*drawn))
+        whole.head = sampling(inner, rate=5 / C, draw=drawing(*drawn))
         whole.begin(0, LABELS)
         loss = whole(x, LABELS, 0).loss
         found.append([loss, *torch.autograd.grad(loss, parameters)])
@@ -142,16 +144,30 @@ def test_a_sum_of_binary_losses_is_estimated_without_bias(settings, inner):
 
 def test_the_loss_of_image_classification_is_refused():
     loss = SmoothedSoftmaxLoss(C, D)
-    loss.head = sampling(rate=0.5, numbers=drawing())
+    loss.head = sampling(rate=0.5, draw=drawing())
     loss.begin(0, LABELS)
     with pytest.raises(ValueError, match="is of image classification, whose few classes are all seen"):
         loss(torch.randn(len(LABELS), D), LABELS, 0)
 
 
 def test_labels_of_another_batch_than_was_begun_are_refused():
-    loss = make({"kind": "softmax"}, sampling(rate=0.5, numbers=drawing())).double()
+    loss = make({"kind": "softmax"}, sampling(rate=0.5, draw=drawing())).double()
     for begun in (None, torch.tensor([5, 2])):
         if begun is not None:
+            loss.head.draw = lambda step, many, count: torch.arange(count)
             loss.begin(0, begun)
         with pytest.raises(ValueError, match="`begin` is told those of the whole batch"):
             loss(embeddings(), LABELS, 0)
+
+
+@pytest.mark.parametrize("batch", [[0], [6], [3, 4], [0, 1, 2, 3, 4, 6], list(range(7))], ids=str)
+def test_each_of_the_others_is_drawn_by_its_place_among_them(batch):
+    others = [c for c in range(C) if c not in batch]
+    for place, expected in enumerate(others):
+        head = sampling(rate=1e-9, draw=lambda step, many, count, place=place: torch.tensor([place]))
+        head.begin(0, torch.tensor(batch))
+        assert head.sample.classes.tolist() == sorted([*batch, expected])
+    if not others:
+        head = sampling(rate=0.5, draw=None)  # nothing is left to draw
+        head.begin(0, torch.tensor(batch))
+        assert head.sample.classes.tolist() == batch

@@ -67,9 +67,10 @@ def as_lists(value):
     return [as_lists(part) for part in value] if isinstance(value, list) else value
 
 
-def drawing(step):
-    """Class 5 first, and 6 in the second update."""
-    return torch.tensor([0.9, 0.9, 0.9, 0.9, 0.9, *([0.1, 0.2] if step == 0 else [0.2, 0.1])])
+def drawing(step, many, count):
+    """Of the two that are not the batch's class 5, and 6 in the second update."""
+    assert (many, count) == (2, 1)
+    return torch.tensor([0 if step == 0 else 1])
 
 
 def sharded(rank, world_size):
@@ -80,7 +81,9 @@ def sharded(rank, world_size):
     found = []
     for settings, rate in CASES:
         torch.manual_seed(0)
-        head = Sampling(lambda classes: partial(ShardedHead, rows=rows.among(classes)), rate, drawing, rows)
+        head = Sampling(
+            lambda classes: partial(ShardedHead, rows=rows.among(classes)), C, rate, drawing, rows
+        )
         loss = make(settings, head if rate < 1 else partial(ShardedHead, rows=rows)).double()
         loss.hold(rows)
         found.append((as_lists(two_updates(loss, processes)), len(loss.prototypes)))
@@ -101,7 +104,8 @@ def test_processes_with_a_share_of_the_prototypes_have_the_numbers_of_one_with_a
         held = [count for _, count in shares]
         assert held == {1: [7], 2: [4, 3], 4: [2, 2, 2, 1]}[world_size]
         torch.manual_seed(0)
-        loss = make(settings, Sampling(lambda _: DenseHead, rate, drawing)).double()
+        head = Sampling(lambda _: DenseHead, C, rate, drawing) if rate < 1 else DenseHead
+        loss = make(settings, head).double()
         expected = as_lists(two_updates(loss, Processes(0, 1, torch.device("cpu"))))
         for number, whole in enumerate(expected):
             parts = [share[number] for share, _ in shares]

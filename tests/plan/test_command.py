@@ -47,12 +47,15 @@ def test_a_sample_is_told_as_all_processes_see_it(recipe):
         "20,000 identities, a sample of 2,000 in each step (some 500 of them in each process), sharded"
         in said
     )
-    assert re.search(r"\n  draw +0\.000667 s +\d+%   of the sample", said)
+    assert re.search(r"\n  draw +0\.0004 s +\d+%   of the sample\n", said)
 
 
 def test_less_than_an_image_a_second_is_told_in_seconds(recipe):
     said = call(recipe, "--identities", "1e12", *RATES).output
     assert re.search(r"\n[\d,]+ seconds an image\n", said)
+    of_two = call(recipe, "--identities", "1e12", "--processes", 2, "--set", "head=sharded", *RATES).output
+    assert re.search(r"\nat least [\d,]+ seconds an image\n", of_two)  # its traffic is not known
+    assert "draw" not in said + of_two
 
 
 def test_alone_there_is_no_traffic_and_what_is_not_given_is_measured(recipe):

@@ -22,8 +22,8 @@ def of_addmm(total, left, right, *_, **__):
     return 2 * left[0] * left[1] * right[1]
 
 
-def numbers(step):
-    return torch.rand(C, generator=torch.Generator().manual_seed(step))
+def draw(step, many, count):
+    return torch.randperm(many, generator=torch.Generator().manual_seed(step))[:count]
 
 
 @pytest.mark.parametrize("energy", [False, True])
@@ -32,7 +32,7 @@ def numbers(step):
     [
         ("dense", DenseHead, 1.0),
         ("streamed", StreamedHead, 1.0),
-        ("streamed", Sampling(lambda _: StreamedHead, 0.25, numbers), 0.25),
+        ("streamed", Sampling(lambda _: StreamedHead, C, 0.25, draw), 0.25),
     ],
 )
 def test_a_head_multiplies_as_much_as_is_planned(head, make, sample_rate, energy):
@@ -105,16 +105,16 @@ def test_processes_see_their_parts_of_one_sample():
     assert flop(COSTS, plan)["head"] == pytest.approx(2 * 63 * 10 * (4 * 128 + 3 * k))
     moved = traffic(COSTS, plan)["embeddings, and their gradients"]
     assert moved == pytest.approx(0.75 * 4 * 10 * (2 * 128 + 4 * k))
-    assert seconds(COSTS, plan, Rates(7.0, 2.0, 40.0, 100.0))["draw"] == 1001 / 30e6
+    assert seconds(COSTS, plan, Rates(7.0, 2.0, 40.0, 100.0))["draw"] == plan.seen / 5e6
 
 
 def test_eq_8s_passes_grow_with_the_people_of_the_batch():
-    """As its docstring says: chunk_size (4 K + D) numbers."""
+    """chunk_size (4 K + D) numbers, as its docstring says, and five times the batch's rows."""
     k = 20000 * (1 - (1 - 1 / 20000) ** 8192)
     streamed = Plan(20000, 512, 1, 8192, head="streamed", energy="batch")
-    assert memory(COSTS, streamed)["head"] == pytest.approx(4 * 4096 * (4 * k + 512))
+    assert memory(COSTS, streamed)["head"] == pytest.approx(4 * (4096 * (4 * k + 512) + 5 * k * 512))
     of_all = Plan(2000, 512, 1, 32, head="streamed", energy="all")  # a chunk holds no more than there are
-    assert memory(COSTS, of_all)["head"] == 4 * 2000 * (4 * 2000 + 512)
+    assert memory(COSTS, of_all)["head"] == 4 * (2000 * (4 * 2000 + 512) + 5 * 2000 * 512)
 
 
 def test_prototypes_that_all_hold_are_joined_whole_and_parts_add_up():

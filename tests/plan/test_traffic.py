@@ -34,8 +34,8 @@ CASES = [
 """Losses, weights of Eq. (8), and the share of the prototypes that a step sees."""
 
 
-def numbers(step):
-    return torch.rand(C, generator=torch.Generator().manual_seed(step))
+def draw(step, many, count):
+    return torch.randperm(many, generator=torch.Generator().manual_seed(step))[:count]
 
 
 def counted_bytes(call, world_size):
@@ -72,7 +72,7 @@ def moved_in_a_step(rank, world_size):
         head = partial(ShardedHead, rows=rows)
         if rate < 1:
             head = Sampling(
-                lambda classes: partial(ShardedHead, rows=rows.among(classes)), rate, numbers, rows
+                lambda classes: partial(ShardedHead, rows=rows.among(classes)), C, rate, draw, rows
             )
         loss = build_loss(config_of(settings), num_identities=C, embedding_size=D, head=head, rows=rows)
         energies = SharedPrototypeEnergy(loss, rows, MHEConfig(weight=weight))

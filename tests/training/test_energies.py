@@ -145,7 +145,9 @@ def test_nothing_is_left_behind_in_the_gradients(measured):
 
 
 def test_class_balanced_of_a_sample_weighs_a_label_by_its_class():
-    sampling = Sampling(lambda _: DenseHead, 0.6, lambda step: torch.arange(C) / C)  # 0 and 1 are drawn
+    sampling = Sampling(
+        lambda _: DenseHead, C, 0.6, lambda step, many, count: torch.arange(count)
+    )  # 0 and 1 are drawn
     loss = build_loss(SoftmaxConfig(kind="softmax"), num_identities=C, embedding_size=D, head=sampling)
     labels, config = torch.tensor([6, 2, 6]), MHEConfig(weight=4.0, form="class_balanced")
     loss.begin(0, labels)

@@ -45,8 +45,8 @@ CASES = [
 """Losses, energies, and the share of the prototypes that a step sees: all, or four of them."""
 
 
-def numbers(step):
-    return torch.rand(C, generator=torch.Generator().manual_seed(step))
+def draw(step, many, count):
+    return torch.randperm(many, generator=torch.Generator().manual_seed(step))[:count]
 
 
 def head_of(rate, rows):
@@ -55,7 +55,7 @@ def head_of(rate, rows):
             return StreamedHead
         return partial(ShardedHead, rows=rows if classes is None else rows.among(classes))
 
-    return among(None) if rate == 1 else Sampling(among, rate, numbers, AllRows() if rows is None else rows)
+    return among(None) if rate == 1 else Sampling(among, C, rate, draw, AllRows() if rows is None else rows)
 
 
 def learner_of(settings, energy, rate, processes, rows=None):
