@@ -45,9 +45,8 @@ def train(recipe: Path, overrides: tuple[str, ...], out: Path | None, resume: bo
     Ctrl-C or SIGTERM saves and stops; --resume repeats the uninterrupted run exactly. With --resume,
     train.steps, data.workers, train.save_in_background and the number of processes may differ from before; of
     faces head; of image classifications data.path, where the same training images lie there; after a
-    divergence what its message advises; nothing else. The exit code is 3
-    where the training has diverged, 130 or 143 where it was stopped, 1 for everything else that the message
-    says.
+    divergence what its message advises; nothing else. The exit code is 3 where the training has diverged, 130
+    or 143 where it was stopped, 1 for everything else that the message says.
 
     \b
     sphereface-plus train configs/face/sphereface20_casia.yaml --set data.path=crops/casia

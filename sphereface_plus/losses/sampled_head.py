@@ -2,9 +2,9 @@
 
 An update sees the K classes of its batch and others, drawn at random, `rate` C in all: a share of the work
 and of the products' memory. What is drawn follows from the labels of the whole batch, the run's seed and the
-step: a resumed run repeats it, and the parts of a batch, in this process and in
-others, see the same. Processes that hold other prototypes draw the same, too, and each sees what it holds of
-it: about as many as the others, and what is learnt does not depend on how many processes there are.
+step: a resumed run repeats it, and the parts of a batch, in this process and in others, see the same.
+Processes that hold other prototypes draw the same, too, and each sees what it holds of it: about as many as
+the others, and what is learnt does not depend on how many processes there are.
 
     softmax and its margins: the cross-entropy over those that were seen, as published. Smaller than over all,
         as the sum of exponentials is; no unbiased estimate of its logarithm is known.

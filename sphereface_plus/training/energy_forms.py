@@ -34,9 +34,11 @@ def energy_of(
     rows: what is held here where processes share the prototypes, for the forms OF_SHARES; labels are then
     those of all processes, and each has the same energy.
     """
-    if config.form == "class_balanced" and photos_of_class is None:
-        raise ValueError("class_balanced counts a class by its photos: photos_of_class is missing")
-    counts = torch.empty(0) if photos_of_class is None else photos_of_class
+    weights = torch.empty(0)
+    if config.form == "class_balanced":
+        if photos_of_class is None:
+            raise ValueError("class_balanced counts a class by its photos: photos_of_class is missing")
+        weights = class_weights(photos_of_class)
     how: Any = {"power": config.power, "distance": config.distance, "chunk_size": config.chunk_size}
     hold = config.hold_steps
 
@@ -53,7 +55,7 @@ def energy_of(
         )
 
     def class_balanced(seen: Seen, step: int) -> Tensor:
-        of_all = class_weights(counts).to(seen.prototypes.device)
+        of_all = weights.to(seen.prototypes.device)
         return sampled(seen, step, of_all if seen.classes is None else of_all[seen.classes])
 
     def full_space(seen: Seen, step: int) -> Tensor:
