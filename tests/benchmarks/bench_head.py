@@ -14,8 +14,8 @@ compared with torch's linear_cross_entropy in chunks, where torch has it. Losses
 --products times the two ways of a chunk's product instead: the plain one and the 1 x 1 convolution
 (sphereface_plus/mhe/matrix_products.py). --digits prints the relative errors of the heads' gradients by the
 embeddings, by the cosine to the target (tests/losses/test_streamed_head.py), and what rounding to bf16 does.
---step makes whole updates of a run, with SphereFace-4, A-Softmax, Eq. (8), momentum and the measurements of the log, and prints their seconds
-and the process's peak of memory.
+--step makes whole updates of a run, with SphereFace-4, A-Softmax, Eq. (8), momentum and the measurements of
+the log, and prints their seconds and the process's peak of memory.
 """
 
 from __future__ import annotations
