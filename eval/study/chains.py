@@ -29,7 +29,7 @@ from sphereface_plus.side_by_side import Chain, Command
 
 from . import measure, weights
 from .kept import Kept, Row, StudyError
-from .spec import Study, arm_config, first_config, start_config
+from .spec import START, Study, arm_config, first_config, start_config
 
 DIVERGED = 3
 """The exit code of a training that did."""
@@ -100,26 +100,30 @@ def of_seed(work: Work, seed: int) -> Chain:
     start = work.folder(seed, "start")
     fingerprint = weights_hash(start)
     weight = weights.read_weights(kept.out)
-    for arm in study.arms:
-        if kept.find(arm, seed, fingerprint) is not None:
+    for name in study.rows:
+        if kept.find(name, seed, fingerprint) is not None:
             continue
         began = time.monotonic()
-        settings = (f"mhe.weight={weight[arm]}",) if arm in weight else ()
-        config = arm_config(study, work.file, work.data, seed, arm, start, settings)
-        run = work.folder(seed, arm)
-        yield from _training(work, config, run, arm, seed, may_diverge=True)
+        if name == START:
+            run, config = start, start_config(study, work.file, work.data, seed, work.folder(seed, "first"))
+        else:
+            settings = (f"mhe.weight={weight[name]}",) if name in weight else ()
+            config = arm_config(study, work.file, work.data, seed, name, start, settings)
+            run = work.folder(seed, name)
+            yield from _training(work, config, run, name, seed, may_diverge=True)
         numbers, right, subjects = {}, {}, {}
         if not (run / "failure").is_dir():  # else it has diverged, and its row says so by having no number
             reports = run.with_name(f"{run.name}_measured")
             for words in measure.measuring(run, work.data, _made(reports)):
                 command = Command([sys.executable, "-m", "eval", *words], reports.with_suffix(".txt"))
-                yield from _ran(work, command, f"seed {seed}: {arm}: {words[0]}")
+                yield from _ran(work, command, f"seed {seed}: {name}: {words[0]}")
             numbers, right = measure.numbers_of(run, work.data, reports)
             subjects = measure.subjects_of(work.data, reports)
             shutil.rmtree(reports)
         made_with = _made_with(work, fingerprint, config) | {"seconds": f"{time.monotonic() - began:.0f}"}
-        kept.add(Row(arm, seed, made_with, numbers, right), subjects)
-        shutil.rmtree(run)
+        kept.add(Row(name, seed, made_with, numbers, right), subjects)
+        if run != start:
+            shutil.rmtree(run)
 
 
 def _starting(work: Work, seed: int) -> Chain:

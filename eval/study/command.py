@@ -87,9 +87,7 @@ def study(
                 out
             ):
                 run_to_the_ends(todo, [chains.choosing_weights(todo)], at_once=1, threads=available)
-            left = [
-                seed for seed in seeds or range(described.seeds) if not kept.whole([*described.arms], seed)
-            ]
+            left = [seed for seed in seeds or range(described.seeds) if not kept.whole(described.rows, seed)]
             try:
                 of_seeds = [chains.of_seed(todo, seed) for seed in left]
                 run_to_the_ends(todo, of_seeds, at_once=at_once, threads=threads)

@@ -121,7 +121,7 @@ def _described(study: Study, kept: Kept) -> str:
     names = [*MEASURES, *(name for name in OTHERS if any(name in row.numbers for row in kept.rows))]
     words = [MEASURES[name][1] if name in MEASURES else OTHERS[name] for name in names]
     rows = [["arm", "weight", "seeds", *words]]
-    for arm in study.arms:
+    for arm in study.rows:
         values = [row.numbers for row in kept.rows if row.arm == arm and row.numbers]
         cells = [_mean([each[name] for each in values if name in each]) for name in names]
         rows.append([arm, f"{weights[arm]:g}" if arm in weights else "", str(len(values)), *cells])

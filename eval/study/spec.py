@@ -18,6 +18,8 @@ from sphereface_plus.config.strict import Strict, read, validate
 
 PREFIX = "truth_faces_"
 """Of the files of studies among the tables of configs/paper."""
+START = "start"
+"""The row of a seed's start, which is no arm."""
 
 
 class Arm(Strict):
@@ -47,6 +49,8 @@ class Study(Strict):
     """Those of the start; an arm has its own, too."""
     arms: dict[str, Arm]
     """By name, the control first; in the order in which they are trained."""
+    start_measured: bool = False
+    """Whether the start has a row, too: what an arm would be compared with that has no control."""
     seeds: int = Field(gt=1)
     """Seeds 0, 1, ... of the study."""
     weights_seed: int = Field(default=100, ge=0)
@@ -60,6 +64,8 @@ class Study(Strict):
     def _is_a_comparison(self) -> Study:
         if len(self.arms) < 2:
             raise ValueError("arms: a study compares arms with the first one, and needs two")
+        if START in self.arms:
+            raise ValueError(f"arms: {START} is the name of what all arms go on from; give the arm another")
         if self.weights_seed < self.seeds:
             raise ValueError(
                 f"weights_seed {self.weights_seed} is one of the study's {self.seeds} seeds; weights have to "
@@ -78,6 +84,11 @@ class Study(Strict):
     @property
     def control(self) -> str:
         return next(iter(self.arms))
+
+    @property
+    def rows(self) -> list[str]:
+        """What is measured of a seed, in this order."""
+        return [START, *self.arms] if self.start_measured else [*self.arms]
 
 
 def studies() -> list[str]:

@@ -28,6 +28,7 @@ STUDY = {
     "start": "start.yaml",
     "arm": "arm.yaml",
     "arms": {"control": {}, "Eq. (8)": {"ratio": 0.5}},
+    "start_measured": True,
     "seeds": 2,
     "weights_steps": 2,
 }
@@ -82,11 +83,11 @@ def test_a_seed_is_made_once_whatever_stops_it_and_kept_as_tables(repository, tm
     stopped.send_signal(signal.SIGTERM)
     assert stopped.wait() == 143
     before = read_kept(out).rows
-    assert [row.arm for row in before] == ["control"]
+    assert [row.arm for row in before] == ["start"]
 
     _call(repository, *words)
     kept = read_kept(out)
-    assert [(row.arm, row.seed) for row in kept.rows] == [("control", 0), ("Eq. (8)", 0)]
+    assert [(row.arm, row.seed) for row in kept.rows] == [("start", 0), ("control", 0), ("Eq. (8)", 0)]
     assert kept.rows[0].made_with == before[0].made_with  # not made a second time
     for row in kept.rows:
         assert (len(row.right["pairs"]), len(row.right["searches"])) == (200, 60)
