@@ -15,6 +15,7 @@ from sphereface_plus.words import counted
 from ..compare import markdown
 from .kept import Kept, Row
 from .numbers import Interval, detectable, detectable_by_people, holm, over_pairs, over_searches, over_seeds
+from .protocols import protocols, table_rows
 from .spec import Study
 from .weights import read_weights
 
@@ -97,6 +98,10 @@ def text_of(study: Study, kept: Kept) -> str:
             lines.append("No two seeds have the control and another arm yet.")
             continue
         lines += [_compared(study, kept, found, kind), "", _can_show(study, kept, found, kind)]
+    reported = {words: protocols(study, kept, measure, kind) for measure, (kind, words) in MEASURES.items()}
+    if all(reported.values()):
+        lines += ["", "## What other reports of these runs would say", ""]
+        lines.append(markdown(table_rows(reported)))
     lines += ["", "## How", ""]
     lines.append(
         f"{counted(len(seeds), 'seed')}: {', '.join(map(str, seeds))}. Differences are paired by seed: both "

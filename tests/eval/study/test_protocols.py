@@ -1,0 +1,112 @@
+"""Other reports of the same runs, against sums that are written out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eval.study.kept import MADE_WITH, Kept, Row
+from eval.study.page import text_of
+from eval.study.protocols import protocols, table_rows, weights_of_one_arm
+from eval.study.spec import Study
+
+ARMS = {
+    "control": {},
+    "little": {"ratio": 0.1},
+    "much": {"ratio": 2},
+    "placebo": {"set": ("mhe.form=random_push",), "ratio": 0.1},
+}
+STUDY = Study.model_validate(
+    {"title": "A study", "start": "a.yaml", "arm": "b.yaml", "arms": ARMS, "seeds": 3}
+    | {"start_measured": True}
+)
+SUBJECTS = {
+    "pairs": np.stack([np.arange(40) % 10, np.arange(40), 40 + np.arange(40)], axis=1),
+    "searches": np.arange(60)[:, None] // 3,
+}
+WORDS = [
+    "as it was designed: little, paired by seed",
+    "the best of 2 weights, chosen on the test itself",
+    "the best of 2 weights, chosen on half of the test and measured on the other",
+    "the best of all 3 arms, chosen on the test itself",
+    "single runs: little, and the control of another seed",
+    "the control minus its start, which is those steps longer",
+    "no control: little minus its start",
+    "all at once: the best of 2 weights on the test, minus another seed's start",
+]
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """Rows of chance: no arm is better than another."""
+    random, found = np.random.default_rng(5), Kept(tmp_path, subjects=dict(SUBJECTS))
+    for seed in range(3):
+        for name in STUDY.rows:
+            right = {kind: random.random(len(of)) < 0.5 for kind, of in SUBJECTS.items()}
+            numbers = {"accuracy": 100 * right["pairs"].mean(), "rank_1": 100 * right["searches"].mean()}
+            found.rows.append(Row(name, seed, dict.fromkeys(MADE_WITH, "1"), numbers, right))
+    return found
+
+
+def test_each_report_is_the_difference_that_its_words_say(kept):
+    rank = {(row.arm, row.seed): row.numbers["rank_1"] for row in kept.rows}
+    hits = {(row.arm, row.seed): row.right["searches"] for row in kept.rows}
+    found = protocols(STUDY, kept, "rank_1", "searches")
+    assert [each.words for each in found] == WORDS
+    designed, best, honest, of_all, single, longer, without, at_once = (each.differences for each in found)
+    seeds, others = range(3), [(i, j) for i in range(3) for j in range(3) if i != j]
+    assert designed == [rank["little", i] - rank["control", i] for i in seeds]
+    assert best == [max(rank["little", i], rank["much", i]) - rank["control", i] for i in seeds]
+    assert of_all == [
+        max(rank[name, i] for name in ("little", "much", "placebo")) - rank["control", i] for i in seeds
+    ]
+    assert single == [rank["little", i] - rank["control", j] for i, j in others]
+    assert longer == [rank["control", i] - rank["start", i] for i in seeds]
+    assert without == [rank["little", i] - rank["start", i] for i in seeds]
+    assert at_once == [max(rank["little", i], rank["much", i]) - rank["start", j] for i, j in others]
+    expected = []
+    for i in seeds:
+        for chosen_on in (1, 0):  # people of odd numbers first
+            share = {
+                (name, half): 100
+                * np.mean([hits[name, i][q] for q in range(60) if SUBJECTS["searches"][q, 0] % 2 == half])
+                for name in ("little", "much", "control")
+                for half in (0, 1)
+            }
+            winner = "little" if share["little", chosen_on] >= share["much", chosen_on] else "much"
+            expected.append(share[winner, 1 - chosen_on] - share["control", 1 - chosen_on])
+    assert honest == pytest.approx(expected)
+
+
+def test_choosing_on_the_test_is_never_worse_than_what_was_fixed_before(kept):
+    designed, best, _, of_all, *_ = protocols(STUDY, kept, "accuracy", "pairs")
+    pairs = zip(designed.differences, best.differences, of_all.differences, strict=True)
+    assert all(first <= second <= third for first, second, third in pairs)
+
+
+def test_a_study_without_measured_starts_says_nothing_of_them(kept):
+    study = STUDY.model_copy(update={"start_measured": False})
+    assert [each.words for each in protocols(study, kept, "rank_1", "searches")] == WORDS[:5]
+
+
+def test_seeds_that_are_not_whole_and_single_weights_are_left_out(kept):
+    kept.rows = [row for row in kept.rows if (row.arm, row.seed) != ("much", 0)]
+    assert len(protocols(STUDY, kept, "rank_1", "searches")[0].differences) == 2
+    one = STUDY.model_copy(update={"arms": {name: arm for name, arm in STUDY.arms.items() if name != "much"}})
+    assert weights_of_one_arm(STUDY) == ["little", "much"]  # a placebo's weight is no weight of it
+    assert weights_of_one_arm(one) == []
+    assert protocols(one, kept, "rank_1", "searches") == []
+
+
+def test_the_page_has_both_measures_beside_each_other(kept):
+    text = text_of(STUDY, kept)
+    assert "## What other reports of these runs would say" in text
+    assert "| start " in text  # among the rows that are described
+    rows = table_rows({"rank-1 %": protocols(STUDY, kept, "rank_1", "searches")})
+    assert rows[0] == ["a report of", "comparisons", "rank-1, points", "from .. to", "above 0"]
+    differences = protocols(STUDY, kept, "rank_1", "searches")[0].differences
+    above = sum(difference > 0 for difference in differences)
+    assert rows[1] == [
+        *(WORDS[0], "3", f"{np.mean(differences):+.2f}"),
+        *(f"{min(differences):+.2f} .. {max(differences):+.2f}", f"{above} of 3"),
+    ]
