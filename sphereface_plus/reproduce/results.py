@@ -60,8 +60,9 @@ TEST_ERROR = "test error %", "test_error_percent"
 """What the numbers are called in table.md and in table.csv."""
 
 
-def error_of(folder: Path, of_class: int | None) -> float:
-    """Test error in % after the last step. Raises ConfigError where the class was not tested by itself."""
+def errors_of(folder: Path, of_class: int | None) -> list[float]:
+    """Test errors in %, in the order of the steps, the last one after the last step. Raises ConfigError where
+    the class was not tested by itself."""
     name = ACCURACY if of_class is None else f"{ACCURACY}_of_{of_class}"
     accuracies = [line[name] for line in read_log(folder / "log.jsonl") if name in line]
     if not accuracies:  # the runs stay as they are, and are not made again
@@ -69,15 +70,24 @@ def error_of(folder: Path, of_class: int | None) -> float:
             f"of_class: class {of_class} was not tested in {folder}; tests tell classes apart in sets of at "
             "most 10, 0 the first; put the table right and call again"
         )
-    return 100 * (1 - accuracies[-1])
+    return [100 * (1 - accuracy) for accuracy in accuracies]
 
 
 def cells_of(table: Table, budget: Budget, seeds: int, folders: dict[Job, Path]) -> list[Cell]:
     """All cells of image classifications, row by row; the first row is the baseline."""
     cells = []
     for row, name, column, runs in runs_of(table, budget, seeds, folders):
-        errors = (None if failure_of(run) is not None else error_of(run, column.of_class) for run in runs)
-        cells.append(Cell(row, name, tuple(errors), paper=paper_of(table, row, name), failed=failed_of(runs)))
+        tested = [None if failure_of(run) is not None else errors_of(run, column.of_class) for run in runs]
+        cells.append(
+            Cell(
+                row,
+                name,
+                tuple(errors[-1] if errors else None for errors in tested),
+                paper=paper_of(table, row, name),
+                failed=failed_of(runs),
+                best=tuple(min(errors) if errors else None for errors in tested),
+            )
+        )
     return compared(cells, table)
 
 

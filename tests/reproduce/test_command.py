@@ -104,7 +104,7 @@ def test_a_run_that_diverges_is_n_c_and_named_and_not_tried_again(
     assert "not finite" in said or "diverged" in said
     assert said.endswith("delete a run's .json to have it tried again\n")
     text = (tmp_path / "out" / "table.md").read_text()
-    assert "| MHE | All digits | N/C |  | 2.00 |" in text
+    assert "| MHE | All digits | N/C |  |  | 2.00 |" in text
     assert f"N/C, runs that did not converge, left out of means and differences: runs/{mhe.name}.\n" in text
     assert [row["test_error_percent"] for row in read_csv(tmp_path / "out" / "table.csv")][2:] == ["", ""]
     points = read_csv(tmp_path / "out" / "features_test_points.csv")

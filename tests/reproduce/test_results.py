@@ -14,7 +14,7 @@ from sphereface_plus.reproduce.results import (
     Cell,
     cells_of,
     compared,
-    error_of,
+    errors_of,
     mean_and_deviation,
     number_text,
     paired_difference,
@@ -64,15 +64,16 @@ def test_the_most_seeds_have_a_quantile():
     assert len(STUDENT) + 1 == MOST_SEEDS
 
 
-def test_the_error_is_the_last_steps_not_the_best(tmp_path):
+def test_errors_are_in_the_order_of_the_steps(tmp_path):
     write_log(tmp_path / "run", {"step": 0, "test/accuracy": 0.9}, {"step": 9, "test/accuracy": 0.8})
-    assert error_of(tmp_path / "run", None) == pytest.approx(20)
+    assert errors_of(tmp_path / "run", None) == pytest.approx([10, 20])
 
 
 def test_cells_hold_errors_paired_differences_and_the_papers_number(folders):
     cells = cells_of(TABLE, TABLE.budgets["small"], 2, folders)
     found = {(cell.row, cell.column): cell for cell in cells}
     assert found["Baseline", "All"].numbers == pytest.approx((10, 12))
+    assert found["Baseline", "All"].best == pytest.approx((1, 1))  # beside the last, not in its place
     assert found["Baseline", "All"].differences == ()
     assert found["MHE", "All"].differences == pytest.approx((-1, -2))
     assert found["MHE", "First"].numbers == pytest.approx((30, 20))
@@ -105,7 +106,7 @@ def test_an_interval_is_students_and_a_single_seed_has_none():
 def test_a_class_that_no_test_tells_apart_is_one_sentence(tmp_path):
     write_log(tmp_path / "run", {"step": 9, "test/accuracy": 0.8, "test/accuracy_of_0": 0.5})
     with pytest.raises(ConfigError, match=r"of_class: class 10 was not tested in .*run; tests tell"):
-        error_of(tmp_path / "run", 10)
+        errors_of(tmp_path / "run", 10)
 
 
 def test_a_failed_seed_is_left_out_of_means_and_paired_differences(folders, tmp_path):
@@ -113,15 +114,15 @@ def test_a_failed_seed_is_left_out_of_means_and_paired_differences(folders, tmp_
     failed.with_suffix(".json").write_text('{"failed": "error: not finite", "diverged": true}')
     budget = TABLE.budgets["small"]
     text = write_results(cells_of(TABLE, budget, 2, folders), TABLE, budget, "Here.", [], tmp_path / "out")
-    assert "| Baseline | All | 12.00 (1 N/C) |  |  |" in text
-    assert "| MHE | All | 9.50 ± 0.71 | -2.00 | 6.00 |" in text
+    assert "| Baseline | All | 12.00 (1 N/C) |  | 1.00 |  |" in text
+    assert "| MHE | All | 9.50 ± 0.71 | -2.00 | 1.00 ± 0.00 | 6.00 |" in text
     assert (
         f"N/C, runs that did not converge, left out of means and differences: {tmp_path.name}/Baseline0.\n"
         in text
     )
     lines = (tmp_path / "out" / "table.csv").read_text().splitlines()
-    assert "Baseline,All,0,,," in lines
-    assert "MHE,All,0,9.0000,,6.0" in lines
+    assert "Baseline,All,0,,,," in lines
+    assert "MHE,All,0,9.0000,,1.0000,6.0" in lines
 
 
 def test_a_killed_run_is_unfinished_and_no_n_c(folders, tmp_path):
@@ -129,7 +130,7 @@ def test_a_killed_run_is_unfinished_and_no_n_c(folders, tmp_path):
     killed.with_suffix(".json").write_text('{"failed": "ended by signal 9 (Killed)", "diverged": false}')
     budget = TABLE.budgets["small"]
     text = write_results(cells_of(TABLE, budget, 2, folders), TABLE, budget, "Here.", [], tmp_path / "out")
-    assert "| Baseline | All | 12.00 (1 unfinished) |  |  |" in text
+    assert "| Baseline | All | 12.00 (1 unfinished) |  | 1.00 |  |" in text
     assert (
         f"unfinished, runs that wait to be continued, left out of means and differences: {tmp_path.name}/"
         in text
@@ -150,8 +151,8 @@ def test_the_papers_null_is_n_c_and_what_it_does_not_have_is_empty(folders, tmp_
     table = TABLE.model_copy(update={"paper": {"Baseline": {"All": None}}})
     budget = TABLE.budgets["small"]
     text = write_results(cells_of(table, budget, 2, folders), table, budget, "", [], tmp_path / "out")
-    assert "| Baseline | All | 11.00 ± 1.41 |  | N/C |" in text
-    assert "| Baseline | First | 40.00 ± 0.00 |  |  |" in text
+    assert "| Baseline | All | 11.00 ± 1.41 |  | 1.00 ± 0.00 | N/C |" in text
+    assert "| Baseline | First | 40.00 ± 0.00 |  | 40.00 ± 0.00 |  |" in text
     assert text.count("N/C") == 1
 
 
@@ -186,9 +187,9 @@ def test_a_table_says_what_set_changed_before_what_the_budget_says(folders, tmp_
 def test_a_table_says_what_it_is_and_how_it_differs(folders, tmp_path):
     budget = TABLE.budgets["small"]
     text = write_results(cells_of(TABLE, budget, 2, folders), TABLE, budget, "Here.", [], tmp_path / "out")
-    assert "| MHE | All | 9.50 ± 0.71 | -1.50 (-7.85 .. +4.85) | 6.00 |" in text
+    assert "| MHE | All | 9.50 ± 0.71 | -1.50 (-7.85 .. +4.85) | 1.00 ± 0.00 | 6.00 |" in text
     assert text.endswith("It is small.\nHere.\n")
     assert (tmp_path / "out" / "table.md").read_text() == text
     lines = (tmp_path / "out" / "table.csv").read_text().splitlines()
-    assert lines[0] == "row,column,seed,test_error_percent,difference,paper"
-    assert "MHE,All,1,10.0000,-2.0000,6.0" in lines
+    assert lines[0] == "row,column,seed,test_error_percent,difference,best,paper"
+    assert "MHE,All,1,10.0000,-2.0000,1.0000,6.0" in lines
