@@ -101,7 +101,7 @@ def of_seed(work: Work, seed: int) -> Chain:
     fingerprint = weights_hash(start)
     weight = weights.read_weights(kept.out)
     for name in study.rows:
-        if kept.find(name, seed, fingerprint) is not None:
+        if kept.find(name, seed, fingerprint, work.data_hash) is not None:
             continue
         began = time.monotonic()
         if name == START:
@@ -117,7 +117,7 @@ def of_seed(work: Work, seed: int) -> Chain:
             for words in measure.measuring(run, work.data, _made(reports)):
                 command = Command([sys.executable, "-m", "eval", *words], reports.with_suffix(".txt"))
                 yield from _ran(work, command, f"seed {seed}: {name}: {words[0]}")
-            numbers, right = measure.numbers_of(run, work.data, reports)
+            numbers, right = measure.numbers_of(run, start, work.data, reports)
             subjects = measure.subjects_of(work.data, reports)
             shutil.rmtree(reports)
         made_with = _made_with(work, fingerprint, config) | {"seconds": f"{time.monotonic() - began:.0f}"}

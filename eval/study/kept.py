@@ -1,12 +1,13 @@
 """What a study keeps of its runs: small tables of text, which are committed and go on on another machine.
 
     OUT/numbers.csv      a row an arm and seed: what it was made with, and every number
-    OUT/outcomes.csv     the same rows: which pairs and which searches came out right, a bit each, as hex
-    digits OUT/pairs.csv        whose each pair is, in numbers that mean nothing outside, and its fold
-    OUT/searches.csv     whose each search is OUT/weights.csv      which weights follow from which gradients
+    OUT/outcomes.csv     the same rows: which pairs and searches came out right, a bit each, as hex digits
+    OUT/pairs.csv        whose each pair is, in numbers that mean nothing outside, and its fold
+    OUT/searches.csv     whose each search is
+    OUT/weights.csv      which weights follow from which gradients
 
-Checkpoints and crops are not kept. The rows of a seed are of one start: where that had to be trained again
-and came out otherwise, as on another kind of machine, they are made again.
+Checkpoints and crops are not kept. The rows of a seed are of one start and of the same crops: where the start
+had to be trained again and came out otherwise, as on another kind of machine, they are made again.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Row:
     arm: str
     seed: int
     made_with: Mapping[str, str]
-    """By MADE_WITH; `start` is a hash over the start's weights."""
+    """By MADE_WITH; `start` is a hash over the start's weights, `data` one over crops and lists."""
     numbers: Mapping[str, float]
     """By measure."""
     right: Mapping[str, np.ndarray]
@@ -55,23 +56,20 @@ class Kept:
     subjects: dict[str, np.ndarray] = field(default_factory=dict)
     """`pairs`: int (P, 3), fold and the two people; `searches`: int (Q, 1)."""
 
-    def find(self, arm: str, seed: int, start: str) -> Row | None:
-        """The row of an arm of a seed, if its start is that one."""
-        return next(
-            (row for row in self.rows if (row.arm, row.seed, row.made_with["start"]) == (arm, seed, start)),
-            None,
-        )
+    def find(self, arm: str, seed: int, start: str, data: str) -> Row | None:
+        """The row of an arm of a seed, if it is of that start and those crops."""
+        asked = (arm, seed, (start, data))
+        return next((row for row in self.rows if (row.arm, row.seed, beginning(row)) == asked), None)
 
     def whole(self, arms: Sequence[str], seed: int) -> bool:
-        """Whether the seed has a row for each of these arms, all of one start."""
+        """Whether the seed has a row for each of these arms, all of one start and the same crops."""
         of_seed = [row for row in self.rows if row.seed == seed]
-        return {*arms} <= {row.arm for row in of_seed} and len(
-            {row.made_with["start"] for row in of_seed}
-        ) == 1
+        return {*arms} <= {row.arm for row in of_seed} and len({*map(beginning, of_seed)}) == 1
 
     def add(self, row: Row, subjects: Mapping[str, np.ndarray]) -> None:
-        """Takes a row in place of an older one of the same arm and seed, leaves out those of other starts of
-        the seed, and writes the tables. Raises StudyError for other pairs or searches than the rows before.
+        """Takes a row in place of an older one of the same arm and seed, leaves out those of the seed that
+        are of another start or other crops, and writes the tables. Raises StudyError for other pairs or
+        searches than the rows before.
         """
         for kind, numbers in subjects.items():
             if kind in self.subjects and not np.array_equal(self.subjects[kind], numbers):
@@ -83,8 +81,7 @@ class Kept:
         others = [
             old
             for old in self.rows
-            if old.seed != row.seed
-            or (old.arm != row.arm and old.made_with["start"] == row.made_with["start"])
+            if old.seed != row.seed or (old.arm != row.arm and beginning(old) == beginning(row))
         ]
         self.rows = sorted([*others, row], key=lambda each: each.seed)
         self._write()
@@ -112,6 +109,11 @@ class Kept:
         heads = {"pairs": ["fold", "first", "second"], "searches": ["person"]}
         for kind, numbers in self.subjects.items():
             write_csv(self.out / f"{kind}.csv", heads[kind], numbers.tolist())
+
+
+def beginning(row: Row) -> tuple[str, str]:
+    """What rows that are compared have in common."""
+    return row.made_with["start"], row.made_with["data"]
 
 
 def read_kept(out: Path) -> Kept:

@@ -64,8 +64,11 @@ def measuring(run: Path, data: Path, place: Path) -> Iterator[list[str]]:
     yield ["identify", *sets, "--orders", "1", *out, str(place / "searches")]
 
 
-def numbers_of(run: Path, data: Path, place: Path) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """Every number of a run that `measuring` has measured; which pairs (P,) and searches (Q,) were right."""
+def numbers_of(
+    run: Path, start: Path, data: Path, place: Path
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Every number of a run that `measuring` has measured; which pairs (P,) and searches (Q,) were right.
+    start: the run that it went on from, or itself."""
     pairs, searches = (
         json.loads((place / kind / "report.json").read_text(encoding="utf-8"))
         for kind in ("pairs", "searches")
@@ -77,7 +80,7 @@ def numbers_of(run: Path, data: Path, place: Path) -> tuple[dict[str, float], di
     }
     keys, rows, _ = read_embeddings(place / "test.npz")
     found |= angles_of(rows, np.unique([key.split("/")[0] for key in keys], return_inverse=True)[1])
-    found |= _prototypes(run, FaceCrops.open(data / "train").labels)
+    found |= _prototypes(run, start, FaceCrops.open(data / "train").labels)
     found |= _log(run)
     above = searches["per_search"]["above"]
     right = {
@@ -123,10 +126,15 @@ def angles_of(embeddings: np.ndarray, person: np.ndarray) -> dict[str, float]:
 
 
 @torch.no_grad()
-def _prototypes(run: Path, labels: list[int]) -> dict[str, float]:
-    """Energies of s = 2 that count people alike, and by their photos; angles and lengths."""
-    prototypes = checkpoint.load(checkpoint.resolve(run))["loss"]["prototypes"].float()
+def _prototypes(run: Path, start: Path, labels: list[int]) -> dict[str, float]:
+    """Energies of s = 2 that count people alike, and by their photos; angles, lengths, and how far they have
+    turned since the start."""
+    prototypes, before = (
+        checkpoint.load(checkpoint.resolve(each))["loss"]["prototypes"].float() for each in (run, start)
+    )
+    cosine = torch.cosine_similarity(prototypes.double(), before.double()).clamp(-1, 1)
     return {
+        "turned_degrees": math.degrees(cosine.arccos().mean().item()),
         "energy_of_people": hyperspherical_energy(prototypes).item(),
         "energy_of_photos": classifier_energy(prototypes, torch.tensor(labels), chunk_size=512).item(),
         "smallest_angle_degrees": math.degrees(smallest_angle(prototypes)),

@@ -13,7 +13,7 @@ from sphereface_plus.files import write_text
 from sphereface_plus.words import counted
 
 from ..compare import markdown
-from .kept import Kept, Row
+from .kept import Kept, Row, beginning
 from .numbers import Interval, detectable, detectable_by_people, holm, over_pairs, over_searches, over_seeds
 from .protocols import protocols, table_rows
 from .spec import Study
@@ -34,6 +34,7 @@ OTHERS = {
     "energy_of_people": "energy, people alike",
     "energy_of_photos": "energy, by photos",
     "smallest_angle_degrees": "smallest angle of prototypes",
+    "turned_degrees": "prototypes turned since the start",
     "prototype_length": "length of prototypes",
     "classification_loss": "classification loss",
     "energy_gradient": "energy's tangential gradient",
@@ -82,9 +83,9 @@ def comparisons(study: Study, kept: Kept, measure: str) -> list[Comparison]:
 
 def _paired(rows: Sequence[Row], arm: str, control: str) -> list[tuple[Row, Row]]:
     """The rows of both, seed by seed and of one start; without those that diverged."""
-    of = {(row.arm, row.seed): row for row in rows if row.numbers}
-    pairs = [(row, of.get((control, row.seed))) for row in rows if row.arm == arm and row.numbers]
-    return [(a, b) for a, b in pairs if b is not None and a.made_with["start"] == b.made_with["start"]]
+    of = {(row.seed, beginning(row)): row for row in rows if row.arm == control and row.numbers}
+    pairs = [(row, of.get((row.seed, beginning(row)))) for row in rows if row.arm == arm and row.numbers]
+    return [(one, other) for one, other in pairs if other is not None]
 
 
 def text_of(study: Study, kept: Kept) -> str:

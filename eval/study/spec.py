@@ -42,11 +42,9 @@ class Study(Strict):
     arm: str
     """Recipe that all arms share."""
     set: tuple[str, ...] = ()
-    """Settings of all runs."""
-    first_set: tuple[str, ...] = ()
-    """Settings of that first run alone, which win over `set`."""
-    start_set: tuple[str, ...] = ()
-    """Those of the start; an arm has its own, too."""
+    """Settings of all runs; an arm has its own, too."""
+    first_without: str | None = None
+    """A text among the study's data: people, one a line, whom the first run does without."""
     arms: dict[str, Arm]
     """By name, the control first; in the order in which they are trained."""
     start_measured: bool = False
@@ -108,13 +106,15 @@ def first_config(study: Study, file: Path, data: Path, seed: int) -> FaceConfig 
     """Of the run before the start of a seed; data: the study's folder of crops. Raises ConfigError."""
     if study.first is None:
         return None
-    return _config(file.parent / study.first, (*study.set, *study.first_set), data, seed)
+    without = study.first_without
+    left_out = () if without is None else (f'data.exclude_file="{(data / without).resolve()}"',)
+    return _config(file.parent / study.first, study.set, data, seed, *left_out)
 
 
 def start_config(study: Study, file: Path, data: Path, seed: int, first: Path) -> FaceConfig:
     """Of the start of a seed, from the run folder `first` if the study has that. Raises ConfigError."""
     begins = () if study.first is None else (f'init_from="{first.resolve()}"',)
-    return _config(file.parent / study.start, (*study.set, *study.start_set), data, seed, *begins)
+    return _config(file.parent / study.start, study.set, data, seed, *begins)
 
 
 def arm_config(

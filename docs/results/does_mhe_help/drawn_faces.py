@@ -5,8 +5,9 @@
 
 OUT gets train/, test/, pairs.txt, gallery.txt, probes.txt and distractors.txt, as real_faces.py says: of each
 test person the first photo is in the gallery and the others are probes; of the people drawn as distractors
-every second one is searched for, and unknown. The landmarks are those that were drawn: nothing is detected.
-The same command again goes on with what is there.
+every second one is searched for, and unknown. later.txt names all people to train on but the first 1,000:
+the first training is done without them, since all are too many for one that begins with nothing. The
+landmarks are those that were drawn: nothing is detected. The same command again goes on with what is there.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The crops of the study on drawn people.")
     parser.add_argument("out", type=Path)
     parser.add_argument("--people", type=int, default=10572)
+    parser.add_argument("--first-people", type=int, default=1000)
     parser.add_argument("--photos", type=int, default=4)
     parser.add_argument("--test-people", type=int, default=2000)
     parser.add_argument("--test-photos", type=int, default=4)
@@ -63,6 +65,9 @@ def main() -> None:
     for name, keys in lists.items():
         (out / f"{name}.txt").write_text("".join(f"{key}\n" for key in keys), encoding="utf-8")
     shutil.copyfile(drawn / "pairs.txt", out / "pairs.txt")
+    people = sorted({key.split("/")[0] for key in keys_of(crops["train"])})
+    later = "".join(f"{person}\n" for person in people[asked.first_people :])
+    (out / "later.txt").write_text(later, encoding="utf-8")
     others = len(lists["probes"]) + len(lists["gallery"]) + len(lists["distractors"])
     print(f"{out}: {asked.people:,} people to train on, {others:,} photos of others to test with")
 

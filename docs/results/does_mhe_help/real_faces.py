@@ -5,8 +5,10 @@
 LFW's folder holds images/ and the lists of view 1, CelebA's images/ and identities.csv. OUT gets
 
     train/          crops of DevTrain's people (train/lfw) and of CelebA's (train/celeba), and one manifest of
-    both test/           crops of all people of DevTest, of whom pairsDevTest's are a part pairs.txt
-    pairsDevTest, as it is gallery.txt, probes.txt, distractors.txt
+                    both
+    test/           crops of all people of DevTest, of whom pairsDevTest's are a part
+    pairs.txt       pairsDevTest, as it is
+    gallery.txt, probes.txt, distractors.txt
                     keys of test: the first photo of each person of several; their other photos, and every
                     second person of one photo, who is unknown; the other people of one photo
 

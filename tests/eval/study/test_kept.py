@@ -14,8 +14,8 @@ SUBJECTS = {
 RIGHT = {"pairs": np.array([True, False, True]), "searches": np.array([True, True, False, True, False])}
 
 
-def row(arm="control", seed=0, start="aa", **numbers):
-    made_with = dict.fromkeys(MADE_WITH, "x") | {"start": start, "seconds": "5"}
+def row(arm="control", seed=0, start="aa", data="xx", **numbers):
+    made_with = dict.fromkeys(MADE_WITH, "x") | {"start": start, "data": data, "seconds": "5"}
     return Row(arm, seed, made_with, numbers or {"accuracy": 81.25, "rank_1": 40.0}, RIGHT)
 
 
@@ -46,13 +46,21 @@ def test_rows_of_a_seed_are_of_one_start(tmp_path):
         kept.add(each, SUBJECTS)
     assert kept.whole(["control", "arm"], 0)
     assert not kept.whole(["control", "arm"], 1)
-    assert kept.find("arm", 0, "aa") is not None
-    assert kept.find("arm", 0, "cc") is None
+    assert kept.find("arm", 0, "aa", "xx") is not None
+    assert kept.find("arm", 0, "cc", "xx") is None
+    assert kept.find("arm", 0, "aa", "yy") is None
     kept.add(row("arm", start="cc"), SUBJECTS)  # another machine, whose start came out otherwise
     assert [(it.arm, it.seed, it.made_with["start"]) for it in kept.rows] == [
         ("arm", 0, "cc"),
         ("control", 1, "bb"),
     ]
+
+
+def test_rows_of_a_seed_are_of_the_same_crops(tmp_path):
+    kept = Kept(tmp_path)
+    for each in (row(), row("arm"), row("arm", data="yy")):
+        kept.add(each, SUBJECTS)
+    assert [(it.arm, it.made_with["data"]) for it in kept.rows] == [("arm", "yy")]
 
 
 def test_another_test_set_is_refused(tmp_path):

@@ -25,6 +25,7 @@ RECIPE = {
 STUDY = {
     "title": "A tiny study",
     "first": "first.yaml",
+    "first_without": "later.txt",
     "start": "start.yaml",
     "arm": "arm.yaml",
     "arms": {"control": {}, "Eq. (8)": {"ratio": 0.5}},
@@ -38,7 +39,8 @@ STUDY = {
 def data(repository, tmp_path_factory):
     """Crops and lists, by the script of the study on drawn people."""
     out = tmp_path_factory.mktemp("drawn") / "crops"
-    sizes = {"people": 6, "photos": 2, "test-people": 20, "test-photos": 4, "pairs": 10, "distractors": 4}
+    sizes = {"people": 6, "first-people": 4, "photos": 2, "test-people": 20, "test-photos": 4}
+    sizes |= {"pairs": 10, "distractors": 4}
     words = [word for name, size in sizes.items() for word in (f"--{name}", str(size))]
     script = repository / "docs" / "results" / "does_mhe_help" / "drawn_faces.py"
     _call(repository, str(script), str(out), *words)
@@ -97,6 +99,7 @@ def test_a_seed_is_made_once_whatever_stops_it_and_kept_as_tables(repository, tm
     assert read_weights(out)["Eq. (8)"] > 0
     runs = sorted(run.parent.name for run in work.glob("seed0/*/checkpoints"))
     assert runs == ["first", "start"]  # all else was deleted
+    assert "2 of 6 identities left out" in (work / "seed0" / "first.txt").read_text()
     text = (out / "table.md").read_text()
     assert "Eq. (8)" in text
 
