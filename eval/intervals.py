@@ -172,9 +172,15 @@ def difference_by_subject(
     return difference_of_counts(np.bincount(which, gain), searches, level)
 
 
-def difference_of_counts(gain: np.ndarray, searches: np.ndarray, level: float = 0.95) -> SubjectDifference:
+def difference_of_counts(
+    gain: np.ndarray, searches: np.ndarray, level: float = 0.95, *, moved: np.ndarray | None = None
+) -> SubjectDifference:
     """The same from how many more searches of each subject `other` has right, and how many there are of each
-    subject, (subjects,) each."""
+    subject, (subjects,) each.
+
+    moved: of gains that are averaged over models, each subject's sum of its searches' squared gains, which
+    says how far one search goes; |gain|, of searches that are -1, 0 or 1 and all alike, if not given.
+    """
     from scipy.special import ndtri, stdtr
 
     difference, variance, subjects = _ratio_estimate(gain, searches)
@@ -186,7 +192,7 @@ def difference_of_counts(gain: np.ndarray, searches: np.ndarray, level: float = 
         return SubjectDifference(0.0, (-most, most), 1.0)
     if variance == 0:  # all gain alike: the sign test of the subjects, and no spread to take an interval from
         return SubjectDifference(difference, (-1.0, 1.0), min(1.0, 2.0 ** (1 - len(searches))))
-    moved = np.abs(gain)
+    moved = np.abs(gain) if moved is None else moved
     error = math.sqrt(_drawn(variance, float(np.sum(moved) / np.sum(searches)) / subjects, moved))
     half = float(ndtri((1 + level) / 2)) * math.sqrt(student_factor(freedom, level)) * error
     p_value = float(2 * stdtr(freedom, -abs(difference) / error))

@@ -24,6 +24,15 @@ class Command:
     """The file that its lines are added to."""
 
 
+def last_words(says: Path, code: int) -> str:
+    """Why a command failed: the signal that ended it, or the last line that it said."""
+    if code < 0 or code in (130, 143):  # the latter two where it has saved
+        number = -code if code < 0 else code - 128
+        return f"ended by signal {number} ({signal.strsignal(number)})"
+    lines = says.read_text(encoding="utf-8").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
 Chain = Generator[Command, int, None]
 """Yields a command, and is sent its exit code once that has ended; it is closed where that was stopped."""
 

@@ -25,7 +25,7 @@ from sphereface_plus.data.faces import FaceCrops
 from sphereface_plus.files import write_text
 from sphereface_plus.precision import fastest
 from sphereface_plus.processes import takes_cuda
-from sphereface_plus.side_by_side import Chain, Command
+from sphereface_plus.side_by_side import Chain, Command, last_words
 
 from . import measure, weights
 from .kept import Kept, Row, StudyError
@@ -164,8 +164,7 @@ def _ran(work: Work, command: Command, what: str, *, may_diverge: bool = False) 
     work.say(what)
     code = yield command
     if code and not (code == DIVERGED and may_diverge):
-        lines = command.says.read_text(encoding="utf-8").strip().splitlines()
-        said = lines[-1].removeprefix("error: ") if lines else "it said nothing"
+        said = last_words(command.says, code).removeprefix("error: ")
         raise StudyError(f"{what}: {said} (exit code {code}, {command.says})")
 
 

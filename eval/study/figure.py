@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +10,9 @@ from sphereface_plus.files import write_text
 from sphereface_plus.plot_style import FAINT, INK, new_figure, open_frame
 
 from ..plots import GENUINE, IMPOSTOR, as_svg, plain
+from .comparisons import MEASURES, Comparison, of_arms
 from .kept import Kept
-from .page import MEASURES, Comparison, comparisons, name_of
+from .page import name_of
 from .spec import Study
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ ROW = 0.34
 
 def write_figure(study: Study, kept: Kept) -> Path | None:
     """Writes OUT/differences.svg, and returns its path; nothing where no two seeds can be compared yet."""
-    measured = {words: comparisons(study, kept, measure) for measure, (_, words) in MEASURES.items()}
+    measured = {words: of_arms(study, kept, measure) for measure, (_, words) in MEASURES.items()}
     if not all(measured.values()):
         return None
     write_text(kept.out / "differences.svg", differences_plot(study, measured))
@@ -33,7 +33,7 @@ def write_figure(study: Study, kept: Kept) -> Path | None:
 
 def differences_plot(study: Study, measured: Mapping[str, Sequence[Comparison]]) -> str:
     """A panel for each measure, by its words, and in it a line for each arm, as SVG."""
-    arms = [each.arm for each in next(iter(measured.values()))]
+    arms = next(iter(measured.values()))
     figure = new_figure(9.5, 1.2 + ROW * len(arms))
     panels = figure.subplots(1, len(measured), sharey=True)
     for axes, (words, found) in zip(panels, measured.items(), strict=True):
@@ -44,7 +44,7 @@ def differences_plot(study: Study, measured: Mapping[str, Sequence[Comparison]])
         axes.set_axisbelow(True)
         axes.set_xlabel(f"{words.removesuffix(' %')}: arm minus control, points")
         open_frame(axes)
-    names = [name_of(study, arm).replace(", minus ", ",\nminus ") for arm in arms]
+    names = [name_of(study, each).replace(", minus ", ",\nminus ") for each in arms]
     panels[0].set_yticks(range(len(arms)), ["\n".join(map(plain, name.split("\n"))) for name in names])
     panels[0].set_ylim(len(arms) - 0.5, -0.5)
     handles, labels = panels[0].get_legend_handles_labels()
@@ -77,5 +77,5 @@ def _line(axes: Axes, place: int, each: Comparison, *, labelled: bool) -> None:
     )
     places = [place] * len(each.differences)
     axes.plot(each.differences, places, "|", color=INK, markersize=7, label=label("a seed"))
-    mean = statistics.mean(each.differences)
+    mean = each.mean
     axes.plot([mean], [place], "o", color=GENUINE, markersize=5.5, label=label("mean of the seeds"))

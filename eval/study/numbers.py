@@ -26,6 +26,8 @@ class Interval:
     high: float
     p_value: float
     """Two-sided, that the difference is 0."""
+    error: float
+    """Its standard error, or what stands for it where few people widen the interval."""
 
 
 def over_seeds(differences: Sequence[float], level: float = 0.95) -> Interval:
@@ -40,9 +42,9 @@ def over_seeds(differences: Sequence[float], level: float = 0.95) -> Interval:
     error = float(values.std(ddof=1)) / math.sqrt(len(values))
     if error == 0:
         reach = 0.0 if mean == 0 else math.inf
-        return Interval(mean - reach, mean + reach, 1.0)
+        return Interval(mean - reach, mean + reach, 1.0, 0.0)
     reach = float(stdtrit(freedom, (1 + level) / 2)) * error
-    return Interval(mean - reach, mean + reach, float(2 * stdtr(freedom, -abs(mean) / error)))
+    return Interval(mean - reach, mean + reach, float(2 * stdtr(freedom, -abs(mean) / error)), error)
 
 
 def over_pairs(gain: np.ndarray, pairs: np.ndarray, level: float = 0.95) -> Interval:
@@ -58,18 +60,23 @@ def over_pairs(gain: np.ndarray, pairs: np.ndarray, level: float = 0.95) -> Inte
     weight = 1 / (len(np.unique(fold)) * np.bincount(fold)[fold])
     mean = float(weight @ gain)
     if not gain.any():
-        return Interval(0.0, 0.0, 1.0)
+        return Interval(0.0, 0.0, 1.0, 0.0)
     variance = float(np.sum(weight**2) * np.sum(weight * (gain - mean) ** 2))
     error = math.sqrt(variance * design_effect(gain, fold, people) * few_people_factor(people, level))
     reach = float(ndtri((1 + level) / 2)) * error
-    return Interval(mean - reach, mean + reach, float(2 * ndtr(-abs(mean) / error)) if error else 1.0)
+    p_value = float(2 * ndtr(-abs(mean) / error)) if error else 1.0
+    return Interval(mean - reach, mean + reach, p_value, error)
 
 
 def over_searches(gain: np.ndarray, person: np.ndarray, level: float = 0.95) -> Interval:
     """Of the mean of the searches' gains (Q,), each the mean over seeds; person (Q,): whose they are."""
+    from scipy.special import ndtri
+
     _, which, searches = np.unique(person, return_inverse=True, return_counts=True)
-    found = difference_of_counts(np.bincount(which, gain), searches, level)
-    return Interval(*found.interval, found.p_value)
+    moved = np.bincount(which, gain**2)
+    found = difference_of_counts(np.bincount(which, gain), searches, level, moved=moved)
+    low, high = found.interval
+    return Interval(low, high, found.p_value, (high - low) / (2 * float(ndtri((1 + level) / 2))))
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
@@ -82,39 +89,45 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return {name: adjusted[name] for name in p_values}
 
 
-def detectable(deviation: float, seeds: int, alpha: float, power: float = 0.8) -> float:
-    """The smallest true mean difference that a paired t test of so many seeds finds with chance `power`.
+def detectable(
+    deviation: float, seeds: int, alpha: float, power: float = 0.8, *, people_error: float = 0.0
+) -> float:
+    """The smallest true mean difference that is found with chance `power`: by the paired t test of so many
+    seeds, and by the test over people as well where its standard error is given.
 
-    deviation: of one seed's difference. Given the spread that a study happens to see, its statistic is
+    deviation: of one seed's difference, above 0. What is seen varies with the seeds and with the people, here
+    as if each added its whole variance. Given the spread that a study happens to see, its statistic is
     normal; the chance is the mean over 4,000 equally likely spreads.
     """
-    from scipy.special import gammaincinv, ndtr, stdtrit
+    from scipy.special import gammaincinv, ndtr, ndtri, stdtrit
 
-    freedom = seeds - 1
+    freedom, seeds_error = seeds - 1, deviation / math.sqrt(seeds)
     shares = (np.arange(4000) + 0.5) / 4000
     spread = np.sqrt(2 * gammaincinv(freedom / 2, shares) / freedom)  # of chi-square over its mean, the root
-    limit = float(stdtrit(freedom, 1 - alpha / 2)) * spread
+    limit = float(stdtrit(freedom, 1 - alpha / 2)) * spread * seeds_error
+    limit = np.maximum(limit, float(ndtri(1 - alpha / 2)) * people_error)
+    error = math.hypot(seeds_error, people_error)
 
     def found(effect: float) -> float:
-        shift = effect * math.sqrt(seeds)
-        return float(np.mean(ndtr(shift - limit) + ndtr(-shift - limit)))
+        return float(np.mean(ndtr((effect - limit) / error) + ndtr((-effect - limit) / error)))
 
-    low, high = 0.0, 1.0
+    low, high = 0.0, deviation
     while found(high) < power:
         low, high = high, 2 * high
     for _ in range(50):  # bisection
         middle = (low + high) / 2
         low, high = (middle, high) if found(middle) < power else (low, middle)
-    return deviation * high
+    return high
 
 
 def detectable_by_people(discordant: float, trials: float, alpha: float, power: float = 0.8) -> float:
     """The smallest true difference of two shares of the same pairs (or searches) that is found with chance
     `power`.
 
-    discordant: the share of them that one model has right and the other has not; trials: how many there are,
-    divided by the design effect. By the normal distribution.
+    discordant: the share of them that one model has right and the other has not, which no difference is above
+    (then it is nan); trials: how many there are, divided by the design effect. By the normal distribution.
     """
     from scipy.special import ndtri
 
-    return float(ndtri(1 - alpha / 2) + ndtri(power)) * math.sqrt(discordant / trials)
+    found = float(ndtri(1 - alpha / 2) + ndtri(power)) * math.sqrt(discordant / trials)
+    return found if found <= discordant else math.nan

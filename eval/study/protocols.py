@@ -62,7 +62,7 @@ def protocols(study: Study, kept: Kept, measure: str, kind: str) -> list[Protoco
             [of(best(r, arms)) - of(r[control]) for r in seeds],
         ),
         Protocol(
-            f"the best of {len(arms)} weights, chosen on half of the test and measured on the other",
+            f"the best of {len(arms)} weights, chosen on half of the people and measured on the other",
             [
                 other(best(r, arms, half)) - other(r[control])
                 for r in seeds
@@ -72,6 +72,15 @@ def protocols(study: Study, kept: Kept, measure: str, kind: str) -> list[Protoco
         Protocol(
             f"the best of all {len(others)} arms, chosen on the test itself",
             [of(best(r, others)) - of(r[control]) for r in seeds],
+        ),
+        Protocol(
+            "single runs: the control, and the control of another seed",
+            [
+                of(mine[control]) - of(yours[control])
+                for mine in seeds
+                for yours in seeds
+                if mine is not yours
+            ],
         ),
         Protocol(
             f"single runs: {arms[0]}, and the control of another seed",
@@ -114,15 +123,17 @@ def table_rows(columns: Mapping[str, Sequence[Protocol]]) -> list[list[str]]:
     for same in zip(*columns.values(), strict=True):
         row = [same[0].words, str(len(same[0].differences))]
         for each in same:
-            lowest, highest = min(each.differences), max(each.differences)
-            above = sum(difference > 0 for difference in each.differences)
-            row += [
-                f"{statistics.mean(each.differences):+.2f}",
-                f"{lowest:+.2f} .. {highest:+.2f}",
-                f"{above} of {len(each.differences)}",
-            ]
+            row += _shown(each.differences)
         rows.append(row)
     return rows
+
+
+def _shown(differences: Sequence[float]) -> list[str]:
+    if not differences:
+        return ["", "", ""]
+    above = sum(difference > 0 for difference in differences)
+    ends = f"{min(differences):+.2f} .. {max(differences):+.2f}"
+    return [f"{statistics.mean(differences):+.2f}", ends, f"{above} of {len(differences)}"]
 
 
 def _by_seed(kept: Kept) -> dict[int, dict[str, Row]]:
@@ -135,10 +146,10 @@ def _by_seed(kept: Kept) -> dict[int, dict[str, Row]]:
 
 
 def _halves(kept: Kept, kind: str) -> list[tuple[Measured, Measured]]:
-    """Percent right on one half of the people (of pairs: of the folds) and on the other half, and the other
-    way round."""
+    """Percent right on one half of the people who are searched for and on the other, and the other way round.
+    None of pairs, whose folds share people and thresholds."""
+    if kind == "pairs":
+        return []
     odd = kept.subjects[kind][:, 0] % 2 == 1
-    shares: list[Measured] = [
-        lambda row, half=half: 100 * float(np.mean(row.right[kind][half])) for half in (odd, ~odd)
-    ]
-    return [(shares[0], shares[1]), (shares[1], shares[0])]
+    one, other = (lambda row, half=half: 100 * float(np.mean(row.right[kind][half])) for half in (odd, ~odd))
+    return [(one, other), (other, one)]

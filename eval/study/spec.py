@@ -47,6 +47,8 @@ class Study(Strict):
     """A text among the study's data: people, one a line, whom the first run does without."""
     arms: dict[str, Arm]
     """By name, the control first; in the order in which they are trained."""
+    contrasts: tuple[tuple[str, str], ...] = ()
+    """Arms that are compared among themselves, too: one minus the other."""
     start_measured: bool = False
     """Whether the start has a row, too: what an arm would be compared with that has no control."""
     seeds: int = Field(gt=1)
@@ -71,6 +73,8 @@ class Study(Strict):
             )
         if wrong := {arm.against for arm in self.arms.values() if arm.against} - set(self.arms):
             raise ValueError(f"arms: against: {', '.join(sorted(wrong))} is not an arm")
+        if wrong := {arm for pair in self.contrasts for arm in pair} - set(self.arms):
+            raise ValueError(f"contrasts: {', '.join(sorted(wrong))} is not an arm")
         if self.arms[self.control].ratio is not None:
             raise ValueError(f"arms: {self.control} is the control, and a ratio gives it an energy")
         return self

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +26,7 @@ from sphereface_plus.precision import fastest
 from sphereface_plus.processes import takes_cuda
 from sphereface_plus.reproduce import ACCURACY
 from sphereface_plus.reproduce.spec import Job, TableConfig
-from sphereface_plus.side_by_side import Chain, Command, processors, run_chains
+from sphereface_plus.side_by_side import Chain, Command, last_words, processors, run_chains
 from sphereface_plus.training.folder import DivergedError, RunError, RunFolder
 from sphereface_plus.training.gan_result import result_of
 from sphereface_plus.training.logs import read_log
@@ -177,7 +176,10 @@ def _record_end(folder: Path, seconds: float, code: int = 0) -> None:
     record = record_of(folder)
     record["seconds"][-1] = round(seconds, 1)
     if code:
-        record |= {"failed": _last_words(folder, code), "diverged": code == DivergedError.exit_code}
+        record |= {
+            "failed": last_words(folder.with_suffix(".txt"), code),
+            "diverged": code == DivergedError.exit_code,
+        }
     _write_record(folder, record)
 
 
@@ -189,11 +191,3 @@ def _machine(config: TableConfig, threads: int) -> dict[str, Any]:
     if takes_cuda(config.train.device):
         return {"hardware": torch.cuda.get_device_name()}
     return {"hardware": environment.processor(), "threads": threads}
-
-
-def _last_words(folder: Path, code: int) -> str:
-    if code < 0 or code in (130, 143):  # the latter two where it has saved
-        number = -code if code < 0 else code - 128
-        return f"ended by signal {number} ({signal.strsignal(number)})"
-    lines = folder.with_suffix(".txt").read_text(encoding="utf-8").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"

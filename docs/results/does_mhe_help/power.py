@@ -3,10 +3,13 @@
     python docs/results/does_mhe_help/power.py
 
 Of a paired comparison over seeds by Student's t, and of one over people by the normal distribution; power
-0.8. Holm's first step divides 0.05 by the number of comparisons, its last step does not.
+0.8. Holm's first step divides 0.05 by the number of comparisons, its last step does not. Where no difference
+can be found, since none is above the share on which two models disagree, there is a dash.
 """
 
 from __future__ import annotations
+
+import math
 
 from eval.study.numbers import detectable, detectable_by_people
 
@@ -36,7 +39,8 @@ def main() -> None:
     for words, trials in TRIALS.items():
         for discordant in DISCORDANT:
             found = (100 * detectable_by_people(discordant, trials, alpha) for alpha in alphas)
-            print(f"| {words} | {100 * discordant:.0f} % | {' | '.join(f'{each:.2f}' for each in found)} |")
+            cells = " | ".join("-" if math.isnan(each) else f"{each:.2f}" for each in found)
+            print(f"| {words} | {100 * discordant:.0f} % | {cells} |")
 
 
 if __name__ == "__main__":

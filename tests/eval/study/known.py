@@ -11,6 +11,7 @@ STUDY = Study.model_validate(
         "start": "a.yaml",
         "arm": "b.yaml",
         "arms": {"control": {}, "better": {"ratio": 1}, "same": {}, "beside": {"against": "same"}},
+        "contrasts": (("better", "beside"),),
         "seeds": 4,
         "notes": "A note.",
     }

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from eval.study.comparisons import of_arms
 from eval.study.figure import write_figure
-from eval.study.page import comparisons
 from tests.eval.study.known import STUDY
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -30,7 +30,7 @@ def test_each_arm_has_a_line_in_each_measure_and_is_named_once(kept):
 def test_a_line_reaches_from_end_to_end_of_its_interval(kept):
     """By the scale of the axis: two intervals' ends against the places of two of its ticks."""
     svg = write_figure(STUDY, kept).read_text()
-    better = comparisons(STUDY, kept, "rank_1")[0]
+    better = of_arms(STUDY, kept, "rank_1")[0]
     ends = []
     for color, interval in (("#d1662b", better.people), ("#1f5f8b", better.seeds)):
         first = re.search(rf'd="M ([\d.]+) [\d.]+ \s*L ([\d.]+) [\d.]+ [^<]*?stroke: {color}', svg)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -60,6 +62,19 @@ def test_searches_of_a_person_count_together():
     assert together.high - together.low == pytest.approx(2 * 1.966 * error, rel=0.03)
 
 
+def test_intervals_of_averaged_gains_cover_as_often_as_they_say():
+    """Of people with few and with many searches, by simulation: gains are means over six seeds, sixths."""
+    random, covered, true = np.random.default_rng(0), 0, -0.004
+    for _ in range(400):
+        searches = 1 + random.geometric(0.3, 300)
+        of_person = (random.random(300) < 0.1) * np.where(random.random(300) < 0.4, 1, -1)
+        person = np.repeat(np.arange(300), searches)
+        gain = (random.random((6, len(person))) < 0.2).mean(0) * of_person[person]
+        found = over_searches(gain, person)
+        covered += found.low <= true <= found.high
+    assert 0.93 <= covered / 400 <= 0.98
+
+
 def test_nothing_gained_is_no_difference():
     pairs = np.stack([np.arange(20) % 2, np.arange(20), np.arange(20)], axis=1)
     assert over_pairs(np.zeros(20), pairs).p_value == over_searches(np.zeros(20), np.arange(20)).p_value == 1
@@ -79,6 +94,21 @@ def test_four_in_five_simulated_studies_find_the_effect_that_is_said_to_be_detec
     drawn = np.random.default_rng(0).normal(effect, deviation, (4000, seeds))
     found = np.asarray(stats.ttest_1samp(drawn, 0, axis=1)[1]) < alpha
     assert 0.78 < found.mean() < 0.82
+
+
+def test_an_effect_that_has_to_pass_both_tests_is_found_by_four_in_five_too():
+    seeds, alpha, deviation, error = 6, 0.05 / 12, 0.3, 0.1
+    effect = detectable(deviation, seeds, alpha, people_error=error)
+    assert effect > detectable(deviation, seeds, alpha)
+    random = np.random.default_rng(0)
+    drawn = random.normal(effect, deviation, (8000, seeds)) + random.normal(0, error, (8000, 1))
+    by_seed = np.asarray(stats.ttest_1samp(drawn, 0, axis=1)[1]) < alpha
+    by_people = 2 * stats.norm.sf(abs(drawn.mean(1)) / error) < alpha
+    assert 0.78 < (by_seed & by_people).mean() < 0.82
+
+
+def test_no_difference_is_above_the_share_on_which_two_disagree():
+    assert math.isnan(detectable_by_people(0.01, 800, 0.05 / 12))
 
 
 def test_by_people_too():

@@ -27,8 +27,9 @@ SUBJECTS = {
 WORDS = [
     "as it was designed: little, paired by seed",
     "the best of 2 weights, chosen on the test itself",
-    "the best of 2 weights, chosen on half of the test and measured on the other",
+    "the best of 2 weights, chosen on half of the people and measured on the other",
     "the best of all 3 arms, chosen on the test itself",
+    "single runs: the control, and the control of another seed",
     "single runs: little, and the control of another seed",
     "the control minus its start, which is those steps longer",
     "no control: little minus its start",
@@ -53,13 +54,15 @@ def test_each_report_is_the_difference_that_its_words_say(kept):
     hits = {(row.arm, row.seed): row.right["searches"] for row in kept.rows}
     found = protocols(STUDY, kept, "rank_1", "searches")
     assert [each.words for each in found] == WORDS
-    designed, best, honest, of_all, single, longer, without, at_once = (each.differences for each in found)
+    each = (each.differences for each in found)
+    designed, best, honest, of_all, controls, single, longer, without, at_once = each
     seeds, others = range(3), [(i, j) for i in range(3) for j in range(3) if i != j]
     assert designed == [rank["little", i] - rank["control", i] for i in seeds]
     assert best == [max(rank["little", i], rank["much", i]) - rank["control", i] for i in seeds]
     assert of_all == [
         max(rank[name, i] for name in ("little", "much", "placebo")) - rank["control", i] for i in seeds
     ]
+    assert controls == [rank["control", i] - rank["control", j] for i, j in others]
     assert single == [rank["little", i] - rank["control", j] for i, j in others]
     assert longer == [rank["control", i] - rank["start", i] for i in seeds]
     assert without == [rank["little", i] - rank["start", i] for i in seeds]
@@ -86,7 +89,13 @@ def test_choosing_on_the_test_is_never_worse_than_what_was_fixed_before(kept):
 
 def test_a_study_without_measured_starts_says_nothing_of_them(kept):
     study = STUDY.model_copy(update={"start_measured": False})
-    assert [each.words for each in protocols(study, kept, "rank_1", "searches")] == WORDS[:5]
+    assert [each.words for each in protocols(study, kept, "rank_1", "searches")] == WORDS[:6]
+
+
+def test_pairs_have_no_halves_as_their_folds_share_people(kept):
+    found = protocols(STUDY, kept, "accuracy", "pairs")
+    assert found[2].differences == []
+    assert table_rows({"pairs": found})[3] == [WORDS[2], "0", "", "", ""]
 
 
 def test_seeds_that_are_not_whole_and_single_weights_are_left_out(kept):

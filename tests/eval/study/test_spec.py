@@ -93,6 +93,7 @@ def test_the_annealing_of_an_arm_goes_on_where_the_starts_ended(name):
             "control is the control, and a ratio gives it an energy",
         ),
         ({"arms": {"control": {}, "arm": {"against": "other"}}}, "against: other is not an arm"),
+        ({"contrasts": (("arm", "other"),)}, "contrasts: other is not an arm"),
         ({"arms": {"control": {}, "start": {}}}, "start is the name of what all arms go on from"),
     ],
 )
