@@ -120,6 +120,7 @@ def reproduce(
     STUDY                 what it compares
     truth_faces_real512   forms of MHE and placebos: 7,507 real people, 512 dimensions
     truth_faces_real128   weights of MHE: the same people, 128 dimensions
+    truth_faces_margin1   the same in 512, by A-Softmax of m = 1
     truth_faces_cosface   the same in 512, by CosFace
     truth_faces_drawn512  10,572 drawn people, balanced
     """
