@@ -27,7 +27,7 @@ TREE = {
 
 def test_the_studies_are_those_of_the_recipes_and_of_reproduce():
     assert studies() == face_studies()
-    assert len(studies()) == 4
+    assert len(studies()) == 5
 
 
 @pytest.mark.parametrize("name", studies())
