@@ -17,13 +17,16 @@ from .protocols import protocols, table_rows
 from .spec import Study
 from .weights import read_weights
 
-OTHERS = {
+OF_UNSEEN_PEOPLE = {
     "fnir": "FNIR % at FPIR .01",
     "all_pairs_tar": "TAR % at FAR .001, all pairs",
     "all_pairs_eer": "EER %, all pairs",
     "d_prime": "d'",
     "genuine_degrees": "angle within a person",
     "impostor_degrees": "angle between people",
+}
+"""What else is described of the test, in degrees where it is an angle; its differences are shown, too."""
+OF_TRAINING = {
     "energy_of_people": "energy, people alike",
     "energy_of_photos": "energy, by photos",
     "smallest_angle_degrees": "smallest angle of prototypes",
@@ -33,9 +36,7 @@ OTHERS = {
     "energy_gradient": "energy's tangential gradient",
     "classification_gradient": "the loss's",
 }
-"""What is described, in degrees where it is an angle."""
-OF_UNSEEN_PEOPLE = 6
-"""The first of these, of which differences are shown, too."""
+"""And of prototypes and training."""
 ALPHA = 0.05
 
 
@@ -82,8 +83,10 @@ def write_table(study: Study, kept: Kept) -> Path:
 
 def _described(study: Study, kept: Kept) -> str:
     weights = read_weights(kept.out)
-    names = [*MEASURES, *(name for name in OTHERS if any(name in row.numbers for row in kept.rows))]
-    words = [MEASURES[name][1] if name in MEASURES else OTHERS[name] for name in names]
+    tested = {name: words for name, (_, words) in MEASURES.items()}
+    all_words = tested | OF_UNSEEN_PEOPLE | OF_TRAINING
+    names = [name for name in all_words if any(name in row.numbers for row in kept.rows)]
+    words = [all_words[name] for name in names]
     rows = [["arm", "weight", "seeds", *words]]
     for arm in study.rows:
         values = [row.numbers for row in kept.rows if row.arm == arm and row.numbers]
@@ -121,11 +124,10 @@ def _compared(study: Study, found: Sequence[Comparison]) -> str:
 
 
 def _differences(study: Study, kept: Kept) -> str:
-    names = list(OTHERS)[:OF_UNSEEN_PEOPLE]
-    rows = [["arm minus control, or as it says", *(OTHERS[name] for name in names)]]
+    rows = [["arm minus control, or as it says", *OF_UNSEEN_PEOPLE.values()]]
     for each in of_arms(study, kept, "rank_1"):
         both, cells = paired(kept.rows, each.arm, each.other), []
-        for name in names:
+        for name in OF_UNSEEN_PEOPLE:
             values = [
                 mine.numbers[name] - yours.numbers[name] for mine, yours in both if name in mine.numbers
             ]
