@@ -178,8 +178,9 @@ def difference_of_counts(
     """The same from how many more searches of each subject `other` has right, and how many there are of each
     subject, (subjects,) each.
 
-    moved: of gains that are averaged over models, each subject's sum of its searches' squared gains, which
-    says how far one search goes; |gain|, of searches that are -1, 0 or 1 and all alike, if not given.
+    moved: for gains that are averaged over several models, the sum over each subject's searches of the
+    squared gain. Without it searches gain -1, 0 or 1, and a subject's that differ are taken to gain alike:
+    |gain|.
     """
     from scipy.special import ndtri, stdtr
 

@@ -57,13 +57,13 @@ class Work:
         return self.place / f"seed{seed}" / re.sub(r"[^A-Za-z0-9.]+", "_", name).strip("_").lower()
 
 
-def hash_of(data: Path) -> str:
+def hash_of(study: Study, data: Path) -> str:
     """Over the crops of both sets, and the lists."""
     digest = hashlib.sha256()
-    for name in ("train", "test"):
+    for name in measure.SETS:
         crops = FaceCrops.open(data / name)
         digest.update(f"{crops.fingerprint()} {crops.content()}".encode())
-    for name in measure.NEEDED[2:]:
+    for name in measure.lists(study):
         digest.update((data / name).read_bytes())
     return digest.hexdigest()[:12]
 

@@ -71,7 +71,7 @@ def study(
 
     kept = read_kept(out)
     if data is not None:
-        for name in measure.NEEDED:
+        for name in (*measure.SETS, *measure.lists(described)):
             check_source(data / name, f"{name} of the study's data")
         work = work or Path("runs") / file.stem
         check_folder(work)
@@ -80,7 +80,7 @@ def study(
         folders = [f"seed{seed}" for seed in (*range(described.seeds), described.weights_seed)]
         with claimed(work, "python -m eval study", within=folders, study=file, data=data):
             todo = chains.Work(
-                *(described, file, data, chains.hash_of(data), work, kept),
+                *(described, file, data, chains.hash_of(described, data), work, kept),
                 *(chains.fastest_precision(), threads, _say),
             )
             if any(arm.ratio is not None for arm in described.arms.values()) and not weights.read_weights(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .kept import Kept, Row, beginning
-from .numbers import Interval, over_pairs, over_searches, over_seeds
+from .numbers import Interval, over_both, over_pairs, over_searches, over_seeds
 from .spec import Study
 
 MEASURES = {
@@ -34,6 +34,11 @@ class Comparison:
     @property
     def mean(self) -> float:
         return statistics.mean(self.differences)
+
+    @property
+    def both(self) -> tuple[float, float]:
+        """The interval for other seeds and other people at once."""
+        return over_both(self.differences, self.people.error)
 
     @property
     def p_value(self) -> float:

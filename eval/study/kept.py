@@ -62,7 +62,8 @@ class Kept:
         return next((row for row in self.rows if (row.arm, row.seed, beginning(row)) == asked), None)
 
     def whole(self, arms: Sequence[str], seed: int) -> bool:
-        """Whether the seed has a row for each of these arms, all of one start and the same crops."""
+        """Whether the seed has a row for each of these arms, all of one start and the same crops, whichever:
+        differences are within a seed, and another machine's crops may have other bits."""
         of_seed = [row for row in self.rows if row.seed == seed]
         return {*arms} <= {row.arm for row in of_seed} and len({*map(beginning, of_seed)}) == 1
 

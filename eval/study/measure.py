@@ -30,14 +30,27 @@ from sphereface_plus.training.logs import read_log
 
 from ..people import people_of
 from ..statistics import equal_error_rate, roc, tar_at_far
+from .spec import Study
 
 ROLES = ("gallery", "probes", "distractors")
-NEEDED = ("train", "test", "pairs.txt", *(f"{role}.txt" for role in ROLES))
-"""What the folder of a study's data holds."""
+SETS = ("train", "test")
+"""Folders of crops in a study's data."""
 FPIR, FAR = 1e-2, 1e-3
 MOST = 4500
 LATE = 0.2
 """The last share of a run's log lines, over which its numbers are averaged."""
+
+
+def lists(study: Study) -> list[str]:
+    """The texts that are needed beside them."""
+    first = [] if study.first_without is None else [study.first_without]
+    return ["pairs.txt", *(f"{role}.txt" for role in ROLES), *first]
+
+
+def turned_degrees(prototypes: torch.Tensor, before: torch.Tensor) -> float:
+    """The mean angle between the rows of two (C, D), in degrees."""
+    cosine = torch.cosine_similarity(prototypes.double(), before.double()).clamp(-1, 1)
+    return math.degrees(cosine.arccos().mean().item())
 
 
 def measuring(run: Path, data: Path, place: Path) -> Iterator[list[str]]:
@@ -132,9 +145,8 @@ def _prototypes(run: Path, start: Path, labels: list[int]) -> dict[str, float]:
     prototypes, before = (
         checkpoint.load(checkpoint.resolve(each))["loss"]["prototypes"].float() for each in (run, start)
     )
-    cosine = torch.cosine_similarity(prototypes.double(), before.double()).clamp(-1, 1)
     return {
-        "turned_degrees": math.degrees(cosine.arccos().mean().item()),
+        "turned_degrees": turned_degrees(prototypes, before),
         "energy_of_people": hyperspherical_energy(prototypes).item(),
         "energy_of_photos": classifier_energy(prototypes, torch.tensor(labels), chunk_size=512).item(),
         "smallest_angle_degrees": math.degrees(smallest_angle(prototypes)),

@@ -3,7 +3,9 @@
 Two things are random. Another seed would have trained other models: Student's t interval of the S seeds'
 paired differences says how far that goes, for these people. Other people would have been other pairs and
 searches: the interval by person says that, for these models, of each pair's (search's) gain averaged over the
-seeds. An effect is one that neither explains, so the p-value of a comparison is the larger of the two.
+seeds. An effect is one that neither explains, so the p-value of a comparison is the larger of the two. That
+is no test for other seeds and other people at once: where both errors are equal, it finds 9 of 100 effects
+that are not there in place of 5.
 """
 
 from __future__ import annotations
@@ -45,6 +47,17 @@ def over_seeds(differences: Sequence[float], level: float = 0.95) -> Interval:
         return Interval(mean - reach, mean + reach, 1.0, 0.0)
     reach = float(stdtrit(freedom, (1 + level) / 2)) * error
     return Interval(mean - reach, mean + reach, float(2 * stdtr(freedom, -abs(mean) / error)), error)
+
+
+def over_both(differences: Sequence[float], people_error: float, level: float = 0.95) -> tuple[float, float]:
+    """An interval for other seeds and other people at once: the standard errors of both added in squares,
+    Student's t of S - 1 degrees of freedom. Rather too wide: what seeds and people share is counted twice."""
+    from scipy.special import stdtrit
+
+    values = np.asarray(differences, dtype=np.float64)
+    error = math.hypot(float(values.std(ddof=1)) / math.sqrt(len(values)), people_error)
+    reach = float(stdtrit(len(values) - 1, (1 + level) / 2)) * error
+    return float(values.mean()) - reach, float(values.mean()) + reach
 
 
 def over_pairs(gain: np.ndarray, pairs: np.ndarray, level: float = 0.95) -> Interval:

@@ -14,7 +14,7 @@ from .comparisons import MEASURES, Comparison, of_arms, of_contrasts, paired
 from .kept import Kept
 from .numbers import detectable, holm, over_seeds
 from .protocols import protocols, table_rows
-from .spec import Study
+from .spec import START, Study
 from .weights import read_weights
 
 OF_UNSEEN_PEOPLE = {
@@ -51,11 +51,10 @@ def text_of(study: Study, kept: Kept) -> str:
             lines.append("No two seeds have the control and another arm yet.")
             continue
         lines.append(_compared(study, found))
-        between = of_contrasts(study, kept, measure)
-        if between and number == 0:
+        if between := of_contrasts(study, kept, measure):
             lines += ["", f"### {words}: arms among themselves", "", _compared(study, between)]
-    if of_arms(study, kept, "rank_1"):
-        lines += ["", "## Described, not tested: minus the control, by seed", "", _differences(study, kept)]
+    if described := _differences(study, kept):
+        lines += ["", "## Described, not tested: minus the control, by seed", "", described]
     reported = {words: protocols(study, kept, measure, kind) for measure, (kind, words) in MEASURES.items()}
     if all(reported.values()):
         lines += ["", "## What other reports of these runs would say", ""]
@@ -64,10 +63,11 @@ def text_of(study: Study, kept: Kept) -> str:
     lines.append(
         f"{counted(len(seeds), 'seed')}: {', '.join(map(str, seeds))}. Differences are paired by seed: both "
         "arms go on from one start with the same crops in the same order. `By seed` is Student's t interval, "
-        "`by person` that of other people under the same models, of gains averaged over the seeds; p is the "
-        "larger of the two, and Holm's adjustment is over the rows of a table. `Found by 4 in 5`: the true "
-        "difference that four in five such studies would find at the first step of Holm's, with this row's "
-        "own spreads over seeds and people."
+        "`by person` that of other people under the same models, of gains averaged over the seeds, `by both` "
+        "that of other trainings and other people at once; p is the larger one of the first two's, and "
+        "Holm's adjustment is over the rows of a table. `Found by 4 in 5`: the true difference that four in "
+        "five such studies would find at the first step of Holm's, with this row's own spreads over seeds "
+        "and people."
     )
     if diverged := [f"{row.arm} of seed {row.seed}" for row in kept.rows if not row.numbers]:
         lines.append(f"Did not converge, and left out: {', '.join(diverged)}.")
@@ -106,12 +106,11 @@ def _mean(values: Sequence[float]) -> str:
 
 def _compared(study: Study, found: Sequence[Comparison]) -> str:
     adjusted = holm({name_of(study, each): each.p_value for each in found})
-    head = ["arm minus control, or as it says", "seeds", "points", "by seed", "by person", "p", "p, Holm"]
-    rows = [[*head, "found by 4 in 5"]]
+    head = ["arm minus control, or as it says", "seeds", "points", "by seed", "by person", "by both"]
+    rows = [[*head, "p", "p, Holm", "found by 4 in 5"]]
     for each in found:
-        ends = (
-            f"{low:+.2f} .. {high:+.2f}" for low, high in ((i.low, i.high) for i in (each.seeds, each.people))
-        )
+        intervals = *((i.low, i.high) for i in (each.seeds, each.people)), each.both
+        ends = (f"{low:+.2f} .. {high:+.2f}" for low, high in intervals)
         spread, alpha = statistics.stdev(each.differences), ALPHA / len(found)
         effect = ""
         if spread:
@@ -124,19 +123,22 @@ def _compared(study: Study, found: Sequence[Comparison]) -> str:
 
 
 def _differences(study: Study, kept: Kept) -> str:
+    """Empty where nothing can be compared yet."""
     rows = [["arm minus control, or as it says", *OF_UNSEEN_PEOPLE.values()]]
-    for each in of_arms(study, kept, "rank_1"):
+    for each in of_arms(study, kept, next(iter(MEASURES))):
         both, cells = paired(kept.rows, each.arm, each.other), []
         for name in OF_UNSEEN_PEOPLE:
             values = [
-                mine.numbers[name] - yours.numbers[name] for mine, yours in both if name in mine.numbers
+                mine.numbers[name] - yours.numbers[name]
+                for mine, yours in both
+                if name in mine.numbers and name in yours.numbers
             ]
             found = over_seeds(values) if len(values) > 1 else None
             cells.append(
                 f"{statistics.mean(values):+.3f} ({found.low:+.3f} .. {found.high:+.3f})" if found else ""
             )
         rows.append([name_of(study, each), *cells])
-    return markdown(rows)
+    return markdown(rows) if len(rows) > 1 else ""
 
 
 def name_of(study: Study, each: Comparison) -> str:
@@ -147,9 +149,9 @@ def _provenance(kept: Kept) -> str:
     def all_of(name: str) -> str:
         return " and ".join(sorted({row.made_with[name] for row in kept.rows}))
 
-    if not kept.rows:
+    if all(row.arm == START for row in kept.rows):
         return ""
-    seconds = statistics.median(float(row.made_with["seconds"]) for row in kept.rows)
+    seconds = statistics.median(float(row.made_with["seconds"]) for row in kept.rows if row.arm != START)
     return (
         f"{all_of('processor')} ({all_of('instructions')}), {all_of('precision')}, threads "
         f"{all_of('threads')}; an arm took {seconds:,.0f} s (median), with its measurement; commit "

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .kept import Kept, Row
+from .kept import Kept, Row, beginning
 from .spec import START, Study
 
-Measured = Callable[[Row], float]
+Seed = Mapping[str, Row]
+"""The rows of one seed, by name."""
 
 
 @dataclass(frozen=True)
@@ -38,79 +39,82 @@ def weights_of_one_arm(study: Study) -> list[str]:
     return found if len(found) > 1 else []
 
 
+def forms(study: Study) -> list[str]:
+    """The arms with an energy that are compared with the control: no placebos."""
+    return [
+        name
+        for name, arm in study.arms.items()
+        if arm.ratio is not None and arm.against is None and "mhe.form=random_push" not in arm.set
+    ]
+
+
 def protocols(study: Study, kept: Kept, measure: str, kind: str) -> list[Protocol]:
-    """Of the seeds that have every row, of one start; empty with fewer than two, or without several weights.
+    """Each of the seeds that have the rows which it needs; without those that fewer than two seeds have.
     measure: a column of the numbers; kind: the outcomes that it is a share of, pairs or searches."""
-    arms = weights_of_one_arm(study)
-    seeds = [rows for rows in _by_seed(kept).values() if {*study.rows} <= {*rows}]
-    if not arms or len(seeds) < 2:
-        return []
-    control, others = study.control, [*study.arms][1:]
+    control, weights, of_all = study.control, weights_of_one_arm(study), forms(study)
+    arm = weights[0] if weights else [*study.arms][1]
+    seeds, found = _by_seed(kept), list[Protocol]()
 
     def of(row: Row) -> float:
         return row.numbers[measure]
 
-    def best(rows: Mapping[str, Row], names: Sequence[str], of: Measured = of) -> Row:
-        return max((rows[name] for name in names), key=of)
+    def best(rows: Seed, names: Sequence[str]) -> float:
+        return max(of(rows[name]) for name in names)
 
-    found = [
-        Protocol(
-            f"as it was designed: {arms[0]}, paired by seed", [of(r[arms[0]]) - of(r[control]) for r in seeds]
-        ),
-        Protocol(
-            f"the best of {len(arms)} weights, chosen on the test itself",
-            [of(best(r, arms)) - of(r[control]) for r in seeds],
-        ),
-        Protocol(
-            f"the best of {len(arms)} weights, chosen on half of the people and measured on the other",
-            [
-                other(best(r, arms, half)) - other(r[control])
-                for r in seeds
-                for half, other in _halves(kept, kind)
-            ],
-        ),
-        Protocol(
-            f"the best of all {len(others)} arms, chosen on the test itself",
-            [of(best(r, others)) - of(r[control]) for r in seeds],
-        ),
-        Protocol(
-            "single runs: the control, and the control of another seed",
-            [
-                of(mine[control]) - of(yours[control])
-                for mine in seeds
-                for yours in seeds
-                if mine is not yours
-            ],
-        ),
-        Protocol(
-            f"single runs: {arms[0]}, and the control of another seed",
-            [
-                of(mine[arms[0]]) - of(yours[control])
-                for mine in seeds
-                for yours in seeds
-                if mine is not yours
-            ],
-        ),
-    ]
-    if study.start_measured:
-        found += [
-            Protocol(
-                "the control minus its start, which is those steps longer",
-                [of(r[control]) - of(r[START]) for r in seeds],
-            ),
-            Protocol(
-                f"no control: {arms[0]} minus its start", [of(r[arms[0]]) - of(r[START]) for r in seeds]
-            ),
-            Protocol(
-                f"all at once: the best of {len(arms)} weights on the test, minus another seed's start",
-                [
-                    of(best(mine, arms)) - of(yours[START])
-                    for mine in seeds
-                    for yours in seeds
-                    if mine is not yours
-                ],
-            ),
-        ]
+    def add(words: str, needed: Sequence[str], differences: Callable[[list[Seed]], list[float]]) -> None:
+        there = [rows for rows in seeds if {*needed} <= {*rows}]
+        if len(there) > 1:
+            found.append(Protocol(words, differences(there)))
+
+    def held_out(there: list[Seed]) -> list[float]:
+        """The weight that is best on one half, measured on the other."""
+        differences = []
+        for rows in there:
+            for half, other in _halves(kept, kind):
+                chosen = max((rows[name] for name in weights), key=lambda row: _share(row, kind, half))
+                differences.append(_share(chosen, kind, other) - _share(rows[control], kind, other))
+        return differences
+
+    add(
+        f"as it was designed: {arm}, paired by seed",
+        (arm, control),
+        lambda there: [of(rows[arm]) - of(rows[control]) for rows in there],
+    )
+    if weights:
+        chosen = f"the best of {len(weights)} weights, chosen on"
+        add(
+            f"{chosen} the test itself",
+            (*weights, control),
+            lambda there: [best(rows, weights) - of(rows[control]) for rows in there],
+        )
+        add(f"{chosen} half of the people and measured on the other", (*weights, control), held_out)
+    if len(of_all) > len(weights):
+        add(
+            f"the best of all {len(of_all)} arms with an energy, chosen on the test itself",
+            (*of_all, control),
+            lambda there: [best(rows, of_all) - of(rows[control]) for rows in there],
+        )
+    add(
+        f"single runs: {arm}, and the control of another seed",
+        (arm, control),
+        lambda there: [of(mine[arm]) - of(yours[control]) for mine, yours in _crossed(there)],
+    )
+    add(
+        "the control minus its start, which is those steps longer",
+        (control, START),
+        lambda there: [of(rows[control]) - of(rows[START]) for rows in there],
+    )
+    add(
+        f"no control: {arm} minus its start",
+        (arm, START),
+        lambda there: [of(rows[arm]) - of(rows[START]) for rows in there],
+    )
+    if weights:
+        add(
+            f"all at once: the best of {len(weights)} weights on the test, minus another seed's start",
+            (*weights, START),
+            lambda there: [best(mine, weights) - of(yours[START]) for mine, yours in _crossed(there)],
+        )
     return found
 
 
@@ -136,20 +140,29 @@ def _shown(differences: Sequence[float]) -> list[str]:
     return [f"{statistics.mean(differences):+.2f}", ends, f"{above} of {len(differences)}"]
 
 
-def _by_seed(kept: Kept) -> dict[int, dict[str, Row]]:
-    """Rows by seed and name, without those that diverged."""
-    found: dict[int, dict[str, Row]] = {}
+def _by_seed(kept: Kept) -> list[Seed]:
+    """Rows that have a seed, a start and the crops in common, without those that diverged."""
+    found: dict[object, dict[str, Row]] = {}
     for row in kept.rows:
         if row.numbers:
-            found.setdefault(row.seed, {})[row.arm] = row
-    return found
+            found.setdefault((row.seed, beginning(row)), {})[row.arm] = row
+    return [*found.values()]
 
 
-def _halves(kept: Kept, kind: str) -> list[tuple[Measured, Measured]]:
-    """Percent right on one half of the people who are searched for and on the other, and the other way round.
+def _crossed(there: Sequence[Seed]) -> list[tuple[Seed, Seed]]:
+    """All ordered twos of different seeds."""
+    return [(mine, yours) for mine in there for yours in there if mine is not yours]
+
+
+def _halves(kept: Kept, kind: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """bool (Q,) of searches: half of the people who are searched for, and the other half; both ways round.
     None of pairs, whose folds share people and thresholds."""
     if kind == "pairs":
         return []
     odd = kept.subjects[kind][:, 0] % 2 == 1
-    one, other = (lambda row, half=half: 100 * float(np.mean(row.right[kind][half])) for half in (odd, ~odd))
-    return [(one, other), (other, one)]
+    return [(odd, ~odd), (~odd, odd)]
+
+
+def _share(row: Row, kind: str, half: np.ndarray) -> float:
+    """Percent right in that half."""
+    return 100 * float(np.mean(row.right[kind][half]))

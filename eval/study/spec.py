@@ -75,6 +75,10 @@ class Study(Strict):
             raise ValueError(f"arms: against: {', '.join(sorted(wrong))} is not an arm")
         if wrong := {arm for pair in self.contrasts for arm in pair} - set(self.arms):
             raise ValueError(f"contrasts: {', '.join(sorted(wrong))} is not an arm")
+        if any(one == other for one, other in self.contrasts):
+            raise ValueError("contrasts: an arm is compared with itself")
+        if len({*self.contrasts}) < len(self.contrasts):
+            raise ValueError("contrasts: two are the same")
         if self.arms[self.control].ratio is not None:
             raise ValueError(f"arms: {self.control} is the control, and a ratio gives it an energy")
         return self

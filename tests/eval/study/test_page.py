@@ -8,7 +8,6 @@ from scipy import stats
 
 from eval.study.comparisons import of_arms, of_contrasts
 from eval.study.kept import Row
-from eval.study.measure import angles_of
 from eval.study.page import text_of
 from tests.eval.study.known import STUDY
 
@@ -46,7 +45,7 @@ def test_the_page_says_what_was_compared_and_what_it_could_have_shown(kept):
     assert text.startswith("# A study\n")
     assert "beside, minus same" in text
     assert "rank-1 %: the main measure" in text
-    assert text.count("| found by 4 in 5 |") == 3  # two measures, and arms among themselves
+    assert text.count("| found by 4 in 5 |") == 4  # two measures, each with arms among themselves
     assert "### rank-1 %: arms among themselves" in text
     assert "| better, minus beside " in text
     assert "A note." in text
@@ -67,23 +66,19 @@ def test_what_is_described_is_the_mean_over_seeds_with_students_interval(kept):
     assert f"-0.500 ({low:+.3f} .. {high:+.3f})" in text
 
 
+def test_what_older_rows_lack_is_not_described_and_starts_are_no_arms_time(kept):
+    for row in kept.rows[8:]:
+        row.numbers["d_prime"] = 2.0
+        if row.arm == "same":
+            del row.numbers["d_prime"]
+    start = dict(kept.rows[0].made_with) | {"seconds": "1"}
+    numbers = {"rank_1": 1.0, "accuracy": 1.0}
+    kept.rows += [Row("start", seed, start, numbers, kept.rows[0].right) for seed in range(30)]
+    text = text_of(STUDY, kept)
+    assert "+0.000 (+0.000 .. +0.000)" in text  # better minus control, of the two seeds that have it
+    assert "an arm took 60 s (median)" in text
+
+
 def test_with_one_seed_there_is_nothing_to_compare_yet(kept):
     kept.rows = kept.rows[:4]
     assert "No two seeds have the control and another arm yet." in text_of(STUDY, kept)
-
-
-def test_angles_are_those_of_all_pairs_one_by_one():
-    random = np.random.default_rng(0)
-    embeddings, person = random.normal(size=(12, 5)), np.repeat(np.arange(4), 3)
-    genuine, impostor = [], []
-    for i in range(12):
-        for j in range(i):
-            cosine = (
-                embeddings[i] @ embeddings[j] / np.linalg.norm(embeddings[i]) / np.linalg.norm(embeddings[j])
-            )
-            (genuine if person[i] == person[j] else impostor).append(cosine)
-    found = angles_of(embeddings, person)
-    assert found["genuine_degrees"] == pytest.approx(np.degrees(np.arccos(genuine)).mean())
-    assert found["impostor_degrees"] == pytest.approx(np.degrees(np.arccos(impostor)).mean())
-    spread = np.sqrt((np.var(genuine) + np.var(impostor)) / 2)
-    assert found["d_prime"] == pytest.approx((np.mean(genuine) - np.mean(impostor)) / spread)

@@ -15,6 +15,8 @@ ARMS = {
     "little": {"ratio": 0.1},
     "much": {"ratio": 2},
     "placebo": {"set": ("mhe.form=random_push",), "ratio": 0.1},
+    "other form": {"set": ("mhe.form=class_balanced",), "ratio": 0.1},
+    "no decay": {"set": ("optimizer.decay_prototypes=false",)},
 }
 STUDY = Study.model_validate(
     {"title": "A study", "start": "a.yaml", "arm": "b.yaml", "arms": ARMS, "seeds": 3}
@@ -28,8 +30,7 @@ WORDS = [
     "as it was designed: little, paired by seed",
     "the best of 2 weights, chosen on the test itself",
     "the best of 2 weights, chosen on half of the people and measured on the other",
-    "the best of all 3 arms, chosen on the test itself",
-    "single runs: the control, and the control of another seed",
+    "the best of all 3 arms with an energy, chosen on the test itself",
     "single runs: little, and the control of another seed",
     "the control minus its start, which is those steps longer",
     "no control: little minus its start",
@@ -55,14 +56,13 @@ def test_each_report_is_the_difference_that_its_words_say(kept):
     found = protocols(STUDY, kept, "rank_1", "searches")
     assert [each.words for each in found] == WORDS
     each = (each.differences for each in found)
-    designed, best, honest, of_all, controls, single, longer, without, at_once = each
+    designed, best, honest, of_all, single, longer, without, at_once = each
     seeds, others = range(3), [(i, j) for i in range(3) for j in range(3) if i != j]
     assert designed == [rank["little", i] - rank["control", i] for i in seeds]
     assert best == [max(rank["little", i], rank["much", i]) - rank["control", i] for i in seeds]
     assert of_all == [
-        max(rank[name, i] for name in ("little", "much", "placebo")) - rank["control", i] for i in seeds
+        max(rank[name, i] for name in ("little", "much", "other form")) - rank["control", i] for i in seeds
     ]
-    assert controls == [rank["control", i] - rank["control", j] for i, j in others]
     assert single == [rank["little", i] - rank["control", j] for i, j in others]
     assert longer == [rank["control", i] - rank["start", i] for i in seeds]
     assert without == [rank["little", i] - rank["start", i] for i in seeds]
@@ -88,8 +88,8 @@ def test_choosing_on_the_test_is_never_worse_than_what_was_fixed_before(kept):
 
 
 def test_a_study_without_measured_starts_says_nothing_of_them(kept):
-    study = STUDY.model_copy(update={"start_measured": False})
-    assert [each.words for each in protocols(study, kept, "rank_1", "searches")] == WORDS[:6]
+    kept.rows = [row for row in kept.rows if row.arm != "start"]
+    assert [each.words for each in protocols(STUDY, kept, "rank_1", "searches")] == WORDS[:5]
 
 
 def test_pairs_have_no_halves_as_their_folds_share_people(kept):
@@ -98,13 +98,30 @@ def test_pairs_have_no_halves_as_their_folds_share_people(kept):
     assert table_rows({"pairs": found})[3] == [WORDS[2], "0", "", "", ""]
 
 
-def test_seeds_that_are_not_whole_and_single_weights_are_left_out(kept):
+def test_a_report_is_of_the_seeds_that_have_what_it_needs(kept):
     kept.rows = [row for row in kept.rows if (row.arm, row.seed) != ("much", 0)]
+    counts = {each.words: len(each.differences) for each in protocols(STUDY, kept, "rank_1", "searches")}
+    assert [counts[words] for words in WORDS] == [3, 2, 4, 2, 6, 3, 3, 2]
+    kept.rows = [row for row in kept.rows if (row.arm, row.seed) != ("much", 1)]
+    found = [each.words for each in protocols(STUDY, kept, "rank_1", "searches")]
+    assert found == [WORDS[0], *WORDS[4:7]]  # one seed is no spread
+
+
+def test_rows_of_two_starts_are_not_compared(kept):
+    for row in kept.rows:
+        if row.arm == "control" and row.seed == 0:
+            row.made_with["start"] = "another"
     assert len(protocols(STUDY, kept, "rank_1", "searches")[0].differences) == 2
-    one = STUDY.model_copy(update={"arms": {name: arm for name, arm in STUDY.arms.items() if name != "much"}})
+
+
+def test_a_study_of_one_weight_has_nothing_to_choose(kept):
+    arms = {name: arm for name, arm in STUDY.arms.items() if name in ("control", "little", "placebo")}
+    one = STUDY.model_copy(update={"arms": arms})
     assert weights_of_one_arm(STUDY) == ["little", "much"]  # a placebo's weight is no weight of it
     assert weights_of_one_arm(one) == []
-    assert protocols(one, kept, "rank_1", "searches") == []
+    found = [each.words for each in protocols(one, kept, "rank_1", "searches")]
+    assert found[0] == WORDS[0]
+    assert found[2:] == WORDS[4:7]
 
 
 def test_the_page_has_both_measures_beside_each_other(kept):

@@ -94,6 +94,8 @@ def test_the_annealing_of_an_arm_goes_on_where_the_starts_ended(name):
         ),
         ({"arms": {"control": {}, "arm": {"against": "other"}}}, "against: other is not an arm"),
         ({"contrasts": (("arm", "other"),)}, "contrasts: other is not an arm"),
+        ({"contrasts": (("arm", "arm"),)}, "contrasts: an arm is compared with itself"),
+        ({"contrasts": 2 * (("arm", "control"),)}, "contrasts: two are the same"),
         ({"arms": {"control": {}, "start": {}}}, "start is the name of what all arms go on from"),
     ],
 )
