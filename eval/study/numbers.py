@@ -54,10 +54,9 @@ def over_both(differences: Sequence[float], people_error: float, level: float = 
     Student's t of S - 1 degrees of freedom. Rather too wide: what seeds and people share is counted twice."""
     from scipy.special import stdtrit
 
-    values = np.asarray(differences, dtype=np.float64)
-    error = math.hypot(float(values.std(ddof=1)) / math.sqrt(len(values)), people_error)
-    reach = float(stdtrit(len(values) - 1, (1 + level) / 2)) * error
-    return float(values.mean()) - reach, float(values.mean()) + reach
+    mean, error = float(np.mean(differences)), math.hypot(over_seeds(differences).error, people_error)
+    reach = float(stdtrit(len(differences) - 1, (1 + level) / 2)) * error
+    return mean - reach, mean + reach
 
 
 def over_pairs(gain: np.ndarray, pairs: np.ndarray, level: float = 0.95) -> Interval:
