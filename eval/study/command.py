@@ -72,7 +72,7 @@ def study(
     kept = read_kept(out)
     if data is not None:
         for name in (*measure.SETS, *measure.lists(described)):
-            check_source(data / name, f"{name} of the study's data")
+            check_source(data / name, "part of the study's data")
         work = work or Path("runs") / file.stem
         check_folder(work)
         available = processors()
