@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,25 @@ def test_report_and_comparison_open_without_a_complaint(
         assert console == []
         assert all(word in document for word in words)
         assert document.count("<svg") == 2
+
+
+def test_the_name_of_a_model_is_not_broken_where_a_line_holds_it(
+    lfw_lists, embeddings_file, run_eval, tmp_path, open_page
+):
+    outs = []
+    for name in ("quickstart_sphereface", "quickstart_sphereface_plus"):
+        model = embeddings_file(lfw_lists / "pairs.txt", name)
+        outs.append(tmp_path / name)
+        run_eval("lfw", "--model", model, "--data", lfw_lists, "--no-thumbnails", "--out", outs[-1])
+    run_eval("compare", *outs, "--out", tmp_path / "compare")
+    page = tmp_path / "compare" / "compare.html"
+    text = re.sub("<meta http-equiv=[^>]*>", "", page.read_text())  # it allows no script
+    lines = "[...document.querySelectorAll('tbody th bdi')].map(it => it.getClientRects()[0].height / 15.5)"
+    page.write_text(text.replace("</body>", f"<p id=lines></p><script>lines.textContent={lines}</script></body>"))
+    document, _ = open_page(page)
+    heights = re.findall(r"<p id=.lines.>([^<]*)<", document)[0].split(",")
+    assert len(heights) >= 2
+    assert all(float(height) < 2 for height in heights)
 
 
 def test_a_page_that_refers_outside_is_caught_by_the_browser(
