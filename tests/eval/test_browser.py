@@ -46,7 +46,8 @@ def test_the_name_of_a_model_is_not_broken_where_a_line_holds_it(
     page = tmp_path / "compare" / "compare.html"
     text = re.sub("<meta http-equiv=[^>]*>", "", page.read_text())  # it allows no script
     lines = "[...document.querySelectorAll('tbody th bdi')].map(it => it.getClientRects()[0].height / 15.5)"
-    page.write_text(text.replace("</body>", f"<p id=lines></p><script>lines.textContent={lines}</script></body>"))
+    script = f"<p id=lines></p><script>lines.textContent={lines}</script></body>"
+    page.write_text(text.replace("</body>", script))
     document, _ = open_page(page)
     heights = re.findall(r"<p id=.lines.>([^<]*)<", document)[0].split(",")
     assert len(heights) >= 2

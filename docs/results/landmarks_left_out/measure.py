@@ -36,10 +36,8 @@ def main(folder: Path) -> None:
             used.append(int(inliers.sum()))
             moved.append(float(np.linalg.norm(seen @ found.T - corners[:, :2], axis=1).max()))
         share, (middle, far) = np.mean(np.array(used) == 5), np.quantile(moved, (0.5, 0.9))
-        print(
-            f"{name}: all five in {100 * share:.1f} % of {len(used)} faces; the corner that moves furthest does"
-        )
-        print(f"so by {middle:.1f} px (median), and by more than {far:.1f} px in one face of ten")
+        print(f"{name}: all five in {100 * share:.1f} % of {len(used)} faces; a crop's furthest corner moves")
+        print(f"by {middle:.1f} px (median), and by more than {far:.1f} px in one face of ten")
 
 
 if __name__ == "__main__":
