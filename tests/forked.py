@@ -13,7 +13,10 @@ from pathlib import Path
 import torch
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["torch", "torch.distributed"])
+# Also the compiler, which torch imports where an optimizer is made: longer than torch itself takes.
+CONTEXT.set_forkserver_preload(
+    ["torch", "torch.distributed", "torch._dynamo", "sphereface_plus.training.run"]
+)
 
 
 class Forked:
@@ -38,12 +41,16 @@ class Forked:
         self._process.join()
         return self._process.exitcode
 
+    def kill(self) -> None:
+        self._process.kill()
+
     def terminate(self) -> None:
         self._process.terminate()
 
 
 def _run(words: list[str], said: str, environment: dict[str, str]) -> None:
     os.setsid()
+    multiprocessing.set_start_method("fork", force=True)  # a server's child would make servers of its own
     with Path(said).open("a") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

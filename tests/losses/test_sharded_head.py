@@ -28,7 +28,7 @@ CASES = [(settings, rate) for settings in KINDS for rate in (1.0, SAMPLE)]
 
 
 def cases(world_size):
-    """All settings; where processes are more than a small machine's cores and take turns, one of each kind."""
+    """All settings; of more processes than a small machine has cores, which take turns, one of each kind."""
     one_of_each = {settings["kind"]: settings for settings in KINDS}.values()
     return CASES if world_size < 4 else [case for case in CASES if case[0] in one_of_each]
 

@@ -5,9 +5,9 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,9 +18,10 @@ from sphereface_plus.training import classifier
 from sphereface_plus.training.folder import RunError, RunFolder
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.run import train
+from tests.forked import Forked
 
 TIMINGS = {"images_per_second", "data_wait_share"}
-STEPS = 40
+STEPS = 16
 
 
 class KilledError(BaseException):
@@ -198,8 +199,8 @@ def test_want_of_memory_is_no_damage(settings, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_run_equals_the_uninterrupted_one_bit_by_bit(recipe, tiny, tmp_path, repository):
-    changes = {"train.steps": STEPS, "optimizer.milestones": [20], "train.checkpoint_every": 4}
+def test_killed_and_resumed_run_equals_the_uninterrupted_one_bit_by_bit(recipe, tiny, tmp_path):
+    changes = {"train.steps": STEPS, "optimizer.milestones": [8], "train.checkpoint_every": 4}
     train(
         tiny(**changes), tmp_path / "whole"
     )  # reads its crops itself; the killed run has two reading processes
@@ -210,19 +211,19 @@ def test_killed_and_resumed_run_equals_the_uninterrupted_one_bit_by_bit(recipe, 
     dice = random.Random(os.urandom(8).hex())  # other steps each time: the claim is for every step
     kills = sorted(dice.sample(range(STEPS - 5), 2))
     for attempt, kill_after in enumerate([*kills, None]):
-        process = subprocess.Popen(
-            command + ["--resume"] * (attempt > 0),
-            cwd=repository,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        said = (tmp_path / f"said_{attempt}").open("w")
+        with said:
+            process = Forked(
+                command + ["--resume"] * (attempt > 0),
+                stdout=said,
+                env=os.environ | {"OMP_NUM_THREADS": "1"},
+            )
         while kill_after is not None and process.poll() is None:
             if log.exists() and log.read_text().count("\n") > kill_after:
-                process.send_signal(signal.SIGKILL)
+                process.kill()
             time.sleep(0.01)
-        _, said = process.communicate(timeout=120)
-        assert process.returncode == (0 if kill_after is None else -signal.SIGKILL), (kills, said)
+        ended = 0 if kill_after is None else -signal.SIGKILL
+        assert process.wait() == ended, (kills, Path(said.name).read_text())
     assert numbers(log) == numbers(tmp_path / "whole" / "log.jsonl"), kills
     whole, killed = checkpoint.load(tmp_path / "whole"), checkpoint.load(tmp_path / "killed")
     for part in ("network", "loss"):

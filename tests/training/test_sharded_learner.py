@@ -1,4 +1,4 @@
-"""Twenty updates in float64 of processes with shares of the prototypes are those of one that holds all, and
+"""Eight updates in float64 of processes with shares of the prototypes are those of one that holds all, and
 so are six where each step sees a sample."""
 
 from functools import partial
@@ -24,7 +24,7 @@ from tests.training.learners import ALONE
 from tests.two_processes import in_processes
 from tests.whole_rows import whole
 
-B, PIXELS, STEPS, SAMPLED_STEPS = 12, 10, 20, 6
+B, PIXELS, STEPS, SAMPLED_STEPS = 12, 10, 8, 6
 ENERGY, BALANCED = MHEConfig(weight=5.0), MHEConfig(weight=5.0, form="class_balanced")
 PHOTOS = torch.arange(1, 1 + C)
 OPTIMIZER = OptimizerConfig(learning_rate=0.02, clip_norm=0.5, warmup_steps=3)
