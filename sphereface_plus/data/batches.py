@@ -8,6 +8,9 @@ replay or a stored random state; two processes together see what one would see.
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -177,7 +180,24 @@ def loader(
         collate_fn=_unchanged,
         pin_memory=pin_memory,
         generator=torch.Generator(),
+        worker_init_fn=_end_with_the_run,
     )
+
+
+def _end_with_the_run(worker: int) -> None:
+    """Lets a reading process end where the process that started it was killed.
+
+    torch's own watch asks for the parent's number, which is a server's where a forkserver starts processes,
+    Python's default on Linux from 3.14 on: the server and its processes would wait for each other for ever.
+    """
+
+    def watch() -> None:
+        started_by = multiprocessing.parent_process()
+        assert started_by is not None  # as this is a process of a DataLoader
+        started_by.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _unchanged(batch: Any) -> Any:

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.real_data, pytest.mark.timeout(900)]
 
 HEIGHT, WIDTH = 28, 24
 
-# Scales and margins for twenty people and some hundred steps. The losses of long embeddings start slower.
+# Scales and margins for twenty people and some fifty steps. The losses of long embeddings start slower.
 BY_LENGTH = {
     "softmax": {"bias": True},
     "softmax_center": {},
@@ -121,7 +121,7 @@ def run(orl, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def start(run):
-    return run({"kind": "softmax", "bias": True}, steps=120, learning_rate=0.03)
+    return run({"kind": "softmax", "bias": True}, steps=70, learning_rate=0.03)
 
 
 def quality(folder, orl):
@@ -135,19 +135,19 @@ def test_softmax_verifies_other_people_better_than_pixels(start, orl, pixels):
 
 @pytest.mark.parametrize("kind", [kind for kind in BY_LENGTH if kind != "softmax"])
 def test_a_loss_of_long_embeddings_verifies_other_people_better_than_pixels(kind, run, orl, pixels):
-    folder = run({"kind": kind, **BY_LENGTH[kind]}, steps=120, learning_rate=0.03)
+    folder = run({"kind": kind, **BY_LENGTH[kind]}, steps=70, learning_rate=0.03)
     assert quality(folder, orl) > pixels
 
 
 def test_sphereface_plus_verifies_other_people_better_than_pixels(run, orl, pixels):
     loss = {"kind": "a_softmax", **BY_LENGTH["a_softmax"]}
-    folder = run(loss, steps=120, learning_rate=0.03, name="sphereface_plus", mhe={"weight": 10.0})
+    folder = run(loss, steps=70, learning_rate=0.03, name="sphereface_plus", mhe={"weight": 10.0})
     assert quality(folder, orl) > pixels
 
 
 @pytest.mark.parametrize("kind", BY_ANGLE)
 def test_a_loss_of_unit_embeddings_verifies_other_people_better_than_pixels(kind, run, orl, pixels):
-    folder = run({"kind": kind, "scale": 16.0, **BY_ANGLE[kind]}, steps=80, learning_rate=0.01)
+    folder = run({"kind": kind, "scale": 16.0, **BY_ANGLE[kind]}, steps=50, learning_rate=0.01)
     assert quality(folder, orl) > pixels
 
 
@@ -157,7 +157,7 @@ def test_triplets_fine_tuned_from_softmax_verify_other_people_better_than_pixels
 ):
     folder = run(
         {"kind": "triplet", "mining": mining},
-        steps=60,
+        steps=40,
         learning_rate=0.003,
         images_per_identity=4,
         init_from=str(start),

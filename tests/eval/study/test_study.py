@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import yaml
 
 from eval.study.kept import read_kept
 from eval.study.weights import read_weights
+from tests.forked import Forked
 
 RECIPE = {
     "name": "tiny",
@@ -40,54 +40,45 @@ def data(repository, tmp_path_factory):
     """Crops and lists, by the script of the study on drawn people."""
     out = tmp_path_factory.mktemp("drawn") / "crops"
     sizes = {"people": 6, "first-people": 4, "photos": 2, "test-people": 20, "test-photos": 4}
-    sizes |= {"pairs": 10, "distractors": 4}
+    sizes |= {"pairs": 10, "distractors": 4, "workers": 1}
     words = [word for name, size in sizes.items() for word in (f"--{name}", str(size))]
     script = repository / "docs" / "results" / "does_mhe_help" / "drawn_faces.py"
     _call(repository, str(script), str(out), *words)
     return out
 
 
-def _environment(repository):
-    return {**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"}
-
-
 def _call(repository, *words):
-    subprocess.run([sys.executable, *words], check=True, env=_environment(repository), cwd=repository)
+    environment = {**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, *words], check=True, env=environment, cwd=repository)
+
+
+def _begin(words, said):
+    """The study's process; what it says is added to a file."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with said.open("a") as file:
+        return Forked(["-m", "tests.eval.study.forked_study", *words], stdout=file, env=environment)
 
 
 @pytest.mark.slow
-def test_a_seed_is_made_once_whatever_stops_it_and_kept_as_tables(repository, tmp_path, data):
+def test_a_seed_is_made_once_whatever_stops_it_and_kept_as_tables(tmp_path, data):
     (tmp_path / "first.yaml").write_text(yaml.safe_dump(RECIPE))
     begins = {"init_from": "x", "reset_head": True, "finetune": {"prototypes": "mean_embedding"}}
     (tmp_path / "start.yaml").write_text(yaml.safe_dump(RECIPE | begins))
     (tmp_path / "arm.yaml").write_text(yaml.safe_dump({**RECIPE, "init_from": "x"}))
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
-    out, work = tmp_path / "tables", tmp_path / "work"
-    study = str(tmp_path / "study.yaml")
-    words = [
-        "-m",
-        "eval",
-        "study",
-        study,
-        "--data",
-        str(data),
-        "--seed",
-        "0",
-        "--work",
-        str(work),
-        "--out",
-        str(out),
-    ]
+    out, work, said = tmp_path / "tables", tmp_path / "work", tmp_path / "said.txt"
+    tables = ["study", str(tmp_path / "study.yaml"), "--out", str(out)]
+    seed = [*tables, "--data", str(data), "--seed", "0", "--work", str(work)]
 
-    stopped = subprocess.Popen([sys.executable, *words], env=_environment(repository), cwd=repository)
+    stopped = _begin(seed, said)
     while not (out / "numbers.csv").is_file() and stopped.poll() is None:
         time.sleep(0.05)
-    stopped.send_signal(signal.SIGTERM)
-    assert stopped.wait() == 143
+    stopped.terminate()
+    assert stopped.wait() == 143, said.read_text()
     before = read_kept(out).rows
     assert [row.arm for row in before] == ["start"]
 
-    _call(repository, *words)
+    assert _begin(seed, said).wait() == 0, said.read_text()
     kept = read_kept(out)
     assert [(row.arm, row.seed) for row in kept.rows] == [("start", 0), ("control", 0), ("Eq. (8)", 0)]
     assert kept.rows[0].made_with == before[0].made_with  # not made a second time
@@ -104,5 +95,5 @@ def test_a_seed_is_made_once_whatever_stops_it_and_kept_as_tables(repository, tm
     assert "Eq. (8)" in text
 
     (out / "table.md").unlink()  # made again from the tables alone, without crops
-    _call(repository, "-m", "eval", "study", study, "--out", str(out))
+    assert _begin(tables, said).wait() == 0, said.read_text()
     assert (out / "table.md").read_text() == text
