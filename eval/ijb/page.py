@@ -24,11 +24,12 @@ MOST_SUBJECTS = 20
 def write(report: Mapping[str, Any], out: Path) -> Path:
     """Writes report.json and report.html into `out`, and both without paths into OUT/public; returns the
     page's path. Neither shows a face or a name."""
-    _write(public(report), out / PUBLIC)
-    return _write(report, out)
+    plots = plots_of(report)
+    _write(public(report), plots, out / PUBLIC)
+    return _write(report, plots, out)
 
 
-def _write(report: Mapping[str, Any], out: Path) -> Path:
+def _write(report: Mapping[str, Any], plots: Mapping[str, str], out: Path) -> Path:
     parts = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in report.items())
     write_text(out / "report.json", "{\n" + parts + "\n}\n")
     found = report["identification"]
@@ -36,7 +37,7 @@ def _write(report: Mapping[str, Any], out: Path) -> Path:
     page = render(
         "ijb.html.j2",
         report=report,
-        plots=plots_of(report),
+        plots=plots,
         rank_words=rank,
         rate_words=rate_words,
         unsure_words=unsure_words,

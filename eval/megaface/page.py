@@ -27,17 +27,18 @@ def write(report: Mapping[str, Any], out: Path, images: Images | None) -> Path:
 
     images: those of `probes` and `distractors`; None for a page without faces. Returns the page's path.
     """
-    _write(public(report), out / PUBLIC, None)
-    return _write(report, out, images)
+    plots = plots_of(report["results"])
+    _write(public(report), plots, out / PUBLIC, None)
+    return _write(report, plots, out, images)
 
 
-def _write(report: Mapping[str, Any], out: Path, images: Images | None) -> Path:
+def _write(report: Mapping[str, Any], plots: Mapping[str, str], out: Path, images: Images | None) -> Path:
     parts = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in report.items())
     write_text(out / "report.json", "{\n" + parts + "\n}\n")
     page = render(
         "megaface.html.j2",
         report=report,
-        plots=plots_of(report["results"]),
+        plots=plots,
         pictures={kind: shown(examples, images) for kind, examples in report["examples"].items()},
         most_people=MOST_PEOPLE,
         without_mate=without_mate,
