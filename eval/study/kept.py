@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +79,8 @@ class Kept:
                     "the test set has changed, so give another --out"
                 )
         self.subjects.update(subjects)
+        # As they are written, so that what is computed from the tables alone is the same: a tie stays one.
+        row = replace(row, numbers={name: float(_written(value)) for name, value in row.numbers.items()})
         others = [
             old
             for old in self.rows
@@ -95,7 +97,7 @@ class Kept:
             [
                 [
                     *(row.arm, row.seed),
-                    *(f"{row.numbers[name]:.7g}" if name in row.numbers else "" for name in measures),
+                    *(_written(row.numbers[name]) if name in row.numbers else "" for name in measures),
                     *(row.made_with[name] for name in MADE_WITH),
                 ]
                 for row in self.rows
@@ -110,6 +112,10 @@ class Kept:
         heads = {"pairs": ["fold", "first", "second"], "searches": ["person"]}
         for kind, numbers in self.subjects.items():
             write_csv(self.out / f"{kind}.csv", heads[kind], numbers.tolist())
+
+
+def _written(value: float) -> str:
+    return f"{value:.7g}"
 
 
 def beginning(row: Row) -> tuple[str, str]:

@@ -100,7 +100,7 @@ def protocols(study: Study, kept: Kept, measure: str, kind: str) -> list[Protoco
         lambda there: [of(mine[arm]) - of(yours[control]) for mine, yours in _crossed(there)],
     )
     add(
-        "the control minus its start, which is those steps longer",
+        "the control, trained those steps longer, minus its start",
         (control, START),
         lambda there: [of(rows[control]) - of(rows[START]) for rows in there],
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -180,20 +181,23 @@ def loader(
         collate_fn=_unchanged,
         pin_memory=pin_memory,
         generator=torch.Generator(),
-        worker_init_fn=_end_with_the_run,
+        worker_init_fn=_begin_reading,
     )
 
 
-def _end_with_the_run(worker: int) -> None:
-    """Lets a reading process end where the process that started it was killed.
+def _begin_reading(worker: int) -> None:
+    """How the life of a reading process begins: it ends with the process that started it, and not before.
 
-    torch's own watch asks for the parent's number, which is a server's where a forkserver starts processes,
-    Python's default on Linux from 3.14 on: the server and its processes would wait for each other for ever.
+    A terminal signals readers, too, but the one that started them ends them. Where that one is killed, torch
+    asks for the parent's number, which is a server's where a forkserver starts processes, as on Linux from
+    Python 3.14 on: the server and its processes would wait for each other for ever.
     """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    started_by = multiprocessing.parent_process()
+    assert started_by is not None  # a DataLoader's readers are processes of multiprocessing
 
     def watch() -> None:
-        started_by = multiprocessing.parent_process()
-        assert started_by is not None  # as this is a process of a DataLoader
         started_by.join()
         os._exit(1)
 

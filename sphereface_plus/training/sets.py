@@ -25,7 +25,6 @@ from sphereface_plus.data.images import (
 )
 from sphereface_plus.data.squares import Squares
 from sphereface_plus.data.trained_on import TrainedOn
-from sphereface_plus.training.signals import left_to_main
 from sphereface_plus.words import counted
 
 NAMED = 5
@@ -157,9 +156,7 @@ def read_batches(
     Raises CropsError, SpecError or ImagesError for a bad file, with its sentence alone also from a reading
     process. Closing the generator ends the reading processes.
     """
-    parts = loader(dataset, sampler, workers=workers, pin_memory=pin_memory)
-    parts.worker_init_fn = left_to_main
-    reading = iter(parts)
+    reading = iter(loader(dataset, sampler, workers=workers, pin_memory=pin_memory))
     failure = None
     try:
         yield from reading

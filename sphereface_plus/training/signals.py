@@ -49,9 +49,3 @@ def stop_on_signals() -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def left_to_main(worker: int) -> None:
-    """worker_init_fn of a DataLoader: a terminal signals readers too, but the main process ends them."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)

