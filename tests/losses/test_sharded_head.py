@@ -27,12 +27,6 @@ SAMPLE = 6 / C
 CASES = [(settings, rate) for settings in KINDS for rate in (1.0, SAMPLE)]
 
 
-def cases(world_size):
-    """All settings; of four processes, which take turns on a small machine, one of each kind and gradient."""
-    first = {(settings["kind"], settings.get("gradient")): settings for settings in reversed(KINDS)}
-    return CASES if world_size < 4 else [case for case in CASES if case[0] in first.values()]
-
-
 def two_updates(loss, processes):
     """For each update: loss and terms, who is right, entropy without margin, gradients by this process's
     embeddings of the mean over processes, and those by the loss's parameters; then the loss's state."""
@@ -85,7 +79,7 @@ def sharded(rank, world_size):
     processes = Processes(rank, world_size, torch.device("cpu"))
     rows = SharedRows(C, processes)
     found = []
-    for settings, rate in cases(world_size):
+    for settings, rate in CASES:
         torch.manual_seed(0)
         head = Sampling(
             lambda classes: partial(ShardedHead, rows=rows.among(classes)), C, rate, drawing, rows
@@ -106,7 +100,7 @@ def test_processes_with_a_share_of_the_prototypes_have_the_numbers_of_one_with_a
         ranks = [sharded(0, 1)[1]]
     else:
         ranks = [found for _, found in sorted(in_processes(world_size, sharded, tmp_path))]
-    for (settings, rate), *shares in zip(cases(world_size), *ranks, strict=True):
+    for (settings, rate), *shares in zip(CASES, *ranks, strict=True):
         held = [count for _, count in shares]
         assert held == {1: [7], 2: [4, 3], 4: [2, 2, 2, 1]}[world_size]
         torch.manual_seed(0)

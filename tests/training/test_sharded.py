@@ -1,6 +1,5 @@
 """Runs whose processes hold shares of the prototypes, against one process that holds all."""
 
-import os
 import shutil
 from functools import partial
 
@@ -12,6 +11,7 @@ from torch import nn
 from sphereface_plus import checkpoint, config
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.run import train
+from tests.training.as_torchrun import go_on
 from tests.two_processes import in_processes
 
 CLIP = 2.8
@@ -20,13 +20,8 @@ ANGLE = "mhe/smallest_angle_degrees"
 CHANGES = {"optimizer.milestones": [], "train.batch_size": 12}
 
 
-def go_on(recipe_file, folder, rank, world_size):
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world_size)}  # as torchrun does
-    train(config.load(recipe_file), folder, resume=True)
-
-
 def go_on_compiled(recipe_file, folder, rank, world_size):
-    """Likewise; the number of compiled graphs, and of breaks. By the compiler up to its last step, C++, which
+    """As go_on; the number of compiled graphs, and of breaks. By the compiler up to its last step, C++, which
     takes half a minute."""
     in_place = nn.Module.compile
     nn.Module.compile = lambda network: in_place(network, backend="aot_eager")  # until the process ends

@@ -10,18 +10,14 @@ import pytest
 import torch
 import yaml
 
-from sphereface_plus import checkpoint, config
+from sphereface_plus import checkpoint
 from sphereface_plus.training.logs import read_log
 from sphereface_plus.training.run import train
+from tests.training.as_torchrun import go_on
 from tests.two_processes import in_two_processes
 
 CPU = f"cpu with {torch.backends.cpu.get_cpu_capability()}"
 TIMINGS = {"images_per_second", "data_wait_share"}
-
-
-def go_on(recipe_file, folder, rank, world_size):
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world_size)}  # as torchrun does
-    train(config.load(recipe_file), folder, resume=True)
 
 
 @pytest.mark.slow
